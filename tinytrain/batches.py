@@ -1,0 +1,32 @@
+"""An epoch is a fresh permutation of the samples, cut into batches.
+
+Shuffling deals out samples, not ready-made batches, so that no two images keep company from epoch
+to epoch. A batch is a vector of row numbers, and indexing images and labels with the same rows
+keeps the pairs together. The last batch is as short as it has to be: every sample counts.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def shuffled(count: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Every row 0 … count − 1 once, in an order drawn from `generator`, as int64 (batch_size,).
+
+    The last batch holds the remainder.
+    """
+    return torch.randperm(count, generator=generator).split(batch_size)
+
+
+def in_order(count: int, batch_size: int) -> tuple[slice, ...]:
+    """Every row once, in order, as slices: for evaluation, which sees every image once."""
+    return tuple(slice(start, start + batch_size) for start in range(0, count, batch_size))
+
+
+def normalise(images: Tensor, mean: float, std: float) -> Tensor:
+    """Pixels (N, C, H, W), floating-point in 0 … 255, to mean 0 and standard deviation 1.
+
+    `mean` and `std` are those of the training images on the scale 0 … 1.
+    """
+    return (images - 255 * mean) / (255 * std)

@@ -1,0 +1,63 @@
+"""What a user can cause ends in one line, and in an exit status that a script can read.
+
+Every such line names the thing, what was expected, what was found and the way out. A traceback is
+kept for what only a programmer can cause.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class TinytrainError(Exception):
+    """An end that a user can cause. `status` is the exit status of the process."""
+
+    status = 1
+
+
+class TargetMissed(TinytrainError):
+    """The run was required to hold the target and did not."""
+
+    status = 1
+
+
+class UsageError(TinytrainError):
+    """A wrong flag or value, or a folder that cannot be written."""
+
+    status = 2
+
+
+class DataError(TinytrainError):
+    """Data or a checkpoint that is missing, damaged or foreign."""
+
+    status = 3
+
+
+class Unavailable(DataError):
+    """A data set that is not here, and that no mirror gives."""
+
+
+class Diverged(TinytrainError):
+    """The loss stopped being a finite number."""
+
+    status = 4
+
+
+class Interrupted(TinytrainError):
+    """The user pressed Ctrl-C; the status is the shell's for SIGINT."""
+
+    status = 130
+
+
+def exit_status(main: Callable[[], None]) -> int:
+    """Run `main` and return the exit status; an error that a user can cause becomes one line."""
+    try:
+        main()
+    except TinytrainError as error:
+        print(f"tinytrain: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        print("tinytrain: interrupted", file=sys.stderr)
+        return Interrupted.status
+    return 0

@@ -1,0 +1,171 @@
+"""What a layer computes, as plain functions of tensors.
+
+A layer is a function plus the numbers it has learned. Here are the functions: nothing in this file
+has a state, and everything that a function depends on is one of its arguments. Convolution and
+pooling of maxima are torch's own stateless kernels; the rest is spelled out, and autograd finds
+the gradients. Images are (N, C, H, W) throughout.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y = x Wᵀ + b for `input` (..., in), `weight` (out, in), `bias` (out); gives (..., out)."""
+    output = input @ weight.T
+    return output if bias is None else output + bias
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+) -> Tensor:
+    """Slide `weight` (out, in, kH, kW) over `input` (N, in, H, W).
+
+    Gives (N, out, H', W') with H' = floor((H + 2·padding − kH) / stride) + 1, likewise W'. As
+    everywhere in deep learning, it is a correlation: the kernel is not flipped.
+    """
+    return torch.conv2d(input, weight, bias, stride, padding)
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Give every channel of `input` (N, C, H, W) mean `bias` and standard deviation `weight`, (C,).
+
+    In training the mean and variance are those of the batch, and the running ones move towards
+    them, in place, by `momentum`; otherwise the running ones are used. The batch is divided by its
+    biased variance (over n = N·H·W), while the running variance collects the unbiased one
+    (over n − 1), as torch does. Raises ValueError where a channel has one value only.
+    Ioffe and Szegedy, "Batch normalization", 2015.
+    """
+    if training:
+        count = input.numel() // input.shape[1]
+        if count < 2:
+            raise ValueError(
+                f"batch norm needs more than 1 value a channel in training, got {tuple(input.shape)}"
+            )
+        var, mean = torch.var_mean(input, (0, 2, 3), correction=0)
+        with torch.no_grad():
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            unbiased = var * (count / (count - 1))
+            running_var.lerp_(unbiased.to(running_var.dtype), momentum)
+    else:
+        mean, var = running_mean, running_var
+    scale = weight * torch.rsqrt(var + eps)
+    shift = bias - mean * scale
+    return input * scale[:, None, None] + shift[:, None, None]
+
+
+def relu(input: Tensor) -> Tensor:
+    """max(x, 0), element by element."""
+    return torch.relu(input)
+
+
+def dropout2d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Silence whole channels of single images with probability `p`; scale the others by 1/(1 − p).
+
+    The scale keeps the expected value, so that nothing has to change in evaluation. Neighbouring
+    pixels of a feature map say nearly the same, so dropping single ones would hide little: the
+    whole map goes. Tompson et al., "Efficient object localization", 2015. Raises ValueError for
+    anything but images, whose first two axes would be taken for images and channels.
+    """
+    if input.dim() != 4:
+        raise ValueError(f"dropout2d: expected shape (N, C, H, W), got {tuple(input.shape)}")
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0
+    keep = torch.empty(input.shape[:2], dtype=input.dtype, device=input.device)
+    keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
+    return input * keep[:, :, None, None]
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0,
+) -> Tensor:
+    """The maximum of every window; `stride` is the kernel's size unless it is given."""
+    return torch.max_pool2d(input, kernel_size, kernel_size if stride is None else stride, padding)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0,
+) -> Tensor:
+    """The mean of every window, zeros of the padding included, as torch does by default.
+
+    Raises RuntimeError where the padding is more than half of the kernel, so that every window
+    shows some of the image.
+    """
+    height, width = pair(kernel_size)
+    stride_y, stride_x = pair(kernel_size if stride is None else stride)
+    pad_y, pad_x = pair(padding)
+    if not (0 <= pad_y <= height // 2 and 0 <= pad_x <= width // 2):
+        raise RuntimeError(
+            f"avg_pool2d: expected at most half of the kernel {kernel_size} as padding, got {padding}"
+        )
+    if pad_y or pad_x:
+        input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
+    windows = input.unfold(2, height, stride_y).unfold(3, width, stride_x)
+    return windows.mean((-2, -1))
+
+
+def adaptive_avg_pool2d(input: Tensor) -> Tensor:
+    """The mean of every channel: (N, C, H, W) to (N, C, 1, 1). Output size 1 only.
+
+    Lin et al., "Network in network", 2013: a global average in place of a linear layer.
+    """
+    return input.mean((2, 3), keepdim=True)
+
+
+def log_softmax(input: Tensor) -> Tensor:
+    """log(exp(x) / Σ exp(x)) along the last axis: scores (N, classes) to log-probabilities."""
+    return torch.log_softmax(input, -1)
+
+
+def nll_loss(log_probabilities: Tensor, target: Tensor) -> Tensor:
+    """Minus the mean log-probability of the right class: (N, classes) and int64 (N,) to a scalar.
+
+    With log-probabilities from `log_softmax` this is the cross-entropy. Raises ValueError where
+    there are not as many classes in `target` as rows.
+    """
+    if len(log_probabilities) != len(target):
+        raise ValueError(f"expected {len(log_probabilities)} labels, one a row, got {len(target)}")
+    return -log_probabilities.gather(1, target[:, None]).mean()
+
+
+def cross_entropy(input: Tensor, target: Tensor) -> Tensor:
+    """`nll_loss` of `log_softmax`: unnormalised scores (N, classes), int64 (N,) to a scalar."""
+    return nll_loss(log_softmax(input), target)
+
+
+def correct(scores: Tensor, target: Tensor) -> Tensor:
+    """How many rows of `scores` (N, classes) have their largest entry at `target` (N,): int64 ()."""
+    return (scores.argmax(1) == target).sum()
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """3 means (3, 3): sizes are given for both axes, or as (vertical, horizontal)."""
+    return (value, value) if isinstance(value, int) else tuple(value)

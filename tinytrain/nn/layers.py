@@ -1,0 +1,186 @@
+"""Layers: a function of `functional.py` with the numbers that it has learned.
+
+Arguments, defaults, initial weights and meanings are those of the `torch.nn` layer of the same
+name. A layer that draws random numbers takes a `generator`: initial weights come from it, and
+dropout's masks; None means torch's own global one, as in torch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from tinytrain.nn import functional
+from tinytrain.nn.module import Module
+
+
+def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
+    """A new parameter, uniform in ±1/√fan_in, where `fan_in` is the inputs of one output.
+
+    That is torch's default for weights and biases (He et al., 2015, with a = √5): the variance of
+    an output does not grow with the number of its inputs.
+    """
+    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+    return torch.empty(shape).uniform_(-bound, bound, generator=generator).requires_grad_()
+
+
+class Linear(Module):
+    """y = x Wᵀ + b: (..., in_features) to (..., out_features)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = uniform((out_features, in_features), in_features, generator)
+        self.bias = uniform((out_features,), in_features, generator) if bias else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.linear(input, self.weight, self.bias)
+
+
+class Conv2d(Module):
+    """Convolution: (N, in_channels, H, W) to (N, out_channels, H', W'); see `functional.conv2d`."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        bias: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = functional.pair(kernel_size)
+        self.stride = functional.pair(stride)
+        self.padding = functional.pair(padding)
+        shape = (out_channels, in_channels, *self.kernel_size)
+        fan_in = math.prod(shape[1:])
+        self.weight = uniform(shape, fan_in, generator)
+        self.bias = uniform((out_channels,), fan_in, generator) if bias else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.conv2d(input, self.weight, self.bias, self.stride, self.padding)
+
+
+class BatchNorm2d(Module):
+    """Normalise every channel of (N, C, H, W), then scale and shift it; C is `num_features`.
+
+    Training uses the batch's statistics and lets the running ones follow them; evaluation uses the
+    running ones. See `functional.batch_norm`.
+    """
+
+    buffer_names = ("running_mean", "running_var", "num_batches_tracked")
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = torch.ones(num_features, requires_grad=True)
+        self.bias = torch.zeros(num_features, requires_grad=True)
+        self.running_mean = torch.zeros(num_features)
+        self.running_var = torch.ones(num_features)
+        self.num_batches_tracked = torch.tensor(0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.training:
+            self.num_batches_tracked += 1
+        return functional.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+
+class ReLU(Module):
+    """max(x, 0), element by element."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.relu(input)
+
+
+class Dropout2d(Module):
+    """In training, silence each channel of each image with probability `p`."""
+
+    def __init__(self, p: float = 0.5, generator: torch.Generator | None = None) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"dropout probability: expected 0 to 1, got {p}")
+        self.p = p
+        self.generator = generator
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.dropout2d(input, self.p, self.training, self.generator)
+
+
+class MaxPool2d(Module):
+    """The maximum of every window; `stride` is `kernel_size` unless it is given."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+    ) -> None:
+        self.kernel_size = functional.pair(kernel_size)
+        self.stride = functional.pair(kernel_size if stride is None else stride)
+        self.padding = functional.pair(padding)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.max_pool2d(input, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool2d(Module):
+    """The mean of every window; `stride` is `kernel_size` unless it is given."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+    ) -> None:
+        self.kernel_size = functional.pair(kernel_size)
+        self.stride = functional.pair(kernel_size if stride is None else stride)
+        self.padding = functional.pair(padding)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.avg_pool2d(input, self.kernel_size, self.stride, self.padding)
+
+
+class AdaptiveAvgPool2d(Module):
+    """The mean of every channel: (N, C, H, W) to (N, C, 1, 1). `output_size` must be 1."""
+
+    def __init__(self, output_size: int | tuple[int, int]) -> None:
+        if functional.pair(output_size) != (1, 1):
+            raise ValueError(f"AdaptiveAvgPool2d: expected output size 1, got {output_size}")
+        self.output_size = (1, 1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(input)
+
+
+class Flatten(Module):
+    """(N, C, H, W) to (N, C·H·W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.flatten(1)
+
+
+class LogSoftmax(Module):
+    """Scores (N, classes) to log-probabilities."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.log_softmax(input)

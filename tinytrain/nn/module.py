@@ -1,0 +1,144 @@
+"""A module is an object that holds tensors and other modules; its parameters are found by looking.
+
+No registration happens behind the scenes. `vars(module)` is everything that the module holds, so
+its parameters are the tensors in there, and its children the modules in there, each under the name
+of its attribute. Walking down the children gives the dotted names ("conv1.0.weight") that
+`torch.nn` gives, so weights move between the two with `load_state_dict`.
+
+A tensor is a parameter, learned by gradient, unless the class names it in `buffer_names`: buffers,
+like running averages, belong to the state but are not learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+
+class Module:
+    """The base of all layers and nets: subclass it, hold tensors and modules, define `forward`."""
+
+    buffer_names: tuple[str, ...] = ()
+    training = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define forward")
+
+    def __call__(self, input: Tensor) -> Tensor:
+        return self.forward(input)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules that this one holds itself, with the names of their attributes."""
+        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module (under the name `prefix`) and, depth first, all modules below it."""
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all modules below it."""
+        return (module for _, module in self.named_modules())
+
+    def named_tensors(self) -> Iterator[tuple[str, Module, str]]:
+        """(dotted name, module that holds it, attribute) of every parameter and buffer.
+
+        The order is torch's: module by module, a module's parameters before its buffers.
+        """
+        for prefix, module in self.named_modules():
+            held = [name for name, value in vars(module).items() if isinstance(value, Tensor)]
+            for name in sorted(held, key=lambda name: name in module.buffer_names):
+                yield (f"{prefix}.{name}" if prefix else name), module, name
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Dotted name and tensor of every parameter, in the order of the state dict."""
+        for name, module, attribute in self.named_tensors():
+            if attribute not in module.buffer_names:
+                yield name, getattr(module, attribute)
+
+    def parameters(self) -> Iterator[Tensor]:
+        """Every parameter, in the order of the state dict."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Dotted name and tensor of every buffer, in the order of the state dict."""
+        for name, module, attribute in self.named_tensors():
+            if attribute in module.buffer_names:
+                yield name, getattr(module, attribute)
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch this module and all below it to training, or to evaluation with `mode=False`."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Module:
+        """Switch this module and all below it to evaluation."""
+        return self.train(False)
+
+    def to(self, *args, **kwargs) -> Module:
+        """Move to a device or to a floating-point dtype, in place; arguments as of `Tensor.to`.
+
+        Integer buffers keep their dtype. Move a net before an optimizer is given its parameters:
+        a tensor that has moved is another tensor.
+        """
+        for _, module, attribute in list(self.named_tensors()):
+            old = getattr(module, attribute)
+            new = old.detach().to(*args, **kwargs)
+            if not old.is_floating_point():
+                new = new.to(old.dtype)
+            setattr(module, attribute, new.requires_grad_(old.requires_grad))
+        return self
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every parameter and buffer under its dotted name, sharing memory with the module."""
+        return {
+            name: getattr(module, attribute).detach()
+            for name, module, attribute in self.named_tensors()
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Copy `state` into the module; names and shapes must be exactly its own.
+
+        Everything is checked before anything changes; a difference raises RuntimeError.
+        """
+        own = self.state_dict()
+        if missing := [name for name in own if name not in state]:
+            raise RuntimeError(f"missing in the state dict: {', '.join(missing)}")
+        if unknown := [name for name in state if name not in own]:
+            raise RuntimeError(f"not in the module: {', '.join(unknown)}")
+        for name, tensor in own.items():
+            if tensor.shape != state[name].shape:
+                raise RuntimeError(
+                    f"{name}: expected shape {tuple(tensor.shape)}, got {tuple(state[name].shape)}"
+                )
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
+
+
+class Sequential(Module):
+    """Modules applied one after the other: `Sequential(a, b)`, or named, `Sequential({"a": a})`.
+
+    Unnamed modules are called "0", "1", …, as in torch.
+    """
+
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            named = modules[0]
+        else:
+            named = {str(index): module for index, module in enumerate(modules)}
+        for name, module in named.items():
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential takes modules, got {type(module).__name__} ({name})")
+            if hasattr(self, name) or "." in name:
+                raise ValueError(f"{name!r} cannot name a module: the name is taken or has a dot")
+            setattr(self, name, module)
+
+    def forward(self, input: Tensor) -> Tensor:
+        for _, module in self.named_children():
+            input = module(input)
+        return input

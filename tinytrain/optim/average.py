@@ -1,0 +1,44 @@
+"""An average over the path of the weights is steadier than the last point of the path.
+
+At a high learning rate the weights keep jumping around a good place without coming to rest there.
+Their mean over the last few hundred steps lies closer to it, for nothing but one addition a step.
+Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; Izmailov et al.,
+"Averaging weights leads to wider optima", 2018.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from tinytrain.nn import Module
+
+
+class ExponentialAverage:
+    """`net` is a copy of the source net that holds the average of its weights and statistics.
+
+    At update t, average ← average + w · (source − average) with w = 1 − `decay`. Early on w is
+    9 / (10 + t), so that the initial weights are forgotten at once instead of after 1 / w steps.
+    Integer tensors (batch norm's count of batches) are copied. Raises ValueError for a decay
+    outside [0, 1).
+    """
+
+    def __init__(self, source: Module, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay: expected a value in [0, 1), got {decay}")
+        self.decay = decay
+        self.steps = 0
+        self.net = copy.deepcopy(source).eval()
+
+    @torch.no_grad()
+    def update(self, source: Module) -> None:
+        """Move the averages towards the present values of `source`."""
+        self.steps += 1
+        weight = max(1 - self.decay, 9 / (10 + self.steps))
+        averages = self.net.state_dict()
+        for name, value in source.state_dict().items():
+            if value.is_floating_point():
+                averages[name].lerp_(value, weight)
+            else:
+                averages[name].copy_(value)

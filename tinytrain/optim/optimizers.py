@@ -1,0 +1,168 @@
+"""How a gradient becomes a step: SGD and Adam, side by side.
+
+Both hold their parameters as torch's do, read `.grad` and change the parameters in place, and both
+are written out even where they repeat each other, so that either can be read alone. Both see a list
+of tensors; that the list may hold one vector with all the weights of a net (`nn.flat`) makes a step
+a handful of operations instead of a handful for each tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class SGD:
+    """Stochastic gradient descent with momentum, as `torch.optim.SGD`.
+
+    With gradient g (plus weight_decay · θ), momentum μ and dampening τ:
+
+        v ← μ v + (1 − τ) g          (the first v is g itself)
+        θ ← θ − lr · v               (Nesterov: θ − lr · (g + μ v))
+
+    Sutskever et al., "On the importance of initialization and momentum", 2013. Raises ValueError
+    for values outside their range, and for Nesterov without momentum or with dampening.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        require_range(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        self.params = list(params)
+        self.lr = lr
+        self.momentum = momentum
+        self.dampening = dampening
+        self.weight_decay = weight_decay
+        self.nesterov = nesterov
+        self.steps = [0] * len(self.params)
+        self.velocity = [torch.zeros_like(param) for param in self.params]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Change every parameter that has a gradient."""
+        for index, param in enumerate(self.params):
+            if param.grad is None:
+                continue
+            grad = param.grad
+            if self.weight_decay:
+                grad = grad.add(param, alpha=self.weight_decay)
+            if self.momentum:
+                velocity = self.velocity[index]
+                first = self.steps[index] == 0
+                velocity.mul_(self.momentum).add_(grad, alpha=1 if first else 1 - self.dampening)
+                grad = grad.add(velocity, alpha=self.momentum) if self.nesterov else velocity
+            self.steps[index] += 1
+            param.add_(grad, alpha=-self.lr)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
+        zero_gradients(self.params, set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later step depends on, besides the parameters."""
+        return {"steps": self.steps, "velocity": self.velocity}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a copy of the state that `state_dict` gave."""
+        self.steps = list(state["steps"])
+        self.velocity = [tensor.clone() for tensor in state["velocity"]]
+
+
+class Adam:
+    """Adam, as `torch.optim.Adam`; with `decoupled_weight_decay`, as `torch.optim.AdamW`.
+
+    With gradient g (plus weight_decay · θ) at step t:
+
+        m ← β₁ m + (1 − β₁) g        the mean gradient
+        s ← β₂ s + (1 − β₂) g²       the mean squared gradient
+        θ ← θ − lr · m̂ / (√ŝ + eps)   with m̂ = m / (1 − β₁ᵗ) and ŝ = s / (1 − β₂ᵗ)
+
+    Both means start at zero; dividing by 1 − βᵗ takes that bias out. Kingma and Ba, "Adam", 2015.
+    Decoupled, weight decay shrinks θ by lr · weight_decay · θ instead of joining the gradient:
+    Loshchilov and Hutter, "Decoupled weight decay regularization", 2019. Raises ValueError for
+    values outside their range.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        require_range(lr=lr, eps=eps, weight_decay=weight_decay)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas: expected two values in [0, 1), got {betas}")
+        self.params = list(params)
+        self.lr = lr
+        self.betas = betas
+        self.eps = eps
+        self.weight_decay = weight_decay
+        self.decoupled_weight_decay = decoupled_weight_decay
+        self.steps = [0] * len(self.params)
+        self.mean = [torch.zeros_like(param) for param in self.params]
+        self.square = [torch.zeros_like(param) for param in self.params]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Change every parameter that has a gradient."""
+        beta1, beta2 = self.betas
+        for index, param in enumerate(self.params):
+            if param.grad is None:
+                continue
+            grad = param.grad
+            if self.weight_decay and self.decoupled_weight_decay:
+                param.mul_(1 - self.lr * self.weight_decay)
+            elif self.weight_decay:
+                grad = grad.add(param, alpha=self.weight_decay)
+            self.steps[index] += 1
+            mean, square = self.mean[index], self.square[index]
+            mean.lerp_(grad, 1 - beta1)
+            square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+            correction1 = 1 - beta1 ** self.steps[index]
+            correction2 = 1 - beta2 ** self.steps[index]
+            divisor = square.sqrt().div_(correction2**0.5).add_(self.eps)
+            param.addcdiv_(mean, divisor, value=-self.lr / correction1)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
+        zero_gradients(self.params, set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later step depends on, besides the parameters."""
+        return {"steps": self.steps, "mean": self.mean, "square": self.square}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a copy of the state that `state_dict` gave."""
+        self.steps = list(state["steps"])
+        self.mean = [tensor.clone() for tensor in state["mean"]]
+        self.square = [tensor.clone() for tensor in state["square"]]
+
+
+def require_range(**values: float) -> None:
+    """Raise ValueError, as torch does, where a value is negative (or not a number)."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name}: expected at least 0, got {value}")
+
+
+def zero_gradients(params: Iterable[Tensor], set_to_none: bool) -> None:
+    """Drop every gradient, or fill it with zeros."""
+    for param in params:
+        if set_to_none:
+            param.grad = None
+        elif param.grad is not None:
+            param.grad.zero_()

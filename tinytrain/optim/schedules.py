@@ -1,0 +1,48 @@
+"""A schedule is a function from progress to a factor of the learning rate.
+
+Progress is counted in epochs from the start of the run, and may be a fraction: `schedule(2.5)` is
+the factor in the middle of the third epoch. A schedule has no state and no hold on an optimizer, so
+resuming needs nothing but the place in the run: `optimizer.lr = lr * schedule(progress)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The rate stays as it is."""
+
+    def __call__(self, epochs: float) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class StepLR:
+    """Multiply the rate by `gamma` every `step_size` epochs, as `torch.optim.lr_scheduler.StepLR`."""
+
+    step_size: int
+    gamma: float = 0.1
+
+    def __call__(self, epochs: float) -> float:
+        return self.gamma ** (int(epochs) // self.step_size)
+
+
+@dataclass(frozen=True)
+class WarmupLinear:
+    """Rise from 0 over the first `warmup` share of `total` epochs, then fall to 0 on a line.
+
+    The rise lets the averages of Adam and of batch norm settle before the rate is high; the fall to
+    zero lets the last epochs average out the noise of the batches. Evaluated in the middle of every
+    step it is never zero. Smith and Topin, "Super-convergence", 2018.
+    """
+
+    total: float
+    warmup: float = 0.2
+
+    def __call__(self, epochs: float) -> float:
+        progress = min(max(epochs / self.total, 0.0), 1.0)
+        if progress < self.warmup:
+            return progress / self.warmup
+        return (1 - progress) / (1 - self.warmup) if self.warmup < 1 else 1.0
