@@ -1,0 +1,89 @@
+"""The whole recipe on one page: MNIST at 99.4 % in 15 epochs with 7,934 parameters.
+
+Everything that decides the result is spelled out below, in the order in which it happens. The
+command line does the same with checkpoints and resuming: python -m tinytrain train
+"""
+
+import argparse
+import sys
+
+import torch
+from tqdm import tqdm
+
+from tinytrain import augment, batches, log, mnist, nn, optim, streams
+from tinytrain.errors import exit_status
+from tinytrain.loop import evaluate
+from tinytrain.nn import functional
+
+
+def build_net(seed):
+    """Images (N, 1, 28, 28) to log-probabilities (N, 10); the seed decides the initial weights."""
+    weights = streams.generator(seed, "weights")
+
+    def conv(inputs, outputs, kernel_size=3, padding=0):
+        return nn.Conv2d(
+            inputs, outputs, kernel_size, padding=padding, bias=False, generator=weights
+        )
+
+    def block(inputs, outputs, padding=0):
+        convolution = conv(inputs, outputs, padding=padding)
+        return convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.Dropout2d(0.0)
+
+    return nn.Sequential(
+        {
+            "conv1": nn.Sequential(*block(1, 8), *block(8, 11)),
+            "trans1": nn.Sequential(conv(11, 10, kernel_size=1), nn.MaxPool2d(2)),
+            "conv2": nn.Sequential(*block(10, 12), *block(12, 14), *block(14, 31, padding=1)),
+            "trans2": nn.Sequential(conv(31, 10, kernel_size=1)),
+            "gap": nn.AdaptiveAvgPool2d(1),
+            "flatten": nn.Flatten(),
+            "log_softmax": nn.LogSoftmax(),
+        }
+    )
+
+
+def train(data, seed=1, epochs=15, batch_size=64, lr=0.015):
+    """Train and test; yields the mean training loss and the test score of every epoch."""
+    net = build_net(seed)
+    log.print_net(net)
+    optimizer = optim.Adam(net.parameters(), lr)
+    schedule = optim.WarmupLinear(epochs, warmup=0.2)
+    average = optim.ExponentialAverage(net, decay=0.998)
+    augmentation = augment.Augmentation(rotation=7, shift=1.7, scale=0.07, shear=0.07)
+
+    for epoch in range(1, epochs + 1):
+        shuffle = streams.generator(seed, "shuffle", epoch)
+        steps = batches.shuffled(len(data.train), batch_size, shuffle)
+        loss_sum = 0.0
+        for index, rows in enumerate(tqdm(steps, desc=f"Epoch {epoch}", disable=None)):
+            images, target = data.train.images[rows].float(), data.train.labels[rows]
+            draw = streams.generator(seed, "augment", epoch, index)
+            transform = augmentation.draw(len(rows), images.shape[-1], draw)
+            images = augment.apply(images, transform)
+            images = batches.normalise(images, data.mean, data.std)
+
+            optimizer.zero_grad()
+            loss = functional.nll_loss(net(images), target)
+            loss.backward()
+            optimizer.lr = lr * schedule(epoch - 1 + (index + 0.5) / len(steps))
+            optimizer.step()
+            average.update(net)
+            loss_sum += loss.item() * len(rows)
+
+        score = evaluate(average.net, data.test, data.mean, data.std)
+        print(f"Epoch {epoch}: train loss {loss_sum / len(data.train):.4f}. {log.score_line(score)}")
+        yield loss_sum / len(data.train), score
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
+    parser.add_argument("--epochs", type=int, default=15, help="times through the training images")
+    options = parser.parse_args()
+    data = mnist.load()
+    accuracies = [score.accuracy for _, score in train(data, options.seed, options.epochs)]
+    log.print_verdict(accuracies, parameters=sum(p.numel() for p in build_net(1).parameters()))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

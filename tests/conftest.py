@@ -1,0 +1,35 @@
+"""What several test files share: a data set of a hundred drawn digits, Hypothesis, a check."""
+
+import contextlib
+
+import pytest
+import torch
+from hypothesis import settings
+
+from tinytrain import streams, synthetic
+from tinytrain.mnist import Dataset, Split
+
+settings.register_profile("tinytrain", deadline=None, derandomize=True)
+settings.load_profile("tinytrain")
+
+
+@pytest.fixture(scope="session")
+def global_generator_untouched():
+    """`with global_generator_untouched():` fails if torch's own generator has moved at its end."""
+
+    @contextlib.contextmanager
+    def check():
+        before = torch.get_rng_state()
+        yield
+        assert torch.equal(torch.get_rng_state(), before)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """100 training and 40 test images, every class in both."""
+    labels = torch.arange(140) % 10
+    images = synthetic.draw(labels, streams.generator(0, "tiny"))
+    train, test = Split(images[:100], labels[:100]), Split(images[100:], labels[100:])
+    return Dataset("synthetic", train, test, 0.13, 0.31, "tiny", 0)

@@ -1,0 +1,251 @@
+"""The command line as a user meets it: output, exit status, one line for every mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tinytrain import mnist, synthetic
+from tinytrain.cli import main
+
+SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "20", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A data root with 400 + 50 drawn digits."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "synthetic").mkdir()
+    synthetic.write(root / "synthetic", train=400, test=50)
+    return str(root)
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Commands set the number of threads; put it back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def train(run_dir, data_dir, *more):
+    return ["train", *SMALL, "--data-dir", data_dir, "--run-dir", str(run_dir), *more]
+
+
+def history(run_dir):
+    lines = (run_dir / "history.jsonl").read_text().splitlines()
+    return [json.loads(line) | {"seconds": 0} for line in lines]
+
+
+def weights(run_dir):
+    state = torch.load(run_dir / "checkpoint.pt", weights_only=True)["state"]
+    return [*state["net"].values(), *state["average"]["net"].values()]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data_dir):
+    """A run that nothing interrupted."""
+    run_dir = tmp_path_factory.mktemp("runs") / "run"
+    assert main(train(run_dir, data_dir)) == 0
+    return run_dir
+
+
+def test_the_log(tmp_path, data_dir, capsys):
+    assert main(train(tmp_path / "run", data_dir)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("THIS IS NOT MNIST")
+    for expected in (
+        "Layer (type:depth-idx)                   Output Shape              Param #",
+        "Total params: 7,934",
+        "conv1.0.weight\t\t torch.Size([8, 1, 3, 3])",
+        "trans2.0.weight\t\t torch.Size([10, 31, 1, 1])",
+        "Epoch 1",
+        "Epoch 2",
+    ):
+        assert lines.count(expected) == 1
+    start = lines.index("Epoch 2")
+    assert lines[start - 1].startswith("Adjusting learning rate of group 0 to 1.")
+    assert lines[start + 1].startswith("Train: Loss=")
+    assert "Batch_id=19 Accuracy=" in lines[start + 1] and " 20/20 [" in lines[start + 1]
+    assert lines[start + 2].startswith("Test set: Average loss: ")
+    assert lines[start + 2].endswith("%)") and "/50 (" in lines[start + 2]
+    assert "not MNIST" in lines[-1] and lines[-1].startswith("Verdict: not judged")
+
+
+def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
+    command = json.loads((run / "run.json").read_text())["command"]
+    assert command.startswith("python -m tinytrain train --dataset synthetic")
+    assert main(train(tmp_path / "run", data_dir)) == 0
+    assert history(tmp_path / "run") == history(run)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, how):
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinytrain", *train(folder, data_dir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line == "Epoch 2\n":
+            process.send_signal(how)
+            break
+    _, errors = process.communicate()
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert errors.count("\n") == 1 and f"train --resume --run-dir {folder}" in errors
+    assert len(history(folder)) == 1
+    resume = ["train", "--resume", "--run-dir", str(folder), "--data-dir", data_dir]
+    assert main(resume) == 0
+    assert history(folder) == history(run)
+    assert all(torch.equal(a, b) for a, b in zip(weights(folder), weights(run), strict=True))
+
+
+def test_resuming_a_finished_run_prints_its_verdict(run, data_dir, capsys):
+    before = history(run)
+    assert main(["train", "--resume", "--run-dir", str(run), "--data-dir", data_dir]) == 0
+    assert "Verdict" in capsys.readouterr().out
+    assert history(run) == before
+
+
+def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
+    assert main(["evaluate", "--run-dir", str(run), "--data-dir", data_dir]) == 0
+    last = history(run)[-1]
+    assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in capsys.readouterr().out
+
+
+def test_holdout_does_not_open_the_test_images(tmp_path, data_dir, capsys):
+    (tmp_path / "synthetic").mkdir()
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        os.link(f"{data_dir}/synthetic/{name}", tmp_path / "synthetic" / name)
+    assert main(train(tmp_path / "run", str(tmp_path), "--holdout", "100")) == 0
+    output = capsys.readouterr().out
+    assert "Holdout set: Average loss" in output and "Test set" not in output
+    assert history(tmp_path / "run")[-1]["test_total"] == 100
+
+
+def test_summary(capsys):
+    assert main(["summary"]) == 0
+    output = capsys.readouterr().out
+    assert "Total mult-adds (M): 1.04" in output
+    assert any(line.split() == ["conv2.8", "8", "2", "6.5", "18"] for line in output.splitlines())
+
+
+def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, capsys):
+    assert main(train(tmp_path / "run", data_dir, "--require-target")) == 1
+    assert one_line(capsys.readouterr().err)
+
+
+def one_line(errors):
+    return errors.startswith("tinytrain: ") and errors.count("\n") == 1
+
+
+MISTAKES = {
+    "no command": ([], 2, "COMMAND"),
+    "a wrong command": (["trian"], 2, "train"),
+    "a wrong flag": (["train", "--epoch", "3"], 2, "--epoch"),
+    "a word too many": (["train", "more"], 2, "more"),
+    "a wrong net": (["train", *SMALL, "--net", "net99"], 2, "net9_3"),
+    "a wrong net to show": (["summary", "--net", "net99"], 2, "net9_3"),
+    "a wrong recipe": (["train", "--recipe", "nothing"], 2, "reference"),
+    "a wrong data set": (["train", "--dataset", "cifar"], 2, "fashion-mnist"),
+    "no epochs": (["train", "--epochs", "0"], 2, "--epochs"),
+    "half an epoch": (["train", "--epochs", "0.5"], 2, "--epochs"),
+    "a rate that is none": (["train", "--lr", "nan"], 2, "--lr"),
+    "a negative rate": (["train", "--lr=-1"], 2, "--lr"),
+    "a negative seed": (["train", "--seed=-1"], 2, "--seed"),
+    "no threads": (["train", "--threads", "0"], 2, "--threads"),
+    "a device that is none": (["train", *SMALL, "--device", "gpu"], 2, "--device"),
+    "a holdout too large": (["train", *SMALL, "--holdout", "400"], 2, "399"),
+    "nothing to resume": (["train", "--resume"], 2, "--run-dir"),
+    "a folder without a run": (["train", "--resume", "--run-dir", "nowhere"], 3, "nowhere"),
+    "a run to evaluate": (["evaluate", "--run-dir", "nowhere"], 3, "nowhere"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line(mistake, data_dir, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYTRAIN_DATA", data_dir)
+    monkeypatch.chdir(tmp_path)
+    arguments, status, named = MISTAKES[mistake]
+    assert main(arguments) == status
+    errors = capsys.readouterr().err
+    assert one_line(errors) and named in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_cannot_change_in_a_resumed_run(run, data_dir, capsys):
+    resume = ["train", "--resume", "--run-dir", str(run), "--data-dir", data_dir]
+    assert main([*resume, "--lr=0.1"]) == 2
+    errors = capsys.readouterr().err
+    assert one_line(errors) and "--lr" in errors and "run.json" in errors
+
+
+def test_a_used_run_folder(run, data_dir, capsys):
+    assert main(train(run, data_dir)) == 2
+    errors = capsys.readouterr().err
+    assert one_line(errors) and "--resume" in errors and "--run-dir" in errors
+
+
+def test_a_run_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
+    (tmp_path / "file").write_text("not a folder")
+    assert main(train(tmp_path / "file" / "run", data_dir)) == 2
+    errors = capsys.readouterr().err
+    assert one_line(errors) and "--run-dir" in errors and str(tmp_path / "file") in errors
+
+
+def test_a_damaged_data_file(tmp_path, data_dir, capsys):
+    (tmp_path / "synthetic").mkdir()
+    for path in mnist.data_root(data_dir).joinpath("synthetic").iterdir():
+        content = path.read_bytes()
+        (tmp_path / "synthetic" / path.name).write_bytes(content[:-1])
+    assert main(train(tmp_path / "run", str(tmp_path))) == 3
+    errors = capsys.readouterr().err
+    assert one_line(errors) and "train-images-idx3-ubyte" in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_diverging_run(tmp_path, data_dir, capsys):
+    assert main(train(tmp_path / "run", data_dir, "--lr", "1e30")) == 4
+    assert one_line(capsys.readouterr().err)
+
+
+def test_help_needs_neither_torch_nor_numpy():
+    check = (
+        "import sys, tinytrain.cli; tinytrain.cli.parser().format_help(); "
+        "sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def unreachable(monkeypatch):
+    """MNIST with a mirror that refuses connections."""
+    source = mnist.SOURCES["mnist"]
+    monkeypatch.setitem(
+        mnist.SOURCES, "mnist", mnist.replace(source, mirrors=("http://127.0.0.1:1/",))
+    )
+
+
+def test_no_mirror_answers(tmp_path, capsys, monkeypatch):
+    unreachable(monkeypatch)
+    assert main(["train", "--data-dir", str(tmp_path), "--run-dir", str(tmp_path / "run")]) == 3
+    errors = capsys.readouterr().err
+    assert one_line(errors) and "127.0.0.1:1" in errors
+    assert "--dataset synthetic" in errors and "--data-dir" in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_mirror_answers_or_synthetic(tmp_path, data_dir, capsys, monkeypatch):
+    unreachable(monkeypatch)
+    small = [word for word in train(tmp_path / "run", data_dir) if word not in SMALL[:2]]
+    assert main([*small, "--or-synthetic"]) == 0
+    output = capsys.readouterr()
+    assert "127.0.0.1:1" in output.err
+    assert output.out.startswith("THIS IS NOT MNIST")
+    assert "not MNIST" in output.out.splitlines()[-1]

@@ -1,0 +1,127 @@
+"""The loop: repeatable, undisturbed by looking, and exact when it is taken up again."""
+
+import copy
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from tinytrain import loop, runs
+from tinytrain.errors import Diverged, UsageError
+from tinytrain.nn.inspect import summary
+from tinytrain.recipes import RECIPES, Recipe
+
+QUICK = replace(RECIPES["final"], epochs=2, dropout=0.1, erase=0.3)
+
+
+def history(training):
+    return [asdict(epoch) | {"seconds": 0} for epoch in training.history]
+
+
+def same_state(one, other):
+    """Bit for bit, but for the seconds."""
+    runs.require_same_form(one.state_dict(), other.state_dict(), "state")
+    pairs = zip(tensors(one.state_dict()), tensors(other.state_dict()), strict=True)
+    return history(one) == history(other) and all(torch.equal(a, b) for a, b in pairs)
+
+
+def tensors(state):
+    if isinstance(state, torch.Tensor):
+        yield state
+    elif isinstance(state, (dict, list)):
+        for value in state.values() if isinstance(state, dict) else state:
+            yield from tensors(value)
+
+
+def trained(recipe, dataset, seed=1):
+    training = runs.build(recipe, seed)
+    for _ in loop.fit(training, dataset):
+        pass
+    return training
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny):
+    return trained(QUICK, tiny)
+
+
+def test_one_seed_gives_one_run(tiny, uninterrupted):
+    assert same_state(trained(QUICK, tiny), uninterrupted)
+
+
+def test_another_seed_gives_another_run(tiny, uninterrupted):
+    assert not same_state(trained(QUICK, tiny, seed=2), uninterrupted)
+
+
+def test_looking_changes_nothing(tiny, uninterrupted):
+    training = runs.build(QUICK, 1)
+    before = torch.random.get_rng_state()
+    for _ in loop.fit(training, tiny):
+        loop.evaluate(training.net, tiny.test, tiny.mean, tiny.std)
+        summary(training.net)
+    assert same_state(training, uninterrupted)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_stopped_at_any_event_and_taken_up_again(tiny, uninterrupted, tmp_path):
+    settings = runs.Settings(QUICK, "synthetic", tiny.digest, 0, 1, "cpu", 1)
+    events = len(list(loop.fit(runs.build(QUICK, 1), tiny)))
+    for stop in range(1, events):
+        first = runs.build(QUICK, 1)
+        for _, _ in zip(range(stop), loop.fit(first, tiny), strict=False):
+            pass
+        folder = tmp_path / str(stop)
+        runs.create(folder, settings, first, "")
+        second = runs.build(QUICK, 1)
+        runs.restore(folder, settings, second)
+        for _ in loop.fit(second, tiny):
+            pass
+        assert same_state(second, uninterrupted)
+
+
+def test_every_image_is_trained_on_and_tested_once(tiny):
+    training = runs.build(QUICK, 1)
+    *steps, epoch = list(loop.fit(training, tiny))[: 1 + -(-len(tiny.train) // QUICK.batch_size)]
+    assert steps[-1].seen == len(tiny.train) and steps[-1].batch == steps[-1].batches
+    assert epoch.test_total == len(tiny.test)
+    assert 0 <= steps[-1].correct <= len(tiny.train)
+
+
+def test_averaged_and_raw_accuracy(tiny):
+    training = trained(QUICK, tiny)
+    raw = loop.evaluate(training.net, tiny.test, tiny.mean, tiny.std)
+    averaged = loop.evaluate(training.average.net, tiny.test, tiny.mean, tiny.std)
+    last = training.history[-1]
+    assert (last.test_accuracy, last.raw_test_accuracy) == (averaged.accuracy, raw.accuracy)
+    assert last.score == averaged
+
+
+def test_evaluate_restores_the_mode_and_ignores_the_batch_size(tiny, uninterrupted):
+    net = copy.deepcopy(uninterrupted.net).train()
+    whole = loop.evaluate(net, tiny.test, tiny.mean, tiny.std)
+    pieces = loop.evaluate(net, tiny.test, tiny.mean, tiny.std, batch_size=7)
+    assert net.training and all(module.training for module in net.modules())
+    assert pieces.correct == whole.correct and pieces.loss == pytest.approx(whole.loss, rel=1e-5)
+
+
+def test_it_learns(tiny):
+    training = trained(Recipe(epochs=10, batch_size=20), tiny)
+    assert training.history[-1].train_accuracy > 80 > training.history[0].train_accuracy
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_rate_too_high_ends_in_one_line(tiny, optimizer):
+    recipe = Recipe(optimizer=optimizer, lr=1e30, batch_size=20)
+    with pytest.raises(Diverged, match="--lr"):
+        trained(recipe, tiny)
+
+
+@pytest.mark.parametrize("field", ["net", "optimizer", "schedule"])
+def test_unknown_names_in_a_recipe(field):
+    with pytest.raises(UsageError, match="nothing"):
+        runs.build(replace(QUICK, **{field: "nothing"}), 1)
+
+
+def test_the_rate_follows_the_schedule(tiny):
+    training = trained(replace(RECIPES["reference"], epochs=3, step_size=2), tiny)
+    assert [epoch.lr for epoch in training.history] == pytest.approx([0.01, 0.01, 0.001])

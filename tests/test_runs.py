@@ -1,0 +1,127 @@
+"""The run folder: whole files only, and nothing damaged or foreign is believed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tinytrain import loop, runs
+from tinytrain.errors import DataError, UsageError
+from tinytrain.recipes import RECIPES
+
+SETTINGS = runs.Settings(replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0, 1, "cpu", 1)
+
+
+@pytest.fixture
+def folder(tiny, tmp_path):
+    """A finished run of one epoch."""
+    training = runs.build(SETTINGS.recipe, SETTINGS.seed)
+    runs.create(tmp_path / "run", SETTINGS, training, "python -m tinytrain train")
+    for _ in loop.fit(training, tiny):
+        runs.save(tmp_path / "run", SETTINGS, training)
+    return tmp_path / "run"
+
+
+def test_what_a_folder_holds(folder):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint.pt",
+        "history.jsonl",
+        "run.json",
+    ]
+    (line,) = folder.joinpath("history.jsonl").read_text().splitlines()
+    assert list(json.loads(line)) == (
+        "epoch lr train_loss train_accuracy test_loss test_correct test_total test_accuracy "
+        "raw_test_accuracy seconds"
+    ).split()
+    assert {"recipe", "dataset", "data_digest", "seed", "device", "threads", "versions"} <= set(
+        json.loads(folder.joinpath("run.json").read_text())
+    )
+    assert runs.load_settings(folder) == SETTINGS
+
+
+def test_a_used_folder_is_refused(folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UsageError, match="--resume.*--run-dir"):
+        runs.create(folder, SETTINGS, runs.build(SETTINGS.recipe, 1), "")
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_fresh_folder_beside_a_used_one(folder):
+    assert runs.fresh_folder(folder.parent, "run") == folder.parent / "run-2"
+    assert runs.fresh_folder(folder.parent, "other") == folder.parent / "other"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UsageError, match="--run-dir"):
+        runs.create(tmp_path / "file" / "run", SETTINGS, runs.build(SETTINGS.recipe, 1), "")
+
+
+def change(content, path, value):
+    *names, last = path
+    for name in names:
+        content = content[name]
+    content[last] = value
+
+
+DAMAGES = {
+    "version": (["version"], 0),
+    "another run": (["settings"], "{}"),
+    "not a state": (["state"], [1]),
+    "a name missing": (["state"], {}),
+    "a shape": (["state", "net", "conv1.0.weight"], torch.zeros(8, 1, 5, 5)),
+    "a dtype": (["state", "net", "conv1.0.weight"], torch.zeros(8, 1, 3, 3).double()),
+    "a tensor's place": (["state", "net", "conv1.0.weight"], 3.0),
+    "no average": (["state", "average"], None),
+    "a type": (["state", "epoch"], "two"),
+    "the optimizer's length": (["state", "optimizer", "steps"], []),
+    "an epoch of the history": (["state", "history"], [{"epoch": 1}]),
+    "a history that is none": (["state", "history"], 7),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_foreign_checkpoint_changes_nothing(folder, damage):
+    path = folder / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    change(content, *DAMAGES[damage])
+    torch.save(content, path)
+    training = runs.build(SETTINGS.recipe, 1)
+    before = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
+    with pytest.raises(DataError, match="checkpoint.pt"):
+        runs.restore(folder, SETTINGS, training)
+    after = training.net.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert training.epoch == 1 and not training.history
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_cut_off_checkpoint(folder, share):
+    path = folder / "checkpoint.pt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DataError, match="checkpoint.pt"):
+        runs.restore(folder, SETTINGS, runs.build(SETTINGS.recipe, 1))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"recipe": {}}', '{"recipe": {"x": 1}}'])
+def test_a_damaged_run_json(folder, content):
+    (folder / "run.json").write_text(content)
+    with pytest.raises(DataError, match="run.json"):
+        runs.load_settings(folder)
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(DataError, match="--run-dir"):
+        runs.load_settings(tmp_path)
+    with pytest.raises(DataError, match="--run-dir"):
+        runs.restore(tmp_path, SETTINGS, runs.build(SETTINGS.recipe, 1))
+
+
+def test_a_killed_writer_leaves_the_old_file(folder):
+    path = folder / "checkpoint.pt"
+    path.with_suffix(".new").write_bytes(b"half a checkpoint")
+    training = runs.build(SETTINGS.recipe, 1)
+    runs.restore(folder, SETTINGS, training)
+    assert len(training.history) == 1

@@ -1,0 +1,212 @@
+"""What each command of the command line does, with the parts of the engine."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import torch
+
+from tinytrain import log, loop, mnist, nets, runs
+from tinytrain.errors import DataError, Interrupted, TargetMissed, Unavailable, UsageError
+from tinytrain.mnist import Dataset
+from tinytrain.nn.inspect import parameter_count, receptive_field
+from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.runs import Settings
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train by a recipe, or go on with a run; print the log and the verdict."""
+    if options.resume:
+        folder = options.run_dir
+        settings = settings_to_resume(options)
+        dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
+        if dataset.digest != settings.data_digest:
+            raise DataError(f"{settings.dataset}: not the images that the run {folder} began with")
+    else:
+        dataset = load_dataset(options)
+        settings = new_settings(options, dataset)
+        name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
+        folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
+    torch.set_num_threads(settings.threads)
+    training = runs.build(settings.recipe, settings.seed, settings.device)
+    if options.resume:
+        runs.restore(folder, settings, training)
+    else:
+        command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
+        runs.create(folder, settings, training, command)
+
+    print(f"Run {folder}: {settings.device}, {settings.threads} threads, seed {settings.seed}")
+    log.print_net(training.net)
+    with Stop() as stop:
+        follow(training, dataset, settings, folder, stop)
+    accuracies = [epoch.test_accuracy for epoch in training.history]
+    parameters = parameter_count(training.net)
+    met = log.print_verdict(accuracies, parameters, reason_not_judged(settings))
+    if options.require_target and not met:
+        raise TargetMissed("--require-target: the target is not met")
+
+
+def follow(
+    training: loop.Training, dataset: Dataset, settings: Settings, folder: Path, stop: Stop
+) -> None:
+    """Train to the end, printing and saving; raises Interrupted once `stop` is requested."""
+    test_name = "Holdout set" if settings.holdout else "Test set"
+    bar = None
+    for event in loop.fit(training, dataset):
+        if bar is None:
+            log.print_epoch_start(event.epoch, event.lr)
+            bar = log.TrainBar()
+        if isinstance(event, loop.Batch):
+            bar.update(event)
+        else:
+            runs.save(folder, settings, training)
+            print(log.score_line(event.score, test_name), "\n", sep="", flush=True)
+            bar = None
+        if stop.requested and training.epoch <= training.epochs:
+            if bar is not None:
+                bar.close()
+            runs.save(folder, settings, training)
+            command = shlex.join(
+                ["python", "-m", "tinytrain", "train", "--resume", "--run-dir", str(folder)]
+            )
+            raise Interrupted(f"interrupted; the run is saved, and goes on with: {command}")
+
+
+class Stop:
+    """While this context is entered, the first Ctrl-C asks to stop after the step; a second kills."""
+
+    requested = False
+
+    def __enter__(self) -> Stop:
+        self.previous = signal.signal(signal.SIGINT, self.request)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        signal.signal(signal.SIGINT, self.previous)
+
+    def request(self, *signal_and_frame: object) -> None:
+        self.requested = True
+        signal.signal(signal.SIGINT, self.previous)
+
+
+def load_dataset(options: argparse.Namespace) -> Dataset:
+    """The data set of the flags; drawn digits where no mirror answers and --or-synthetic is given."""
+    try:
+        dataset = mnist.load(options.dataset, options.data_dir, options.holdout)
+    except Unavailable as error:
+        if not options.or_synthetic:
+            raise
+        print(f"tinytrain: {error}", file=sys.stderr)
+        dataset = mnist.load("synthetic", options.data_dir, options.holdout)
+    if dataset.name == "synthetic":
+        print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
+    return dataset
+
+
+def new_settings(options: argparse.Namespace, dataset: Dataset) -> Settings:
+    """The settings of a new run, from the flags."""
+    device = choose_device(options.device)
+    return Settings(
+        recipe=override(RECIPES[options.recipe], options),
+        dataset=dataset.name,
+        data_digest=dataset.digest,
+        holdout=dataset.holdout,
+        seed=options.seed,
+        device=device,
+        threads=options.threads or torch.get_num_threads(),
+    )
+
+
+def override(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    """The recipe with those of its fields that a flag gives."""
+    names = [field.name for field in fields(Recipe)]
+    given = {name: getattr(options, name, None) for name in names}
+    return replace(recipe, **{name: value for name, value in given.items() if value is not None})
+
+
+def settings_to_resume(options: argparse.Namespace) -> Settings:
+    """The settings of the run in --run-dir; a flag that says otherwise raises UsageError."""
+    if options.run_dir is None:
+        raise UsageError("--resume: name the run's folder with --run-dir")
+    settings = runs.load_settings(options.run_dir)
+    ignored = {"resume", "run_dir", "data_dir", "require_target", "or_synthetic"}
+    flags = [word.split("=")[0] for word in options.arguments if word.startswith("--")]
+    for flag in flags:
+        if flag.removeprefix("--").replace("-", "_") not in ignored:
+            raise UsageError(
+                f"{flag}: a resumed run keeps its settings ({options.run_dir / 'run.json'}); "
+                "leave the flag out, or start a new run in another --run-dir"
+            )
+    return settings
+
+
+def reason_not_judged(settings: Settings) -> str | None:
+    """Why the target cannot be judged by this run, or None where it can."""
+    if settings.dataset == "synthetic":
+        return "the digits were drawn by tinytrain, this is not MNIST"
+    if settings.dataset != "mnist":
+        return f"the target is for MNIST, this is {settings.dataset}"
+    if settings.holdout:
+        return f"tested on {settings.holdout:,} held-out training images, not on the test set"
+    return None
+
+
+def choose_device(name: str) -> str:
+    """`name`, or for "auto" the first present of CUDA, MPS and the CPU.
+
+    Raises UsageError for a device that torch does not have here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"--device {name}: not to be had here ({reason}); try auto") from error
+    return name
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print the loss and accuracy of a run's net on its test images."""
+    settings = runs.load_settings(options.run_dir)
+    settings_here = replace(
+        settings,
+        device=choose_device(options.device),
+        threads=options.threads or torch.get_num_threads(),
+    )
+    torch.set_num_threads(settings_here.threads)
+    training = runs.build(settings.recipe, settings.seed, settings_here.device)
+    runs.restore(options.run_dir, settings, training)
+    dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
+    net = training.average.net if training.average else training.net
+    score = loop.evaluate(net, dataset.test, dataset.mean, dataset.std)
+    name = "Holdout set" if settings.holdout else "Test set"
+    print(log.score_line(score, name))
+
+
+def summary(options: argparse.Namespace) -> None:
+    """Print a net's table, its parameters and the receptive fields of its layers."""
+    net = nets.build(options.net)
+    log.print_net(net)
+    print(f"\n{'Receptive field':<41}{'Size':>6}{'Jump':>6}{'Start':>7}{'Field':>7}")
+    for field in receptive_field(net):
+        print(
+            f"{field.name:<41}{field.size:>6}{field.jump:>6}{field.start:>7g}{field.field:>7}"
+        )
+
+
+def data(options: argparse.Namespace) -> None:
+    """Verify a data set, downloading what is missing, and say where it is."""
+    dataset = mnist.load(options.dataset, options.data_dir)
+    folder = mnist.data_root(options.data_dir) / dataset.name
+    print(
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images in "
+        f"{folder}, verified (sha256 {dataset.digest})"
+    )

@@ -1,0 +1,240 @@
+"""A run and its folder: what is needed to repeat it, what it measured, and where it stands.
+
+`run.json` names everything that decides the outcome, `history.jsonl` has a line an epoch, and
+`checkpoint.pt` holds the state after the last finished epoch (or, after Ctrl-C, after the last
+step). Every file is written under another name and renamed when it is whole, so a run that is
+killed at any moment leaves a folder that `resume` can continue.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+from tinytrain import __version__, nets, streams
+from tinytrain.augment import Augmentation
+from tinytrain.errors import DataError, UsageError
+from tinytrain.loop import Epoch, Training
+from tinytrain.nn.flat import flatten_parameters
+from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
+from tinytrain.recipes import Recipe
+
+CHECKPOINT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the outcome of a run, as it stands in `run.json`.
+
+    `data_digest` is that of the images and labels in use; `device` and `threads` decide the last
+    bits of a sum.
+    """
+
+    recipe: Recipe
+    dataset: str
+    data_digest: str
+    holdout: int
+    seed: int
+    device: str
+    threads: int
+
+
+def build(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
+    """A `Training` at its start: the recipe's net with the seed's initial weights.
+
+    Raises UsageError for a value that the recipe cannot have.
+    """
+    try:
+        net = nets.build(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
+        weights = flatten_parameters(net)
+        return Training(
+            net=net,
+            weights=weights,
+            optimizer=build_optimizer(recipe, weights),
+            average=ExponentialAverage(net, recipe.average) if recipe.average else None,
+            lr=recipe.lr,
+            schedule=build_schedule(recipe),
+            augmentation=Augmentation(
+                recipe.rotation, recipe.shift, recipe.scale, recipe.shear, recipe.erase
+            ),
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            seed=seed,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def build_optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
+    """The optimizer that the recipe names, for a vector of weights."""
+    if recipe.optimizer == "adam":
+        return Adam([weights], recipe.lr, weight_decay=recipe.weight_decay)
+    if recipe.optimizer == "sgd":
+        return SGD(
+            [weights],
+            recipe.lr,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+        )
+    raise ValueError(f"optimizer {recipe.optimizer}: expected adam or sgd")
+
+
+def build_schedule(recipe: Recipe) -> Callable[[float], float]:
+    """The schedule that the recipe names."""
+    if recipe.schedule == "constant":
+        return Constant()
+    if recipe.schedule == "step":
+        return StepLR(recipe.step_size, recipe.gamma)
+    if recipe.schedule == "warmup-linear":
+        return WarmupLinear(recipe.epochs, recipe.warmup)
+    raise ValueError(f"schedule {recipe.schedule}: expected constant, step or warmup-linear")
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """`parent/name`, or `name-2`, `name-3`, … where the ones before are taken."""
+    folder, number = parent / name, 1
+    while folder.exists():
+        number += 1
+        folder = parent / f"{name}-{number}"
+    return folder
+
+
+def create(folder: Path, settings: Settings, training: Training, command: str) -> None:
+    """Start a run in `folder`, which must be new or empty: write run.json and a first checkpoint.
+
+    Raises UsageError where the folder is in use or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(
+            f"{folder} is in use: continue its run with --resume, or name another --run-dir"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    description = asdict(settings) | {
+        "command": command,
+        "versions": {
+            "tinytrain": __version__,
+            "torch": torch.__version__,
+            "numpy": numpy.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": platform.machine(),
+    }
+    write(folder / "run.json", (json.dumps(description, indent=2) + "\n").encode())
+    save(folder, settings, training)
+
+
+def load_settings(folder: Path) -> Settings:
+    """The settings in the folder's run.json. Raises DataError where it is missing or damaged."""
+    path = folder / "run.json"
+    try:
+        content = json.loads(path.read_text())
+        names = Settings.__dataclass_fields__
+        return Settings(
+            **{name: content[name] for name in names if name != "recipe"},
+            recipe=Recipe(**content["recipe"]),
+        )
+    except OSError as error:
+        raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not the run.json of this version: {error}") from error
+
+
+def save(folder: Path, settings: Settings, training: Training) -> None:
+    """Write the checkpoint and the history, each whole or not at all."""
+    content = {
+        "version": CHECKPOINT_VERSION,
+        "settings": json.dumps(asdict(settings)),
+        "state": training.state_dict(),
+    }
+    path = folder / "checkpoint.pt"
+    try:
+        with open(path.with_suffix(".new"), "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path.with_suffix(".new"), path)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    lines = [json.dumps(asdict(epoch)) + "\n" for epoch in training.history]
+    write(folder / "history.jsonl", "".join(lines).encode())
+
+
+def restore(folder: Path, settings: Settings, training: Training) -> None:
+    """Bring a `training` that was just built from `settings` to where the folder's run stands.
+
+    The checkpoint is checked whole before anything changes. Raises DataError where it is missing,
+    damaged, of another version or of another run.
+    """
+    path = folder / "checkpoint.pt"
+    try:
+        content = torch.load(path, weights_only=True, map_location=training.weights.device)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no checkpoint there; check --run-dir") from error
+    except Exception as error:
+        # torch.load raises errors of many types, and long ones, for bytes that it cannot read.
+        raise DataError(f"{path}: damaged or not a checkpoint ({type(error).__name__})") from error
+    if not isinstance(content, dict) or content.get("version") != CHECKPOINT_VERSION:
+        raise DataError(f"{path}: expected a checkpoint of version {CHECKPOINT_VERSION}")
+    if content.get("settings") != json.dumps(asdict(settings)):
+        raise DataError(f"{path}: belongs to another run than the run.json beside it")
+    state, own = content.get("state"), training.state_dict()
+    if isinstance(state, dict) and isinstance(state.get("history"), list):
+        any_epoch = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
+        own["history"] = [any_epoch] * len(state["history"])
+    require_same_form(own, state, f"{path}: state")
+    training.load_state_dict(state)
+
+
+def require_same_form(expected: Any, found: Any, place: str) -> None:
+    """Raise DataError at the first place where `found` has other names, types, shapes or lengths."""
+    if type(expected) is not type(found):
+        raise DataError(
+            f"{place}: expected {type(expected).__name__}, found {type(found).__name__}"
+        )
+    if isinstance(expected, torch.Tensor):
+        if expected.shape != found.shape or expected.dtype != found.dtype:
+            raise DataError(
+                f"{place}: expected {expected.dtype} {tuple(expected.shape)}, "
+                f"found {found.dtype} {tuple(found.shape)}"
+            )
+    elif isinstance(expected, dict):
+        if expected.keys() != found.keys():
+            different = sorted(map(str, expected.keys() ^ found.keys()))
+            raise DataError(f"{place}: names missing or unknown: {', '.join(different)}")
+        for name, value in expected.items():
+            require_same_form(value, found[name], f"{place}.{name}")
+    elif isinstance(expected, list):
+        if len(expected) != len(found):
+            raise DataError(f"{place}: expected {len(expected)} entries, found {len(found)}")
+        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+            require_same_form(one, other, f"{place}[{index}]")
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises UsageError where the folder cannot be written."""
+    temporary = path.with_suffix(".new")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
+
+
+def cannot_write(folder: Path, error: OSError) -> UsageError:
+    """What to say where a run folder cannot be written."""
+    return UsageError(f"{folder}: cannot be written ({error.strerror}); choose another --run-dir")
