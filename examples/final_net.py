@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tinytrain import augment, batches, log, mnist, nn, optim, streams
 from tinytrain.errors import exit_status
 from tinytrain.loop import evaluate
+from tinytrain.memory import keep_freed_memory
 from tinytrain.nn import functional
 
 
@@ -80,6 +81,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
     parser.add_argument("--epochs", type=int, default=15, help="times through the training images")
     options = parser.parse_args()
+    keep_freed_memory()
     data = mnist.load()
     accuracies = [score.accuracy for _, score in train(data, options.seed, options.epochs)]
     log.print_verdict(accuracies, parameters=sum(p.numel() for p in build_net(1).parameters()))

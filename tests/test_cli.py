@@ -12,7 +12,7 @@ import torch
 from tinytrain import mnist, synthetic
 from tinytrain.cli import main
 
-SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "20", "--threads", "1"]
+SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,10 @@ def test_the_log(tmp_path, data_dir, capsys):
     ):
         assert lines.count(expected) == 1
     start = lines.index("Epoch 2")
-    assert lines[start - 1].startswith("Adjusting learning rate of group 0 to 1.")
+    lr = history(tmp_path / "run")[1]["lr"]
+    assert lines[start - 1] == f"Adjusting learning rate of group 0 to {lr:.4e}."
     assert lines[start + 1].startswith("Train: Loss=")
-    assert "Batch_id=19 Accuracy=" in lines[start + 1] and " 20/20 [" in lines[start + 1]
+    assert "Batch_id=79 Accuracy=" in lines[start + 1] and " 80/80 [" in lines[start + 1]
     assert lines[start + 2].startswith("Test set: Average loss: ")
     assert lines[start + 2].endswith("%)") and "/50 (" in lines[start + 2]
     assert "not MNIST" in lines[-1] and lines[-1].startswith("Verdict: not judged")

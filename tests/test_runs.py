@@ -117,11 +117,3 @@ def test_no_run(tmp_path):
         runs.load_settings(tmp_path)
     with pytest.raises(DataError, match="--run-dir"):
         runs.restore(tmp_path, SETTINGS, runs.build(SETTINGS.recipe, 1))
-
-
-def test_a_killed_writer_leaves_the_old_file(folder):
-    path = folder / "checkpoint.pt"
-    path.with_suffix(".new").write_bytes(b"half a checkpoint")
-    training = runs.build(SETTINGS.recipe, 1)
-    runs.restore(folder, SETTINGS, training)
-    assert len(training.history) == 1

@@ -32,6 +32,11 @@ class Transform:
     shear: Tensor
     erased: Tensor | None = None
 
+    def to(self, device: torch.device | str) -> Transform:
+        """The same numbers on `device`."""
+        numbers = (self.angle, self.shift, self.scale, self.shear, self.erased)
+        return Transform(*(None if part is None else part.to(device) for part in numbers))
+
 
 @dataclass(frozen=True)
 class Augmentation:

@@ -13,6 +13,7 @@ import torch
 
 from tinytrain import log, loop, mnist, nets, runs
 from tinytrain.errors import DataError, Interrupted, TargetMissed, Unavailable, UsageError
+from tinytrain.memory import keep_freed_memory
 from tinytrain.mnist import Dataset
 from tinytrain.nn.inspect import parameter_count, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
@@ -21,6 +22,7 @@ from tinytrain.runs import Settings
 
 def train(options: argparse.Namespace) -> None:
     """Train by a recipe, or go on with a run; print the log and the verdict."""
+    keep_freed_memory()
     if options.resume:
         folder = options.run_dir
         settings = settings_to_resume(options)
@@ -134,6 +136,7 @@ def settings_to_resume(options: argparse.Namespace) -> Settings:
     if options.run_dir is None:
         raise UsageError("--resume: name the run's folder with --run-dir")
     settings = runs.load_settings(options.run_dir)
+    choose_device(settings.device)
     ignored = {"resume", "run_dir", "data_dir", "require_target", "or_synthetic"}
     flags = [word.split("=")[0] for word in options.arguments if word.startswith("--")]
     for flag in flags:
@@ -176,17 +179,13 @@ def choose_device(name: str) -> str:
 def evaluate(options: argparse.Namespace) -> None:
     """Print the loss and accuracy of a run's net on its test images."""
     settings = runs.load_settings(options.run_dir)
-    settings_here = replace(
-        settings,
-        device=choose_device(options.device),
-        threads=options.threads or torch.get_num_threads(),
-    )
-    torch.set_num_threads(settings_here.threads)
-    training = runs.build(settings.recipe, settings.seed, settings_here.device)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    training = runs.build(settings.recipe, settings.seed, choose_device(options.device))
     runs.restore(options.run_dir, settings, training)
     dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
     net = training.average.net if training.average else training.net
-    score = loop.evaluate(net, dataset.test, dataset.mean, dataset.std)
+    test = loop.on_device(dataset.test, training.weights.device)
+    score = loop.evaluate(net, test, dataset.mean, dataset.std)
     name = "Holdout set" if settings.holdout else "Test set"
     print(log.score_line(score, name))
 

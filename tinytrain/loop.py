@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -30,8 +30,9 @@ from tinytrain.optim import SGD, Adam, ExponentialAverage
 class Batch:
     """A step that was taken: step `batch` (from 1) of the `batches` in epoch `epoch` (from 1).
 
-    `lr` is the rate of the epoch's first step, `loss` the batch's mean loss, a scalar tensor (reading it waits for a GPU); `correct` of
-    `seen` images of this epoch were classified correctly, on their way through training.
+    `lr` is the rate of the epoch's first step and `loss` the batch's mean loss; `correct` of `seen`
+    images of this epoch were classified correctly, on their way through training. Both are scalar
+    tensors: to read them is to wait for a GPU.
     """
 
     epoch: int
@@ -39,7 +40,7 @@ class Batch:
     batches: int
     lr: float
     loss: Tensor
-    correct: Tensor
+    correct: Tensor | int
     seen: int
 
 
@@ -105,8 +106,8 @@ class Training:
     seed: int
     epoch: int = 1
     batch: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
+    loss_sum: Tensor | float = 0.0
+    correct: Tensor | int = 0
     seconds: float = 0.0
     history: list[Epoch] = field(default_factory=list)
 
@@ -146,9 +147,18 @@ def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
 
     Raises Diverged at the end of an epoch in which the loss was not finite.
     """
+    device = training.weights.device
+    dataset = replace(
+        dataset, train=on_device(dataset.train, device), test=on_device(dataset.test, device)
+    )
     while training.epoch <= training.epochs:
         yield from train_epoch(training, dataset)
         yield finish_epoch(training, dataset)
+
+
+def on_device(split: Split, device: torch.device) -> Split:
+    """The split with its uint8 images and its labels on `device`."""
+    return Split(split.images.to(device), split.labels.to(device))
 
 
 def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
@@ -167,10 +177,13 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         images, target = split.images[rows].float(), split.labels[rows]
         draw = streams.generator(seed, "augment", epoch, index)
         transform = training.augmentation.draw(len(rows), images.shape[-1], draw)
-        images = augment.apply(images, transform)
+        images = augment.apply(images, transform.to(images.device))
         images = batches.normalise(images, dataset.mean, dataset.std)
+        images = images.contiguous(memory_format=torch.channels_last)
         for layer in dropouts:
-            layer.generator = streams.generator(seed, "dropout", epoch, index)
+            layer.generator = streams.generator(
+                seed, "dropout", epoch, index, device=images.device
+            )
 
         log_probabilities = net(images)
         loss = functional.nll_loss(log_probabilities, target)
@@ -180,10 +193,11 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         if training.average is not None:
             training.average.update(net)
 
+        # Sums stay tensors: reading a number would make the Python program wait for a GPU.
         loss = loss.detach()
         training.batch = index + 1
-        training.loss_sum += float(loss) * len(rows)
-        training.correct += int(functional.correct(log_probabilities, target))
+        training.loss_sum += loss * len(rows)
+        training.correct += functional.correct(log_probabilities, target)
         training.seconds += time.perf_counter() - started
         seen = min((index + 1) * training.batch_size, len(split))
         yield Batch(epoch, index + 1, len(steps), lr, loss, training.correct, seen)
@@ -192,7 +206,8 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
 def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     """Evaluate, add a line to the history, and move the place to the next epoch."""
     started = time.perf_counter()
-    if not math.isfinite(training.loss_sum):
+    loss_sum, correct = float(training.loss_sum), int(training.correct)
+    if not math.isfinite(loss_sum):
         raise Diverged(
             f"epoch {training.epoch}: the loss is not finite; try a smaller rate (--lr, now "
             f"{training.lr:g})"
@@ -205,8 +220,8 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     record = Epoch(
         epoch=training.epoch,
         lr=training.rate(0, steps),
-        train_loss=training.loss_sum / len(dataset.train),
-        train_accuracy=100 * training.correct / len(dataset.train),
+        train_loss=loss_sum / len(dataset.train),
+        train_accuracy=100 * correct / len(dataset.train),
         test_loss=score.loss,
         test_correct=score.correct,
         test_total=score.total,
@@ -216,8 +231,7 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     )
     training.history.append(record)
     training.epoch += 1
-    training.batch = training.correct = 0
-    training.loss_sum = training.seconds = 0.0
+    training.batch, training.loss_sum, training.correct, training.seconds = 0, 0.0, 0, 0.0
     return record
 
 
@@ -234,6 +248,7 @@ def evaluate(
     loss, correct = 0.0, 0
     for rows in batches.in_order(len(split), batch_size):
         images = batches.normalise(split.images[rows].float(), mean, std)
+        images = images.contiguous(memory_format=torch.channels_last)
         log_probabilities, target = net(images), split.labels[rows]
         loss += float(functional.nll_loss(log_probabilities, target)) * len(target)
         correct += int(functional.correct(log_probabilities, target))

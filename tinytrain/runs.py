@@ -2,14 +2,13 @@
 
 `run.json` names everything that decides the outcome, `history.jsonl` has a line an epoch, and
 `checkpoint.pt` holds the state after the last finished epoch (or, after Ctrl-C, after the last
-step). Every file is written under another name and renamed when it is whole, so a run that is
-killed at any moment leaves a folder that `resume` can continue.
+step). Each is there whole or not at all, so a run that is killed at any moment leaves a folder that
+`--resume` continues.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ import torch
 from tinytrain import __version__, nets, streams
 from tinytrain.augment import Augmentation
 from tinytrain.errors import DataError, UsageError
+from tinytrain.files import whole_file
 from tinytrain.loop import Epoch, Training
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
@@ -131,7 +131,7 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
         },
         "machine": platform.machine(),
     }
-    write(folder / "run.json", (json.dumps(description, indent=2) + "\n").encode())
+    write(folder / "run.json", json.dumps(description, indent=2) + "\n")
     save(folder, settings, training)
 
 
@@ -158,17 +158,13 @@ def save(folder: Path, settings: Settings, training: Training) -> None:
         "settings": json.dumps(asdict(settings)),
         "state": training.state_dict(),
     }
-    path = folder / "checkpoint.pt"
     try:
-        with open(path.with_suffix(".new"), "wb") as file:
+        with whole_file(folder / "checkpoint.pt") as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(path.with_suffix(".new"), path)
     except OSError as error:
         raise cannot_write(folder, error) from error
     lines = [json.dumps(asdict(epoch)) + "\n" for epoch in training.history]
-    write(folder / "history.jsonl", "".join(lines).encode())
+    write(folder / "history.jsonl", "".join(lines))
 
 
 def restore(folder: Path, settings: Settings, training: Training) -> None:
@@ -222,15 +218,11 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
             require_same_form(one, other, f"{place}[{index}]")
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, text: str) -> None:
     """Write a file whole or not at all. Raises UsageError where the folder cannot be written."""
-    temporary = path.with_suffix(".new")
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with whole_file(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise cannot_write(path.parent, error) from error
 

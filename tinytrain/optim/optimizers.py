@@ -39,7 +39,7 @@ class SGD:
         require_range(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        self.params = list(params)
+        self.params = tensors(params)
         self.lr = lr
         self.momentum = momentum
         self.dampening = dampening
@@ -106,7 +106,7 @@ class Adam:
         require_range(lr=lr, eps=eps, weight_decay=weight_decay)
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas: expected two values in [0, 1), got {betas}")
-        self.params = list(params)
+        self.params = tensors(params)
         self.lr = lr
         self.betas = betas
         self.eps = eps
@@ -157,6 +157,16 @@ def require_range(**values: float) -> None:
     for name, value in values.items():
         if not value >= 0:
             raise ValueError(f"{name}: expected at least 0, got {value}")
+
+
+def tensors(params: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters as a list; as in torch, a bare tensor is a TypeError, none a ValueError."""
+    if isinstance(params, Tensor):
+        raise TypeError("params: expected an iterable of tensors, such as [vector], got a tensor")
+    params = list(params)
+    if not params:
+        raise ValueError("params: expected at least one tensor, got an empty list")
+    return params
 
 
 def zero_gradients(params: Iterable[Tensor], set_to_none: bool) -> None:

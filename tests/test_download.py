@@ -1,0 +1,226 @@
+"""Every way a server can fail ends with the right file or a clear error, and with nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import socket
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+
+import pytest
+
+from tinytrain.download import Patience, fetch
+from tinytrain.errors import DataError, UsageError
+
+NAME = "digits.gz"
+GOOD = gzip.compress(b"seven, nine, one and many more " * 2000)
+QUICK = Patience(answer=5, silence=5, pause=0)
+HASTY = Patience(answer=0.7, silence=0.7, pause=0)  # for servers that never go on
+
+
+def check(path):
+    if hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(GOOD).digest():
+        raise DataError(f"{path}: expected the right digest, found another")
+
+
+class Mirror:
+    """A server on this machine. `answers` are given in turn, the last one for good."""
+
+    def __init__(self, *answers):
+        self.asked, self.hung, self.headers = [], Event(), None
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                mirror.asked.append(self.path)
+                mirror.headers = self.headers
+                answers[min(len(mirror.asked), len(answers)) - 1](mirror, self)
+
+            def log_message(self, *_):
+                pass
+
+            def handle(self):
+                try:
+                    super().handle()
+                except ConnectionError:  # who asked has gone away
+                    pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.block_on_close = False
+        self.thread = Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+    def close(self):
+        self.hung.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def send(body, status=200, length=True, encoding=None, cut=None, pieces=1):
+    """An answer: `body` or its first `cut` bytes, with headers that are right for all of it."""
+
+    def answer(mirror, handler):
+        handler.send_response(status)
+        if length:
+            handler.send_header("Content-Length", str(len(body)))
+        if encoding:
+            handler.send_header("Content-Encoding", encoding)
+        handler.end_headers()
+        part = body[:cut]
+        step = max(1, len(part) // pieces)
+        for start in range(0, len(part), step):
+            handler.wfile.write(part[start : start + step])
+            handler.wfile.flush()
+
+    return answer
+
+
+def silence(mirror, handler):
+    mirror.hung.wait()
+
+
+def drip(mirror, handler):
+    send(GOOD, cut=1)(mirror, handler)
+    mirror.hung.wait()
+
+
+def endless(mirror, handler):
+    send(b"", length=False)(mirror, handler)
+    while not mirror.hung.is_set():
+        handler.wfile.write(bytes(1 << 14))
+
+
+def web_page(mirror, handler):
+    send(b"<!DOCTYPE html><p>Sorry, we moved.")(mirror, handler)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@contextmanager
+def mirrors(*scripts):
+    """A running Mirror for each tuple of answers."""
+    running = [Mirror(*answers) for answers in scripts]
+    try:
+        yield running
+    finally:
+        for mirror in running:
+            mirror.close()
+
+
+@contextmanager
+def refusing():
+    """The URL of a port that's taken, but where nobody listens."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/"
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def get(folder, urls, patience=QUICK, **known):
+    return fetch(NAME, urls, folder, check, patience=patience, **known)
+
+
+@pytest.mark.parametrize(
+    "asked, answers",
+    [
+        (1, [send(GOOD)]),
+        (1, [send(GOOD, length=False)]),
+        (1, [send(GOOD, pieces=len(GOOD))]),
+        (2, [send(b"", 503), send(GOOD)]),
+        (3, [send(b"", 429), send(b"", 500), send(GOOD)]),
+        (2, [send(GOOD, cut=30), send(GOOD)]),
+        (1, [send(GOOD, encoding="gzip")]),  # it only says so
+        (1, [send(gzip.compress(GOOD, 0), encoding="gzip")]),  # longer packed than plain
+    ],
+)
+def test_one_mirror_gives_the_file(tmp_path, asked, answers):
+    with mirrors(answers) as [mirror]:
+        assert get(tmp_path / "new", [mirror.url]) == tmp_path / "new" / NAME
+        assert mirror.asked == [f"/{NAME}"] * asked
+        assert mirror.headers["Accept-Encoding"] == "identity"
+    assert files(tmp_path / "new") == {NAME: GOOD}
+
+
+BAD = [
+    (send(b"", 503), 3, "503 Service Unavailable", QUICK),
+    (send(b"", 404), 1, "404 Not Found", QUICK),
+    (send(GOOD, 206), 1, "206", QUICK),
+    (web_page, 1, "200, but expected the right digest, found another", QUICK),
+    (send(GOOD[:-1] + b"!"), 1, "right digest", QUICK),
+    (send(GOOD, cut=30), 3, "broken off after", QUICK),
+    (send(GOOD, cut=30, length=False), 1, "right digest", QUICK),
+    (send(GOOD[:30], encoding="gzip"), 1, "Content-Encoding", QUICK),
+    (send(b"plain", encoding="gzip"), 1, "Content-Encoding", QUICK),
+    (send(gzip.compress(b"other"), encoding="gzip"), 1, "right digest", QUICK),
+    (silence, 1, "no answer in 0.7 s", HASTY),
+    (drip, 1, "only .* bytes in 0.7", HASTY),
+    (endless, 1, "more than 100000 bytes", Patience(pause=0, largest=100_000)),
+]
+
+
+@pytest.mark.parametrize("answer, asked, message, patience", BAD)
+def test_bad_mirror_is_named_and_leaves_nothing(tmp_path, answer, asked, message, patience):
+    with mirrors([answer]) as [mirror]:
+        with pytest.raises(DataError, match=f"{NAME}.*{mirror.url}: .*{message}") as error:
+            get(tmp_path, [mirror.url], patience)
+        assert len(mirror.asked) == asked
+    assert files(tmp_path) == {}
+    for way_out in ("--data-dir", "TINYTRAIN_DATA", "--dataset synthetic", str(tmp_path)):
+        assert way_out in str(error.value)
+    assert "\n" not in str(error.value) and ".part" not in str(error.value)
+
+
+@pytest.mark.parametrize("answer, asked, message, patience", BAD)
+def test_bad_mirror_sends_to_the_next(tmp_path, answer, asked, message, patience):
+    with mirrors([answer], [send(GOOD)]) as [bad, good]:
+        get(tmp_path, [bad.url, good.url], patience)
+        assert len(bad.asked) == asked and len(good.asked) == 1
+    assert files(tmp_path) == {NAME: GOOD}
+
+
+def test_mirror_that_refuses_is_remembered(tmp_path):
+    unreachable = {}
+    with refusing() as refused, mirrors([send(GOOD)]) as [good]:
+        get(tmp_path, [refused, good.url], unreachable=unreachable)
+        assert files(tmp_path) == {NAME: GOOD}
+        assert list(unreachable) == [refused] and "refused" in unreachable[refused]
+    with pytest.raises(DataError, match=f"{refused}: .*refused"):
+        get(tmp_path / "other", [refused])
+
+
+def test_unreachable_mirror_is_not_asked_again(tmp_path):
+    unreachable = {}
+    with mirrors([silence, send(GOOD)], [send(GOOD)]) as [dead, good]:
+        for _ in range(2):
+            get(tmp_path, [dead.url, good.url], HASTY, unreachable=unreachable)
+        assert len(dead.asked) == 1 and len(good.asked) == 2
+        with pytest.raises(DataError, match=f"{dead.url}: no answer"):
+            get(tmp_path / "other", [dead.url], unreachable=unreachable)
+
+
+def test_interrupt_leaves_nothing(tmp_path):
+    def interrupt(path):
+        assert path.read_bytes() == GOOD
+        raise KeyboardInterrupt
+
+    with mirrors([send(GOOD)]) as [mirror], pytest.raises(KeyboardInterrupt):
+        fetch(NAME, [mirror.url], tmp_path, interrupt)
+    assert files(tmp_path) == {}
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with mirrors([send(GOOD)]) as [mirror]:
+        with pytest.raises(UsageError, match="file/mnist.*--data-dir.*TINYTRAIN_DATA"):
+            get(tmp_path / "file" / "mnist", [mirror.url])
+        assert mirror.asked == []

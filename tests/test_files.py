@@ -1,0 +1,19 @@
+"""A file that is being written is not there yet."""
+
+import pytest
+
+from tinytrain.files import whole_file
+
+
+def test_whole_file_or_the_old_one(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error), whole_file(path) as file:
+            file.write(b"new, but not who")
+            raise error
+        assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+    with whole_file(path) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]

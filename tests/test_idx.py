@@ -1,0 +1,190 @@
+"""What goes into an IDX file comes out of it, and a file that's a byte off doesn't come out."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tinytrain import idx
+from tinytrain.errors import DataError, UsageError
+
+ARRAYS = st.sampled_from(sorted(idx.CODES)).flatmap(
+    lambda name: arrays.arrays(name, arrays.array_shapes(min_dims=0, max_dims=6, min_side=0))
+)
+NAMES = st.sampled_from(["array.idx", "array.idx.gz"])
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("idx")
+
+
+def refused(path, content: bytes, match="array.*expected .* found", **known) -> int:
+    """Check that `content` is refused in one line; return the peak of allocated bytes."""
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=match) as error:
+            idx.read(path, **known)
+        assert "\n" not in str(error.value)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def header(*shape: int, code: int = 8) -> bytes:
+    return struct.pack(f">BBBB{len(shape)}I", 0, 0, code, len(shape), *shape)
+
+
+@given(ARRAYS, NAMES)
+def test_round_trip(folder, array, name):
+    idx.write(folder / name, array)
+    found = idx.read(folder / name)
+    assert found.shape == array.shape
+    assert found.dtype.newbyteorder("=") == array.dtype
+    assert found.astype(array.dtype).tobytes() == array.tobytes()  # bytes: a NaN equals itself
+
+
+@pytest.mark.parametrize(
+    "code, name", [(8, "u1"), (9, "i1"), (11, "i2"), (12, "i4"), (13, "f4"), (14, "f8")]
+)
+def test_bytes_on_disk(folder, code, name):
+    array = np.array([[1, 2, 3], [4, 5, 6]], name)
+    idx.write(folder / "array", array)
+    expected = header(2, 3, code=code) + array.astype(f">{name}").tobytes()
+    assert (folder / "array").read_bytes() == expected
+
+
+def test_highest_rank(folder):
+    idx.write(folder / "array", np.full((1,) * 64, 7, np.uint8))
+    assert idx.read(folder / "array").shape == (1,) * 64
+    refused(folder / "array", header(*(1,) * 65) + b"7")
+
+
+@given(NAMES)
+def test_array_is_writable_and_private(folder, name):
+    idx.write(folder / name, np.arange(5, dtype=np.int32))
+    before = (folder / name).read_bytes()
+    idx.read(folder / name)[:] = 9
+    assert (folder / name).read_bytes() == before
+
+
+def test_byte_order(folder):
+    for name, native in (("array", False), ("array.gz", True)):
+        idx.write(folder / name, np.arange(5, dtype=np.int32))
+        assert idx.read(folder / name).dtype == np.dtype("=i4" if native else ">i4")
+
+
+def test_gzip_is_told_by_content_and_deterministic(folder):
+    array = np.arange(100, dtype=np.int16)
+    for name in ("first.gz", "second.gz"):
+        idx.write(folder / name, array)
+    content = (folder / "first.gz").read_bytes()
+    assert content == (folder / "second.gz").read_bytes()
+    assert content[:8] == bytes.fromhex("1f8b0800") + bytes(4)  # no name, no time
+    (folder / "array").write_bytes(content)
+    assert (idx.read(folder / "array") == array).all()
+
+
+@given(ARRAYS, NAMES)
+def test_hasher_sees_the_plain_bytes(folder, array, name):
+    idx.write(folder / name, array)
+    content = (folder / name).read_bytes()
+    plain = gzip.decompress(content) if name.endswith(".gz") else content
+    hasher = hashlib.sha256()
+    idx.read(folder / name, len(plain), hasher)
+    assert hasher.digest() == hashlib.sha256(plain).digest()
+
+
+@settings(max_examples=15)
+@given(ARRAYS.filter(lambda array: array.size < 20), NAMES)
+def test_every_prefix_is_refused(folder, array, name):
+    idx.write(folder / name, array)
+    content = (folder / name).read_bytes()
+    for length in range(len(content)):
+        refused(folder / name, content[:length])
+
+
+@given(ARRAYS, NAMES, st.binary(min_size=1))
+def test_any_byte_more_is_refused(folder, array, name, more):
+    idx.write(folder / name, array)
+    content = (folder / name).read_bytes()
+    refused(folder / name, content + more)
+    if name.endswith(".gz"):
+        refused(folder / name, gzip.compress(gzip.decompress(content) + more), "found more")
+        refused(folder / name, content + gzip.compress(more))
+
+
+@given(st.integers(1, 8), st.integers(1, 255))
+def test_gzip_check_sums_count(folder, place, change):
+    content = bytearray(gzip.compress(header(4) + b"abcd"))
+    content[-place] ^= change
+    refused(folder / "array.gz", bytes(content))
+
+
+@given(st.binary())
+def test_foreign_files_are_refused(folder, content):
+    assume(content[:2] != b"\0\0" or content[2:3] not in map(bytes, zip(idx.CODES.values())))
+    refused(folder / "array", content)
+    refused(folder / "array", gzip.compress(content))
+
+
+@given(st.integers(0, 2), st.integers(1, 255))
+def test_every_byte_of_the_magic_counts(folder, place, change):
+    content = bytearray(header(3) + b"abc")
+    content[place] ^= change
+    assume(place < 2 or content[2] not in idx.CODES.values())
+    refused(folder / "array", bytes(content), "expected an IDX file")
+
+
+@pytest.mark.parametrize("shape", [(1 << 20,) * 2, (0xFFFFFFFF,) * 40, (0xFFFFFFFF,) * 3 + (0,)])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_header_that_lies_allocates_nothing(folder, shape, pack):
+    assert refused(folder / "array", pack(header(*shape))) < 4 * MIB
+
+
+def test_gzip_bomb_is_not_unpacked(folder):
+    zeros = bytes(64 * MIB)
+    assert refused(folder / "array", gzip.compress(header(10) + zeros)) < 4 * MIB
+    honest = gzip.compress(header(len(zeros)) + zeros)
+    assert refused(folder / "array", honest, size=10_000) < 4 * MIB
+
+
+def test_file_larger_than_memory_is_mapped(folder):
+    with open(folder / "huge", "wb") as file:
+        file.write(header(1 << 20, 1 << 20))
+        file.truncate(8 + 4 + (1 << 40))  # a sparse file: a terabyte of zeros that takes no room
+    assert idx.read(folder / "huge")[-1, -1] == 0
+    (folder / "huge").unlink()
+
+
+def test_missing_file_and_folder(folder):
+    with pytest.raises(DataError, match="nowhere"):
+        idx.read(folder / "nowhere")
+    with pytest.raises(DataError, match="directory"):
+        idx.read(folder)
+    with pytest.raises(UsageError, match="nowhere"):
+        idx.write(folder / "nowhere" / "array", np.zeros(1, np.uint8))
+
+
+@pytest.mark.parametrize("name", ["bool", "int64", "uint16", "float16", "complex64", "U3", "O"])
+def test_unsupported_types_are_named_and_nothing_is_written(tmp_path, name):
+    with pytest.raises(TypeError, match="int32.*astype"):
+        idx.write(tmp_path / "array", np.zeros(3, name))
+    assert not list(tmp_path.iterdir())
+
+
+def test_dimension_that_has_no_room_in_the_header(tmp_path):
+    idx.write(tmp_path / "array", np.zeros(((1 << 32) - 1, 0), np.uint8))
+    with pytest.raises(ValueError, match="below 2\\*\\*32"):
+        idx.write(tmp_path / "other", np.zeros((1 << 32, 0), np.uint8))
+    assert [path.name for path in tmp_path.iterdir()] == ["array"]

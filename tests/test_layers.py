@@ -1,0 +1,249 @@
+"""Every layer gives what `torch.nn`'s gives: initial weights, values, gradients and statistics.
+
+The names and arguments are the same, so one line builds both: `lambda nn: nn.Conv2d(3, 5, 3)` is
+called with `torch.nn` and with `tinytrain.nn`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as oracle
+
+from tinytrain import nn
+from tinytrain.nn import functional
+from tinytrain.streams import generator
+
+SEEDS = st.integers(0, 2**31)
+SMALL = st.integers(1, 4)
+P = st.floats(0.05, 0.95)
+few = settings(max_examples=40)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=generator(seed, "test"))
+
+
+def built(build, seed=0):
+    """The layer of tinytrain and the layer of torch, each from torch's generator at `seed`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        ours = build(nn)
+        torch.manual_seed(seed)
+        theirs = build(torch.nn)
+    return ours, theirs
+
+
+def agree(build, *inputs: torch.Tensor, training: bool = True) -> None:
+    """Values, gradients of input and parameters, and state are torch's, batch after batch."""
+    ours, theirs = built(build)
+    theirs = theirs.to(torch.float64).train(training)
+    ours = ours.to(torch.float64).train(training)
+    ours.load_state_dict(theirs.state_dict())
+    for input in inputs:
+        torch.testing.assert_close(
+            values_and_gradients(ours, input, *ours.parameters()),
+            values_and_gradients(theirs, input, *theirs.parameters()),
+        )
+        torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+
+
+def values_and_gradients(function, input, *parameters):
+    """function(input), and the gradients of a random sum of it in the input and `parameters`."""
+    input = input.clone().requires_grad_()
+    output = function(input)
+    gradients = torch.autograd.grad(output, [input, *parameters], normal(*output.shape, seed=1))
+    return output.detach(), *gradients
+
+
+def number_or_pair(low: int, high: int):
+    numbers = st.integers(low, high)
+    return numbers | st.tuples(numbers, numbers)
+
+
+@st.composite
+def windows(draw, pool: bool = False):
+    """(kernel_size, stride, padding, image), each a number or a pair; the kernel fits the image."""
+    kernel = draw(number_or_pair(1, 4))
+    smallest = min(functional.pair(kernel))
+    stride = draw(number_or_pair(1, 3) | st.none() if pool else number_or_pair(1, 3))
+    padding = draw(number_or_pair(0, smallest // 2 if pool else 2))
+    height, width = (side + draw(st.integers(0, 5)) for side in functional.pair(kernel))
+    return kernel, stride, padding, normal(draw(SMALL), draw(SMALL), height, width)
+
+
+@few
+@given(st.lists(SMALL, min_size=1, max_size=3), SMALL, SMALL, st.booleans())
+def test_linear(batch, inputs, outputs, bias):
+    agree(lambda nn: nn.Linear(inputs, outputs, bias=bias), normal(*batch, inputs))
+
+
+@few
+@given(windows(), SMALL, st.booleans())
+def test_conv2d(window, outputs, bias):
+    *geometry, image = window
+    agree(lambda nn: nn.Conv2d(image.shape[1], outputs, *geometry, bias=bias), image)
+
+
+@given(windows(pool=True))
+def test_max_pool2d(window):
+    *geometry, image = window
+    agree(lambda nn: nn.MaxPool2d(*geometry), image)
+
+
+@given(windows(pool=True))
+def test_avg_pool2d(window):
+    *geometry, image = window
+    agree(lambda nn: nn.AvgPool2d(*geometry), image)
+
+
+@few
+@given(st.tuples(st.integers(2, 4), SMALL, SMALL, SMALL), P, st.floats(1e-8, 1), st.booleans())
+def test_batch_norm2d(shape, momentum, eps, training):
+    batches = [3 * normal(*shape, seed=seed) + seed for seed in range(3)]
+    batches[2] = batches[2].to(memory_format=torch.channels_last)
+    agree(lambda nn: nn.BatchNorm2d(shape[1], eps, momentum), *batches, training=training)
+
+
+@few
+@given(st.tuples(st.integers(2, 4), SMALL, SMALL, SMALL), P, st.floats(1e-8, 1), st.booleans())
+def test_batch_norm_formula(shape, momentum, eps, training):
+    results = []
+    for library in functional, oracle:
+        mean, var, weight, bias = (normal(shape[1], seed=seed) for seed in range(2, 6))
+        parameters = weight.requires_grad_(), bias.requires_grad_()
+        norm = partial(
+            library.batch_norm,
+            running_mean=mean,
+            running_var=var.square_(),
+            weight=weight,
+            bias=bias,
+            training=training,
+            momentum=momentum,
+            eps=eps,
+        )
+        results.append((*values_and_gradients(norm, normal(*shape), *parameters), mean, var))
+    torch.testing.assert_close(*results)
+
+
+@few
+@given(st.tuples(SMALL, SMALL, SMALL), SEEDS)
+def test_batch_norm2d_evaluates_with_what_it_saw_in_training(shape, seed):
+    ours, theirs = built(lambda nn: nn.BatchNorm2d(shape[0]))
+    image = 3 * normal(4, *shape, seed=seed) + 1
+    for layer in ours.to(torch.float64), theirs.to(torch.float64):
+        layer(image)
+        layer.eval()
+    torch.testing.assert_close(ours(image), theirs(image))
+    assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
+
+
+@few
+@given(st.tuples(SMALL, SMALL, SMALL, SMALL), st.booleans())
+def test_layers_without_weights(shape, training):
+    image = normal(*shape)
+    agree(lambda nn: nn.ReLU(), image, training=training)
+    agree(lambda nn: nn.AdaptiveAvgPool2d(1), image, training=training)
+    agree(lambda nn: nn.Flatten(), image, training=training)
+    agree(lambda nn: nn.LogSoftmax(-1) if nn is torch.nn else nn.LogSoftmax(), image[0, 0])
+
+
+@few
+@given(SEEDS, SMALL, SMALL, st.integers(1, 3), st.booleans())
+def test_initial_weights(global_generator_untouched, seed, inputs, outputs, kernel, bias):
+    for name, *sizes in ("Conv2d", inputs, outputs, kernel), ("Linear", inputs, outputs):
+        ours, theirs = built(lambda nn: getattr(nn, name)(*sizes, bias=bias), seed)
+        torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+        with global_generator_untouched():
+            own = torch.Generator().manual_seed(seed)
+            drawn = getattr(nn, name)(*sizes, bias=bias, generator=own)
+        torch.testing.assert_close(drawn.state_dict(), dict(theirs.state_dict()))
+
+
+@few
+@given(SEEDS, P, SMALL, SMALL)
+def test_dropout2d_draws_as_torch_does(seed, p, count, channels):
+    image = normal(count, channels, 2, 3)
+    (ours, theirs), found = built(lambda nn: nn.Dropout2d(p)), []
+    for layer in ours, theirs:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            found.append(values_and_gradients(layer, image))
+    torch.testing.assert_close(*found)
+
+
+@few
+@given(SEEDS, P, st.integers(1, 8), st.integers(1, 8))
+def test_dropout2d_drops_whole_maps_and_scales_the_others(
+    global_generator_untouched, seed, p, count, channels
+):
+    image = normal(count, channels, 2, 3)
+    with global_generator_untouched():
+        first, again = (
+            nn.Dropout2d(p, torch.Generator().manual_seed(seed))(image) for _ in range(2)
+        )
+    assert torch.equal(first, again)
+    dropped = (first == 0).all(3).all(2)[:, :, None, None]
+    torch.testing.assert_close(first, torch.where(dropped, 0, image / (1 - p)))
+    layer = nn.Dropout2d(p, torch.Generator().manual_seed(seed)).eval()
+    assert torch.equal(layer(image), image)
+
+
+@few
+@given(SEEDS, P)
+def test_dropout2d_rate(seed, p):
+    maps = 4000
+    kept = functional.dropout2d(torch.ones(40, 100, 1, 1), p, True, generator(seed, "rate"))
+    deviations = (float((kept == 0).sum()) - p * maps) / (p * (1 - p) * maps) ** 0.5
+    assert abs(deviations) < 5
+
+
+@pytest.mark.parametrize("p", [0, 1])
+def test_dropout2d_of_nothing_and_of_everything(p):
+    agree(lambda nn: nn.Dropout2d(p), normal(3, 4, 2, 2))
+
+
+@given(st.integers(1, 6), st.integers(2, 10), SEEDS)
+def test_losses(count, classes, seed):
+    scores = 3 * normal(count, classes, seed=seed)
+    target = torch.randint(classes, (count,), generator=generator(seed, "labels"))
+    for name in "cross_entropy", "nll_loss":
+        found, expected = (
+            torch.func.grad_and_value(getattr(library, name))(scores, target)
+            for library in (functional, oracle)
+        )
+        torch.testing.assert_close(found, expected)
+    assert int(functional.correct(scores, target)) == sum(
+        int(row.argmax()) == label for row, label in zip(scores, target.tolist(), strict=True)
+    )
+
+
+IMAGE = torch.ones(1, 2, 5, 5)
+
+
+@pytest.mark.parametrize(
+    "error, call",
+    [
+        (ValueError, lambda: nn.Dropout2d(-0.1)),
+        (ValueError, lambda: nn.Dropout2d(1.1)),
+        (ValueError, lambda: nn.Dropout2d(0.5)(IMAGE[0, 0])),
+        (ValueError, lambda: nn.AdaptiveAvgPool2d(2)),
+        (ValueError, lambda: nn.BatchNorm2d(2)(IMAGE[:, :, :1, :1])),
+        (RuntimeError, lambda: nn.Conv2d(3, 4, 3)(IMAGE)),
+        (RuntimeError, lambda: nn.Conv2d(2, 4, 6)(IMAGE)),
+        (RuntimeError, lambda: nn.Linear(3, 4)(IMAGE)),
+        (RuntimeError, lambda: nn.MaxPool2d(6)(IMAGE)),
+        (RuntimeError, lambda: nn.MaxPool2d(2, padding=2)(IMAGE)),
+        (RuntimeError, lambda: nn.AvgPool2d(6)(IMAGE)),
+        (RuntimeError, lambda: nn.AvgPool2d(2, padding=2)(IMAGE)),
+        (RuntimeError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0, 3]))),
+        (ValueError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0]))),
+    ],
+)
+def test_bad_arguments(error, call):
+    with pytest.raises(error):
+        call()

@@ -1,0 +1,320 @@
+"""A set is loaded whole and verified, or an error says which file is wrong and what to do."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinytrain import idx, mnist
+from tinytrain.errors import DataError, UsageError
+
+TRAIN, TEST = 30, 7
+NAMES = [file.name for file in mnist.FILES]
+
+
+def digits(count, seed):
+    chance = np.random.default_rng(seed)
+    images = chance.integers(0, 256, (count, 28, 28), np.uint8)
+    images[:, 0, 0] = range(count)  # an image tells which one it is
+    return images, chance.integers(0, 10, count, np.uint8)
+
+
+ARRAYS = dict(zip(NAMES, [*digits(TRAIN, 0), *digits(TEST, 1)]))
+
+
+def write(folder, suffix=".gz", **changed):
+    """The four files of a tiny set, some of them with other arrays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in ARRAYS.items():
+        idx.write(folder / f"{name}{suffix}", changed.get(name.replace("-", "_"), array))
+
+
+def plain(name):
+    array = ARRAYS[name]
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+FILES = tuple(mnist.File(name, len(plain(name)), sha256(plain(name))) for name in NAMES)
+TINY = mnist.Source("tiny", FILES)
+UNCHECKED = mnist.Source("tiny", tuple(mnist.File(name) for name in NAMES))
+
+
+def snapshot(root):
+    return {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]}
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
+    write(tmp_path / "tiny", suffix)
+    before = snapshot(tmp_path)
+    (tmp_path / "tiny").chmod(0o555)
+    data = mnist.load_source(TINY, tmp_path)
+    assert snapshot(tmp_path) == before
+    for split, (images, labels) in ((data.train, NAMES[:2]), (data.test, NAMES[2:])):
+        assert split.images.dtype == torch.uint8 and split.labels.dtype == torch.int64
+        assert split.images.shape == (len(split), 1, 28, 28)
+        assert (split.images[:, 0].numpy() == ARRAYS[images]).all()
+        assert (split.labels.numpy() == ARRAYS[labels]).all()
+    assert data.digest == sha256("".join(sha256(plain(name)) for name in NAMES).encode())
+    assert (data.name, data.holdout, len(data.train), len(data.test)) == ("tiny", 0, TRAIN, TEST)
+
+
+def test_the_plain_file_goes_first(tmp_path):
+    write(tmp_path / "tiny", "")
+    for name in NAMES:
+        (tmp_path / "tiny" / f"{name}.gz").write_bytes(b"never looked at")
+    mnist.load_source(TINY, tmp_path)
+
+
+@given(st.integers(1, TRAIN - 1))
+def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
+    root = tmp_path_factory.mktemp("root")
+    write(root / "tiny")
+    for name in NAMES[2:]:  # the test files: never opened
+        (root / "tiny" / f"{name}.gz").write_bytes(b"not to be opened")
+    torch.manual_seed(holdout)  # the split doesn't depend on torch's own generator
+    data = mnist.load_source(TINY, root, holdout)
+    assert (len(data.test), len(data.train), data.holdout) == (holdout, TRAIN - holdout, holdout)
+    rows = torch.cat([data.test.images, data.train.images])[:, 0, 0, 0].tolist()
+    assert sorted(rows) == list(range(TRAIN))
+    labels = torch.cat([data.test.labels, data.train.labels])
+    assert labels.tolist() == ARRAYS[NAMES[1]][rows].tolist()
+    most = mnist.load_source(TINY, root, TRAIN - 1)
+    assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
+
+
+def test_holdout_needs_no_test_files(tmp_path):
+    write(tmp_path / "tiny")
+    for name in NAMES[2:]:
+        (tmp_path / "tiny" / f"{name}.gz").unlink()
+    data = mnist.load_source(TINY, tmp_path, 5)
+    assert data.digest == sha256("".join(sha256(plain(name)) for name in NAMES[:2]).encode())
+    with pytest.raises(DataError, match=NAMES[2]):
+        mnist.load_source(TINY, tmp_path)
+
+
+@pytest.mark.parametrize("holdout", [-1, TRAIN, TRAIN + 1])
+def test_holdout_outside_the_set(tmp_path, holdout):
+    write(tmp_path / "tiny")
+    with pytest.raises(UsageError, match=f"expected 0 to {TRAIN - 1} .* found {holdout}"):
+        mnist.load_source(TINY, tmp_path, holdout)
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-1],
+        lambda content: content[:20],
+        lambda content: content + b"\0",
+        lambda content: b"",
+        lambda content: b"<!DOCTYPE html>",
+        gzip.decompress,  # its name says .gz
+        lambda content: gzip.compress(gzip.decompress(content)[:-1] + b"\xff"),
+    ],
+)
+def test_damaged_file_is_named(tmp_path, number, damage):
+    write(tmp_path / "tiny")
+    path = tmp_path / "tiny" / f"{NAMES[number]}.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=f"^{path}: expected .* found.*; delete the file") as error:
+        mnist.load_source(TINY, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_size_is_checked_before_unpacking(tmp_path):
+    write(tmp_path / "tiny")
+    size = FILES[0].size - 1
+    files = (replace(FILES[0], size=size), *FILES[1:])
+    with pytest.raises(DataError, match=f"expected {size} bytes, found a header for {size + 1}"):
+        mnist.load_source(replace(TINY, files=files), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"train_labels_idx1_ubyte": np.zeros(TRAIN - 1, np.uint8)},
+        {"train_labels_idx1_ubyte": np.full(TRAIN, 10, np.uint8)},
+        {"train_labels_idx1_ubyte": np.zeros((TRAIN, 1), np.uint8)},
+        {"train_labels_idx1_ubyte": np.zeros(TRAIN, np.int32)},
+        {
+            "train_images_idx3_ubyte": ARRAYS[NAMES[0]][:, :, 1:],
+            "t10k_images_idx3_ubyte": ARRAYS[NAMES[2]][:, :, 1:],
+        },
+        {"train_images_idx3_ubyte": np.zeros((TRAIN, 784), np.uint8)},
+        {"train_images_idx3_ubyte": np.zeros((TRAIN, 28, 28), np.float32)},
+        {"train_images_idx3_ubyte": np.zeros((TRAIN, 28, 28), np.uint8)},  # all alike
+        {"t10k_images_idx3_ubyte": np.zeros((TEST, 20, 20), np.uint8)},
+        {
+            "t10k_images_idx3_ubyte": np.zeros((0, 28, 28), np.uint8),
+            "t10k_labels_idx1_ubyte": np.zeros(0, np.uint8),
+        },
+    ],
+)
+def test_files_that_do_not_belong_together(tmp_path, changed):
+    write(tmp_path / "tiny", **changed)
+    with pytest.raises(DataError, match=f"{tmp_path}.*expected .* found "):
+        mnist.load_source(UNCHECKED, tmp_path)
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32))
+def test_mean_and_std_are_exact(count, side, seed):
+    images = np.random.default_rng(seed).integers(0, 256, (count, 1, side, side), np.uint8)
+    pixels = images / 255
+    found = mnist.mean_and_std(torch.from_numpy(images))
+    assert found == pytest.approx((pixels.mean(), pixels.std()), rel=1e-13, abs=1e-13)
+
+
+def test_mean_and_std_belong_to_the_set(tmp_path):
+    write(tmp_path / "tiny")
+    computed = mnist.load_source(TINY, tmp_path)
+    held = mnist.load_source(TINY, tmp_path, holdout=10)
+    named = mnist.load_source(replace(TINY, mean=0.1, std=0.2), tmp_path)
+    pixels = ARRAYS[NAMES[0]] / 255
+    assert (computed.mean, computed.std) == pytest.approx((pixels.mean(), pixels.std()))
+    assert (held.mean, held.std) == (computed.mean, computed.std)
+    assert (named.mean, named.std) == (0.1, 0.2)
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A mirror on this machine: its folder and its URL."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    folder = tmp_path / "published"
+    write(folder)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=folder)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def by_md5(folder):
+    """The tiny set's files, verified as Fashion-MNIST's and KMNIST's are."""
+    md5 = [hashlib.md5((folder / f"{name}.gz").read_bytes()).hexdigest() for name in NAMES]
+    return tuple(mnist.File(name, md5=digest) for name, digest in zip(NAMES, md5))
+
+
+@pytest.mark.parametrize("by", ["sha256", "md5"])
+def test_missing_files_are_downloaded(tmp_path, published, by):
+    folder, url = published
+    source = mnist.Source("tiny", by_md5(folder) if by == "md5" else FILES, (url,))
+    mnist.load_source(source, tmp_path, holdout=3)
+    names = sorted(path.name for path in (tmp_path / "tiny").iterdir())
+    assert names == sorted(f"{name}.gz" for name in NAMES[:2])
+    mnist.load_source(source, tmp_path)
+    for name in NAMES:
+        content = (tmp_path / "tiny" / f"{name}.gz").read_bytes()
+        assert content == (folder / f"{name}.gz").read_bytes()
+    mnist.load_source(replace(source, mirrors=()), tmp_path)
+
+
+def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, published):
+    folder, url = published
+    files = by_md5(folder)
+    for name in NAMES:
+        (folder / f"{name}.gz").write_bytes(gzip.compress(plain(name), 1))
+    mnist.load_source(mnist.Source("tiny", FILES, (url,)), tmp_path)
+    for source in (mnist.Source("tiny", files), mnist.Source("other", files, (url,))):
+        with pytest.raises(DataError, match="expected a file of md5 .* found "):
+            mnist.load_source(source, tmp_path)
+    assert not list((tmp_path / "other").iterdir())
+
+
+@pytest.mark.parametrize("wrong", [gzip.decompress, lambda content: gzip.compress(b"\0\0\x08\0!")])
+def test_a_wrong_download_is_refused(tmp_path, published, wrong):
+    folder, url = published
+    path = folder / f"{NAMES[0]}.gz"
+    path.write_bytes(wrong(path.read_bytes()))
+    with pytest.raises(DataError, match=f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"):
+        mnist.load_source(mnist.Source("tiny", FILES, (url,)), tmp_path)
+    assert not list((tmp_path / "tiny").iterdir())
+
+
+def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
+    source = replace(UNCHECKED, write=write)
+    assert len(mnist.load_source(source, tmp_path / "root").test) == TEST
+    before = snapshot(tmp_path)
+    mnist.load_source(source, tmp_path / "root")
+    assert snapshot(tmp_path) == before
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UsageError, match="file/tiny.*--data-dir.*TINYTRAIN_DATA"):
+        mnist.load_source(source, tmp_path / "file")
+
+
+def test_synthetic_of_any_size(tmp_path):
+    write(tmp_path / "synthetic", "")
+    data = mnist.load("synthetic", tmp_path)
+    assert (data.name, len(data.train), len(data.test)) == ("synthetic", TRAIN, TEST)
+
+
+def test_unknown_name(tmp_path):
+    with pytest.raises(UsageError, match="mnist, fashion-mnist, kmnist, synthetic.*'cifar'"):
+        mnist.load("cifar", tmp_path)
+
+
+def test_data_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
+        monkeypatch.delenv(variable, raising=False)
+    assert mnist.data_root() == tmp_path / ".cache" / "tinytrain"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert mnist.data_root() == Path("/cache/tinytrain")
+    monkeypatch.setenv("TINYTRAIN_DATA", "/data")
+    assert mnist.data_root() == Path("/data")
+    assert mnist.data_root("~/mine") == tmp_path / "mine"
+
+
+def test_registry_is_whole():
+    assert list(mnist.SOURCES) == ["mnist", "fashion-mnist", "kmnist", "synthetic"]
+    for source in mnist.SOURCES.values():
+        assert [file.name for file in source.files] == NAMES
+        assert all(mirror.endswith("/") for mirror in source.mirrors)
+        assert bool(source.mirrors) != bool(source.write)
+        for file in source.files:
+            assert bool(file.sha256 or file.md5) == bool(source.mirrors)
+            assert len(file.sha256 or file.md5 or "") in (0, 32, 64)
+
+
+def test_requests_is_imported_only_for_a_download():
+    code = "import sys; from tinytrain import mnist; sys.exit('requests' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_real_mnist():
+    roots = [os.environ.get("TINYTRAIN_DATA", ""), Path(__file__).parents[2] / "shared"]
+    root = next((Path(root) for root in roots if root and (Path(root) / "mnist").exists()), None)
+    if root is None:
+        pytest.skip("real data was absent: no mnist folder in $TINYTRAIN_DATA or ../shared")
+    data = mnist.load("mnist", root)
+    assert data.train.images.shape == (60000, 1, 28, 28)
+    assert data.test.images.shape == (10000, 1, 28, 28)
+    assert data.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert (data.mean, data.std) == (0.1307, 0.3081)
+    assert mnist.mean_and_std(data.train.images) == pytest.approx((data.mean, data.std), abs=5e-5)

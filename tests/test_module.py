@@ -1,0 +1,189 @@
+"""A net has the names, the shapes and the state of the same net built from `torch.nn`.
+
+What builds a net takes the library as its argument, so the same lines build both.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytrain import nets, nn
+from tinytrain.nn.flat import flatten, flatten_parameters
+from tinytrain.streams import generator
+
+BLOCKS = {
+    "convolution": lambda nn: nn.Conv2d(3, 3, 3, padding=1),
+    "bias-free": lambda nn: nn.Conv2d(3, 3, (1, 3), padding=(0, 1), bias=False),
+    "norm": lambda nn: nn.BatchNorm2d(3),
+    "relu": lambda nn: nn.ReLU(),
+    "linear": lambda nn: nn.Linear(4, 4),
+    "stage": lambda nn: nn.Sequential(nn.BatchNorm2d(3), nn.Sequential(nn.Linear(4, 4))),
+}
+
+
+def final_net(nn):
+    """The final net, spelled out, from `torch.nn` or from `tinytrain.nn`."""
+
+    def block(*arguments, padding=0):
+        inputs, outputs = arguments
+        conv = nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False)
+        return conv, nn.BatchNorm2d(outputs), nn.ReLU(), nn.Dropout2d(0)
+
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Sequential(*block(1, 8), *block(8, 11)),
+            trans1=nn.Sequential(nn.Conv2d(11, 10, 1, bias=False), nn.MaxPool2d(2)),
+            conv2=nn.Sequential(*block(10, 12), *block(12, 14), *block(14, 31, padding=1)),
+            trans2=nn.Sequential(nn.Conv2d(31, 10, 1, bias=False)),
+            gap=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+        )
+    )
+
+
+def images(count=8):
+    return torch.randn(count, 1, 28, 28, generator=generator(0, "images"))
+
+
+def trained(net):
+    """Weights and statistics that are no longer the initial ones, from one pass over images."""
+    net.train()(images())
+    with torch.no_grad():
+        for index, parameter in enumerate(net.parameters()):
+            drawn = torch.randn(parameter.shape, generator=generator(1, "weights", index))
+            parameter.add_(0.1 * drawn)
+    return net
+
+
+def copied(state):
+    return {name: tensor.clone() for name, tensor in state.items()}
+
+
+def forward(net, input):
+    """The output and the state after it."""
+    return net(input).detach(), copied(net.state_dict())
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=3, max_size=6))
+def test_state_dict_has_torchs_names_shapes_and_order(names):
+    ours, theirs = (
+        library.Sequential(*(BLOCKS[name](library) for name in names)) for library in (nn, torch.nn)
+    )
+    for named in "state_dict", "named_parameters", "named_buffers":
+        found, expected = (dict(getattr(net, named)()) for net in (ours, theirs))
+        assert [(name, tensor.shape, tensor.dtype) for name, tensor in found.items()] == [
+            (name, tensor.shape, tensor.dtype) for name, tensor in expected.items()
+        ]
+    assert [name for name, _ in ours.named_modules()] == [name for name, _ in theirs.named_modules()]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("there", [True, False], ids=["to torch", "from torch"])
+def test_final_net_moves_between_torch_and_here(there, training):
+    ours, theirs = nets.net9_3(), final_net(torch.nn)
+    source, target = (trained(ours), theirs) if there else (trained(theirs), ours)
+    target.load_state_dict(source.state_dict())
+    results = []
+    for net in ours.train(training), theirs.train(training):
+        output, state = forward(net, images())
+        results.append((torch.log_softmax(output, 1), state))  # of log-probabilities: itself
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
+    assert bool(dict(ours.named_buffers())["conv1.1.num_batches_tracked"] == 1 + training)
+
+
+def test_final_net_gives_log_probabilities():
+    torch.testing.assert_close(nets.net9_3()(images()).exp().sum(1), torch.ones(8))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda state: state.pop("conv2.8.weight"), "conv2.8.weight"),
+        (lambda state: state.pop("conv1.1.running_var"), "conv1.1.running_var"),
+        (lambda state: state.update({"conv9.weight": torch.ones(1)}), "conv9.weight"),
+        (lambda state: state.update({"trans2.0.weight": torch.ones(10)}), "trans2.0.weight"),
+        (lambda state: state.update({"trans2.0.weight": torch.ones(1, 1, 1, 1)}), "trans2.0"),
+    ],
+)
+def test_load_state_dict_refuses_and_changes_nothing(change, message):
+    net, state = nets.net9_3(), trained(nets.net9_3()).state_dict()
+    before = copied(net.state_dict())
+    change(state)
+    with pytest.raises(RuntimeError, match=message):
+        net.load_state_dict(state)
+    torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)
+
+
+def test_state_dict_shares_memory_and_loading_copies():
+    source, net = nets.net9_3(), nets.net9_3()
+    net.load_state_dict(source.state_dict())
+    before = copied(net.state_dict())
+    source.state_dict()["conv1.0.weight"].zero_()
+    assert not source.conv1.state_dict()["0.weight"].any()
+    torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)
+
+
+def test_train_and_eval_reach_all_children():
+    net = nets.net9_3()
+    for change, mode in (net.eval, False), (net.train, True), (lambda: net.train(False), False):
+        assert change() is net
+        assert {module.training for module in net.modules()} == {mode}
+    assert nn.Module.training  # it is each module's own, not everyone's
+
+
+def test_what_is_not_there_raises():
+    net = nn.Sequential(nn.ReLU())
+    for holder, name in (net, "trainning"), (net, "1"), (nn.Linear(2, 2), "wieght"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(holder, name)
+    with pytest.raises(TypeError, match="forward"):
+        nn.Module()(images())
+    with pytest.raises(TypeError, match="takes modules"):
+        nn.Sequential(nn.ReLU(), torch.relu)
+    for taken in "forward", "training", "a.b":
+        with pytest.raises(ValueError, match="cannot name"):
+            nn.Sequential({taken: nn.ReLU()})
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from([torch.float64, torch.float32, torch.bfloat16]), min_size=1))
+def test_to_moves_floating_point_only(dtypes):
+    ours, theirs = BLOCKS["stage"](nn), BLOCKS["stage"](torch.nn)
+    ours.load_state_dict(theirs.state_dict())
+    for dtype in dtypes:
+        assert ours.to(dtype) is ours
+        theirs.to(dtype)
+    torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()), rtol=0, atol=0)
+    assert all(parameter.requires_grad and parameter.is_leaf for parameter in ours.parameters())
+    assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
+
+
+def test_flatten_parameters_are_views_of_one_vector():
+    net, plain = nets.net9_3(), nets.net9_3()
+    plain.load_state_dict(net.state_dict())
+    vector = flatten_parameters(net)
+    assert vector.shape == (7934,) and vector.requires_grad and vector.is_leaf
+    assert torch.equal(vector, flatten(list(plain.parameters())))
+    torch.testing.assert_close(net.state_dict(), plain.state_dict(), rtol=0, atol=0)
+    assert list(net.state_dict()) == list(plain.state_dict())
+
+    with torch.no_grad():
+        vector.mul_(2)
+        for parameter in plain.parameters():
+            parameter.mul_(2)
+    torch.testing.assert_close(net.state_dict(), plain.state_dict(), rtol=0, atol=0)
+    net.load_state_dict(trained(plain).state_dict())
+    assert torch.equal(vector, flatten(list(plain.parameters())))
+
+    found, expected = (
+        torch.autograd.grad(each(images()).square().sum(), list(each.parameters()))
+        for each in (net, plain)
+    )
+    assert flatten(found).any()
+    torch.testing.assert_close(flatten(found), flatten(expected))

@@ -1,0 +1,274 @@
+"""SGD, Adam, their schedules and the average take the very path that torch's take, step by step."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytrain import nn, optim
+from tinytrain.nn.flat import flatten, flatten_parameters
+from tinytrain.streams import generator
+
+SHAPES = [(3, 2), (4,), (), (1, 2, 2)]
+STEPS = 24
+SEEDS = st.integers(0, 2**31)
+few = settings(max_examples=30)
+rates = st.floats(1e-4, 0.5)
+decays = st.just(0.0) | st.floats(0.001, 0.5)
+shares = st.floats(0.05, 0.95)
+
+
+def normal(*shape: int, seed: int, place: int = 0) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=generator(seed, "test", place))
+
+
+def parameters(seed):
+    tensors = [normal(*shape, seed=seed, place=place) for place, shape in enumerate(SHAPES)]
+    return [tensor.requires_grad_() for tensor in tensors]
+
+
+def reloaded(optimizer, build, params):
+    """A new optimizer for `params` that goes on where `optimizer` is, by way of a file."""
+    file = io.BytesIO()
+    torch.save(optimizer.state_dict(), file)
+    file.seek(0)
+    new = build(params)
+    new.load_state_dict(torch.load(file, weights_only=True))
+    return new
+
+
+def same_path(ours, theirs, seed, save_at=STEPS // 2) -> None:
+    """Both builders' optimizers, from the same weights with the same gradients, stay together.
+
+    The first parameter never has a gradient and the second has none at every third step; in the
+    middle ours is saved and another one takes its place. The rate changes on the way.
+    """
+    found, expected = parameters(seed), parameters(seed)
+    ours_now, theirs_now = ours(found), theirs(expected)
+    for step in range(STEPS):
+        for params in found, expected:
+            for place, param in enumerate(params[1:], 1):
+                noise = normal(*param.shape, seed=seed + step + 1, place=place)
+                param.grad = param.detach() + noise if place > 1 or step % 3 else None
+        if step == save_at:
+            ours_now = reloaded(ours_now, ours, found)
+        theirs_now.param_groups[0]["lr"] *= 0.9
+        ours_now.lr = theirs_now.param_groups[0]["lr"]
+        before = [None if param.grad is None else param.grad.clone() for param in found]
+        ours_now.step()
+        theirs_now.step()
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close([param.grad for param in found[2:]], before[2:])
+
+
+@few
+@given(rates, st.just(0.0) | shares, st.floats(0, 1), decays, SEEDS, st.integers(0, STEPS))
+def test_sgd(lr, momentum, dampening, weight_decay, seed, save_at):
+    chosen = dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
+    same_path(
+        lambda params: optim.SGD(params, **chosen),
+        lambda params: torch.optim.SGD(params, **chosen),
+        seed,
+        save_at,
+    )
+
+
+@few
+@given(rates, shares, decays, SEEDS)
+def test_sgd_with_nesterov(lr, momentum, weight_decay, seed):
+    chosen = dict(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True)
+    same_path(
+        lambda params: optim.SGD(params, **chosen),
+        lambda params: torch.optim.SGD(params, **chosen),
+        seed,
+    )
+
+
+@few
+@given(rates, shares, shares, st.floats(1e-10, 1e-2), decays, st.booleans(), SEEDS)
+def test_adam(lr, beta1, beta2, eps, weight_decay, decoupled, seed):
+    chosen = dict(lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay)
+    oracle = torch.optim.AdamW if decoupled else torch.optim.Adam
+    same_path(
+        lambda params: optim.Adam(params, decoupled_weight_decay=decoupled, **chosen),
+        lambda params: oracle(params, **chosen),
+        seed,
+    )
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_defaults(name):
+    same_path(getattr(optim, name), getattr(torch.optim, name), seed=0)
+
+
+@few
+@given(SEEDS, st.booleans(), decays)
+def test_one_vector_of_weights_does_as_many_tensors(seed, adam, weight_decay):
+    kind = optim.Adam if adam else optim.SGD
+    chosen = dict(lr=0.01, weight_decay=weight_decay) | ({} if adam else {"momentum": 0.9})
+    drawn = generator(seed, "weights")
+    nets = [nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).to(torch.float64) for _ in range(2)]
+    with torch.no_grad():
+        for parameter in nets[0].parameters():
+            parameter.normal_(generator=drawn)
+    nets[1].load_state_dict(nets[0].state_dict())
+    vector, tensors = flatten_parameters(nets[0]), list(nets[1].parameters())
+    optimizers = kind([vector], **chosen), kind(tensors, **chosen)
+    for step in range(20):
+        losses = [net(normal(5, 3, seed=seed, place=step)).square().mean() for net in nets]
+        vector.grad = flatten(torch.autograd.grad(losses[0], list(nets[0].parameters())))
+        for tensor, gradient in zip(tensors, torch.autograd.grad(losses[1], tensors), strict=True):
+            tensor.grad = gradient
+        for optimizer in optimizers:
+            optimizer.step()
+        torch.testing.assert_close(vector, flatten(tensors), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_zero_grad(name):
+    for library in optim, torch.optim:
+        params = parameters(0)
+        params[1].grad = torch.ones(4, dtype=torch.float64)
+        optimizer = getattr(library, name)(params)
+        optimizer.zero_grad(set_to_none=False)
+        assert not params[1].grad.any() and params[0].grad is None
+        optimizer.zero_grad()
+        assert params[1].grad is None
+
+
+@pytest.mark.parametrize(
+    "name, bad",
+    [
+        ("SGD", {"lr": -0.1}),
+        ("SGD", {"momentum": -0.1}),
+        ("SGD", {"weight_decay": -0.1}),
+        ("SGD", {"nesterov": True}),
+        ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
+        ("Adam", {"lr": -0.1}),
+        ("Adam", {"eps": -1e-8}),
+        ("Adam", {"weight_decay": -0.1}),
+        ("Adam", {"betas": (1.0, 0.9)}),
+        ("Adam", {"betas": (0.9, -0.1)}),
+    ],
+)
+def test_values_out_of_range(name, bad):
+    for library in optim, torch.optim:
+        with pytest.raises(ValueError):
+            getattr(library, name)(parameters(0), **bad)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_nothing_to_optimize(name):
+    for library in optim, torch.optim:
+        with pytest.raises(ValueError, match="empty"):
+            getattr(library, name)([])
+        with pytest.raises(TypeError, match="iterable"):
+            getattr(library, name)(parameters(0)[0])  # the vector itself instead of [vector]
+
+
+def rates_of_torch(schedule, steps):
+    """The factors that a scheduler of torch gives at steps 0 … `steps`."""
+    optimizer = torch.optim.SGD(parameters(0), lr=1.0)
+    scheduler = schedule(optimizer)
+    factors = [scheduler.get_last_lr()[0]]
+    for _ in range(steps):
+        optimizer.step()
+        scheduler.step()
+        factors.append(scheduler.get_last_lr()[0])
+    return factors
+
+
+@few
+@given(st.integers(1, 10), st.floats(0.05, 1), st.floats(0, 0.99))
+def test_step_lr(step_size, gamma, fraction):
+    oracle = partial(torch.optim.lr_scheduler.StepLR, step_size=step_size, gamma=gamma)
+    schedule = optim.StepLR(step_size, gamma)
+    for epoch, factor in enumerate(rates_of_torch(oracle, 15)):
+        assert schedule(epoch) == pytest.approx(factor)
+        assert schedule(epoch + fraction) == schedule(epoch)
+
+
+@few
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 20))
+def test_warmup_linear(up, down, total):
+    """Torch's one-cycle policy with straight lines, in steps of a fraction of an epoch."""
+    steps = up + down
+    oracle = partial(
+        torch.optim.lr_scheduler.OneCycleLR,
+        max_lr=1.0,
+        total_steps=steps + 1,
+        pct_start=(up + 1) / (steps + 1),
+        anneal_strategy="linear",
+        cycle_momentum=False,
+        div_factor=1e12,
+        final_div_factor=1e12,
+    )
+    schedule = optim.WarmupLinear(total, up / steps)
+    found = [schedule(total * step / steps) for step in range(steps + 1)]
+    assert found == pytest.approx(rates_of_torch(oracle, steps), abs=1e-9)
+
+
+@given(st.floats(0.1, 100), st.floats(0, 1), st.floats(-1, 2))
+def test_schedules_stay_between_0_and_1(total, warmup, progress):
+    schedule = optim.WarmupLinear(total, warmup)
+    assert 0 <= schedule(progress * total) <= 1
+    assert max(schedule(total * step / 1000) for step in range(1001)) > 0.99
+    assert optim.Constant()(progress * total) == 1
+
+
+def normed(library):
+    return library.Sequential(library.Conv2d(1, 2, 3), library.BatchNorm2d(2)).to(torch.float64)
+
+
+@few
+@given(st.floats(0.3, 0.9), SEEDS)
+def test_exponential_average(decay, seed):
+    """Torch's average takes over where ours is past its early phase."""
+    source, twin = normed(nn), normed(torch.nn)
+    average = optim.ExponentialAverage(source, decay)
+    for step in range(100):
+        source(normal(2, 1, 4, 4, seed=seed, place=step))
+        average.update(source)
+    twin.load_state_dict(average.net.state_dict())
+    oracle = torch.optim.swa_utils.AveragedModel(
+        twin, avg_fn=torch.optim.swa_utils.get_ema_avg_fn(decay), use_buffers=True
+    )
+    oracle.n_averaged += 1  # else its first update only copies
+    for step in range(100, 110):
+        source(normal(2, 1, 4, 4, seed=seed, place=step))
+        twin.load_state_dict(source.state_dict())
+        before = {name: tensor.clone() for name, tensor in source.state_dict().items()}
+        average.update(source)
+        oracle.update_parameters(twin)
+        found, expected = average.net.state_dict(), dict(oracle.module.state_dict())
+        assert found.pop("1.num_batches_tracked") == step + 1
+        del expected["1.num_batches_tracked"]
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(source.state_dict(), before, rtol=0, atol=0)
+    assert source.training and not average.net.training
+
+
+@few
+@given(st.floats(0, 0.999), st.lists(st.floats(-9, 9), min_size=1, max_size=30))
+def test_exponential_average_forgets_the_first_weights(decay, values):
+    source = nn.Linear(1, 1, bias=False).to(torch.float64)
+    average = optim.ExponentialAverage(source, decay)
+    expected = float(source.weight.detach())
+    for step, value in enumerate(values, 1):
+        with torch.no_grad():
+            source.weight.fill_(value)
+        average.update(source)
+        expected += max(1 - decay, 9 / (10 + step)) * (value - expected)
+        assert float(average.net.weight.detach()) == pytest.approx(expected)
+    assert float(source.weight.detach()) == values[-1]
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_decay_out_of_range(decay):
+    with pytest.raises(ValueError, match="decay"):
+        optim.ExponentialAverage(nn.ReLU(), decay)

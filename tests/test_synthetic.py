@@ -1,0 +1,118 @@
+"""The drawn digits: repeatable, whole, and different enough for a straight line to tell apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytrain import idx, synthetic
+from tinytrain.errors import UsageError
+from tinytrain.streams import generator
+
+SPLITS = {"train": 4000, "t10k": 1000}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("synthetic")
+    synthetic.write(path, seed=1, train=SPLITS["train"], test=SPLITS["t10k"])
+    return path
+
+
+def images(folder, split="train"):
+    return idx.read(folder / f"{split}-images-idx3-ubyte")
+
+
+def labels(folder, split="train"):
+    return idx.read(folder / f"{split}-labels-idx1-ubyte")
+
+
+def written(folder, **arguments):
+    folder.mkdir()
+    synthetic.write(folder, **arguments)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@settings(deadline=None)
+@given(digits=st.lists(st.integers(0, 9), max_size=12), seed=st.integers(0, 99))
+def test_draw_depends_on_labels_and_generator_alone(digits, seed):
+    digits, before = torch.tensor(digits, dtype=torch.int64), torch.get_rng_state()
+    first, again = (synthetic.draw(digits, generator(seed, "test")) for _ in range(2))
+    assert first.shape == (len(digits), 1, 28, 28) and first.dtype == torch.uint8
+    assert torch.equal(first, again)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_digits_are_whole(digit):
+    pictures = synthetic.draw(torch.full((500,), digit), generator(2, "test", digit))[:, 0]
+    inner = pictures[:, 1:-1, 1:-1]
+    assert pictures.sum() == inner.sum(), "ink at the border"
+    assert pictures.flatten(1).unique(dim=0).shape[0] == 500, "two digits are the same"
+    for picture in pictures:
+        ink = (picture > 127).nonzero()
+        low, high = ink.amin(0), ink.amax(0)
+        assert 14 <= (high - low).max() + 1 <= 22, "not about 20 pixels in size"
+        assert ((low + high + 1) / 2 - 14).abs().max() <= 2, "not in the middle"
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_files_are_those_of_mnist(folder, split):
+    assert images(folder, split).shape == (SPLITS[split], 28, 28)
+    assert labels(folder, split).shape == (SPLITS[split],)
+    assert images(folder, split).dtype == labels(folder, split).dtype == np.uint8
+    assert len(list(folder.iterdir())) == 4
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_thousand_is_balanced_and_shuffled(folder, split):
+    for thousand in labels(folder, split).reshape(-1, 1000):
+        assert (np.bincount(thousand, minlength=10) == 100).all()
+        # By chance one pair of neighbours in ten is equal; if sorted nearly all, if in turn none.
+        assert 50 < (thousand[1:] == thousand[:-1]).sum() < 150
+
+
+def test_splits_and_thousands_differ(folder):
+    thousands = np.concatenate([images(folder), images(folder, "t10k")])
+    assert len(np.unique(thousands.reshape(len(thousands), -1), axis=0)) == len(thousands)
+
+
+def test_the_seed_decides_the_bytes(tmp_path):
+    size = {"train": 20, "test": 10}
+    first = written(tmp_path / "first", seed=1, **size)
+    again = written(tmp_path / "again", seed=1, **size)
+    other = written(tmp_path / "other", seed=2, **size)
+    assert first == again
+    assert all(first[name] != other[name] for name in first)
+
+
+def test_the_first_digits_do_not_depend_on_how_many_follow(folder, tmp_path):
+    synthetic.write(tmp_path, seed=1, train=1100, test=300)
+    for split, count in ("train", 1100), ("t10k", 300):
+        assert np.array_equal(images(tmp_path, split), images(folder, split)[:count])
+        assert np.array_equal(labels(tmp_path, split), labels(folder, split)[:count])
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_least_squares_reads_the_digits_and_the_labels_are_right(folder, split):
+    def inputs(pictures):
+        pixels = torch.as_tensor(pictures).flatten(1).double() / 255
+        return torch.cat((pixels, torch.ones(len(pixels), 1)), 1)
+
+    digits = torch.arange(4000) % 10
+    x = inputs(synthetic.draw(digits, generator(3, "test")))
+    squares, products = x.T @ x + 10 * torch.eye(x.shape[1]), x.T @ torch.eye(10).double()[digits]
+    weights = torch.linalg.solve(squares, products)
+    right = (inputs(images(folder, split)) @ weights).argmax(1).numpy() == labels(folder, split)
+    assert 0.85 < right.mean() < 0.97, "too hard or too easy"
+    for digit in range(10):
+        assert right[labels(folder, split) == digit].mean() > 0.75, f"{digit} looks like another"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError):
+        synthetic.write(tmp_path / "file", train=1, test=1)

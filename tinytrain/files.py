@@ -1,0 +1,36 @@
+"""A file is there whole, or not at all.
+
+A program can be stopped between any two bytes. What is written straight under its final name may
+then stay there half, and be believed by the next reader; what is written under another name and
+renamed when it is whole cannot: renaming within a folder is one step.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A binary file to write and read, which takes the name `path` only once it is whole.
+
+    Until then it has a temporary name in the same folder. If the block raises, Ctrl-C included, it
+    is removed, and what was at `path` before stays. Raises OSError as open() does.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(temporary, "x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the name without the bytes
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

@@ -1,0 +1,156 @@
+"""IDX, the file format of MNIST: a few bytes say what follows, and then exactly that follows.
+
+    00 00 | type of an element | rank | one 32-bit size per dimension | the elements, row by row
+
+All numbers are big-endian (the format is at the end of http://yann.lecun.com/exdb/mnist/). A header
+can lie: 20 bytes may promise a terabyte. So a size is believed only after the bytes present have
+been counted, and nothing is allocated before. A plain file is then mapped, not read: it may be
+larger than memory, and what is never looked at is never loaded.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import mmap
+import os
+import struct
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tinytrain.errors import DataError, UsageError
+from tinytrain.files import whole_file
+
+CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}
+TYPES = {code: np.dtype(name).newbyteorder(">") for name, code in CODES.items()}
+GZIP = b"\x1f\x8b"
+CHUNK = 1 << 20  # bytes
+
+
+def read(path: str | os.PathLike, size: int | None = None, hasher: Any = None) -> np.ndarray:
+    """The array in the IDX file `path`, plain or gzip (told by the content, not by the name).
+
+    Its rank is 0 to 64 (numpy's limit; the format's is 255). Its elements are uint8, int8, int16,
+    int32, float32 or float64: from a gzip in native byte order, from a plain file, which is mapped,
+    in the file's big-endian order. What is written to the array never reaches the file. (A plain
+    file larger than memory comes as a read-only array.)
+
+    `size`: how many bytes the plain or decompressed file must have, where that is known.
+    `hasher`: a hashlib object; it is updated with all the plain or decompressed bytes.
+    Raises DataError for a file that can't be read, isn't IDX, or has a byte too few or too many.
+    """
+    try:
+        with open(path, "rb") as file:
+            packed = file.read(2) == GZIP
+            file.seek(0)
+            stream = _Gunzip(file) if packed else file
+            header, dtype, shape = _header(path, stream)
+            count = math.prod(shape) * dtype.itemsize  # in Python's integers, which don't overflow
+            promised = len(header) + count
+            if size not in (None, promised):
+                raise DataError(f"{path}: expected {size} bytes, found a header for {promised}")
+            # One byte more than promised is enough to see that there is more.
+            body = stream.read(count + 1) if packed else memoryview(_mapped(file))[len(header) :]
+            if len(body) != count:
+                found = "more" if len(body) > count else len(body)
+                raise DataError(
+                    f"{path}: expected {count} bytes after the header ({dtype.name}, shape "
+                    f"{shape}), found {found}"
+                )
+            if packed:
+                stream.expect_end()
+            array = np.ndarray(shape, dtype, body)
+    except (OSError, zlib.error) as error:
+        raise DataError(f"{path}: expected a whole IDX file, found: {error}") from error
+    except ValueError as error:  # a rank above 64, or sizes such as (2³² - 1, 2³² - 1, 0)
+        raise DataError(f"{path}: expected a shape for numpy, found: {error}") from error
+    if hasher is not None:
+        hasher.update(header)
+        hasher.update(body)
+    if packed and not dtype.isnative:
+        array = array.byteswap(inplace=True).view(dtype.newbyteorder())
+    return array
+
+
+def write(path: str | os.PathLike, array: np.ndarray) -> None:
+    """Write `array` as an IDX file, gzip if the name ends in .gz: whole, or not at all.
+
+    The same array gives the same bytes (a gzip's time stamp is 0).
+    Raises TypeError for an element type that IDX lacks, ValueError for a dimension of 2³² or more,
+    UsageError if the file can't be written.
+    """
+    array = np.asarray(array)
+    if array.dtype.name not in CODES:
+        raise TypeError(f"IDX holds {', '.join(CODES)}, not {array.dtype}: convert with astype")
+    if max(array.shape, default=0) >= 1 << 32:
+        raise ValueError(f"IDX holds dimensions below 2**32, not the shape {array.shape}")
+    code = CODES[array.dtype.name]
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
+    body = np.ascontiguousarray(array, TYPES[code]).reshape(-1).view(np.uint8)
+    try:
+        with whole_file(path) as file:
+            if os.fspath(path).endswith(".gz"):
+                with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+                    packed.write(header)
+                    packed.write(body)
+            else:
+                file.write(header)
+                file.write(body)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _header(path: str | os.PathLike, stream: Any) -> tuple[bytes, np.dtype, tuple[int, ...]]:
+    magic = bytes(stream.read(4))
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
+        raise DataError(
+            f"{path}: expected an IDX file (00 00, a type 08 09 0b 0c 0d 0e, a rank), found "
+            f"{magic.hex(' ') or 'no bytes'}"
+        )
+    rank = magic[3]
+    sizes = bytes(stream.read(4 * rank))
+    if len(sizes) < 4 * rank:
+        raise DataError(f"{path}: expected a header of {4 + 4 * rank} bytes, found fewer")
+    return magic + sizes, TYPES[magic[2]], struct.unpack(f">{rank}I", sizes)
+
+
+def _mapped(file: BinaryIO) -> mmap.mmap:
+    """The file in memory without reading it: a page is loaded when it is first looked at.
+
+    A copy-on-write map, because torch.from_numpy wants memory that can be written. Linux refuses
+    such a map when the file is larger than memory (every page might be copied); then read-only.
+    """
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except OSError:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+class _Gunzip:
+    """What a gzip file holds, decompressed only as far as it is asked for (RFC 1952, one member).
+
+    Python's own reader takes zeros after the end for padding; here every byte has to be right.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.stream = zlib.decompressobj(wbits=31)  # 31: a gzip header and its check sum
+
+    def read(self, count: int) -> bytearray:
+        """The next `count` bytes; fewer only where the stream ends or is cut off."""
+        data = bytearray()  # grows with what is there, not with what was promised
+        while len(data) < count and not self.stream.eof:
+            packed = self.stream.unconsumed_tail or self.file.read(CHUNK)
+            piece = self.stream.decompress(packed, min(count - len(data), CHUNK))
+            if not packed and not piece:
+                break
+            data += piece
+        return data
+
+    def expect_end(self) -> None:
+        if not self.stream.eof:
+            raise zlib.error("the gzip stream is cut off")
+        if self.stream.unused_data or self.file.read(1):
+            raise zlib.error("bytes after the end of the gzip stream")

@@ -1,0 +1,287 @@
+"""MNIST and its drop-in replacements: four IDX files, each with a published digest.
+
+A training run is only worth repeating if it starts from the same bytes. So every byte is checked
+each time it's loaded, not once when it was downloaded; that takes a fraction of a second. The test
+set is for the last word: `load(holdout=5000)` plays the test set with training images, so that
+choosing among ideas never looks at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinytrain import idx, streams, synthetic
+from tinytrain.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class File:
+    """One IDX file of a set: what is published about it, and thus can be checked.
+
+    `size` and `sha256` are of the plain (decompressed) file, `md5` is of the .gz as published.
+    """
+
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a set comes from. Without `mean` and `std` these are computed from the images."""
+
+    name: str  # of the folder, too
+    files: tuple[File, File, File, File]  # train images, train labels, test images, test labels
+    mirrors: tuple[str, ...] = ()
+    write: Callable[[Path], None] | None = None  # writes all four files, where there's no mirror
+    mean: float | None = None
+    std: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """`images`: uint8 (N, 1, 28, 28), 0 … 255; `labels`: int64 (N,), 0 … 9.
+
+    (Other sizes are taken too, as long as the images are square.)
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training and a test set, and what belongs to both.
+
+    `mean`, `std`: of the pixels of the whole training file, as numbers from 0 to 1.
+    `digest`: sha256 (hex) of the sha256 (hex) of the loaded files' plain bytes, one after another.
+    `holdout`: 0, or how many training images play the test set.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    mean: float
+    std: float
+    digest: str
+    holdout: int
+
+
+FILES = (
+    File("train-images-idx3-ubyte", 47_040_016),
+    File("train-labels-idx1-ubyte", 60_008),
+    File("t10k-images-idx3-ubyte", 7_840_016),
+    File("t10k-labels-idx1-ubyte", 10_008),
+)
+
+
+def _with(kind: str, *digests: str) -> tuple[File, ...]:
+    return tuple(replace(file, **{kind: digest}) for file, digest in zip(FILES, digests))
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            "mnist",
+            # Mirrors have zipped the files anew, so what's inside is pinned.
+            _with(
+                "sha256",
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ),
+            (
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/",
+                "https://raw.githubusercontent.com/fgnt/mnist/master/",
+            ),
+            mean=0.1307,
+            std=0.3081,
+        ),
+        Source(
+            "fashion-mnist",
+            _with(
+                "md5",
+                "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                "25c81989df183df01b3e8a0aad5dffbe",
+                "bef4ecab320f06d8554ea6380940ec79",
+                "bb300cfdad3c16e7a12a480ee83cd310",
+            ),
+            (
+                "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            ),
+        ),
+        Source(
+            "kmnist",
+            _with(
+                "md5",
+                "bdb82020997e1d708af4cf47b453dcf7",
+                "e144d726b3acfaa3e44228e80efcd344",
+                "5c965bf0a639b31b8f53240b1b52f4d7",
+                "7320c461ea6c1c855c0b718fb2a4b134",
+            ),
+            ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+        ),
+        # Of any size, so that a test or a lesson can write() few.
+        Source("synthetic", tuple(File(file.name) for file in FILES), write=synthetic.write),
+    )
+}
+
+
+def data_root(data_dir: str | os.PathLike | None = None) -> Path:
+    """The folder that has a folder for each set: `data_dir` (the flag --data-dir), else
+
+    $TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain.
+    """
+    named = data_dir or os.environ.get("TINYTRAIN_DATA")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(named or cache / "tinytrain").expanduser()
+
+
+def load(
+    name: str = "mnist", data_dir: str | os.PathLike | None = None, holdout: int = 0
+) -> Dataset:
+    """The set `name` (a key of SOURCES), checked; what's missing is downloaded or drawn first.
+
+    With `holdout` = N the test set is N images out of the training set, the same ones in every
+    run, and the training set is the rest; the test files are neither opened nor downloaded.
+    Raises UsageError for an unknown name, a `holdout` outside 0 … count - 1, or a folder that
+    can't be written; DataError for files that are missing, damaged, or not the published ones.
+    """
+    if name not in SOURCES:
+        raise UsageError(f"dataset: expected one of {', '.join(SOURCES)}, found {name!r}")
+    return load_source(SOURCES[name], data_root(data_dir), holdout)
+
+
+def load_source(source: Source, root: Path, holdout: int = 0) -> Dataset:
+    """`load` for any source; `root` is the folder that has (or gets) the folder `source.name`."""
+    folder = root / source.name
+    _complete(source, source.files[:2] if holdout else source.files, folder)
+    train, digests = _read_split(source.files[:2], folder)
+    count = len(train)
+    if not 0 <= holdout < count:
+        raise UsageError(f"holdout: expected 0 to {count - 1} of {source.name}, found {holdout}")
+    mean, std = source.mean, source.std
+    if mean is None or std is None:
+        mean, std = mean_and_std(train.images)
+    if holdout:
+        order = torch.randperm(count, generator=streams.generator(0, "holdout"))
+        test, train = (
+            Split(train.images[rows], train.labels[rows])
+            for rows in (order[:holdout], order[holdout:])
+        )
+    else:
+        test, test_digests = _read_split(source.files[2:], folder)
+        digests += test_digests
+    if std == 0 or train.images.shape[1:] != test.images.shape[1:]:
+        raise DataError(
+            f"{folder}: expected images of one size that aren't all alike, found "
+            f"{tuple(train.images.shape)} and {tuple(test.images.shape)}, standard deviation {std}"
+        )
+    digest = hashlib.sha256(digests.encode()).hexdigest()
+    return Dataset(source.name, train, test, mean, std, digest, holdout)
+
+
+def mean_and_std(images: torch.Tensor) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels of uint8 `images`, as numbers from 0 to 1.
+
+    Pixels have 256 values, so counting them gives the exact sums, in integers.
+    """
+    counts = torch.bincount(images.reshape(-1), minlength=256).tolist()
+    total = sum(counts)
+    first = sum(value * count for value, count in enumerate(counts))
+    second = sum(value**2 * count for value, count in enumerate(counts))
+    return first / total / 255, math.sqrt(total * second - first**2) / total / 255
+
+
+def _paths(file: File, folder: Path) -> list[Path]:
+    """Those of the plain file and the .gz that are there."""
+    paths = (folder / file.name, folder / f"{file.name}.gz")
+    return [path for path in paths if os.path.exists(path)]
+
+
+def _complete(source: Source, files: tuple[File, ...], folder: Path) -> None:
+    """Get those of `files` that aren't in `folder`."""
+    missing = [file for file in files if not _paths(file, folder)]
+    if missing and source.write is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            source.write(folder)
+        except (OSError, UsageError) as error:
+            raise UsageError(
+                f"{folder}: cannot be written ({error}); name another folder with --data-dir or "
+                "TINYTRAIN_DATA"
+            ) from error
+    elif missing:
+        from tinytrain import download  # only here: a run that has its data needs no network code
+
+        unreachable: dict[str, str] = {}
+        for file in missing:
+            download.fetch(
+                f"{file.name}.gz",
+                source.mirrors,
+                folder,
+                lambda path, file=file: _read(file, path, packed=True),
+                unreachable,
+            )
+
+
+def _read(file: File, path: Path, packed: bool) -> tuple[np.ndarray, str]:
+    """The array in `path` and the sha256 (hex) of its plain bytes; DataError unless it's `file`.
+
+    Where only the .gz has a published digest, a plain file is checked for its size alone.
+    """
+    hasher = hashlib.sha256()
+    array = idx.read(path, file.size, hasher)
+    if file.sha256 not in (None, hasher.hexdigest()):
+        raise DataError(
+            f"{path}: expected content of sha256 {file.sha256}, found {hasher.hexdigest()}"
+        )
+    if packed:
+        content = path.read_bytes()
+        if not content.startswith(idx.GZIP):
+            raise DataError(f"{path}: expected a gzip file, found a plain one")
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if file.md5 not in (None, md5):
+            raise DataError(f"{path}: expected a file of md5 {file.md5}, found {md5}")
+    return array, hasher.hexdigest()
+
+
+def _read_split(files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
+    """Images and labels that belong together, and the digests of their two files."""
+    paths = [_paths(file, folder)[0] for file in files]
+    try:
+        (images, images_digest), (labels, labels_digest) = (
+            _read(file, path, path.suffix == ".gz") for file, path in zip(files, paths)
+        )
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1] != images.shape[2]:
+            raise DataError(
+                f"{paths[0]}: expected square images, uint8 (N, H, W), found {images.dtype} "
+                f"{images.shape}"
+            )
+        if labels.dtype != np.uint8 or labels.shape != images.shape[:1] or not labels.size:
+            raise DataError(
+                f"{paths[1]}: expected a label for each of {len(images)} images, uint8 (N,), found "
+                f"{labels.dtype} {labels.shape}"
+            )
+        if labels.max() > 9:
+            raise DataError(f"{paths[1]}: expected labels 0 to 9, found {labels.max()}")
+    except DataError as error:
+        raise DataError(f"{error}; delete the file, and it is fetched again") from error
+    split = Split(torch.from_numpy(images)[:, None], torch.from_numpy(labels).long())
+    return split, images_digest + labels_digest
