@@ -7,7 +7,6 @@ command line does the same with checkpoints and resuming: python -m tinytrain tr
 import argparse
 import sys
 
-import torch
 from tqdm import tqdm
 
 from tinytrain import augment, batches, log, mnist, nn, optim, streams
@@ -72,7 +71,9 @@ def train(data, seed=1, epochs=15, batch_size=64, lr=0.015):
             loss_sum += loss.item() * len(rows)
 
         score = evaluate(average.net, data.test, data.mean, data.std)
-        print(f"Epoch {epoch}: train loss {loss_sum / len(data.train):.4f}. {log.score_line(score)}")
+        print(
+            f"Epoch {epoch}: train loss {loss_sum / len(data.train):.4f}. {log.score_line(score)}"
+        )
         yield loss_sum / len(data.train), score
 
 

@@ -37,7 +37,10 @@ def test_its_default_is_the_whole_run():
     defaults = dict(zip(names, train.__defaults__, strict=True))
     recipe = RECIPES["final"]
     assert defaults == {
-        "seed": 1, "epochs": recipe.epochs, "batch_size": recipe.batch_size, "lr": recipe.lr
+        "seed": 1,
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
     }
 
 

@@ -73,7 +73,8 @@ def forward(net, input):
 @given(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=3, max_size=6))
 def test_state_dict_has_torchs_names_shapes_and_order(names):
     ours, theirs = (
-        library.Sequential(*(BLOCKS[name](library) for name in names)) for library in (nn, torch.nn)
+        library.Sequential(*(BLOCKS[name](library) for name in names)) for library in (nn,
+        torch.nn)
     )
     for named in "state_dict", "named_parameters", "named_buffers":
         found, expected = (dict(getattr(net, named)()) for net in (ours, theirs))

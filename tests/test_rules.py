@@ -47,7 +47,7 @@ def imported(tree):
 
 
 def dotted(node):
-    """"torch.nn.functional" for the expression that says so."""
+    """ "torch.nn.functional" for the expression that says so."""
     names = []
     while isinstance(node, ast.Attribute):
         names.append(node.attr)
@@ -80,4 +80,5 @@ def test_imports_point_down(path):
 def test_every_file_has_a_room_and_opens_with_its_lesson():
     for path in FILES:
         assert module(path) in ROOM
+        assert max(map(len, (PACKAGE / path).read_text().splitlines())) < 100
         assert ast.get_docstring(ast.parse((PACKAGE / path).read_text()))

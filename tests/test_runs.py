@@ -30,10 +30,13 @@ def test_what_a_folder_holds(folder):
         "run.json",
     ]
     (line,) = folder.joinpath("history.jsonl").read_text().splitlines()
-    assert list(json.loads(line)) == (
-        "epoch lr train_loss train_accuracy test_loss test_correct test_total test_accuracy "
-        "raw_test_accuracy seconds"
-    ).split()
+    assert (
+        list(json.loads(line))
+        == (
+            "epoch lr train_loss train_accuracy test_loss test_correct test_total test_accuracy "
+            "raw_test_accuracy seconds"
+        ).split()
+    )
     assert {"recipe", "dataset", "data_digest", "seed", "device", "threads", "versions"} <= set(
         json.loads(folder.joinpath("run.json").read_text())
     )

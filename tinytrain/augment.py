@@ -1,4 +1,4 @@
-"""More digits than were written: each image is turned, moved, sized, slanted and partly hidden anew.
+"""More digits than were written: every image is turned, moved, sized and slanted anew.
 
 A net of 8,000 weights sees each of 60,000 digits fifteen times; small random changes that leave a
 digit what it is keep it from learning the images by heart. A whole batch is transformed at once,
@@ -42,9 +42,9 @@ class Transform:
 class Augmentation:
     """The ranges from which a `Transform` is drawn: uniformly within ± the value, image by image.
 
-    `rotation` in degrees, `shift` in pixels along each axis, `scale` and `shear` as in `Transform`.
-    With probability `erase` a rectangle of 2–20 % of the image's area, sides 1:3 to 3:1, is erased
-    (Zhong et al., "Random erasing data augmentation", 2020).
+    `rotation` in degrees, `shift` in pixels along each axis, `scale` and `shear` as in
+    `Transform`. With probability `erase` a rectangle of 2–20 % of the image's area, sides 1:3 to
+    3:1, is erased (Zhong et al., "Random erasing data augmentation", 2020).
     """
 
     rotation: float = 0.0
@@ -78,7 +78,7 @@ class Augmentation:
 
 
 def apply(images: Tensor, transform: Transform) -> Tensor:
-    """Transform `images` (N, C, S, S), floating-point, background 0; gives new images of that shape.
+    """Transform `images` (N, C, S, S), floating-point, background 0, into new ones of that shape.
 
     Slanted, then sized, then turned, all about the centre, then moved; then a rectangle is erased.
     Between pixels the value is interpolated (bilinear); what comes from outside is background.

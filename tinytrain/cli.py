@@ -23,9 +23,9 @@ exit status:
   3 data or a checkpoint missing, damaged or foreign   4 diverged   130 interrupted
 
 begin with:
-  python -m tinytrain train                  the final net, 15 epochs, about a minute an epoch or less
-  python -m tinytrain summary                its layers, shapes, parameters and receptive fields
-  python -m tinytrain train --dataset synthetic --epochs 2      without any data or network
+  python -m tinytrain train       the final net on MNIST, 15 epochs, some seconds each
+  python -m tinytrain summary     its layers, shapes, parameters and receptive fields
+  python -m tinytrain train --dataset synthetic --epochs 2     without data or network
 """
 
 
@@ -80,7 +80,7 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         "--recipe",
         choices=RECIPES,
         default="final",
-        help="a named set of choices that the flags below change one by one (default: %(default)s)",
+        help="a named set of choices; the flags below change one each (default: %(default)s)",
     )
     recipe.add_argument("--net", help="the net (default: the recipe's)")
     recipe.add_argument("--epochs", type=positive, help="times through the training images")
@@ -98,8 +98,8 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         type=natural,
         default=0,
         metavar="N",
-        help="do not open the test images: hold back N training images, the same ones in every run, "
-        "and test on those. Choose recipes this way (default: %(default)s)",
+        help="do not open the test images: hold back N training images, the same ones in every "
+        "run, and test on those. Choose recipes this way (default: %(default)s)",
     )
     data.add_argument(
         "--or-synthetic",

@@ -80,7 +80,7 @@ def follow(
 
 
 class Stop:
-    """While this context is entered, the first Ctrl-C asks to stop after the step; a second kills."""
+    """Within this context a first Ctrl-C asks to stop after the step; a second one kills."""
 
     requested = False
 
@@ -97,7 +97,7 @@ class Stop:
 
 
 def load_dataset(options: argparse.Namespace) -> Dataset:
-    """The data set of the flags; drawn digits where no mirror answers and --or-synthetic is given."""
+    """The data set of the flags; with --or-synthetic, drawn digits where no mirror answers."""
     try:
         dataset = mnist.load(options.dataset, options.data_dir, options.holdout)
     except Unavailable as error:
@@ -196,9 +196,7 @@ def summary(options: argparse.Namespace) -> None:
     log.print_net(net)
     print(f"\n{'Receptive field':<41}{'Size':>6}{'Jump':>6}{'Start':>7}{'Field':>7}")
     for field in receptive_field(net):
-        print(
-            f"{field.name:<41}{field.size:>6}{field.jump:>6}{field.start:>7g}{field.field:>7}"
-        )
+        print(f"{field.name:<41}{field.size:>6}{field.jump:>6}{field.start:>7g}{field.field:>7}")
 
 
 def data(options: argparse.Namespace) -> None:
@@ -206,6 +204,6 @@ def data(options: argparse.Namespace) -> None:
     dataset = mnist.load(options.dataset, options.data_dir)
     folder = mnist.data_root(options.data_dir) / dataset.name
     print(
-        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images in "
-        f"{folder}, verified (sha256 {dataset.digest})"
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "
+        f"in {folder}, verified (sha256 {dataset.digest})"
     )

@@ -1,8 +1,8 @@
 """A download is a claim that is checked before it's believed, and a mirror is asked with patience.
 
-A server can be gone, slow, busy, cut the file off, or send a web page that says "sorry" with status
-200. So bytes arrive under a temporary name, are compared with the published digest, and only
-then get their name: a file that's there is a file that's right. Whatever goes wrong with one
+A server can be gone, slow, busy, cut the file off, or send a web page that says "sorry" with
+status 200. So bytes arrive under a temporary name, are compared with the published digest, and
+only then get their name: a file that's there is a file that's right. Whatever goes wrong with one
 mirror, the next is asked.
 
 Looking up a name, connecting to each of its addresses, a byte every few seconds: each of these can
@@ -65,14 +65,14 @@ def fetch(
     unreachable: dict[str, str] | None = None,
     patience: Patience = Patience(),
 ) -> Path:
-    """Download the file `name` from the first of `mirrors` that has it right; return folder / name.
+    """Download the file `name` from the first of `mirrors` that has it right: folder / name.
 
     `mirrors`: base URLs that end in a slash.
     `check`: is given the path of what came, and raises DataError if that isn't the published file.
-    `unreachable`: mirror -> why it can't be reached. A mirror in it isn't asked, and one that gives
+    `unreachable`: mirror -> why it can't be reached. One in it isn't asked, and one that gives
         no answer is added: pass the same dict for all files of a set.
-    Raises UsageError if `folder` can't be written, Unavailable if no mirror gives the file. Then, and
-    after Ctrl-C, nothing is left in `folder`.
+    Raises UsageError if `folder` can't be written, Unavailable if no mirror gives the file. Then,
+    and after Ctrl-C, nothing is left in `folder`.
     """
     unreachable = {} if unreachable is None else unreachable
     answers = {}
@@ -106,9 +106,7 @@ def fetch(
     )
 
 
-def _receive(
-    url: str, file: BinaryIO, check: Callable[[Path], None], patience: Patience
-) -> None:
+def _receive(url: str, file: BinaryIO, check: Callable[[Path], None], patience: Patience) -> None:
     """Write what `url` sends into the open `file`, and check it."""
     with closing(_pieces(url, patience)) as pieces:
         response = next(pieces)

@@ -2,10 +2,10 @@
 
     00 00 | type of an element | rank | one 32-bit size per dimension | the elements, row by row
 
-All numbers are big-endian (the format is at the end of http://yann.lecun.com/exdb/mnist/). A header
-can lie: 20 bytes may promise a terabyte. So a size is believed only after the bytes present have
-been counted, and nothing is allocated before. A plain file is then mapped, not read: it may be
-larger than memory, and what is never looked at is never loaded.
+All numbers are big-endian (the format is at the end of http://yann.lecun.com/exdb/mnist/). A
+header can lie: 20 bytes may promise a terabyte. So a size is believed only after the bytes present
+have been counted, and nothing is allocated before. A plain file is then mapped, not read: it may
+be larger than memory, and what is never looked at is never loaded.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def read(path: str | os.PathLike, size: int | None = None, hasher: Any = None) -
     """The array in the IDX file `path`, plain or gzip (told by the content, not by the name).
 
     Its rank is 0 to 64 (numpy's limit; the format's is 255). Its elements are uint8, int8, int16,
-    int32, float32 or float64: from a gzip in native byte order, from a plain file, which is mapped,
-    in the file's big-endian order. What is written to the array never reaches the file. (A plain
-    file larger than memory comes as a read-only array.)
+    int32, float32 or float64: from a gzip in native byte order, from a plain file, which is
+    mapped, in the file's big-endian order. What is written to the array never reaches the file. (A
+    plain file larger than memory comes as a read-only array.)
 
     `size`: how many bytes the plain or decompressed file must have, where that is known.
     `hasher`: a hashlib object; it is updated with all the plain or decompressed bytes.

@@ -30,9 +30,9 @@ from tinytrain.optim import SGD, Adam, ExponentialAverage
 class Batch:
     """A step that was taken: step `batch` (from 1) of the `batches` in epoch `epoch` (from 1).
 
-    `lr` is the rate of the epoch's first step and `loss` the batch's mean loss; `correct` of `seen`
-    images of this epoch were classified correctly, on their way through training. Both are scalar
-    tensors: to read them is to wait for a GPU.
+    `lr` is the rate of the epoch's first step and `loss` the batch's mean loss; `correct` of
+    `seen` images of this epoch were classified correctly, on their way through training. Both are
+    scalar tensors: to read them is to wait for a GPU.
     """
 
     epoch: int
@@ -90,8 +90,8 @@ class Training:
 
     The rate of a step is `lr` times `schedule`, a function of the epochs done, taken in the middle
     of the step. `weights` is what `optimizer` steps: the net's parameters in one vector. The place
-    is the present `epoch` (from 1), the `batch` that comes next in it (from 0), and the epoch's sums
-    so far.
+    is the present `epoch` (from 1), the `batch` that comes next in it (from 0), and the epoch's
+    sums so far.
     """
 
     net: Module
@@ -236,9 +236,7 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
 
 
 @torch.no_grad()
-def evaluate(
-    net: Module, split: Split, mean: float, std: float, batch_size: int = 1000
-) -> Score:
+def evaluate(net: Module, split: Split, mean: float, std: float, batch_size: int = 1000) -> Score:
     """The loss and accuracy of `net` on every image of `split` once, unaugmented.
 
     The net is in evaluation mode meanwhile, and afterwards as it was.

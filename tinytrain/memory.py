@@ -1,9 +1,9 @@
 """Keep freed memory: the same activations are needed again in the next step.
 
 Every step asks for the same few megabytes again and again. glibc hands large blocks back to the
-system as soon as they are freed, and the system then hands them out anew page by page, each with an
-interrupt and filled with zeros: thousands of page faults a step, a third of its time. Told to keep
-what it has, the allocator reuses the same pages, still warm in the cache.
+system as soon as they are freed, and the system then hands them out anew page by page, each with
+an interrupt and filled with zeros: thousands of page faults a step, a third of its time. Told to
+keep what it has, the allocator reuses the same pages, still warm in the cache.
 """
 
 from __future__ import annotations
@@ -23,4 +23,6 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)
-    return bool(libc.mallopt(M_MMAP_THRESHOLD, 32 << 20) and libc.mallopt(M_TRIM_THRESHOLD, 1 << 30))
+    return bool(
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20) and libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+    )

@@ -276,8 +276,8 @@ def _read_split(files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
             )
         if labels.dtype != np.uint8 or labels.shape != images.shape[:1] or not labels.size:
             raise DataError(
-                f"{paths[1]}: expected a label for each of {len(images)} images, uint8 (N,), found "
-                f"{labels.dtype} {labels.shape}"
+                f"{paths[1]}: expected a label for each of {len(images)} images, uint8 (N,), "
+                f"found {labels.dtype} {labels.shape}"
             )
         if labels.max() > 9:
             raise DataError(f"{paths[1]}: expected labels 0 to 9, found {labels.max()}")

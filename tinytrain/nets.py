@@ -18,7 +18,8 @@ def net9_3(dropout: float = 0.0, generator: torch.Generator | None = None) -> nn
 
     Two 3×3 convolutions see strokes, a 1×1 convolution and a pooling condense them, three more 3×3
     convolutions see digits, and the mean over the 8×8 places that are left decides. No convolution
-    has a bias: batch norm's shift does that. Initial weights and dropout are drawn from `generator`.
+    has a bias: batch norm's shift does that. Initial weights and dropout are drawn from
+    `generator`.
     """
 
     def conv(inputs: int, outputs: int, kernel_size: int = 3, padding: int = 0) -> nn.Conv2d:
@@ -50,9 +51,7 @@ def net9_3(dropout: float = 0.0, generator: torch.Generator | None = None) -> nn
 NETS: dict[str, Callable[..., nn.Module]] = {"net9_3": net9_3}
 
 
-def build(
-    name: str, dropout: float = 0.0, generator: torch.Generator | None = None
-) -> nn.Module:
+def build(name: str, dropout: float = 0.0, generator: torch.Generator | None = None) -> nn.Module:
     """The net called `name`; raises UsageError where there is none of that name."""
     if name not in NETS:
         raise UsageError(f"--net {name}: no such net; there is {', '.join(NETS)}")

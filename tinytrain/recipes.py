@@ -1,8 +1,8 @@
 """A recipe is everything about a run that is not the data, the seed or the machine.
 
-It is a handful of plain values, so that it can be printed, compared, kept in a file and changed from
-the command line; each named recipe states what it is for. The functions that turn it into a net,
-an optimizer and a schedule are at the end of the page.
+It is a handful of plain values, so that it can be printed, compared, kept in a file and changed
+from the command line; each named recipe states what it is for. The functions that turn it into a
+net, an optimizer and a schedule are at the end of the page.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 class Recipe:
     """How a net is trained. The defaults are a plain run: no augmentation, no averaging.
 
-    `schedule` is "constant", "step" (×`gamma` every `step_size` epochs) or "warmup-linear" (up over
-    the first `warmup` share of the epochs, then down to zero). `rotation` is in degrees, `shift` in
-    pixels, `scale`, `shear` and `erase` as in `augment.Augmentation`. `average` is the decay of the
-    exponential average of the weights, 0 for none.
+    `schedule` is "constant", "step" (×`gamma` every `step_size` epochs) or "warmup-linear" (up
+    over the first `warmup` share of the epochs, then down to zero). `rotation` is in degrees,
+    `shift` in pixels, `scale`, `shear` and `erase` as in `augment.Augmentation`. `average` is the
+    decay of the exponential average of the weights, 0 for none.
     """
 
     net: str = "net9_3"

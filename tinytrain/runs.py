@@ -2,8 +2,8 @@
 
 `run.json` names everything that decides the outcome, `history.jsonl` has a line an epoch, and
 `checkpoint.pt` holds the state after the last finished epoch (or, after Ctrl-C, after the last
-step). Each is there whole or not at all, so a run that is killed at any moment leaves a folder that
-`--resume` continues.
+step). Each is there whole or not at all, so a run that is killed at any moment leaves a folder
+that `--resume` continues.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
 
 
 def require_same_form(expected: Any, found: Any, place: str) -> None:
-    """Raise DataError at the first place where `found` has other names, types, shapes or lengths."""
+    """Raise DataError where `found` first differs in names, types, shapes or lengths."""
     if type(expected) is not type(found):
         raise DataError(
             f"{place}: expected {type(expected).__name__}, found {type(found).__name__}"

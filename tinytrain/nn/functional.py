@@ -43,7 +43,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Give every channel of `input` (N, C, H, W) mean `bias` and standard deviation `weight`, (C,).
+    """Give each channel of `input` (N, C, H, W) mean `bias` and standard deviation `weight` (C,).
 
     In training the mean and variance are those of the batch, and the running ones move towards
     them, in place, by `momentum`; otherwise the running ones are used. The batch is divided by its
@@ -54,9 +54,7 @@ def batch_norm(
     if training:
         count = input.numel() // input.shape[1]
         if count < 2:
-            raise ValueError(
-                f"batch norm needs more than 1 value a channel in training, got {tuple(input.shape)}"
-            )
+            raise ValueError(f"batch norm: expected several values a channel, got {input.shape}")
         var, mean = torch.var_mean(input, (0, 2, 3), correction=0)
         with torch.no_grad():
             running_mean.lerp_(mean.to(running_mean.dtype), momentum)
@@ -124,7 +122,7 @@ def avg_pool2d(
     pad_y, pad_x = pair(padding)
     if not (0 <= pad_y <= height // 2 and 0 <= pad_x <= width // 2):
         raise RuntimeError(
-            f"avg_pool2d: expected at most half of the kernel {kernel_size} as padding, got {padding}"
+            f"avg_pool2d: expected a padding of at most half of {kernel_size}, got {padding}"
         )
     if pad_y or pad_x:
         input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
@@ -162,7 +160,7 @@ def cross_entropy(input: Tensor, target: Tensor) -> Tensor:
 
 
 def correct(scores: Tensor, target: Tensor) -> Tensor:
-    """How many rows of `scores` (N, classes) have their largest entry at `target` (N,): int64 ()."""
+    """How many rows of `scores` (N, classes) are largest at their `target` (N,): int64 ()."""
     return (scores.argmax(1) == target).sum()
 
 

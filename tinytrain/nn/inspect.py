@@ -60,7 +60,9 @@ def output_shape(layer: Module, shape: Shape) -> Shape:
         geometry = zip(sizes, layer.kernel_size, layer.stride, layer.padding, strict=True)
         sizes = [(size + 2 * padding - k) // stride + 1 for size, k, stride, padding in geometry]
         if min(sizes) < 1:
-            raise ValueError(f"{type(layer).__name__}: the kernel is larger than its input {shape}")
+            raise ValueError(
+                f"{type(layer).__name__}: the kernel is larger than its input {shape}"
+            )
         return (channels, *sizes)
     if isinstance(layer, AdaptiveAvgPool2d):
         return (expect(layer, shape, rank=3)[0], 1, 1)
@@ -127,11 +129,13 @@ def parameter_count(module: Module) -> int:
 def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     """The table of layers, output shapes and parameters, and the totals.
 
-    Megabytes are 2²⁰ bytes of float32; the pass size is twice (forward and backward) the outputs of
-    the layers with parameters. Flattening and log-softmax have no row.
+    Megabytes are 2²⁰ bytes of float32; the pass size is twice (forward and backward) the outputs
+    of the layers with parameters. Flattening and log-softmax have no row.
     """
     mega = 4 / 2**20
-    table = [row for row in rows(net, input_shape) if not isinstance(row.layer, (Flatten, LogSoftmax))]
+    table = [
+        row for row in rows(net, input_shape) if not isinstance(row.layer, (Flatten, LogSoftmax))
+    ]
     rule = "=" * 90
     lines = [rule, f"{'Layer (type:depth-idx)':<41}{'Output Shape':<26}Param #", rule]
     indices: dict[int, int] = {}
@@ -171,8 +175,8 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
 class Field:
     """What the places of a feature map see of the input, along one axis, in input pixels.
 
-    The map has `size` places; place i sees `field` pixels around `start` + i · `jump`, where 0 is the
-    centre of the first pixel. Beyond the image it sees padding.
+    The map has `size` places; place i sees `field` pixels around `start` + i · `jump`, where 0 is
+    the centre of the first pixel. Beyond the image it sees padding.
     """
 
     name: str

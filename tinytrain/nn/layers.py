@@ -46,7 +46,7 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """Convolution: (N, in_channels, H, W) to (N, out_channels, H', W'); see `functional.conv2d`."""
+    """(N, in_channels, H, W) to (N, out_channels, H', W'); see `functional.conv2d`."""
 
     def __init__(
         self,

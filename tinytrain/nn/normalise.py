@@ -44,7 +44,9 @@ class Normalise(torch.autograd.Function):
     """(input, weight, bias, eps) to (output, mean, biased variance), channel by channel."""
 
     @staticmethod
-    def forward(ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, ...]:
+    def forward(
+        ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, ...]:
         channels = input.shape[1]
         places = input.numel() // channels
         values = rows(input)
@@ -96,9 +98,7 @@ def batch_norm(
         return images(output, input.shape)
     count = input.numel() // channels
     if count < 2:
-        raise ValueError(
-            f"batch norm needs more than 1 value a channel in training, got {tuple(input.shape)}"
-        )
+        raise ValueError(f"batch norm: expected several values a channel, got {input.shape}")
     output, mean, var = Normalise.apply(input, weight, bias, eps)
     with torch.no_grad():
         running_mean.lerp_(mean, momentum)

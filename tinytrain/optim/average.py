@@ -1,9 +1,9 @@
 """An average over the path of the weights is steadier than the last point of the path.
 
 At a high learning rate the weights keep jumping around a good place without coming to rest there.
-Their mean over the last few hundred steps lies closer to it, for nothing but one addition a step.
-Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; Izmailov et al.,
-"Averaging weights leads to wider optima", 2018.
+Their mean over the last few hundred steps lies closer to it, for one addition a step. Polyak and
+Juditsky, "Acceleration of stochastic approximation by averaging", 1992; Izmailov et al., "Averaging
+weights leads to wider optima", 2018.
 """
 
 from __future__ import annotations

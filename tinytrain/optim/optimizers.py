@@ -1,9 +1,9 @@
 """How a gradient becomes a step: SGD and Adam, side by side.
 
 Both hold their parameters as torch's do, read `.grad` and change the parameters in place, and both
-are written out even where they repeat each other, so that either can be read alone. Both see a list
-of tensors; that the list may hold one vector with all the weights of a net (`nn.flat`) makes a step
-a handful of operations instead of a handful for each tensor.
+are written out even where they repeat each other, so that either can be read alone. Both see a
+list of tensors; that the list may hold one vector with all the weights of a net (`nn.flat`) makes
+a step a handful of operations instead of a handful for each tensor.
 """
 
 from __future__ import annotations

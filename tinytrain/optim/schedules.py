@@ -1,8 +1,8 @@
 """A schedule is a function from progress to a factor of the learning rate.
 
 Progress is counted in epochs from the start of the run, and may be a fraction: `schedule(2.5)` is
-the factor in the middle of the third epoch. A schedule has no state and no hold on an optimizer, so
-resuming needs nothing but the place in the run: `optimizer.lr = lr * schedule(progress)`.
+the factor in the middle of the third epoch. A schedule has no state and no hold on an optimizer,
+so resuming needs nothing but the place in the run: `optimizer.lr = lr * schedule(progress)`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepLR:
-    """Multiply the rate by `gamma` every `step_size` epochs, as `torch.optim.lr_scheduler.StepLR`."""
+    """×`gamma` every `step_size` epochs, as `torch.optim.lr_scheduler.StepLR`."""
 
     step_size: int
     gamma: float = 0.1
@@ -33,9 +33,9 @@ class StepLR:
 class WarmupLinear:
     """Rise from 0 over the first `warmup` share of `total` epochs, then fall to 0 on a line.
 
-    The rise lets the averages of Adam and of batch norm settle before the rate is high; the fall to
-    zero lets the last epochs average out the noise of the batches. Evaluated in the middle of every
-    step it is never zero. Smith and Topin, "Super-convergence", 2018.
+    The rise lets the averages of Adam and of batch norm settle before the rate is high; the fall
+    to zero lets the last epochs average out the noise of the batches. Evaluated in the middle of
+    every step it is never zero. Smith and Topin, "Super-convergence", 2018.
     """
 
     total: float
