@@ -74,7 +74,8 @@ def test_the_log(tmp_path, data_dir, capsys):
     assert "Batch_id=79 Accuracy=" in lines[start + 1] and " 80/80 [" in lines[start + 1]
     assert lines[start + 2].startswith("Test set: Average loss: ")
     assert lines[start + 2].endswith("%)") and "/50 (" in lines[start + 2]
-    assert "not MNIST" in lines[-1] and lines[-1].startswith("Verdict: not judged")
+    assert lines[-2].startswith("Verdict: not judged") and "not MNIST" in lines[-2]
+    assert lines[-1] == f"The run is in {tmp_path / 'run'}"
 
 
 def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
@@ -135,7 +136,15 @@ def test_summary(capsys):
     assert main(["summary"]) == 0
     output = capsys.readouterr().out
     assert "Total mult-adds (M): 1.04" in output
-    assert any(line.split() == ["conv2.8", "8", "2", "6.5", "18"] for line in output.splitlines())
+    assert "conv2.8          8     2    6.5     18     6 to 23     6 to 23" in output
+
+
+def test_plot(run, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    assert main(["plot", str(run), "--output", str(tmp_path / "curves.svg")]) == 0
+    assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
+    assert main(["plot", str(run), "--output", str(tmp_path / "curves.nothing")]) == 2
+    assert one_line(capsys.readouterr().err)
 
 
 def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, capsys):
@@ -166,6 +175,7 @@ MISTAKES = {
     "a holdout too large": (["train", *SMALL, "--holdout", "400"], 2, "399"),
     "nothing to resume": (["train", "--resume"], 2, "--run-dir"),
     "a folder without a run": (["train", "--resume", "--run-dir", "nowhere"], 3, "nowhere"),
+    "a run to draw": (["plot", "nowhere"], 3, "nowhere"),
     "a run to evaluate": (["evaluate", "--run-dir", "nowhere"], 3, "nowhere"),
 }
 
@@ -249,4 +259,4 @@ def test_no_mirror_answers_or_synthetic(tmp_path, data_dir, capsys, monkeypatch)
     output = capsys.readouterr()
     assert "127.0.0.1:1" in output.err
     assert output.out.startswith("THIS IS NOT MNIST")
-    assert "not MNIST" in output.out.splitlines()[-1]
+    assert "not MNIST" in output.out.splitlines()[-2]

@@ -24,6 +24,7 @@ ROOMS = [
     ["optim.__init__", "nets"],
     ["loop"],
     ["runs", "log"],
+    ["plots"],
     ["commands"],
     ["cli"],
     ["__main__"],

@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_summary(commands)
     add_data(commands)
+    add_plot(commands)
     return top
 
 
@@ -154,6 +155,22 @@ def add_data(commands: argparse._SubParsersAction) -> None:
         "Verify a data set, downloading first what is missing, and say where it is.",
     )
     add_data_options(data)
+
+
+def add_plot(commands: argparse._SubParsersAction) -> None:
+    plot = command(
+        commands,
+        "plot",
+        "draw the curves of runs",
+        "Draw the test accuracy of one or several runs by epoch; thin lines are the raw weights.",
+    )
+    plot.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder")
+    plot.add_argument(
+        "--output",
+        type=Path,
+        default=Path("curves.svg"),
+        help="the picture, its kind by its suffix: svg, png, pdf (default: %(default)s)",
+    )
 
 
 DATA_DIR_HELP = (

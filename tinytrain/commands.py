@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from tinytrain import log, loop, mnist, nets, runs
+from tinytrain import log, loop, mnist, nets, plots, runs
 from tinytrain.errors import DataError, Interrupted, TargetMissed, Unavailable, UsageError
 from tinytrain.memory import keep_freed_memory
 from tinytrain.mnist import Dataset
-from tinytrain.nn.inspect import parameter_count, receptive_field
+from tinytrain.nn.inspect import measured_field, parameter_count, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.runs import Settings
 
@@ -42,13 +42,13 @@ def train(options: argparse.Namespace) -> None:
         command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
         runs.create(folder, settings, training, command)
 
-    print(f"Run {folder}: {settings.device}, {settings.threads} threads, seed {settings.seed}")
     log.print_net(training.net)
     with Stop() as stop:
         follow(training, dataset, settings, folder, stop)
     accuracies = [epoch.test_accuracy for epoch in training.history]
     parameters = parameter_count(training.net)
     met = log.print_verdict(accuracies, parameters, reason_not_judged(settings))
+    print(f"The run is in {folder}")
     if options.require_target and not met:
         raise TargetMissed("--require-target: the target is not met")
 
@@ -194,9 +194,31 @@ def summary(options: argparse.Namespace) -> None:
     """Print a net's table, its parameters and the receptive fields of its layers."""
     net = nets.build(options.net)
     log.print_net(net)
-    print(f"\n{'Receptive field':<41}{'Size':>6}{'Jump':>6}{'Start':>7}{'Field':>7}")
-    for field in receptive_field(net):
-        print(f"{field.name:<41}{field.size:>6}{field.jump:>6}{field.start:>7g}{field.field:>7}")
+    print("\nReceptive fields, in pixels; the pixels that the middle place sees, by formula and as")
+    print("measured by the gradient:")
+    columns = f"{'size':>6}{'jump':>6}{'start':>7}{'field':>7}{'formula':>12}{'measured':>12}"
+    print(f"{'layer':<12}{columns}")
+    image, *fields = receptive_field(net)
+    for field in fields:
+        middle = field.size // 2
+        formula, measured = (
+            f"{first} to {last}"
+            for first, last in (
+                field.span(middle, image.size),
+                measured_field(net, field.name, middle, image.size),
+            )
+        )
+        print(
+            f"{field.name:<12}{field.size:>6}{field.jump:>6}{field.start:>7g}{field.field:>7}"
+            f"{formula:>12}{measured:>12}"
+        )
+
+
+def plot(options: argparse.Namespace) -> None:
+    """Draw the test accuracy of runs by epoch."""
+    histories = {folder.name: runs.load_history(folder) for folder in options.runs}
+    plots.curves(histories, options.output)
+    print(f"Drawn into {options.output}")
 
 
 def data(options: argparse.Namespace) -> None:

@@ -151,6 +151,17 @@ def load_settings(folder: Path) -> Settings:
         raise DataError(f"{path}: not the run.json of this version: {error}") from error
 
 
+def load_history(folder: Path) -> list[Epoch]:
+    """The epochs in the folder's history.jsonl. Raises DataError where it is missing or damaged."""
+    path = folder / "history.jsonl"
+    try:
+        return [Epoch(**json.loads(line)) for line in path.read_text().splitlines()]
+    except OSError as error:
+        raise DataError(f"{path}: no history to read ({error.strerror})") from error
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: not the history of a run: {error}") from error
+
+
 def save(folder: Path, settings: Settings, training: Training) -> None:
     """Write the checkpoint and the history, each whole or not at all."""
     content = {

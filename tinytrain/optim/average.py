@@ -2,8 +2,8 @@
 
 At a high learning rate the weights keep jumping around a good place without coming to rest there.
 Their mean over the last few hundred steps lies closer to it, for one addition a step. Polyak and
-Juditsky, "Acceleration of stochastic approximation by averaging", 1992; Izmailov et al., "Averaging
-weights leads to wider optima", 2018.
+Juditsky, "Acceleration of stochastic approximation by averaging", 1992; Izmailov et al.,
+"Averaging weights leads to wider optima", 2018.
 """
 
 from __future__ import annotations
