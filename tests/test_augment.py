@@ -25,7 +25,8 @@ LIVELY = Augmentation(rotation=60, shift=5, scale=0.4, shear=0.5, erase=0.5)
 
 def noise(count, size, seed=0, dtype=torch.float64):
     """Images (count, 1, size, size) without any order, pixels in 0 … 255."""
-    return 255 * torch.rand((count, 1, size, size), dtype=dtype, generator=generator(seed, "noise"))
+    shape, drawn = (count, 1, size, size), generator(seed, "noise")
+    return 255 * torch.rand(shape, dtype=dtype, generator=drawn)
 
 
 def transform(angle=0.0, shift=(0.0, 0.0), scale=0.0, shear=0.0, erased=None, count=1):
@@ -48,8 +49,7 @@ def cast(drawn, dtype):
 
 def part(drawn, index):
     """The numbers of one image."""
-    values = (value if value is None else value[index : index + 1] for value in vars(drawn).values())
-    return Transform(*values)
+    return Transform(*(value[index : index + 1] for value in vars(drawn).values()))
 
 
 def close(found, expected, share):

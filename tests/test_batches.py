@@ -64,7 +64,8 @@ def test_samples_are_shuffled_not_batches():
 
 @given(st.integers(2, 50), st.floats(0.05, 0.95), st.floats(0.01, 1), SEEDS)
 def test_normalise(count, mean, std, seed):
-    pixels = 255 * torch.rand((count, 1, 3, 3), dtype=torch.float64, generator=generator(seed, "x"))
+    shape, drawn = (count, 1, 3, 3), generator(seed, "pixels")
+    pixels = 255 * torch.rand(shape, dtype=torch.float64, generator=drawn)
     normalised = batches.normalise(pixels, mean, std)
     torch.testing.assert_close(normalised, (pixels / 255 - mean) / std)
     own = batches.normalise(

@@ -67,7 +67,7 @@ def number_or_pair(low: int, high: int):
 
 @st.composite
 def windows(draw, pool: bool = False):
-    """(kernel_size, stride, padding, image), each a number or a pair; the kernel fits the image."""
+    """(kernel_size, stride, padding, image), numbers or pairs; the kernel fits the image."""
     kernel = draw(number_or_pair(1, 4))
     smallest = min(functional.pair(kernel))
     stride = draw(number_or_pair(1, 3) | st.none() if pool else number_or_pair(1, 3))

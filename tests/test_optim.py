@@ -1,4 +1,4 @@
-"""SGD, Adam, their schedules and the average take the very path that torch's take, step by step."""
+"""SGD, Adam, the schedules and the average take the path that torch's take, step by step."""
 
 from __future__ import annotations
 

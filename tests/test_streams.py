@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tinytrain.streams import generator
 
-NAMES = st.tuples(
-    st.integers(0, 2**63), st.sampled_from(["weights", "shuffle", "augment", "dropout"])
-).flatmap(lambda start: st.lists(st.integers(0, 10**6), max_size=3).map(lambda end: (*start, *end)))
+SEEDS, COUNTERS = st.integers(0, 2**63), st.lists(st.integers(0, 10**6), max_size=3)
+PURPOSES = st.sampled_from(["weights", "shuffle", "augment", "dropout"])
+NAMES = st.builds(lambda *start, end: (*start, *end), SEEDS, PURPOSES, end=COUNTERS)
 
 
 def numbers(*name):

@@ -216,7 +216,7 @@ def summary(options: argparse.Namespace) -> None:
 
 def plot(options: argparse.Namespace) -> None:
     """Draw the test accuracy of runs by epoch."""
-    histories = {folder.name: runs.load_history(folder) for folder in options.runs}
+    histories = {run.name: runs.load_history(run) for run in options.runs}
     plots.curves(histories, options.output)
     print(f"Drawn into {options.output}")
 

@@ -11,7 +11,7 @@ from tinytrain.loop import Epoch
 
 
 def curves(histories: Mapping[str, Sequence[Epoch]], output: Path) -> None:
-    """Draw the test accuracy of every run by epoch into `output`, as its suffix says (svg, png, …).
+    """Draw the test accuracy of every run by epoch into `output`, a kind by its suffix (svg, png).
 
     `histories`: what to call a run → its history. A thin line is the raw weights, where they are
     averaged. Raises UsageError where matplotlib is missing or `output` cannot be written.

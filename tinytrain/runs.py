@@ -152,7 +152,7 @@ def load_settings(folder: Path) -> Settings:
 
 
 def load_history(folder: Path) -> list[Epoch]:
-    """The epochs in the folder's history.jsonl. Raises DataError where it is missing or damaged."""
+    """The epochs in history.jsonl. Raises DataError where it is missing or damaged."""
     path = folder / "history.jsonl"
     try:
         return [Epoch(**json.loads(line)) for line in path.read_text().splitlines()]
