@@ -196,8 +196,8 @@ def summary(options: argparse.Namespace) -> None:
     log.print_net(net)
     print("\nReceptive fields, in pixels; the pixels that the middle place sees, by formula and as")
     print("measured by the gradient:")
-    columns = f"{'size':>6}{'jump':>6}{'start':>7}{'field':>7}{'formula':>12}{'measured':>12}"
-    print(f"{'layer':<12}{columns}")
+    heads = ("layer", "size", "jump", "start", "field", "formula", "measured")
+    print("{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}{:>12}".format(*heads))
     image, *fields = receptive_field(net)
     for field in fields:
         middle = field.size // 2
