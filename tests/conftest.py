@@ -26,6 +26,21 @@ def global_generator_untouched():
     return check
 
 
+def devices():
+    """Every kind of device that this machine has."""
+    yield "cpu"
+    if torch.cuda.is_available():
+        yield "cuda"
+    if torch.backends.mps.is_available():
+        yield "mps"
+
+
+@pytest.fixture(params=devices())
+def device(request):
+    """Each device in turn."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """100 training and 40 test images, every class in both."""

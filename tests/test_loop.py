@@ -33,8 +33,8 @@ def tensors(state):
             yield from tensors(value)
 
 
-def trained(recipe, dataset, seed=1):
-    training = runs.build(recipe, seed)
+def trained(recipe, dataset, seed=1, device="cpu"):
+    training = runs.build(recipe, seed, device)
     for _ in loop.fit(training, dataset):
         pass
     return training
@@ -104,9 +104,15 @@ def test_evaluate_restores_the_mode_and_ignores_the_batch_size(tiny, uninterrupt
     assert pieces.correct == whole.correct and pieces.loss == pytest.approx(whole.loss, rel=1e-5)
 
 
-def test_it_learns(tiny):
-    training = trained(Recipe(epochs=10, batch_size=20), tiny)
+def test_it_learns_on_every_device(tiny, device):
+    training = trained(Recipe(epochs=10, batch_size=20, dropout=0.01), tiny, device=device)
+    assert training.weights.device.type == device
     assert training.history[-1].train_accuracy > 80 > training.history[0].train_accuracy
+
+
+def test_a_device_follows_the_cpu(tiny, device):
+    here, there = (trained(replace(QUICK, dropout=0), tiny, device=d) for d in ("cpu", device))
+    assert here.history[0].train_loss == pytest.approx(there.history[0].train_loss, rel=1e-4)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

@@ -27,6 +27,8 @@ def in_order(count: int, batch_size: int) -> tuple[slice, ...]:
 def normalise(images: Tensor, mean: float, std: float) -> Tensor:
     """Pixels (N, C, H, W), floating-point in 0 … 255, to mean 0 and standard deviation 1.
 
-    `mean` and `std` are those of the training images on the scale 0 … 1.
+    `mean` and `std` are those of the training images on the scale 0 … 1. The result lies in memory
+    with the channels last, and the net's feature maps after it: convolutions like that best.
     """
-    return (images - 255 * mean) / (255 * std)
+    images = (images - 255 * mean) / (255 * std)
+    return images.contiguous(memory_format=torch.channels_last)

@@ -194,8 +194,7 @@ def summary(options: argparse.Namespace) -> None:
     """Print a net's table, its parameters and the receptive fields of its layers."""
     net = nets.build(options.net)
     log.print_net(net)
-    print("\nReceptive fields, in pixels; the pixels that the middle place sees, by formula and as")
-    print("measured by the gradient:")
+    print("\nReceptive fields, in pixels; what the middle place sees, by formula and by gradient:")
     heads = ("layer", "size", "jump", "start", "field", "formula", "measured")
     print("{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}{:>12}".format(*heads))
     image, *fields = receptive_field(net)

@@ -179,7 +179,6 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         transform = training.augmentation.draw(len(rows), images.shape[-1], draw)
         images = augment.apply(images, transform.to(images.device))
         images = batches.normalise(images, dataset.mean, dataset.std)
-        images = images.contiguous(memory_format=torch.channels_last)
         for layer in dropouts:
             layer.generator = streams.generator(
                 seed, "dropout", epoch, index, device=images.device
@@ -246,7 +245,6 @@ def evaluate(net: Module, split: Split, mean: float, std: float, batch_size: int
     loss, correct = 0.0, 0
     for rows in batches.in_order(len(split), batch_size):
         images = batches.normalise(split.images[rows].float(), mean, std)
-        images = images.contiguous(memory_format=torch.channels_last)
         log_probabilities, target = net(images), split.labels[rows]
         loss += float(functional.nll_loss(log_probabilities, target)) * len(target)
         correct += int(functional.correct(log_probabilities, target))
