@@ -27,7 +27,7 @@ def build_net(seed):
 
     def block(inputs, outputs, padding=0):
         convolution = conv(inputs, outputs, padding=padding)
-        return convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.Dropout2d(0.0)
+        return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.Dropout2d(0.0)
 
     return nn.Sequential(
         {

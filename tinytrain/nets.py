@@ -31,7 +31,7 @@ def net9_3(dropout: float = 0.0, generator: torch.Generator | None = None) -> nn
         return [
             conv(inputs, outputs, padding=padding),
             nn.BatchNorm2d(outputs),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Dropout2d(dropout, generator),
         ]
 

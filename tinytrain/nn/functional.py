@@ -67,9 +67,9 @@ def batch_norm(
     return input * scale[:, None, None] + shift[:, None, None]
 
 
-def relu(input: Tensor) -> Tensor:
-    """max(x, 0), element by element."""
-    return torch.relu(input)
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0), element by element; `inplace` overwrites the input instead of keeping both."""
+    return torch.relu_(input) if inplace else torch.relu(input)
 
 
 def dropout2d(

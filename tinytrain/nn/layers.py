@@ -107,10 +107,13 @@ class BatchNorm2d(Module):
 
 
 class ReLU(Module):
-    """max(x, 0), element by element."""
+    """max(x, 0), element by element; in the memory of its input with `inplace=True`."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.relu(input)
+        return functional.relu(input, self.inplace)
 
 
 class Dropout2d(Module):

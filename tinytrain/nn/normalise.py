@@ -1,17 +1,18 @@
 """Batch norm the fast way: channels last, few passes over memory, a backward derived by hand.
 
-`functional.batch_norm` is the formula. This is the same function, arranged for a machine on which
-a pass over memory costs more than the arithmetic. An image batch that lies in memory as
-(N, H, W, C) is a matrix with a row for each place and a column for each channel; with 11 columns,
-vector units would run half empty, so 64 places at a time are read as one row of 64·C columns, and
-what belongs to a channel is repeated 64 times. Autograd would make a pass for every operation of
-the formula, so the backward is worked out on paper instead. With n places, centred values
-d = x − mean, r = 1 / √(var + eps), output y = weight · r · d + bias and the gradient g of y:
+`functional.batch_norm` is the formula. This is the same function, arranged for a machine on which a
+pass over memory costs more than the arithmetic. Images that lie in memory as (N, H, W, C) are a
+matrix with a row for each place and a column for each channel; with 11 columns, vector units would
+run half empty, so 64 places are read as one row of 64·C columns, and what belongs to a channel is
+repeated 64 times. Autograd would keep and pass over an intermediate result for every operation of
+the formula, so the backward is worked out on paper instead. With n places, r = 1 / √(var + eps),
+y = weight · r · (x − mean) + bias and the gradient g of y:
 
-    ∂bias = Σ g        ∂weight = r Σ g d
-    ∂x    = weight · r · (g − Σ g / n − d · r² Σ g d / n)
+    ∂bias = Σ g        ∂weight = r (Σ g x − mean Σ g)
+    ∂x    = weight · r · (g − ∂bias / n − (x − mean) · r · ∂weight / n)
 
-(Ioffe and Szegedy, "Batch normalization", 2015, give it in steps.)
+(Ioffe and Szegedy, "Batch normalization", 2015, give it in steps.) The last line is a · g + b · x + c
+with a, b and c that depend on the channel only: two passes.
 """
 
 from __future__ import annotations
@@ -23,58 +24,57 @@ from torch import Tensor
 
 
 def rows(images: Tensor) -> Tensor:
-    """(N, C, H, W) as (N·H·W / k, k·C) with k = gcd(N·H·W, 64): a view, if channels are last."""
+    """(N, C, H, W), channels last in memory, as a view (N·H·W / k, k·C), k = gcd(N·H·W, 64)."""
     count, channels, height, width = images.shape
     places = math.gcd(count * height * width, 64)
-    return images.permute(0, 2, 3, 1).reshape(-1, places * channels)
+    return images.permute(0, 2, 3, 1).view(-1, places * channels)
 
 
-def images(rows: Tensor, shape: torch.Size) -> Tensor:
-    """The inverse of `rows`: a view in the memory format channels-last."""
-    count, channels, height, width = shape
-    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+def channel_means(*tables: Tensor, channels: int) -> Tensor:
+    """The mean of every channel over each table of rows of k·C columns: (tables, C)."""
+    sums = torch.stack([table.sum(0) for table in tables]).view(len(tables), -1, channels)
+    return sums.sum(1).div_(tables[0].numel() // channels)
 
 
-def channel_sums(rows: Tensor, channels: int) -> Tensor:
-    """The sum of each channel, (C,), over rows of k·C columns."""
-    return rows.sum(0).view(-1, channels).sum(0)
+def scale_and_shift(
+    values: Tensor, scale: Tensor, shift: Tensor, output: Tensor | None = None
+) -> Tensor:
+    """values · scale + shift, into `output`: rows of k·C columns, scale and shift (C,)."""
+    repeated = torch.stack((scale, shift)).repeat(1, values.shape[1] // len(scale))
+    return torch.addcmul(repeated[1], values, repeated[0], out=output)
 
 
 class Normalise(torch.autograd.Function):
-    """(input, weight, bias, eps) to (output, mean, biased variance), channel by channel."""
+    """(input, weight, bias, eps) to (output, mean, biased variance); channels last in memory."""
 
     @staticmethod
-    def forward(
-        ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float
-    ) -> tuple[Tensor, ...]:
-        channels = input.shape[1]
-        places = input.numel() // channels
+    def forward(ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, ...]:
         values = rows(input)
-        repeats = values.shape[1] // channels
-        mean = channel_sums(values, channels) / places
-        centred = values - mean.repeat(repeats)
-        var = channel_sums(centred * centred, channels) / places
+        mean, square = channel_means(values, values * values, channels=len(weight))
+        var = torch.addcmul(square, mean, mean, value=-1).clamp_(min=0)
         inverse = torch.rsqrt(var + eps)
-        output = torch.addcmul(bias.repeat(repeats), centred, (weight * inverse).repeat(repeats))
-        ctx.save_for_backward(centred, weight, inverse)
+        scale = weight * inverse
+        output = torch.empty_like(input)
+        scale_and_shift(values, scale, bias - mean * scale, output=rows(output))
+        ctx.save_for_backward(input, weight, mean, inverse)
         ctx.mark_non_differentiable(mean, var)
-        return images(output, input.shape), mean, var
+        return output, mean, var
 
     @staticmethod
     def backward(ctx, gradient: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
-        centred, weight, inverse = ctx.saved_tensors
-        channels = len(weight)
-        places = gradient.numel() // channels
-        repeats = centred.shape[1] // channels
-        above = rows(gradient)
-        bias_gradient = channel_sums(above, channels)
-        product = channel_sums(above * centred, channels)
+        input, weight, mean, inverse = ctx.saved_tensors
+        values = rows(input)
+        above = rows(gradient.contiguous(memory_format=torch.channels_last))
+        bias_mean, product = channel_means(above, above * values, channels=len(weight))
+        weight_mean = (product - mean * bias_mean).mul_(inverse)
         scale = weight * inverse
-        slope = -scale * inverse**2 * product / places
-        shift = -scale * bias_gradient / places
-        input_gradient = torch.addcmul(shift.repeat(repeats), centred, slope.repeat(repeats))
-        input_gradient.addcmul_(above, scale.repeat(repeats))
-        return images(input_gradient, gradient.shape), inverse * product, bias_gradient, None
+        slope = scale * inverse * -weight_mean
+        shift = scale * -bias_mean - mean * slope
+        input_gradient = torch.empty_like(input)
+        below = scale_and_shift(values, slope, shift, output=rows(input_gradient))
+        below.addcmul_(above, scale.repeat(values.shape[1] // len(scale)))
+        places = input.numel() // len(weight)
+        return input_gradient, weight_mean * places, bias_mean * places, None
 
 
 def batch_norm(
@@ -88,15 +88,13 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """`functional.batch_norm`, faster: the same arguments, output, gradients and side effects."""
-    channels = input.shape[1]
+    input = input.contiguous(memory_format=torch.channels_last)
     if not training:
-        values = rows(input)
-        repeats = values.shape[1] // channels
         scale = weight * torch.rsqrt(running_var + eps)
-        shift = bias - running_mean * scale
-        output = torch.addcmul(shift.repeat(repeats), values, scale.repeat(repeats))
-        return images(output, input.shape)
-    count = input.numel() // channels
+        output = scale_and_shift(rows(input), scale, bias - running_mean * scale)
+        count, channels, height, width = input.shape
+        return output.view(count, height, width, channels).permute(0, 3, 1, 2)
+    count = input.numel() // len(weight)
     if count < 2:
         raise ValueError(f"batch norm: expected several values a channel, got {input.shape}")
     output, mean, var = Normalise.apply(input, weight, bias, eps)
