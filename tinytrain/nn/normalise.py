@@ -1,7 +1,7 @@
 """Batch norm the fast way: channels last, few passes over memory, a backward derived by hand.
 
-`functional.batch_norm` is the formula. This is the same function, arranged for a machine on which a
-pass over memory costs more than the arithmetic. Images that lie in memory as (N, H, W, C) are a
+`functional.batch_norm` is the formula. This is the same function, arranged for a machine on which
+a pass over memory costs more than the arithmetic. Images that lie in memory as (N, H, W, C) are a
 matrix with a row for each place and a column for each channel; with 11 columns, vector units would
 run half empty, so 64 places are read as one row of 64·C columns, and what belongs to a channel is
 repeated 64 times. Autograd would keep and pass over an intermediate result for every operation of
@@ -11,8 +11,8 @@ y = weight · r · (x − mean) + bias and the gradient g of y:
     ∂bias = Σ g        ∂weight = r (Σ g x − mean Σ g)
     ∂x    = weight · r · (g − ∂bias / n − (x − mean) · r · ∂weight / n)
 
-(Ioffe and Szegedy, "Batch normalization", 2015, give it in steps.) The last line is a · g + b · x + c
-with a, b and c that depend on the channel only: two passes.
+(Ioffe and Szegedy, "Batch normalization", 2015, give it in steps.) The last line is
+a · g + b · x + c with a, b and c that depend on the channel only: two passes.
 """
 
 from __future__ import annotations
