@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
-from tinytrain import mnist, synthetic
+from tinytrain import mnist, sources, synthetic
 from tinytrain.cli import main
 
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
@@ -237,9 +238,9 @@ def test_help_needs_neither_torch_nor_numpy():
 
 def unreachable(monkeypatch):
     """MNIST with a mirror that refuses connections."""
-    source = mnist.SOURCES["mnist"]
+    source = sources.SOURCES["mnist"]
     monkeypatch.setitem(
-        mnist.SOURCES, "mnist", mnist.replace(source, mirrors=("http://127.0.0.1:1/",))
+        sources.SOURCES, "mnist", replace(source, mirrors=("http://127.0.0.1:1/",))
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinytrain import loop, runs
+from tinytrain import build, loop
 from tinytrain.recipes import RECIPES
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "final_net.py"
@@ -22,7 +22,7 @@ def load():
 
 
 def test_it_is_the_recipe_of_train(tiny):
-    training = runs.build(replace(RECIPES["final"], epochs=3), seed=5)
+    training = build.training(replace(RECIPES["final"], epochs=3), seed=5)
     for _ in loop.fit(training, tiny):
         pass
     epochs = load().train(tiny, seed=5, epochs=3)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tinytrain import nets, nn
 from tinytrain.nn import inspect
 from tinytrain.nn.functional import pair
+from tinytrain.nn.receptive_field import measured_field, receptive_field
 
 FINAL_NET = """\
 ==========================================================================================
@@ -141,19 +142,19 @@ def test_shapes_that_do_not_fit(layer, shape):
 @given(stacks(windows_only=True), st.data())
 def test_receptive_fields_are_where_the_gradient_is(net, data):
     for axis in 0, 1:
-        fields = inspect.receptive_field(net, SIZE, axis)
+        fields = receptive_field(net, SIZE, axis)
         field = data.draw(st.sampled_from(fields[1:]))
         firsts = [field.start + i * field.jump - (field.field - 1) / 2 for i in range(field.size)]
         whole = [i for i, first in enumerate(firsts) if 0 <= first <= SIZE - field.field]
         for place in whole[:1] + whole[-1:]:
-            first, last = inspect.measured_field(net, field.name, place, SIZE, axis)
+            first, last = measured_field(net, field.name, place, SIZE, axis)
             assert (first, last) == field.span(place, SIZE)
             assert last - first + 1 == field.field
             assert (first + last) / 2 == field.start + place * field.jump
 
 
 def test_receptive_fields_of_the_final_net():
-    fields = inspect.receptive_field(nets.net9_3())
+    fields = receptive_field(nets.net9_3())
     found = [(field.name, field.size, field.field, field.jump) for field in fields]
     assert found == [
         ("input", 28, 1, 1),
@@ -169,8 +170,8 @@ def test_receptive_fields_of_the_final_net():
     ]
     for field in fields[1:-1]:
         middle = field.size // 2
-        assert inspect.measured_field(nets.net9_3(), field.name, middle) == field.span(middle, 28)
-    assert inspect.measured_field(nets.net9_3(), "gap", 0) == fields[-1].span(0, 28) == (0, 27)
+        assert measured_field(nets.net9_3(), field.name, middle) == field.span(middle, 28)
+    assert measured_field(nets.net9_3(), "gap", 0) == fields[-1].span(0, 28) == (0, 27)
 
 
 def numbers(layer: nn.Module) -> int:
@@ -236,8 +237,8 @@ def test_looking_changes_nothing(global_generator_untouched, net, training):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     with global_generator_untouched():
         text = inspect.summary(net, (2, SIZE, SIZE))
-        for field in inspect.receptive_field(net, SIZE)[1:]:
-            inspect.measured_field(net, field.name, field.size // 2, SIZE)
+        for field in receptive_field(net, SIZE)[1:]:
+            measured_field(net, field.name, field.size // 2, SIZE)
         assert inspect.summary(net, (2, SIZE, SIZE)) == text
     assert {module.training for module in net.modules()} == {training}
     torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)

@@ -18,11 +18,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import idx, mnist
+from tinytrain import idx, mnist, sources
 from tinytrain.errors import DataError, UsageError
 
 TRAIN, TEST = 30, 7
-NAMES = [file.name for file in mnist.FILES]
+NAMES = [file.name for file in sources.FILES]
 
 
 def digits(count, seed):
@@ -51,9 +51,9 @@ def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-FILES = tuple(mnist.File(name, len(plain(name)), sha256(plain(name))) for name in NAMES)
-TINY = mnist.Source("tiny", FILES)
-UNCHECKED = mnist.Source("tiny", tuple(mnist.File(name) for name in NAMES))
+FILES = tuple(sources.File(name, len(plain(name)), sha256(plain(name))) for name in NAMES)
+TINY = sources.Source("tiny", FILES)
+UNCHECKED = sources.Source("tiny", tuple(sources.File(name) for name in NAMES))
 
 
 def snapshot(root):
@@ -218,13 +218,13 @@ def published(tmp_path, monkeypatch):
 def by_md5(folder):
     """The tiny set's files, verified as Fashion-MNIST's and KMNIST's are."""
     md5 = [hashlib.md5((folder / f"{name}.gz").read_bytes()).hexdigest() for name in NAMES]
-    return tuple(mnist.File(name, md5=digest) for name, digest in zip(NAMES, md5))
+    return tuple(sources.File(name, md5=digest) for name, digest in zip(NAMES, md5))
 
 
 @pytest.mark.parametrize("by", ["sha256", "md5"])
 def test_missing_files_are_downloaded(tmp_path, published, by):
     folder, url = published
-    source = mnist.Source("tiny", by_md5(folder) if by == "md5" else FILES, (url,))
+    source = sources.Source("tiny", by_md5(folder) if by == "md5" else FILES, (url,))
     mnist.load_source(source, tmp_path, holdout=3)
     names = sorted(path.name for path in (tmp_path / "tiny").iterdir())
     assert names == sorted(f"{name}.gz" for name in NAMES[:2])
@@ -240,8 +240,8 @@ def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, publishe
     files = by_md5(folder)
     for name in NAMES:
         (folder / f"{name}.gz").write_bytes(gzip.compress(plain(name), 1))
-    mnist.load_source(mnist.Source("tiny", FILES, (url,)), tmp_path)
-    for source in (mnist.Source("tiny", files), mnist.Source("other", files, (url,))):
+    mnist.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
+    for source in (sources.Source("tiny", files), sources.Source("other", files, (url,))):
         with pytest.raises(DataError, match="expected a file of md5 .* found "):
             mnist.load_source(source, tmp_path)
     assert not list((tmp_path / "other").iterdir())
@@ -253,7 +253,7 @@ def test_a_wrong_download_is_refused(tmp_path, published, wrong):
     path = folder / f"{NAMES[0]}.gz"
     path.write_bytes(wrong(path.read_bytes()))
     with pytest.raises(DataError, match=f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"):
-        mnist.load_source(mnist.Source("tiny", FILES, (url,)), tmp_path)
+        mnist.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
     assert not list((tmp_path / "tiny").iterdir())
 
 
@@ -292,8 +292,8 @@ def test_data_root(tmp_path, monkeypatch):
 
 
 def test_registry_is_whole():
-    assert list(mnist.SOURCES) == ["mnist", "fashion-mnist", "kmnist", "synthetic"]
-    for source in mnist.SOURCES.values():
+    assert list(sources.SOURCES) == ["mnist", "fashion-mnist", "kmnist", "synthetic"]
+    for source in sources.SOURCES.values():
         assert [file.name for file in source.files] == NAMES
         assert all(mirror.endswith("/") for mirror in source.mirrors)
         assert bool(source.mirrors) != bool(source.write)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tinytrain import loop, runs
+from tinytrain import build, loop, runs
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES
 
@@ -16,7 +16,7 @@ SETTINGS = runs.Settings(replace(RECIPES["final"], epochs=1), "synthetic", "tiny
 @pytest.fixture
 def folder(tiny, tmp_path):
     """A finished run of one epoch."""
-    training = runs.build(SETTINGS.recipe, SETTINGS.seed)
+    training = build.training(SETTINGS.recipe, SETTINGS.seed)
     runs.create(tmp_path / "run", SETTINGS, training, "python -m tinytrain train")
     for _ in loop.fit(training, tiny):
         runs.save(tmp_path / "run", SETTINGS, training)
@@ -46,7 +46,7 @@ def test_what_a_folder_holds(folder):
 def test_a_used_folder_is_refused(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UsageError, match="--resume.*--run-dir"):
-        runs.create(folder, SETTINGS, runs.build(SETTINGS.recipe, 1), "")
+        runs.create(folder, SETTINGS, build.training(SETTINGS.recipe, 1), "")
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -58,7 +58,7 @@ def test_a_fresh_folder_beside_a_used_one(folder):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UsageError, match="--run-dir"):
-        runs.create(tmp_path / "file" / "run", SETTINGS, runs.build(SETTINGS.recipe, 1), "")
+        runs.create(tmp_path / "file" / "run", SETTINGS, build.training(SETTINGS.recipe, 1), "")
 
 
 def change(content, path, value):
@@ -90,7 +90,7 @@ def test_a_foreign_checkpoint_changes_nothing(folder, damage):
     content = torch.load(path, weights_only=True)
     change(content, *DAMAGES[damage])
     torch.save(content, path)
-    training = runs.build(SETTINGS.recipe, 1)
+    training = build.training(SETTINGS.recipe, 1)
     before = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
     with pytest.raises(DataError, match="checkpoint.pt"):
         runs.restore(folder, SETTINGS, training)
@@ -105,7 +105,7 @@ def test_a_cut_off_checkpoint(folder, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(DataError, match="checkpoint.pt"):
-        runs.restore(folder, SETTINGS, runs.build(SETTINGS.recipe, 1))
+        runs.restore(folder, SETTINGS, build.training(SETTINGS.recipe, 1))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"recipe": {}}', '{"recipe": {"x": 1}}'])
@@ -119,4 +119,4 @@ def test_no_run(tmp_path):
     with pytest.raises(DataError, match="--run-dir"):
         runs.load_settings(tmp_path)
     with pytest.raises(DataError, match="--run-dir"):
-        runs.restore(tmp_path, SETTINGS, runs.build(SETTINGS.recipe, 1))
+        runs.restore(tmp_path, SETTINGS, build.training(SETTINGS.recipe, 1))

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import torch
 
-from tinytrain import log, loop, mnist, nets, plots, runs
+from tinytrain import build, log, loop, mnist, nets, plots, runs
 from tinytrain.errors import DataError, Interrupted, TargetMissed, Unavailable, UsageError
 from tinytrain.memory import keep_freed_memory
 from tinytrain.mnist import Dataset
-from tinytrain.nn.inspect import measured_field, parameter_count, receptive_field
+from tinytrain.nn.inspect import parameter_count
+from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.runs import Settings
+from tinytrain.training import Batch, Training
 
 
 def train(options: argparse.Namespace) -> None:
@@ -35,7 +37,7 @@ def train(options: argparse.Namespace) -> None:
         name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
         folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
     torch.set_num_threads(settings.threads)
-    training = runs.build(settings.recipe, settings.seed, settings.device)
+    training = build.training(settings.recipe, settings.seed, settings.device)
     if options.resume:
         runs.restore(folder, settings, training)
     else:
@@ -54,7 +56,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def follow(
-    training: loop.Training, dataset: Dataset, settings: Settings, folder: Path, stop: Stop
+    training: Training, dataset: Dataset, settings: Settings, folder: Path, stop: Stop
 ) -> None:
     """Train to the end, printing and saving; raises Interrupted once `stop` is requested."""
     test_name = "Holdout set" if settings.holdout else "Test set"
@@ -63,7 +65,7 @@ def follow(
         if bar is None:
             log.print_epoch_start(event.epoch, event.lr)
             bar = log.TrainBar()
-        if isinstance(event, loop.Batch):
+        if isinstance(event, Batch):
             bar.update(event)
         else:
             runs.save(folder, settings, training)
@@ -180,7 +182,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """Print the loss and accuracy of a run's net on its test images."""
     settings = runs.load_settings(options.run_dir)
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    training = runs.build(settings.recipe, settings.seed, choose_device(options.device))
+    training = build.training(settings.recipe, settings.seed, choose_device(options.device))
     runs.restore(options.run_dir, settings, training)
     dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
     net = training.average.net if training.average else training.net

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from tinytrain.loop import Batch, Score
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import summary
+from tinytrain.training import Batch, Score
 
 TARGET_ACCURACY = 99.40  # percent
 TARGET_EPOCHS = 15

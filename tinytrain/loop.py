@@ -2,144 +2,24 @@
 
 `fit` is a generator. It yields a `Batch` after every step and an `Epoch` after every evaluation,
 and goes on when it is asked for the next one; who calls it draws a progress bar, prints, saves, or
-simply stops. All that changes on the way is in one `Training`, and every random draw has a name
-(seed, purpose, epoch, batch), so a saved `Training` continues bit for bit as if nothing had
-happened.
+simply stops.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from tinytrain import augment, batches, streams
 from tinytrain.errors import Diverged
 from tinytrain.mnist import Dataset, Split
 from tinytrain.nn import Dropout2d, Module, functional
 from tinytrain.nn.flat import flatten
-from tinytrain.optim import SGD, Adam, ExponentialAverage
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A step that was taken: step `batch` (from 1) of the `batches` in epoch `epoch` (from 1).
-
-    `lr` is the rate of the epoch's first step and `loss` the batch's mean loss; `correct` of
-    `seen` images of this epoch were classified correctly, on their way through training. Both are
-    scalar tensors: to read them is to wait for a GPU.
-    """
-
-    epoch: int
-    batch: int
-    batches: int
-    lr: float
-    loss: Tensor
-    correct: Tensor | int
-    seen: int
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A line of the history. Accuracies in percent; `lr` is the rate of the epoch's first step.
-
-    `train_loss` and `train_accuracy` are means over the epoch, on augmented images, while the net
-    was changing. `test_*` belong to the averaged weights where weights are averaged, and
-    `raw_test_accuracy` to the raw ones. `seconds` include the evaluation.
-    """
-
-    epoch: int
-    lr: float
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_correct: int
-    test_total: int
-    test_accuracy: float
-    raw_test_accuracy: float
-    seconds: float
-
-    @property
-    def score(self) -> Score:
-        """The test's part of the line."""
-        return Score(self.test_loss, self.test_correct, self.test_total)
-
-
-@dataclass(frozen=True)
-class Score:
-    """The mean loss over a split, and how many of its images were classified correctly."""
-
-    loss: float
-    correct: int
-    total: int
-
-    @property
-    def accuracy(self) -> float:
-        """In percent."""
-        return 100 * self.correct / self.total
-
-
-@dataclass
-class Training:
-    """A net on its way: what trains it, and how far it has come.
-
-    The rate of a step is `lr` times `schedule`, a function of the epochs done, taken in the middle
-    of the step. `weights` is what `optimizer` steps: the net's parameters in one vector. The place
-    is the present `epoch` (from 1), the `batch` that comes next in it (from 0), and the epoch's
-    sums so far.
-    """
-
-    net: Module
-    weights: Tensor
-    optimizer: SGD | Adam
-    average: ExponentialAverage | None
-    lr: float
-    schedule: Callable[[float], float]
-    augmentation: augment.Augmentation
-    batch_size: int
-    epochs: int
-    seed: int
-    epoch: int = 1
-    batch: int = 0
-    loss_sum: Tensor | float = 0.0
-    correct: Tensor | int = 0
-    seconds: float = 0.0
-    history: list[Epoch] = field(default_factory=list)
-
-    def rate(self, step: int, steps: int) -> float:
-        """The learning rate in the middle of `step` (from 0) of the `steps` of this epoch."""
-        return self.lr * self.schedule(self.epoch - 1 + (step + 0.5) / steps)
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the run depends on and that the settings do not say."""
-        average = self.average
-        return {
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": average and {"steps": average.steps, "net": average.net.state_dict()},
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "loss_sum": float(self.loss_sum),
-            "correct": int(self.correct),
-            "seconds": self.seconds,
-            "history": [asdict(epoch) for epoch in self.history],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over the state that `state_dict` gave."""
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.average is not None:
-            self.average.steps = state["average"]["steps"]
-            self.average.net.load_state_dict(state["average"]["net"])
-        for name in ("epoch", "batch", "loss_sum", "correct", "seconds"):
-            setattr(self, name, state[name])
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
+from tinytrain.training import Batch, Epoch, Score, Training
 
 
 def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
@@ -175,9 +55,10 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         started = time.perf_counter()
         rows = steps[index]
         images, target = split.images[rows].float(), split.labels[rows]
-        draw = streams.generator(seed, "augment", epoch, index)
-        transform = training.augmentation.draw(len(rows), images.shape[-1], draw)
-        images = augment.apply(images, transform.to(images.device))
+        if training.augmentation is not None:
+            draw = streams.generator(seed, "augment", epoch, index)
+            transform = training.augmentation.draw(len(rows), images.shape[-1], draw)
+            images = augment.apply(images, transform.to(images.device))
         images = batches.normalise(images, dataset.mean, dataset.std)
         for layer in dropouts:
             layer.generator = streams.generator(

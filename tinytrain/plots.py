@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinytrain.errors import UsageError
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY
-from tinytrain.loop import Epoch
+from tinytrain.training import Epoch
 
 
 def curves(histories: Mapping[str, Sequence[Epoch]], output: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,11 @@ from typing import Any
 import numpy
 import torch
 
-from tinytrain import __version__, nets, streams
-from tinytrain.augment import Augmentation
+from tinytrain import __version__
 from tinytrain.errors import DataError, UsageError
 from tinytrain.files import whole_file
-from tinytrain.loop import Epoch, Training
-from tinytrain.nn.flat import flatten_parameters
-from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
 from tinytrain.recipes import Recipe
+from tinytrain.training import Epoch, Training
 
 CHECKPOINT_VERSION = 1
 
@@ -45,58 +41,6 @@ class Settings:
     seed: int
     device: str
     threads: int
-
-
-def build(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
-    """A `Training` at its start: the recipe's net with the seed's initial weights.
-
-    Raises UsageError for a value that the recipe cannot have.
-    """
-    try:
-        net = nets.build(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
-        weights = flatten_parameters(net)
-        return Training(
-            net=net,
-            weights=weights,
-            optimizer=build_optimizer(recipe, weights),
-            average=ExponentialAverage(net, recipe.average) if recipe.average else None,
-            lr=recipe.lr,
-            schedule=build_schedule(recipe),
-            augmentation=Augmentation(
-                recipe.rotation, recipe.shift, recipe.scale, recipe.shear, recipe.erase
-            ),
-            batch_size=recipe.batch_size,
-            epochs=recipe.epochs,
-            seed=seed,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def build_optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
-    """The optimizer that the recipe names, for a vector of weights."""
-    if recipe.optimizer == "adam":
-        return Adam([weights], recipe.lr, weight_decay=recipe.weight_decay)
-    if recipe.optimizer == "sgd":
-        return SGD(
-            [weights],
-            recipe.lr,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-        )
-    raise ValueError(f"optimizer {recipe.optimizer}: expected adam or sgd")
-
-
-def build_schedule(recipe: Recipe) -> Callable[[float], float]:
-    """The schedule that the recipe names."""
-    if recipe.schedule == "constant":
-        return Constant()
-    if recipe.schedule == "step":
-        return StepLR(recipe.step_size, recipe.gamma)
-    if recipe.schedule == "warmup-linear":
-        return WarmupLinear(recipe.epochs, recipe.warmup)
-    raise ValueError(f"schedule {recipe.schedule}: expected constant, step or warmup-linear")
 
 
 def fresh_folder(parent: Path, name: str) -> Path:

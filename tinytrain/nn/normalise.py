@@ -48,7 +48,9 @@ class Normalise(torch.autograd.Function):
     """(input, weight, bias, eps) to (output, mean, biased variance); channels last in memory."""
 
     @staticmethod
-    def forward(ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, ...]:
+    def forward(
+        ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, ...]:
         values = rows(input)
         mean, square = channel_means(values, values * values, channels=len(weight))
         var = torch.addcmul(square, mean, mean, value=-1).clamp_(min=0)

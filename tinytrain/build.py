@@ -1,0 +1,73 @@
+"""From a recipe, which is plain values, to the objects that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from tinytrain import nets, streams
+from tinytrain.augment import Augmentation
+from tinytrain.errors import UsageError
+from tinytrain.nn.flat import flatten_parameters
+from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
+from tinytrain.recipes import Recipe
+from tinytrain.training import Training
+
+
+def training(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
+    """A `Training` at its start: the recipe's net with the seed's initial weights.
+
+    Raises UsageError for a value that the recipe cannot have.
+    """
+    try:
+        net = nets.build(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
+        weights = flatten_parameters(net)
+        return Training(
+            net=net,
+            weights=weights,
+            optimizer=optimizer(recipe, weights),
+            average=ExponentialAverage(net, recipe.average) if recipe.average else None,
+            lr=recipe.lr,
+            schedule=schedule(recipe),
+            augmentation=augmentation(recipe),
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            seed=seed,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
+    """The optimizer that the recipe names, for a vector of weights."""
+    if recipe.optimizer == "adam":
+        return Adam([weights], recipe.lr, weight_decay=recipe.weight_decay)
+    if recipe.optimizer == "sgd":
+        return SGD(
+            [weights],
+            recipe.lr,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+        )
+    raise ValueError(f"optimizer {recipe.optimizer}: expected adam or sgd")
+
+
+def augmentation(recipe: Recipe) -> Augmentation | None:
+    """The recipe's augmentation, or None where it has none."""
+    augmentation = Augmentation(
+        recipe.rotation, recipe.shift, recipe.scale, recipe.shear, recipe.erase
+    )
+    return None if augmentation == Augmentation() else augmentation
+
+
+def schedule(recipe: Recipe) -> Callable[[float], float]:
+    """The schedule that the recipe names."""
+    if recipe.schedule == "constant":
+        return Constant()
+    if recipe.schedule == "step":
+        return StepLR(recipe.step_size, recipe.gamma)
+    if recipe.schedule == "warmup-linear":
+        return WarmupLinear(recipe.epochs, recipe.warmup)
+    raise ValueError(f"schedule {recipe.schedule}: expected constant, step or warmup-linear")

@@ -1,0 +1,102 @@
+"""Where data sets come from, and how to know that they came whole.
+
+A mirror is only a copy; the published digest says whether it is a true one, and makes even a
+mirror without encryption safe to read from. So nothing is listed here without a digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tinytrain import synthetic
+
+
+@dataclass(frozen=True)
+class File:
+    """One IDX file of a set: what is published about it, and thus can be checked.
+
+    `size` and `sha256` are of the plain (decompressed) file, `md5` is of the .gz as published.
+    """
+
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a set comes from. Without `mean` and `std` these are computed from the images."""
+
+    name: str  # of the folder, too
+    files: tuple[File, File, File, File]  # train images, train labels, test images, test labels
+    mirrors: tuple[str, ...] = ()
+    write: Callable[[Path], None] | None = None  # writes all four files, where there's no mirror
+    mean: float | None = None
+    std: float | None = None
+
+
+FILES = (
+    File("train-images-idx3-ubyte", 47_040_016),
+    File("train-labels-idx1-ubyte", 60_008),
+    File("t10k-images-idx3-ubyte", 7_840_016),
+    File("t10k-labels-idx1-ubyte", 10_008),
+)
+
+
+def _with(kind: str, *digests: str) -> tuple[File, ...]:
+    return tuple(replace(file, **{kind: digest}) for file, digest in zip(FILES, digests))
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            "mnist",
+            # Mirrors have zipped the files anew, so what's inside is pinned.
+            _with(
+                "sha256",
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ),
+            (
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/",
+                "https://raw.githubusercontent.com/fgnt/mnist/master/",
+            ),
+            mean=0.1307,
+            std=0.3081,
+        ),
+        Source(
+            "fashion-mnist",
+            _with(
+                "md5",
+                "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                "25c81989df183df01b3e8a0aad5dffbe",
+                "bef4ecab320f06d8554ea6380940ec79",
+                "bb300cfdad3c16e7a12a480ee83cd310",
+            ),
+            (
+                "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            ),
+        ),
+        Source(
+            "kmnist",
+            _with(
+                "md5",
+                "bdb82020997e1d708af4cf47b453dcf7",
+                "e144d726b3acfaa3e44228e80efcd344",
+                "5c965bf0a639b31b8f53240b1b52f4d7",
+                "7320c461ea6c1c855c0b718fb2a4b134",
+            ),
+            ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+        ),
+        # Of any size, so that a test or a lesson can write() few.
+        Source("synthetic", tuple(File(file.name) for file in FILES), write=synthetic.write),
+    )
+}
