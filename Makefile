@@ -15,13 +15,14 @@ dashed = $(subst _,-,$(shell echo $(1) | tr A-Z a-z))
 given = $(filter command,$(origin $(1)))
 FLAGS = $(foreach name,$(VARIABLES),$(if $(call given,$(name)),--$(call dashed,$(name)) "$($(name))"))
 
-.PHONY: help train test example clean
+.PHONY: help train test example bench clean
 
 help:
 	@echo "make train     train the final net on MNIST: 15 epochs, then the verdict"
 	@echo "               change it: make train $(foreach name,$(VARIABLES),[$(name)=…])"
 	@echo "make test      run the tests"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
+	@echo "make bench     time tinytrain against the usual loop and torch.nn; several minutes, idle machine"
 	@echo "make clean     remove the virtual environment; runs/ stays"
 	@echo "Another torch: make train TORCH=\"torch --index-url https://download.pytorch.org/whl/cpu\""
 
@@ -33,6 +34,9 @@ test: $(VENV)/installed
 
 example: $(VENV)/installed
 	@$(RUN) examples/final_net.py
+
+bench: $(VENV)/installed
+	@$(RUN) examples/bench.py
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)

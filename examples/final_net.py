@@ -67,7 +67,7 @@ def train(data, seed=1, epochs=15, batch_size=64, lr=0.015):
             loss.backward()
             optimizer.lr = lr * schedule(epoch - 1 + (index + 0.5) / len(steps))
             optimizer.step()
-            average.update(net)
+            average.update()
             loss_sum += loss.item() * len(rows)
 
         score = evaluate(average.net, data.test, data.mean, data.std)

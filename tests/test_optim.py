@@ -233,7 +233,7 @@ def test_exponential_average(decay, seed):
     average = optim.ExponentialAverage(source, decay)
     for step in range(100):
         source(normal(2, 1, 4, 4, seed=seed, place=step))
-        average.update(source)
+        average.update()
     twin.load_state_dict(average.net.state_dict())
     oracle = torch.optim.swa_utils.AveragedModel(
         twin, avg_fn=torch.optim.swa_utils.get_ema_avg_fn(decay), use_buffers=True
@@ -243,7 +243,7 @@ def test_exponential_average(decay, seed):
         source(normal(2, 1, 4, 4, seed=seed, place=step))
         twin.load_state_dict(source.state_dict())
         before = {name: tensor.clone() for name, tensor in source.state_dict().items()}
-        average.update(source)
+        average.update()
         oracle.update_parameters(twin)
         found, expected = average.net.state_dict(), dict(oracle.module.state_dict())
         assert found.pop("1.num_batches_tracked") == step + 1
@@ -262,7 +262,7 @@ def test_exponential_average_forgets_the_first_weights(decay, values):
     for step, value in enumerate(values, 1):
         with torch.no_grad():
             source.weight.fill_(value)
-        average.update(source)
+        average.update()
         expected += max(1 - decay, 9 / (10 + step)) * (value - expected)
         assert float(average.net.weight.detach()) == pytest.approx(expected)
     assert float(source.weight.detach()) == values[-1]

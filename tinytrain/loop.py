@@ -71,7 +71,7 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         training.optimizer.lr = training.rate(index, len(steps))
         training.optimizer.step()
         if training.average is not None:
-            training.average.update(net)
+            training.average.update()
 
         # Sums stay tensors: reading a number would make the Python program wait for a GPU.
         loss = loss.detach()

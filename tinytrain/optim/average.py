@@ -16,12 +16,13 @@ from tinytrain.nn import Module
 
 
 class ExponentialAverage:
-    """`net` is a copy of the source net that holds the average of its weights and statistics.
+    """`net` is a copy of `source` that holds the average of its weights and statistics.
 
     At update t, average ← average + w · (source − average) with w = 1 − `decay`. Early on w is
     9 / (10 + t), so that the initial weights are forgotten at once instead of after 1 / w steps.
-    Integer tensors (batch norm's count of batches) are copied. Raises ValueError for a decay
-    outside [0, 1).
+    Integer tensors (batch norm's count of batches) are copied. Make it after `Module.to` and
+    `flatten_parameters`, which give the source new tensors. Raises ValueError for a decay outside
+    [0, 1).
     """
 
     def __init__(self, source: Module, decay: float) -> None:
@@ -30,15 +31,16 @@ class ExponentialAverage:
         self.decay = decay
         self.steps = 0
         self.net = copy.deepcopy(source).eval()
+        averages, values = self.net.state_dict().values(), source.state_dict().values()
+        self.pairs = list(zip(averages, values, strict=True))
 
     @torch.no_grad()
-    def update(self, source: Module) -> None:
-        """Move the averages towards the present values of `source`."""
+    def update(self) -> None:
+        """Move the averages towards the present values of the source."""
         self.steps += 1
         weight = max(1 - self.decay, 9 / (10 + self.steps))
-        averages = self.net.state_dict()
-        for name, value in source.state_dict().items():
+        for average, value in self.pairs:
             if value.is_floating_point():
-                averages[name].lerp_(value, weight)
+                average.lerp_(value, weight)
             else:
-                averages[name].copy_(value)
+                average.copy_(value)

@@ -1,0 +1,325 @@
+"""How fast is an epoch, and where does the time go? Measured against peers, in turns.
+
+A timing alone says little: machines differ and drift. So every contestant trains the final net
+for a few steps, then the next one does, round after round, and the table gives the median and the
+range over the rounds. Each waits for its turn in a process of its own. The peers (torch.nn,
+torch.optim, DataLoader) do what people usually write; but for the usual loop, all get the same
+batches, augmented a batch at a time by tinytrain.
+
+    python examples/bench.py                     the table
+    python examples/bench.py --json bench.json   the same as JSON, with machine and versions
+    python examples/bench.py --scaling           cost against batch size and number of images
+"""
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from tinytrain import augment, batches, build, idx, loop, mnist, streams, synthetic
+from tinytrain.errors import exit_status
+from tinytrain.memory import keep_freed_memory
+from tinytrain.nn import functional
+from tinytrain.recipes import RECIPES
+
+RECIPE = RECIPES["final"]
+AUGMENTATION = build.augmentation(RECIPE)
+
+
+def torch_net():
+    """The final net of torch.nn's layers."""
+
+    def block(inputs, outputs, padding=0):
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False)
+        return convolution, nn.BatchNorm2d(outputs), nn.ReLU()
+
+    return nn.Sequential(
+        *block(1, 8),
+        *block(8, 11),
+        nn.Conv2d(11, 10, 1, bias=False),
+        nn.MaxPool2d(2),
+        *block(10, 12),
+        *block(12, 14),
+        *block(14, 31, padding=1),
+        nn.Conv2d(31, 10, 1, bias=False),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.LogSoftmax(1),
+    )
+
+
+class OneByOne(Dataset):
+    """The training images as the usual loop sees them: fetched and augmented one at a time."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data.train)
+
+    def __getitem__(self, index):
+        image = self.data.train.images[index].float()[None]
+        draw = streams.generator(1, "augment", index)
+        image = augment.apply(image, AUGMENTATION.draw(1, image.shape[-1], draw))
+        image = (image - 255 * self.data.mean) / (255 * self.data.std)
+        return image[0], self.data.train.labels[index]
+
+
+def usual_loop(data, batch_size, workers):
+    """(a) DataLoader, torch.nn, torch.optim: a generator of steps."""
+    net, loss = torch_net(), nn.NLLLoss()
+    optimizer = torch.optim.Adam(net.parameters(), RECIPE.lr)
+    loader = DataLoader(OneByOne(data), batch_size, shuffle=True, num_workers=workers)
+    for images, target in itertools.chain.from_iterable(itertools.repeat(loader)):
+        optimizer.zero_grad()
+        loss(net(images), target).backward()
+        optimizer.step()
+        yield
+
+
+def augmented(data, batch_size):
+    """Batches as tinytrain makes them, without end."""
+    for epoch in itertools.count(1):
+        shuffle = streams.generator(1, "shuffle", epoch)
+        for index, rows in enumerate(batches.shuffled(len(data.train), batch_size, shuffle)):
+            images, target = data.train.images[rows].float(), data.train.labels[rows]
+            draw = streams.generator(1, "augment", epoch, index)
+            images = augment.apply(images, AUGMENTATION.draw(len(rows), 28, draw))
+            yield batches.normalise(images, data.mean, data.std), target
+
+
+def torch_in_memory(data, batch_size, memory_format, compiled=False):
+    """(b) torch.nn on tensors in memory, fused Adam: a generator of steps."""
+    net, loss = torch_net().to(memory_format=memory_format), nn.NLLLoss()
+    optimizer = torch.optim.Adam(net.parameters(), RECIPE.lr, fused=True)
+    if compiled:
+        net = torch.compile(net)
+    for images, target in augmented(data, batch_size):
+        optimizer.zero_grad()
+        loss(net(images.contiguous(memory_format=memory_format)), target).backward()
+        optimizer.step()
+        yield
+
+
+def tinytrain(data, batch_size):
+    """(c) tinytrain's own steps: batching, augmentation, step and averaging."""
+    while True:
+        training = build.training(replace(RECIPE, batch_size=batch_size), seed=1)
+        yield from loop.train_epoch(training, data)
+
+
+def parts(data, batch_size):
+    """(d) tinytrain's step in pieces: yields the seconds that each took, by name."""
+    training = build.training(replace(RECIPE, batch_size=batch_size), seed=1)
+    parameters = list(training.net.parameters())
+    shuffle = streams.generator(1, "shuffle", 1)
+    for index, rows in enumerate(batches.shuffled(len(data.train), batch_size, shuffle)):
+        times = [time.perf_counter()]
+        images, target = data.train.images[rows].float(), data.train.labels[rows]
+        times.append(time.perf_counter())
+        draw = streams.generator(1, "augment", 1, index)
+        images = augment.apply(images, AUGMENTATION.draw(len(rows), 28, draw))
+        images = batches.normalise(images, data.mean, data.std)
+        times.append(time.perf_counter())
+        loss = functional.nll_loss(training.net(images), target)
+        times.append(time.perf_counter())
+        gradients = torch.autograd.grad(loss, parameters)
+        times.append(time.perf_counter())
+        training.weights.grad = loop.flatten(gradients)
+        training.optimizer.step()
+        training.average.update()
+        times.append(time.perf_counter())
+        names = ("batch", "augmentation", "forward", "backward", "optimizer and average")
+        yield dict(zip(names, (b - a for a, b in itertools.pairwise(times)), strict=True))
+
+
+def convolutions(batch_size):
+    """(e) The net's convolutions alone, forward and backward, channels last."""
+    shapes = [(1, 8, 3, 0, 28), (8, 11, 3, 0, 26), (11, 10, 1, 0, 24), (10, 12, 3, 0, 12)]
+    shapes += [(12, 14, 3, 0, 10), (14, 31, 3, 1, 8), (31, 10, 1, 0, 8)]
+    calls = []
+    for inputs, outputs, kernel, padding, size in shapes:
+        image = torch.randn(batch_size, inputs, size, size)
+        image = image.contiguous(memory_format=torch.channels_last)
+        needed = [torch.randn(outputs, inputs, kernel, kernel, requires_grad=True)]
+        if inputs > 1:
+            needed.append(image.requires_grad_())
+        calls.append((image, needed, padding))
+    while True:
+        for image, needed, padding in calls:
+            output = torch.conv2d(image, needed[0], padding=padding)
+            torch.autograd.grad(output, needed, output.detach())
+        yield
+
+
+def matrix_product():
+    """(f) A product of two 1024 × 1024 matrices: 2.1 GFLOP, near the machine's peak."""
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    while True:
+        torch.mm(a, b)
+        yield
+
+
+CONTESTANTS = {
+    "a0": ("the usual loop, 0 workers", lambda data, size: usual_loop(data, size, 0)),
+    "a2": ("the usual loop, 2 workers", lambda data, size: usual_loop(data, size, 2)),
+    "b": (
+        "torch.nn in memory",
+        lambda data, size: torch_in_memory(data, size, torch.contiguous_format),
+    ),
+    "b-last": (
+        "torch.nn in memory, channels last",
+        lambda data, size: torch_in_memory(data, size, torch.channels_last),
+    ),
+    "b-compiled": (
+        "torch.nn in memory, channels last, compiled",
+        lambda data, size: torch_in_memory(data, size, torch.channels_last, compiled=True),
+    ),
+    "c": ("tinytrain", tinytrain),
+    "d": ("tinytrain in pieces", parts),
+    "e": ("the convolutions alone", lambda data, size: convolutions(size)),
+    "f": ("a product of 1024 × 1024 matrices", lambda data, size: matrix_product()),
+}
+
+
+def take_turns(name, options, pipe):
+    """A contestant's process: whenever it is asked, take some steps and answer with the time."""
+    torch.set_num_threads(options.threads)
+    if name in "cdef":
+        keep_freed_memory()  # part of tinytrain; the usual loop does not do it
+    generator = CONTESTANTS[name][1](mnist.load("mnist"), options.batch_size)
+    while pipe.recv():
+        if name == "d":
+            pieces = list(itertools.islice(generator, options.steps))
+            pipe.send({part: statistics.median(p[part] for p in pieces) for part in pieces[0]})
+        else:
+            pipe.send(seconds_a_step(generator, options.steps, options.warm_up))
+
+
+def seconds_a_step(generator, steps, warm_up):
+    """The mean time of `steps` steps, after `warm_up` of them."""
+    for _ in itertools.islice(generator, warm_up):
+        pass
+    started = time.perf_counter()
+    for _ in itertools.islice(generator, steps):
+        pass
+    return (time.perf_counter() - started) / steps
+
+
+def compare(options):
+    """Time all contestants in turns; returns the table as a dict."""
+    names = [name for name in CONTESTANTS if name != "b-compiled" or options.compiled]
+    context, pipes, times = multiprocessing.get_context("spawn"), {}, {name: [] for name in names}
+    for name in names:
+        pipes[name], theirs = context.Pipe()
+        context.Process(target=take_turns, args=(name, options, theirs)).start()
+    for _ in tqdm(range(options.repeats), desc="rounds", disable=None):
+        for name, pipe in pipes.items():
+            pipe.send(True)
+            times[name].append(pipe.recv())
+    for pipe in pipes.values():
+        pipe.send(False)
+    pieces = times.pop("d")
+    times = {name: [1000 * seconds for seconds in values] for name, values in times.items()}
+    median = {name: statistics.median(values) for name, values in times.items()}
+    multiply_adds = 1_042_816 - 72 * 26 * 26 / 3  # the first layer needs no gradient of its input
+    peak = 2 * 1024**3 / median["f"] / 1e6  # GFLOP/s
+    arithmetic = 3 * 2 * multiply_adds * options.batch_size / peak / 1e6
+    best_b = min(value for name, value in median.items() if name in ("b", "b-last"))
+    return {
+        "milliseconds a step": {
+            name: {"what": CONTESTANTS[name][0], "median": median[name], "rounds": values}
+            for name, values in times.items()
+        },
+        "parts of a step": {
+            name: 1000 * statistics.median(piece[name] for piece in pieces) for name in pieces[0]
+        },
+        "peak GFLOP/s": peak,
+        "milliseconds at the peak": arithmetic,
+        "ratios": {
+            "a/c (better loader)": min(median["a0"], median["a2"]) / median["c"],
+            "b/c (contiguous)": median["b"] / median["c"],
+            "b/c (best layout)": best_b / median["c"],
+            "c/e": median["c"] / median["e"],
+            "c/f": median["c"] / arithmetic,
+        },
+    }
+
+
+def scaling(options):
+    """tinytrain's microseconds an image, against the batch size and the number of images."""
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    data = mnist.load("mnist")
+    table = {"batch size": {}, "images": {}}
+    for batch_size in (32, 64, 128, 256, 512, 1024):
+        seconds = seconds_a_step(tinytrain(data, batch_size), options.steps, options.warm_up)
+        table["batch size"][batch_size] = 1e6 * seconds / batch_size
+    for count in (10_000, 60_000, 600_000):
+        with tempfile.TemporaryDirectory() as folder:
+            synthetic.write(Path(folder), train=count, test=100)
+            images = torch.from_numpy(idx.read(Path(folder) / "train-images-idx3-ubyte"))
+            labels = torch.from_numpy(idx.read(Path(folder) / "train-labels-idx1-ubyte"))
+            many = replace(data, train=mnist.Split(images[:, None], labels.long()))
+            seconds = seconds_a_step(tinytrain(many, 128), options.steps, options.warm_up)
+            table["images"][count] = 1e6 * seconds / 128
+    return table
+
+
+def show(result):
+    """Print a result as tables."""
+    for name, value in result.items():
+        if not isinstance(value, dict):
+            print(f"{name}: {value:.4g}")
+            continue
+        print(f"\n{name}")
+        for key, entry in value.items():
+            if isinstance(entry, dict):
+                low, high = min(entry["rounds"]), max(entry["rounds"])
+                spread = f"{entry['median']:8.2f}   ({low:.2f} to {high:.2f})"
+                print(f"  {key:<11}{entry['what']:<46}{spread}")
+            else:
+                print(f"  {key!s:<24}{entry:8.3f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--batch-size", type=int, default=RECIPE.batch_size)
+    parser.add_argument("--repeats", type=int, default=5, help="rounds (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=40, help="steps a round and contestant")
+    parser.add_argument("--warm-up", type=int, default=5, help="steps before the clock starts")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--compiled", action="store_true", help="torch.compile as a peer, too")
+    parser.add_argument("--scaling", action="store_true", help="cost against sizes instead")
+    parser.add_argument("--json", type=Path, help="write the result to this file")
+    options = parser.parse_args()
+    result = scaling(options) if options.scaling else compare(options)
+    show(result)
+    if options.json:
+        settings = {name: value for name, value in vars(options).items() if name != "json"}
+        machine = {
+            "processor": platform.machine(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "date": time.strftime("%Y-%m-%d"),
+        }
+        content = {"settings": settings, "recipe": asdict(RECIPE), "machine": machine} | result
+        options.json.write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
