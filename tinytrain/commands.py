@@ -46,7 +46,12 @@ def train(options: argparse.Namespace) -> None:
 
     log.print_net(training.net)
     with Stop() as stop:
-        follow(training, dataset, settings, folder, stop)
+        finished = follow(training, dataset, settings, folder, stop)
+    if not finished:
+        place = ["--run-dir", str(folder)]
+        place += ["--data-dir", str(options.data_dir)] if options.data_dir else []
+        command = shlex.join(["python", "-m", "tinytrain", "train", "--resume", *place])
+        raise Interrupted(f"interrupted; the run is saved, and goes on with: {command}")
     accuracies = [epoch.test_accuracy for epoch in training.history]
     parameters = parameter_count(training.net)
     met = log.print_verdict(accuracies, parameters, reason_not_judged(settings))
@@ -57,8 +62,8 @@ def train(options: argparse.Namespace) -> None:
 
 def follow(
     training: Training, dataset: Dataset, settings: Settings, folder: Path, stop: Stop
-) -> None:
-    """Train to the end, printing and saving; raises Interrupted once `stop` is requested."""
+) -> bool:
+    """Train to the end, printing and saving; False if `stop` was requested before the end."""
     test_name = "Holdout set" if settings.holdout else "Test set"
     bar = None
     for event in loop.fit(training, dataset):
@@ -75,10 +80,8 @@ def follow(
             if bar is not None:
                 bar.close()
             runs.save(folder, settings, training)
-            command = shlex.join(
-                ["python", "-m", "tinytrain", "train", "--resume", "--run-dir", str(folder)]
-            )
-            raise Interrupted(f"interrupted; the run is saved, and goes on with: {command}")
+            return False
+    return True
 
 
 class Stop:

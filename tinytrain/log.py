@@ -48,14 +48,20 @@ class TrainBar:
 
     def update(self, event: Batch) -> None:
         """Show a step that was taken."""
-        if event.batch == event.batches and not sys.stdout.isatty():
-            elapsed = time.perf_counter() - self.started
-            print(tqdm.format_meter(event.batch, event.batches, elapsed, prefix=describe(event)))
-        elif sys.stdout.isatty():
-            if self.bar is None:
-                self.bar = tqdm(total=event.batches, initial=event.batch - 1, file=sys.stdout)
-            if self.bar.update() or event.batch == event.batches:
-                self.bar.set_description(describe(event))
+        last = event.batch == event.batches
+        if not sys.stdout.isatty():
+            if last:
+                seconds = time.perf_counter() - self.started
+                print(
+                    tqdm.format_meter(event.batch, event.batches, seconds, prefix=describe(event))
+                )
+            return
+        if self.bar is None:
+            self.bar = tqdm(total=event.batches, initial=event.batch - 1, file=sys.stdout)
+        if self.bar.update() or last:
+            self.bar.set_description(describe(event))
+        if last:
+            self.close()
 
     def close(self) -> None:
         """Leave the bar as it stands."""
