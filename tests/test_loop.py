@@ -64,7 +64,7 @@ def test_looking_changes_nothing(tiny, uninterrupted):
 
 
 def test_stopped_at_any_event_and_taken_up_again(tiny, uninterrupted, tmp_path):
-    settings = runs.Settings(QUICK, "synthetic", tiny.digest, 0, 1, "cpu", 1)
+    settings = runs.Settings(QUICK, "synthetic", tiny.digest, tiny.mean, tiny.std, 0, 1, "cpu", 1)
     events = len(list(loop.fit(build.training(QUICK, 1), tiny)))
     for stop in range(1, events):
         first = build.training(QUICK, 1)

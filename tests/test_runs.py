@@ -10,7 +10,9 @@ from tinytrain import build, loop, runs
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES
 
-SETTINGS = runs.Settings(replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0, 1, "cpu", 1)
+SETTINGS = runs.Settings(
+    replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0.13, 0.31, 0, 1, "cpu", 1
+)
 
 
 @pytest.fixture

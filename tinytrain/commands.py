@@ -122,6 +122,8 @@ def new_settings(options: argparse.Namespace, dataset: Dataset) -> Settings:
         recipe=override(RECIPES[options.recipe], options),
         dataset=dataset.name,
         data_digest=dataset.digest,
+        mean=dataset.mean,
+        std=dataset.std,
         holdout=dataset.holdout,
         seed=options.seed,
         device=device,
@@ -190,7 +192,7 @@ def evaluate(options: argparse.Namespace) -> None:
     dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
     net = training.average.net if training.average else training.net
     test = loop.on_device(dataset.test, training.weights.device)
-    score = loop.evaluate(net, test, dataset.mean, dataset.std)
+    score = loop.evaluate(net, test, settings.mean, settings.std)
     name = "Holdout set" if settings.holdout else "Test set"
     print(log.score_line(score, name))
 

@@ -28,15 +28,17 @@ CHECKPOINT_VERSION = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides the outcome of a run, as it stands in `run.json`.
+    """All that decides the outcome of a run, as it stands in `run.json` and in the checkpoint.
 
-    `data_digest` is that of the images and labels in use; `device` and `threads` decide the last
-    bits of a sum.
+    `data_digest` is that of the images and labels in use, `mean` and `std` what the images were
+    normalised by; `device` and `threads` decide the last bits of a sum.
     """
 
     recipe: Recipe
     dataset: str
     data_digest: str
+    mean: float
+    std: float
     holdout: int
     seed: int
     device: str
