@@ -89,15 +89,19 @@ def usual_loop(data, batch_size, workers):
         yield
 
 
-def augmented(data, batch_size):
-    """Batches as tinytrain makes them, without end."""
+def steps(data, batch_size):
+    """(epoch, index, rows) of every step of a run without end."""
     for epoch in itertools.count(1):
         shuffle = streams.generator(1, "shuffle", epoch)
         for index, rows in enumerate(batches.shuffled(len(data.train), batch_size, shuffle)):
-            images, target = data.train.images[rows].float(), data.train.labels[rows]
-            draw = streams.generator(1, "augment", epoch, index)
-            images = augment.apply(images, AUGMENTATION.draw(len(rows), 28, draw))
-            yield batches.normalise(images, data.mean, data.std), target
+            yield epoch, index, rows
+
+
+def augmented(data, images, epoch, index):
+    """A batch of pixels, augmented and normalised as tinytrain does it."""
+    draw = streams.generator(1, "augment", epoch, index)
+    images = augment.apply(images, AUGMENTATION.draw(len(images), images.shape[-1], draw))
+    return batches.normalise(images, data.mean, data.std)
 
 
 def torch_in_memory(data, batch_size, memory_format, compiled=False):
@@ -106,9 +110,11 @@ def torch_in_memory(data, batch_size, memory_format, compiled=False):
     optimizer = torch.optim.Adam(net.parameters(), RECIPE.lr, fused=True)
     if compiled:
         net = torch.compile(net)
-    for images, target in augmented(data, batch_size):
+    for epoch, index, rows in steps(data, batch_size):
+        images = augmented(data, data.train.images[rows].float(), epoch, index)
         optimizer.zero_grad()
-        loss(net(images.contiguous(memory_format=memory_format)), target).backward()
+        scores = net(images.contiguous(memory_format=memory_format))
+        loss(scores, data.train.labels[rows]).backward()
         optimizer.step()
         yield
 
@@ -124,14 +130,11 @@ def parts(data, batch_size):
     """(d) tinytrain's step in pieces: yields the seconds that each took, by name."""
     training = build.training(replace(RECIPE, batch_size=batch_size), seed=1)
     parameters = list(training.net.parameters())
-    shuffle = streams.generator(1, "shuffle", 1)
-    for index, rows in enumerate(batches.shuffled(len(data.train), batch_size, shuffle)):
+    for epoch, index, rows in steps(data, batch_size):
         times = [time.perf_counter()]
         images, target = data.train.images[rows].float(), data.train.labels[rows]
         times.append(time.perf_counter())
-        draw = streams.generator(1, "augment", 1, index)
-        images = augment.apply(images, AUGMENTATION.draw(len(rows), 28, draw))
-        images = batches.normalise(images, data.mean, data.std)
+        images = augmented(data, images, epoch, index)
         times.append(time.perf_counter())
         loss = functional.nll_loss(training.net(images), target)
         times.append(time.perf_counter())
