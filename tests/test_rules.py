@@ -23,6 +23,7 @@ ROOMS = [
     ["nn.__init__"],
     [
         "nn.flat",
+        "nn.fold",
         "nn.inspect",
         "nn.receptive_field",
         "optim.optimizers",

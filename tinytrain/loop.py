@@ -19,6 +19,7 @@ from tinytrain.errors import Diverged
 from tinytrain.mnist import Dataset, Split
 from tinytrain.nn import Dropout2d, Module, functional
 from tinytrain.nn.flat import flatten
+from tinytrain.nn.fold import fold
 from tinytrain.training import Batch, Epoch, Score, Training
 
 
@@ -122,11 +123,11 @@ def evaluate(net: Module, split: Split, mean: float, std: float, batch_size: int
     The net is in evaluation mode meanwhile, and afterwards as it was.
     """
     training = net.training
-    net.eval()
+    folded = fold(net.eval())
     loss, correct = 0.0, 0
     for rows in batches.in_order(len(split), batch_size):
         images = batches.normalise(split.images[rows].float(), mean, std)
-        log_probabilities, target = net(images), split.labels[rows]
+        log_probabilities, target = folded(images), split.labels[rows]
         loss += float(functional.nll_loss(log_probabilities, target)) * len(target)
         correct += int(functional.correct(log_probabilities, target))
     net.train(training)

@@ -45,12 +45,12 @@ RECIPES = {
     # Holds the target: a rate that rises, then falls to zero, and weights averaged along the path.
     "final": Recipe(
         batch_size=64,
-        lr=0.015,
+        lr=0.02,
         schedule="warmup-linear",
-        rotation=7,
-        shift=1.7,
-        scale=0.07,
-        shear=0.07,
+        rotation=10,
+        shift=2,
+        scale=0.1,
+        shear=0.1,
         average=0.998,
     ),
     # The curriculum's last rung: Adam, a rate that falls in steps, rotation only.

@@ -1,0 +1,55 @@
+"""A training step here is the step of torch.nn and torch.optim: 50 steps, the same losses."""
+
+import pytest
+import torch
+from test_module import final_net
+
+from tinytrain import nets, optim, streams
+from tinytrain.batches import normalise
+
+STEPS = 50
+
+
+def losses(tiny, net, optimizer):
+    """The loss of every step, float64 (STEPS,), of training on the same batches of 32 digits."""
+    dtype = next(net.parameters()).dtype
+    result = []
+    for step in range(STEPS):
+        rows = torch.randint(100, (32,), generator=streams.generator(1, "peer", step))
+        images = normalise(tiny.train.images[rows].to(dtype), tiny.mean, tiny.std)
+        log_probabilities = torch.log_softmax(net(images).flatten(1), 1)
+        loss = -log_probabilities.gather(1, tiny.train.labels[rows, None]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        result.append(loss.item())
+    return torch.tensor(result, dtype=torch.float64)
+
+
+def ours(tiny, dtype):
+    net = nets.net9_3(generator=streams.generator(1, "weights")).to(dtype)
+    return losses(tiny, net, optim.Adam(net.parameters(), 0.01))
+
+
+def theirs(tiny, dtype, memory_format):
+    net = final_net(torch.nn)
+    net.load_state_dict(nets.net9_3(generator=streams.generator(1, "weights")).state_dict())
+    net = net.to(dtype, memory_format=memory_format)
+    return losses(tiny, net, torch.optim.Adam(net.parameters(), 0.01))
+
+
+@pytest.fixture(scope="module")
+def exact(tiny):
+    """The losses of torch.nn in float64."""
+    return theirs(tiny, torch.float64, torch.contiguous_format)
+
+
+def test_the_same_losses_in_float64(tiny, exact):
+    assert exact[-1] < exact[0] / 4
+    assert (ours(tiny, torch.float64) - exact).abs().max() < 1e-8
+
+
+def test_as_near_to_float64_as_torch_is_in_float32(tiny, exact):
+    layouts = (torch.contiguous_format, torch.channels_last)
+    peers = [(theirs(tiny, torch.float32, layout) - exact).abs().max() for layout in layouts]
+    assert (ours(tiny, torch.float32) - exact).abs().max() < 2 * max(peers)

@@ -1,0 +1,50 @@
+"""In evaluation, batch norm is part of the convolution before it.
+
+With fixed statistics, batch norm multiplies a channel by a number and adds another. So does a
+convolution whose kernel is multiplied by the one and whose bias is the other: the norm is gone, and
+with it a pass over every feature map. (Jacob et al., "Quantization and training of neural networks
+for efficient integer-arithmetic-only inference", 2018, section 3.2.)
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from tinytrain.nn.layers import BatchNorm2d, Conv2d
+from tinytrain.nn.module import Module, Sequential
+
+
+@torch.no_grad()
+def fold(net: Module) -> Module:
+    """A net that computes what `net` computes in evaluation, with fewer layers.
+
+    In every `Sequential`, a batch norm that follows a convolution is folded into a new convolution;
+    all other layers are shared with `net`, which does not change. Later changes of `net` may or may
+    not show in the result: fold again.
+    """
+    if not isinstance(net, Sequential):
+        return net
+    folded: dict[str, Module] = {}
+    previous = None
+    for name, child in net.named_children():
+        if isinstance(child, BatchNorm2d) and isinstance(folded.get(previous), Conv2d):
+            folded[previous] = joined(folded[previous], child)
+        else:
+            folded[name] = fold(child)
+            previous = name
+    return Sequential(folded)
+
+
+def joined(conv: Conv2d, norm: BatchNorm2d) -> Conv2d:
+    """One convolution for a convolution and the norm after it: W' = s W, b' = s (b − mean) + β.
+
+    s = weight / √(running variance + eps), one number an output channel.
+    """
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    result = copy.copy(conv)
+    result.weight = conv.weight * scale[:, None, None, None]
+    offset = -norm.running_mean if conv.bias is None else conv.bias - norm.running_mean
+    result.bias = torch.addcmul(norm.bias, scale, offset)
+    return result
