@@ -184,12 +184,12 @@ def test_dropout2d_drops_whole_maps_and_scales_the_others(
     image = normal(count, channels, 2, 3)
     with global_generator_untouched():
         first, again = (
-            nn.Dropout2d(p, torch.Generator().manual_seed(seed))(image) for _ in range(2)
+            nn.Dropout2d(p, generator=torch.Generator().manual_seed(seed))(image) for _ in range(2)
         )
     assert torch.equal(first, again)
     dropped = (first == 0).all(3).all(2)[:, :, None, None]
     torch.testing.assert_close(first, torch.where(dropped, 0, image / (1 - p)))
-    layer = nn.Dropout2d(p, torch.Generator().manual_seed(seed)).eval()
+    layer = nn.Dropout2d(p, generator=torch.Generator().manual_seed(seed)).eval()
     assert torch.equal(layer(image), image)
 
 
@@ -247,3 +247,19 @@ IMAGE = torch.ones(1, 2, 5, 5)
 def test_bad_arguments(error, call):
     with pytest.raises(error):
         call()
+
+
+def test_batch_norm_where_the_mean_dwarfs_the_deviation():
+    drawn = torch.randn(8, 3, 6, 6, generator=generator(9, "images"))
+    far = (drawn + 1000).requires_grad_()
+    ours, theirs = nn.BatchNorm2d(3), torch.nn.BatchNorm2d(3)
+    exact = torch.nn.BatchNorm2d(3).double()(far.double())
+    ours_error, theirs_error = ((norm(far) - exact).abs().max() for norm in (ours, theirs))
+    assert ours_error < 4 * theirs_error + 1e-4
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 3, 3), (2, 2, 3, 3), (2, 3, 3), (2, 3)])
+def test_batch_norm_refuses_other_channels(shape):
+    for net in (nn.BatchNorm2d(3), nn.BatchNorm2d(3).eval()):
+        with pytest.raises(ValueError, match="expected"):
+            net(torch.ones(shape))

@@ -8,6 +8,7 @@ import torch
 
 from tinytrain import build, loop, runs
 from tinytrain.errors import Diverged, UsageError
+from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
 from tinytrain.recipes import RECIPES, Recipe
 
@@ -131,3 +132,21 @@ def test_unknown_names_in_a_recipe(field):
 def test_the_rate_follows_the_schedule(tiny):
     training = trained(replace(RECIPES["reference"], epochs=3, step_size=2), tiny)
     assert [epoch.lr for epoch in training.history] == pytest.approx([0.01, 0.01, 0.001])
+
+
+def test_every_layer_draws_masks_of_its_own(tiny):
+    training = build.training(replace(QUICK, dropout=0.5), 1)
+    masks = []
+    for layer in training.net.modules():
+        if isinstance(layer, Dropout2d):
+            forward = layer.forward
+
+            def seen(input, forward=forward):
+                output = forward(input)
+                masks.append(output.detach()[:, :8].amax((2, 3)) > 0)
+                return output
+
+            layer.forward = seen
+    next(loop.fit(training, tiny))
+    assert len(masks) == 5
+    assert not any(torch.equal(masks[0], mask) for mask in masks[1:])

@@ -48,7 +48,7 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
     split = dataset.train
     shuffle = streams.generator(seed, "shuffle", epoch)
     steps = batches.shuffled(len(split), training.batch_size, shuffle)
-    dropouts = [layer for layer in net.modules() if isinstance(layer, Dropout2d)]
+    dropouts = [layer for layer in net.modules() if isinstance(layer, Dropout2d) and layer.p]
     parameters = list(net.parameters())
     lr = training.rate(0, len(steps))
     net.train()
@@ -61,10 +61,10 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
             transform = training.augmentation.draw(len(rows), images.shape[-1], draw)
             images = augment.apply(images, transform.to(images.device))
         images = batches.normalise(images, dataset.mean, dataset.std)
-        for layer in dropouts:
-            layer.generator = streams.generator(
-                seed, "dropout", epoch, index, device=images.device
-            )
+        if dropouts:
+            masks = streams.generator(seed, "dropout", epoch, index, device=images.device)
+            for layer in dropouts:
+                layer.generator = masks
 
         log_probabilities = net(images)
         loss = functional.nll_loss(log_probabilities, target)
@@ -88,15 +88,15 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     """Evaluate, add a line to the history, and move the place to the next epoch."""
     started = time.perf_counter()
     loss_sum, correct = float(training.loss_sum), int(training.correct)
-    if not math.isfinite(loss_sum):
-        raise Diverged(
-            f"epoch {training.epoch}: the loss is not finite; try a smaller rate (--lr, now "
-            f"{training.lr:g})"
-        )
     raw = evaluate(training.net, dataset.test, dataset.mean, dataset.std)
     score = raw
     if training.average is not None:
         score = evaluate(training.average.net, dataset.test, dataset.mean, dataset.std)
+    if not math.isfinite(loss_sum + raw.loss + score.loss):
+        raise Diverged(
+            f"epoch {training.epoch}: the loss is not finite; try a smaller rate (--lr, now "
+            f"{training.lr:g})"
+        )
     steps = math.ceil(len(dataset.train) / training.batch_size)
     record = Epoch(
         epoch=training.epoch,

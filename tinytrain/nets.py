@@ -32,7 +32,7 @@ def net9_3(dropout: float = 0.0, generator: torch.Generator | None = None) -> nn
             conv(inputs, outputs, padding=padding),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
-            nn.Dropout2d(dropout, generator),
+            nn.Dropout2d(dropout, generator=generator),
         ]
 
     return nn.Sequential(

@@ -1,9 +1,9 @@
 """In evaluation, batch norm is part of the convolution before it.
 
 With fixed statistics, batch norm multiplies a channel by a number and adds another. So does a
-convolution whose kernel is multiplied by the one and whose bias is the other: the norm is gone, and
-with it a pass over every feature map. (Jacob et al., "Quantization and training of neural networks
-for efficient integer-arithmetic-only inference", 2018, section 3.2.)
+convolution whose kernel is multiplied by the one and whose bias is the other: the norm is gone,
+and with it a pass over every feature map. (Jacob et al., "Quantization and training of neural
+networks for efficient integer-arithmetic-only inference", 2018, section 3.2.)
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tinytrain.nn.module import Module, Sequential
 def fold(net: Module) -> Module:
     """A net that computes what `net` computes in evaluation, with fewer layers.
 
-    In every `Sequential`, a batch norm that follows a convolution is folded into a new convolution;
-    all other layers are shared with `net`, which does not change. Later changes of `net` may or may
+    In every `Sequential`, a batch norm that follows a convolution is folded into a new one; all
+    other layers are shared with `net`, which does not change. Later changes of `net` may or may
     not show in the result: fold again.
     """
     if not isinstance(net, Sequential):

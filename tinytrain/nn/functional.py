@@ -48,9 +48,12 @@ def batch_norm(
     In training the mean and variance are those of the batch, and the running ones move towards
     them, in place, by `momentum`; otherwise the running ones are used. The batch is divided by its
     biased variance (over n = N·H·W), while the running variance collects the unbiased one
-    (over n − 1), as torch does. Raises ValueError where a channel has one value only.
+    (over n − 1), as torch does. The layer uses `normalise.batch_norm`, the same function arranged
+    for speed. Raises ValueError for other shapes, and where a channel has one value only.
     Ioffe and Szegedy, "Batch normalization", 2015.
     """
+    if input.ndim != 4 or input.shape[1] != len(weight):
+        raise ValueError(f"batch norm: expected (N, {len(weight)}, H, W), got {input.shape}")
     if training:
         count = input.numel() // input.shape[1]
         if count < 2:
@@ -138,9 +141,9 @@ def adaptive_avg_pool2d(input: Tensor) -> Tensor:
     return input.mean((2, 3), keepdim=True)
 
 
-def log_softmax(input: Tensor) -> Tensor:
-    """log(exp(x) / Σ exp(x)) along the last axis: scores (N, classes) to log-probabilities."""
-    return torch.log_softmax(input, -1)
+def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
+    """log(exp(x) / Σ exp(x)) along the axis `dim`: scores (N, classes) to log-probabilities."""
+    return torch.log_softmax(input, dim)
 
 
 def nll_loss(log_probabilities: Tensor, target: Tensor) -> Tensor:

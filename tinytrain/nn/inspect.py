@@ -59,7 +59,7 @@ def output_shape(layer: Module, shape: Shape) -> Shape:
         if shape[-1] != layer.in_features:
             raise ValueError(f"Linear: expected {layer.in_features} features, got {shape[-1]}")
         return (*shape[:-1], layer.out_features)
-    if isinstance(layer, Flatten):
+    if isinstance(layer, Flatten) and (layer.start_dim, layer.end_dim) == (1, -1):
         return (math.prod(shape),)
     if isinstance(layer, BatchNorm2d) and expect(layer, shape, rank=3)[0] != layer.num_features:
         raise ValueError(f"BatchNorm2d: expected {layer.num_features} channels, got {shape[0]}")

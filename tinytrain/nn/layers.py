@@ -1,4 +1,4 @@
-"""Layers: a function of `functional.py` with the numbers that it has learned.
+"""Layers: a function with the numbers that it has learned.
 
 Arguments, defaults, initial weights and meanings are those of the `torch.nn` layer of the same
 name. A layer that draws random numbers takes a `generator`: initial weights come from it, and
@@ -34,6 +34,7 @@ class Linear(Module):
         in_features: int,
         out_features: int,
         bias: bool = True,
+        *,
         generator: torch.Generator | None = None,
     ) -> None:
         self.in_features = in_features
@@ -56,6 +57,7 @@ class Conv2d(Module):
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
         bias: bool = True,
+        *,
         generator: torch.Generator | None = None,
     ) -> None:
         self.in_channels = in_channels
@@ -119,7 +121,7 @@ class ReLU(Module):
 class Dropout2d(Module):
     """In training, silence each channel of each image with probability `p`."""
 
-    def __init__(self, p: float = 0.5, generator: torch.Generator | None = None) -> None:
+    def __init__(self, p: float = 0.5, *, generator: torch.Generator | None = None) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"dropout probability: expected 0 to 1, got {p}")
         self.p = p
@@ -176,14 +178,21 @@ class AdaptiveAvgPool2d(Module):
 
 
 class Flatten(Module):
-    """(N, C, H, W) to (N, C·H·W)."""
+    """(N, C, H, W) to (N, C·H·W): the axes from `start_dim` to `end_dim` become one."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim = start_dim
+        self.end_dim = end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.flatten(1)
+        return input.flatten(self.start_dim, self.end_dim)
 
 
 class LogSoftmax(Module):
-    """Scores (N, classes) to log-probabilities."""
+    """Scores to log-probabilities along the axis `dim`."""
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.log_softmax(input)
+        return functional.log_softmax(input, self.dim)

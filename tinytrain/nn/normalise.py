@@ -6,13 +6,13 @@ matrix with a row for each place and a column for each channel; with 11 columns,
 run half empty, so 64 places are read as one row of 64·C columns, and what belongs to a channel is
 repeated 64 times. Autograd would keep and pass over an intermediate result for every operation of
 the formula, so the backward is worked out on paper instead. With n places, r = 1 / √(var + eps),
-y = weight · r · (x − mean) + bias and the gradient g of y:
+d = x − mean, y = weight · r · d + bias and the gradient g of y:
 
-    ∂bias = Σ g        ∂weight = r (Σ g x − mean Σ g)
-    ∂x    = weight · r · (g − ∂bias / n − (x − mean) · r · ∂weight / n)
+    ∂bias = Σ g        ∂weight = r Σ g d
+    ∂x    = weight · r · (g − ∂bias / n − d · r · ∂weight / n)
 
 (Ioffe and Szegedy, "Batch normalization", 2015, give it in steps.) The last line is
-a · g + b · x + c with a, b and c that depend on the channel only: two passes.
+a · g + b · d + c with a, b and c that depend on the channel only: two passes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def rows(images: Tensor) -> Tensor:
@@ -30,18 +31,23 @@ def rows(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).view(-1, places * channels)
 
 
-def channel_means(*tables: Tensor, channels: int) -> Tensor:
-    """The mean of every channel over each table of rows of k·C columns: (tables, C)."""
-    sums = torch.stack([table.sum(0) for table in tables]).view(len(tables), -1, channels)
-    return sums.sum(1).div_(tables[0].numel() // channels)
+def channel_mean(values: Tensor, channels: int) -> Tensor:
+    """The mean of every channel, (C,), over rows of k·C columns."""
+    sums = values.sum(0).view(-1, channels).sum(0)
+    return sums.div_(values.numel() // channels)
+
+
+def repeated(numbers: Tensor, values: Tensor) -> Tensor:
+    """A number a channel, (..., C), repeated along the k·C columns of `values`."""
+    return numbers.repeat(*[1] * (numbers.ndim - 1), values.shape[1] // numbers.shape[-1])
 
 
 def scale_and_shift(
     values: Tensor, scale: Tensor, shift: Tensor, output: Tensor | None = None
 ) -> Tensor:
     """values · scale + shift, into `output`: rows of k·C columns, scale and shift (C,)."""
-    repeated = torch.stack((scale, shift)).repeat(1, values.shape[1] // len(scale))
-    return torch.addcmul(repeated[1], values, repeated[0], out=output)
+    both = repeated(torch.stack((scale, shift)), values)
+    return torch.addcmul(both[1], values, both[0], out=output)
 
 
 class Normalise(torch.autograd.Function):
@@ -52,30 +58,30 @@ class Normalise(torch.autograd.Function):
         ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, ...]:
         values = rows(input)
-        mean, square = channel_means(values, values * values, channels=len(weight))
-        var = torch.addcmul(square, mean, mean, value=-1).clamp_(min=0)
+        mean = channel_mean(values, len(weight))
+        centred = values - repeated(mean, values)
+        var = channel_mean(centred * centred, len(weight))
         inverse = torch.rsqrt(var + eps)
-        scale = weight * inverse
         output = torch.empty_like(input)
-        scale_and_shift(values, scale, bias - mean * scale, output=rows(output))
-        ctx.save_for_backward(input, weight, mean, inverse)
+        scale_and_shift(centred, weight * inverse, bias, output=rows(output))
+        ctx.save_for_backward(centred, weight, inverse)
         ctx.mark_non_differentiable(mean, var)
         return output, mean, var
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
-        input, weight, mean, inverse = ctx.saved_tensors
-        values = rows(input)
-        above = rows(gradient.contiguous(memory_format=torch.channels_last))
-        bias_mean, product = channel_means(above, above * values, channels=len(weight))
-        weight_mean = (product - mean * bias_mean).mul_(inverse)
+        centred, weight, inverse = ctx.saved_tensors
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        above = rows(gradient)
+        bias_mean = channel_mean(above, len(weight))
+        weight_mean = channel_mean(above * centred, len(weight)).mul_(inverse)
         scale = weight * inverse
-        slope = scale * inverse * -weight_mean
-        shift = scale * -bias_mean - mean * slope
-        input_gradient = torch.empty_like(input)
-        below = scale_and_shift(values, slope, shift, output=rows(input_gradient))
-        below.addcmul_(above, scale.repeat(values.shape[1] // len(scale)))
-        places = input.numel() // len(weight)
+        input_gradient = torch.empty_like(gradient)
+        below = rows(input_gradient)
+        scale_and_shift(centred, scale * inverse * -weight_mean, scale * -bias_mean, output=below)
+        below.addcmul_(above, repeated(scale, above))
+        places = gradient.numel() // len(weight)
         return input_gradient, weight_mean * places, bias_mean * places, None
 
 
@@ -89,7 +95,12 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """`functional.batch_norm`, faster: the same arguments, output, gradients and side effects."""
+    """`functional.batch_norm`, faster: the same arguments, output, gradients and side effects.
+
+    Gradients of gradients are not to be had. Raises ValueError as `functional.batch_norm` does.
+    """
+    if input.ndim != 4 or input.shape[1] != len(weight):
+        raise ValueError(f"batch norm: expected (N, {len(weight)}, H, W), got {input.shape}")
     input = input.contiguous(memory_format=torch.channels_last)
     if not training:
         scale = weight * torch.rsqrt(running_var + eps)
