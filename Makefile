@@ -13,13 +13,15 @@ endif
 VARIABLES := RECIPE NET EPOCHS BATCH_SIZE LR SEED DATASET DATA_DIR HOLDOUT DEVICE THREADS RUN_DIR
 dashed = $(subst _,-,$(shell echo $(1) | tr A-Z a-z))
 given = $(filter command,$(origin $(1)))
-FLAGS = $(foreach name,$(VARIABLES),$(if $(call given,$(name)),--$(call dashed,$(name)) "$($(name))"))
+SWITCHES := RESUME REQUIRE_TARGET
+FLAGS = $(foreach name,$(VARIABLES),$(if $(call given,$(name)),--$(call dashed,$(name)) "$($(name))")) \
+	$(foreach name,$(SWITCHES),$(if $(call given,$(name)),--$(call dashed,$(name))))
 
 .PHONY: help train test example bench clean
 
 help:
 	@echo "make train     train the final net on MNIST: 15 epochs, then the verdict"
-	@echo "               change it: make train $(foreach name,$(VARIABLES),[$(name)=…])"
+	@echo "               change it: make train $(foreach name,$(VARIABLES),[$(name)=…]) [RESUME=1]"
 	@echo "make test      run the tests"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
 	@echo "make bench     time tinytrain against the usual loop and torch.nn; several minutes, idle machine"

@@ -29,9 +29,11 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from tinytrain import augment, batches, build, idx, loop, mnist, streams, synthetic
+from tinytrain.cli import Parser, positive
 from tinytrain.errors import exit_status
 from tinytrain.memory import keep_freed_memory
 from tinytrain.nn import functional
+from tinytrain.nn.flat import flatten
 from tinytrain.recipes import RECIPES
 
 RECIPE = RECIPES["final"]
@@ -140,7 +142,7 @@ def parts(data, batch_size):
         times.append(time.perf_counter())
         gradients = torch.autograd.grad(loss, parameters)
         times.append(time.perf_counter())
-        training.weights.grad = loop.flatten(gradients)
+        training.weights.grad = flatten(gradients)
         training.optimizer.step()
         training.average.update()
         times.append(time.perf_counter())
@@ -200,7 +202,7 @@ CONTESTANTS = {
 def take_turns(name, options, pipe):
     """A contestant's process: whenever it is asked, take some steps and answer with the time."""
     torch.set_num_threads(options.threads)
-    if name in "cdef":
+    if name in ("c", "d", "e", "f"):
         keep_freed_memory()  # part of tinytrain; the usual loop does not do it
     generator = CONTESTANTS[name][1](mnist.load("mnist"), options.batch_size)
     while pipe.recv():
@@ -228,6 +230,7 @@ def compare(options):
     for name in names:
         pipes[name], theirs = context.Pipe()
         context.Process(target=take_turns, args=(name, options, theirs)).start()
+        theirs.close()  # so that the end of the process is the end of the pipe
     for _ in tqdm(range(options.repeats), desc="rounds", disable=None):
         for name, pipe in pipes.items():
             pipe.send(True)
@@ -298,18 +301,21 @@ def show(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch-size", type=positive, default=RECIPE.batch_size)
+    parser.add_argument(
+        "--repeats", type=positive, default=5, help="rounds (default: %(default)s)"
     )
-    parser.add_argument("--batch-size", type=int, default=RECIPE.batch_size)
-    parser.add_argument("--repeats", type=int, default=5, help="rounds (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=40, help="steps a round and contestant")
-    parser.add_argument("--warm-up", type=int, default=5, help="steps before the clock starts")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--steps", type=positive, default=40, help="steps a round and contestant")
+    parser.add_argument(
+        "--warm-up", type=positive, default=5, help="steps before the clock starts"
+    )
+    parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
     parser.add_argument("--compiled", action="store_true", help="torch.compile as a peer, too")
     parser.add_argument("--scaling", action="store_true", help="cost against sizes instead")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args()
+    mnist.load("mnist")  # now, rather than in every process at once
     result = scaling(options) if options.scaling else compare(options)
     show(result)
     if options.json:

@@ -4,12 +4,12 @@ Everything that decides the result is spelled out below, in the order in which i
 command line does the same with checkpoints and resuming: python -m tinytrain train
 """
 
-import argparse
 import sys
 
 from tqdm import tqdm
 
 from tinytrain import augment, batches, log, mnist, nn, optim, streams
+from tinytrain.cli import Parser, natural, positive
 from tinytrain.errors import exit_status
 from tinytrain.loop import evaluate
 from tinytrain.memory import keep_freed_memory
@@ -78,9 +78,9 @@ def train(data, seed=1, epochs=15, batch_size=64, lr=0.02):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
-    parser.add_argument("--epochs", type=int, default=15, help="times through the training images")
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=natural, default=1, help="decides every random draw")
+    parser.add_argument("--epochs", type=positive, default=15, help="times through the images")
     options = parser.parse_args()
     keep_freed_memory()
     data = mnist.load()

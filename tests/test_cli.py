@@ -123,6 +123,20 @@ def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
     assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in capsys.readouterr().out
 
 
+def test_evaluate_wants_the_images_of_the_run(run, tmp_path, capsys):
+    (tmp_path / "synthetic").mkdir()
+    synthetic.write(tmp_path / "synthetic", seed=1, train=400, test=50)
+    assert main(["evaluate", "--run-dir", str(run), "--data-dir", str(tmp_path)]) == 3
+    assert one_line(capsys.readouterr().err)
+
+
+def test_a_history_that_lost_a_line_is_mended(run, data_dir, capsys):
+    before = (run / "history.jsonl").read_text()
+    (run / "history.jsonl").write_text(before.splitlines()[0] + "\n")
+    assert main(["train", "--resume", "--run-dir", str(run), "--data-dir", data_dir]) == 0
+    assert (run / "history.jsonl").read_text() == before
+
+
 def test_holdout_does_not_open_the_test_images(tmp_path, data_dir, capsys):
     (tmp_path / "synthetic").mkdir()
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
@@ -162,17 +176,21 @@ MISTAKES = {
     "a wrong command": (["trian"], 2, "train"),
     "a wrong flag": (["train", "--epoch", "3"], 2, "--epoch"),
     "a word too many": (["train", "more"], 2, "more"),
-    "a wrong net": (["train", *SMALL, "--net", "net99"], 2, "net9_3"),
+    "a wrong net": (["train", "--net", "net99"], 2, "net9_3"),
     "a wrong net to show": (["summary", "--net", "net99"], 2, "net9_3"),
     "a wrong recipe": (["train", "--recipe", "nothing"], 2, "reference"),
     "a wrong data set": (["train", "--dataset", "cifar"], 2, "fashion-mnist"),
     "no epochs": (["train", "--epochs", "0"], 2, "--epochs"),
     "half an epoch": (["train", "--epochs", "0.5"], 2, "--epochs"),
     "a rate that is none": (["train", "--lr", "nan"], 2, "--lr"),
+    "a rate beyond float32": (["train", "--lr", "1e39"], 2, "--lr"),
+    "threads without end": (["train", "--threads", "3000000000"], 2, "--threads"),
+    "a device without a number": (["train", "--device", "cuda:x"], 2, "cuda:N"),
+    "a folder of nobody": (["train", "--data-dir", "~nobody-here/x"], 2, "~nobody-here"),
     "a negative rate": (["train", "--lr=-1"], 2, "--lr"),
     "a negative seed": (["train", "--seed=-1"], 2, "--seed"),
     "no threads": (["train", "--threads", "0"], 2, "--threads"),
-    "a device that is none": (["train", *SMALL, "--device", "gpu"], 2, "--device"),
+    "a device that is none": (["train", "--device", "gpu"], 2, "--device"),
     "a holdout too large": (["train", *SMALL, "--holdout", "400"], 2, "399"),
     "nothing to resume": (["train", "--resume"], 2, "--run-dir"),
     "a folder without a run": (["train", "--resume", "--run-dir", "nowhere"], 3, "nowhere"),
@@ -184,6 +202,7 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_one_line(mistake, data_dir, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("TINYTRAIN_DATA", data_dir)
+    unreachable(monkeypatch)
     monkeypatch.chdir(tmp_path)
     arguments, status, named = MISTAKES[mistake]
     assert main(arguments) == status
@@ -221,6 +240,23 @@ def test_a_damaged_data_file(tmp_path, data_dir, capsys):
     errors = capsys.readouterr().err
     assert one_line(errors) and "train-images-idx3-ubyte" in errors
     assert not (tmp_path / "run").exists()
+
+
+def test_a_set_that_is_there_in_part(tmp_path, data_dir, capsys):
+    (tmp_path / "synthetic").mkdir()
+    for path in sorted(mnist.data_root(data_dir).joinpath("synthetic").iterdir())[1:]:
+        os.link(path, tmp_path / "synthetic" / path.name)
+    assert main(train(tmp_path / "run", str(tmp_path))) == 3
+    assert "t10k-images-idx3-ubyte missing" in capsys.readouterr().err
+    assert len(list((tmp_path / "synthetic").iterdir())) == 3
+
+
+def test_a_reader_that_goes_away():
+    command = [sys.executable, "-m", "tinytrain", "summary"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 0
+    process.stderr.close()
 
 
 def test_a_diverging_run(tmp_path, data_dir, capsys):

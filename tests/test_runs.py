@@ -122,3 +122,17 @@ def test_no_run(tmp_path):
         runs.load_settings(tmp_path)
     with pytest.raises(DataError, match="--run-dir"):
         runs.restore(tmp_path, SETTINGS, build.training(SETTINGS.recipe, 1))
+
+
+def test_a_flipped_bit_is_noticed(folder):
+    path = folder / "checkpoint.pt"
+    whole = path.read_bytes()
+    weights = torch.load(path, weights_only=True)["state"]["net"]["conv2.8.weight"]
+    place = whole.index(weights.numpy().tobytes()[:64])
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(DataError, match="checkpoint.pt: damaged"):
+        runs.restore(folder, SETTINGS, build.training(SETTINGS.recipe, 1))
+
+
+def test_two_runs_never_share_a_fresh_folder(tmp_path):
+    assert len({runs.fresh_folder(tmp_path / "runs", "name") for _ in range(3)}) == 3

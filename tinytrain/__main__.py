@@ -1,8 +1,11 @@
 """`python -m tinytrain`: see `cli.py`."""
 
+import signal
 import sys
 
 from tinytrain.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and saved: Ctrl-C is too late
+    sys.exit(status)

@@ -7,7 +7,6 @@ the commands do is in `commands.py`.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -226,6 +225,7 @@ def checked(convert: Callable[[str], float], allowed: str, test: Callable[[float
     return parse
 
 
-positive = checked(int, "a whole number from 1", lambda value: value >= 1)
-natural = checked(int, "a whole number from 0", lambda value: value >= 0)
-rate = checked(float, "a positive number", lambda value: value > 0 and math.isfinite(value))
+LARGEST = 10**6
+positive = checked(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
+natural = checked(int, f"a whole number from 0 to {LARGEST}", lambda n: 0 <= n <= LARGEST)
+rate = checked(float, "a number above 0, at most 1e30", lambda value: 0 < value <= 1e30)

@@ -15,7 +15,7 @@ from tinytrain import build, log, loop, mnist, nets, plots, runs
 from tinytrain.errors import DataError, Interrupted, TargetMissed, Unavailable, UsageError
 from tinytrain.memory import keep_freed_memory
 from tinytrain.mnist import Dataset
-from tinytrain.nn.inspect import parameter_count
+from tinytrain.nn.inspect import output_shape, parameter_count
 from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.runs import Settings
@@ -26,38 +26,76 @@ def train(options: argparse.Namespace) -> None:
     """Train by a recipe, or go on with a run; print the log and the verdict."""
     keep_freed_memory()
     if options.resume:
-        folder = options.run_dir
-        settings = settings_to_resume(options)
-        dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
-        if dataset.digest != settings.data_digest:
-            raise DataError(f"{settings.dataset}: not the images that the run {folder} began with")
+        settings, training, dataset, folder = resumed(options)
     else:
-        dataset = load_dataset(options)
-        settings = new_settings(options, dataset)
-        name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
-        folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
-    torch.set_num_threads(settings.threads)
-    training = build.training(settings.recipe, settings.seed, settings.device)
-    if options.resume:
-        runs.restore(folder, settings, training)
-    else:
-        command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
-        runs.create(folder, settings, training, command)
-
+        settings, training, dataset, folder = begun(options)
     log.print_net(training.net)
     with Stop() as stop:
         finished = follow(training, dataset, settings, folder, stop)
     if not finished:
-        place = ["--run-dir", str(folder)]
-        place += ["--data-dir", str(options.data_dir)] if options.data_dir else []
-        command = shlex.join(["python", "-m", "tinytrain", "train", "--resume", *place])
-        raise Interrupted(f"interrupted; the run is saved, and goes on with: {command}")
+        root = mnist.data_root(options.data_dir).resolve()
+        place = ["--run-dir", str(folder), "--data-dir", str(root)]
+        command = [sys.executable, "-m", "tinytrain", "train", "--resume", *place]
+        raise Interrupted(
+            f"interrupted; the run is saved, and goes on with: {shlex.join(command)}"
+        )
     accuracies = [epoch.test_accuracy for epoch in training.history]
     parameters = parameter_count(training.net)
     met = log.print_verdict(accuracies, parameters, reason_not_judged(settings))
     print(f"The run is in {folder}")
     if options.require_target and not met:
         raise TargetMissed("--require-target: the target is not met")
+
+
+def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Path]:
+    """A new run, as the flags say; what they say is checked before any data is fetched."""
+    recipe = override(RECIPES[options.recipe], options)
+    device = choose_device(options.device)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    training = build.training(recipe, options.seed, device)
+    if options.run_dir is not None:
+        runs.require_unused(options.run_dir)
+    dataset = load_dataset(options)
+    require_fit(training, dataset)
+    settings = Settings(
+        recipe=recipe,
+        dataset=dataset.name,
+        data_digest=dataset.digest,
+        mean=dataset.mean,
+        std=dataset.std,
+        holdout=dataset.holdout,
+        seed=options.seed,
+        device=device,
+        threads=torch.get_num_threads(),
+    )
+    name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
+    folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
+    command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
+    runs.create(folder, settings, training, command)
+    return settings, training, dataset, folder
+
+
+def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Path]:
+    """The run in --run-dir, where it stands; a flag that would change it raises UsageError."""
+    folder = options.run_dir
+    if folder is None:
+        raise UsageError("--resume: name the run's folder with --run-dir")
+    settings = runs.load_settings(folder)
+    allowed = {"--resume", "--run-dir", "--data-dir", "--require-target", "--or-synthetic"}
+    for word in options.arguments:
+        flag = word.partition("=")[0]
+        if flag.startswith("--") and flag not in allowed:
+            raise UsageError(
+                f"{flag}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
+                "or start a new run in another --run-dir"
+            )
+    choose_device(settings.device, f"{folder} was begun on")
+    torch.set_num_threads(settings.threads)
+    training = build.training(settings.recipe, settings.seed, settings.device)
+    dataset = load_same_data(options, settings)
+    runs.restore(folder, settings, training)
+    runs.write_history(folder, training)
+    return settings, training, dataset, folder
 
 
 def follow(
@@ -110,25 +148,35 @@ def load_dataset(options: argparse.Namespace) -> Dataset:
             raise
         print(f"tinytrain: {error}", file=sys.stderr)
         dataset = mnist.load("synthetic", options.data_dir, options.holdout)
-    if dataset.name == "synthetic":
-        print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
+    warn_of_synthetic(dataset)
     return dataset
 
 
-def new_settings(options: argparse.Namespace, dataset: Dataset) -> Settings:
-    """The settings of a new run, from the flags."""
-    device = choose_device(options.device)
-    return Settings(
-        recipe=override(RECIPES[options.recipe], options),
-        dataset=dataset.name,
-        data_digest=dataset.digest,
-        mean=dataset.mean,
-        std=dataset.std,
-        holdout=dataset.holdout,
-        seed=options.seed,
-        device=device,
-        threads=options.threads or torch.get_num_threads(),
-    )
+def require_fit(training: Training, dataset: Dataset) -> None:
+    """Raise UsageError where the images do not suit the net."""
+    try:
+        output_shape(training.net, tuple(dataset.train.images.shape[1:]))
+    except ValueError as error:
+        raise UsageError(f"--dataset {dataset.name}: does not suit the net: {error}") from error
+
+
+def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
+    """The data that a run began with. Raises DataError where it is other data now."""
+    dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
+    if dataset.digest != settings.data_digest:
+        root = mnist.data_root(options.data_dir)
+        raise DataError(
+            f"{root / dataset.name}: not the images that the run {options.run_dir} began with; "
+            "name their folder with --data-dir"
+        )
+    warn_of_synthetic(dataset)
+    return dataset
+
+
+def warn_of_synthetic(dataset: Dataset) -> None:
+    """Say loudly where the images are not what people expect."""
+    if dataset.name == "synthetic":
+        print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
 
 
 def override(recipe: Recipe, options: argparse.Namespace) -> Recipe:
@@ -136,23 +184,6 @@ def override(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     names = [field.name for field in fields(Recipe)]
     given = {name: getattr(options, name, None) for name in names}
     return replace(recipe, **{name: value for name, value in given.items() if value is not None})
-
-
-def settings_to_resume(options: argparse.Namespace) -> Settings:
-    """The settings of the run in --run-dir; a flag that says otherwise raises UsageError."""
-    if options.run_dir is None:
-        raise UsageError("--resume: name the run's folder with --run-dir")
-    settings = runs.load_settings(options.run_dir)
-    choose_device(settings.device)
-    ignored = {"resume", "run_dir", "data_dir", "require_target", "or_synthetic"}
-    flags = [word.split("=")[0] for word in options.arguments if word.startswith("--")]
-    for flag in flags:
-        if flag.removeprefix("--").replace("-", "_") not in ignored:
-            raise UsageError(
-                f"{flag}: a resumed run keeps its settings ({options.run_dir / 'run.json'}); "
-                "leave the flag out, or start a new run in another --run-dir"
-            )
-    return settings
 
 
 def reason_not_judged(settings: Settings) -> str | None:
@@ -166,20 +197,25 @@ def reason_not_judged(settings: Settings) -> str | None:
     return None
 
 
-def choose_device(name: str) -> str:
+def choose_device(name: str, flag: str = "--device") -> str:
     """`name`, or for "auto" the first present of CUDA, MPS and the CPU.
 
-    Raises UsageError for a device that torch does not have here.
+    Raises UsageError for other kinds, and for a device that is not here.
     """
     if name == "auto":
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"--device {name}: not to be had here ({reason}); try auto") from error
+    kind, _, index = name.partition(":")
+    present = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if kind not in present or (index and not index.isdecimal()):
+        raise UsageError(f"{flag} {name}: expected auto, cpu, cuda, cuda:N or mps")
+    if int(index or 0) >= present[kind]:
+        raise UsageError(f"{flag} {name}: there is no such device here; auto takes what there is")
     return name
 
 
@@ -189,7 +225,7 @@ def evaluate(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads or torch.get_num_threads())
     training = build.training(settings.recipe, settings.seed, choose_device(options.device))
     runs.restore(options.run_dir, settings, training)
-    dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
+    dataset = load_same_data(options, settings)
     net = training.average.net if training.average else training.net
     test = loop.on_device(dataset.test, training.weights.device)
     score = loop.evaluate(net, test, settings.mean, settings.std)
@@ -222,7 +258,10 @@ def summary(options: argparse.Namespace) -> None:
 
 def plot(options: argparse.Namespace) -> None:
     """Draw the test accuracy of runs by epoch."""
-    histories = {run.name: runs.load_history(run) for run in options.runs}
+    names = [run.resolve().name for run in options.runs]
+    if len(set(names)) < len(names):
+        names = [str(run) for run in options.runs]
+    histories = dict(zip(names, map(runs.load_history, options.runs), strict=True))
     plots.curves(histories, options.output)
     print(f"Drawn into {options.output}")
 

@@ -6,6 +6,7 @@ kept for what only a programmer can cause.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -52,12 +53,20 @@ class Interrupted(TinytrainError):
 
 def exit_status(main: Callable[[], None]) -> int:
     """Run `main` and return the exit status; an error that a user can cause becomes one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback
     try:
         main()
+        print(end="", flush=True)
+        return 0
     except TinytrainError as error:
-        print(f"tinytrain: {error}", file=sys.stderr)
-        return error.status
+        status, message = error.status, str(error)
     except KeyboardInterrupt:
-        print("tinytrain: interrupted", file=sys.stderr)
-        return Interrupted.status
-    return 0
+        status, message = Interrupted.status, "interrupted"
+    except BrokenPipeError:
+        # Whoever read our output has closed it, as head does; Python's own flush must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    print(f"tinytrain: {message}", file=sys.stderr)
+    return status

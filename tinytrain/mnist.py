@@ -61,7 +61,10 @@ def data_root(data_dir: str | os.PathLike | None = None) -> Path:
     """
     named = data_dir or os.environ.get("TINYTRAIN_DATA")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return Path(named or cache / "tinytrain").expanduser()
+    try:
+        return Path(named or cache / "tinytrain").expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{named or cache}: {error}; name a folder with --data-dir") from error
 
 
 def load(
@@ -131,6 +134,9 @@ def _complete(source: Source, files: tuple[File, ...], folder: Path) -> None:
     """Get those of `files` that aren't in `folder`."""
     missing = [file for file in files if not _paths(file, folder)]
     if missing and source.write is not None:
+        if any(_paths(file, folder) for file in source.files):
+            names = ", ".join(file.name for file in missing)
+            raise DataError(f"{folder}: {names} missing; delete the rest, and all is drawn anew")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             source.write(folder)
@@ -181,7 +187,8 @@ def _read_split(files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
         (images, images_digest), (labels, labels_digest) = (
             _read(file, path, path.suffix == ".gz") for file, path in zip(files, paths)
         )
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1] != images.shape[2]:
+        square = images.ndim == 3 and images.shape[1] == images.shape[2] > 0
+        if images.dtype != np.uint8 or not square:
             raise DataError(
                 f"{paths[0]}: expected square images, uint8 (N, H, W), found {images.dtype} "
                 f"{images.shape}"

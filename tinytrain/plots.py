@@ -21,7 +21,7 @@ def curves(histories: Mapping[str, Sequence[Epoch]], output: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError(
-            "plot: needs matplotlib; install it with: pip install 'tinytrain[plots]'"
+            "plot: needs matplotlib; install it with: pip install '.[plots]'"
         ) from error
     rcParams["svg.hashsalt"] = "tinytrain"  # the same picture is the same file
     figure = Figure(figsize=(8, 4), layout="constrained")
@@ -36,7 +36,9 @@ def curves(histories: Mapping[str, Sequence[Epoch]], output: Path) -> None:
         (line,) = axes.plot(epochs, tested, marker="o", markersize=3, label=name)
         if raw != tested:
             axes.plot(epochs, raw, color=line.get_color(), linewidth=0.7, alpha=0.6)
-    axes.set_ylim(98.5, 99.7)
+    # The first epochs would squeeze the others into a line.
+    later = [epoch.test_accuracy for history in histories.values() for epoch in history[1:]]
+    axes.set_ylim(min([98.5, *later]) - 0.1, None)
     axes.set_xlim(0.5, last + 0.5)
     axes.set_xlabel("epoch")
     axes.set_ylabel("test accuracy, %")

@@ -1,8 +1,8 @@
 """A recipe is everything about a run that is not the data, the seed or the machine.
 
 It is a handful of plain values, so that it can be printed, compared, kept in a file and changed
-from the command line; each named recipe states what it is for. The functions that turn it into a
-net, an optimizer and a schedule are at the end of the page.
+from the command line; each named recipe states what it is for. `build.py` turns it into a net, an
+optimizer and a schedule.
 """
 
 from __future__ import annotations

@@ -8,8 +8,11 @@ that `--resume` continues.
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import platform
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from tinytrain.recipes import Recipe
 from tinytrain.training import Epoch, Training
 
 CHECKPOINT_VERSION = 1
+ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -46,23 +50,40 @@ class Settings:
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
-    """`parent/name`, or `name-2`, `name-3`, … where the ones before are taken."""
-    folder, number = parent / name, 1
-    while folder.exists():
-        number += 1
-        folder = parent / f"{name}-{number}"
-    return folder
+    """A new folder `parent/name`, or `name-2`, `name-3`, … where the ones before are taken.
 
-
-def create(folder: Path, settings: Settings, training: Training, command: str) -> None:
-    """Start a run in `folder`, which must be new or empty: write run.json and a first checkpoint.
-
-    Raises UsageError where the folder is in use or cannot be written.
+    Raises UsageError where it cannot be made.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)  # one step: of two runs that begin at once, one goes on
+            return folder
+        except FileExistsError:
+            if not parent.is_dir():
+                raise UsageError(f"{parent}: not a folder; choose another --run-dir") from None
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+
+
+def require_unused(folder: Path) -> None:
+    """Raise UsageError where `folder` holds something, or cannot be looked into."""
+    try:
+        used = folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    if used:
         raise UsageError(
             f"{folder} is in use: continue its run with --resume, or name another --run-dir"
         )
+
+
+def create(folder: Path, settings: Settings, training: Training, command: str) -> None:
+    """Start a run in `folder`, which is new or empty: a first checkpoint, then run.json.
+
+    Raises UsageError where the folder is in use or cannot be written.
+    """
+    require_unused(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -77,76 +98,101 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
         },
         "machine": platform.machine(),
     }
-    write(folder / "run.json", json.dumps(description, indent=2) + "\n")
     save(folder, settings, training)
+    write(folder / "run.json", json.dumps(description, indent=2) + "\n")
 
 
 def load_settings(folder: Path) -> Settings:
-    """The settings in the folder's run.json. Raises DataError where it is missing or damaged."""
+    """The settings in run.json, which must be those of the checkpoint beside it.
+
+    Raises DataError where either is missing or damaged.
+    """
     path = folder / "run.json"
     try:
         content = json.loads(path.read_text())
         names = Settings.__dataclass_fields__
-        return Settings(
+        settings = Settings(
             **{name: content[name] for name in names if name != "recipe"},
             recipe=Recipe(**content["recipe"]),
         )
     except OSError as error:
         raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: not the run.json of this version: {error}") from error
+    load_checkpoint(folder, settings)
+    return settings
 
 
 def load_history(folder: Path) -> list[Epoch]:
     """The epochs in history.jsonl. Raises DataError where it is missing or damaged."""
     path = folder / "history.jsonl"
     try:
-        return [Epoch(**json.loads(line)) for line in path.read_text().splitlines()]
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
     except OSError as error:
         raise DataError(f"{path}: no history to read ({error.strerror})") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not the history of a run: {error}") from error
+    require_same_form([ANY_EPOCH] * len(lines), lines, str(path))
+    return [Epoch(**line) for line in lines]
 
 
 def save(folder: Path, settings: Settings, training: Training) -> None:
-    """Write the checkpoint and the history, each whole or not at all."""
+    """Write the history and the checkpoint, each whole or not at all.
+
+    The history first: `restore` makes it agree with the checkpoint again if a kill comes between.
+    """
+    write_history(folder, training)
     content = {
         "version": CHECKPOINT_VERSION,
         "settings": json.dumps(asdict(settings)),
         "state": training.state_dict(),
     }
-    try:
-        with whole_file(folder / "checkpoint.pt") as file:
-            torch.save(content, file)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    lines = [json.dumps(asdict(epoch)) + "\n" for epoch in training.history]
+    buffer = io.BytesIO()  # torch.save reports a full disk in its own way, and not as an OSError
+    torch.save(content, buffer)
+    write(folder / "checkpoint.pt", buffer.getvalue())
+
+
+def write_history(folder: Path, training: Training) -> None:
+    """Write history.jsonl."""
+    lines = [json.dumps(asdict(epoch), allow_nan=False) + "\n" for epoch in training.history]
     write(folder / "history.jsonl", "".join(lines))
 
 
-def restore(folder: Path, settings: Settings, training: Training) -> None:
-    """Bring a `training` that was just built from `settings` to where the folder's run stands.
+def load_checkpoint(folder: Path, settings: Settings, device: str = "cpu") -> dict[str, Any]:
+    """The state in the folder's checkpoint, its tensors on `device`.
 
-    The checkpoint is checked whole before anything changes. Raises DataError where it is missing,
-    damaged, of another version or of another run.
+    Raises DataError where it is missing, damaged, of another version or not of `settings`.
     """
     path = folder / "checkpoint.pt"
     try:
-        content = torch.load(path, weights_only=True, map_location=training.weights.device)
+        with zipfile.ZipFile(path) as archive:  # as which torch.save writes, with checksums
+            if damaged := archive.testzip():
+                raise DataError(f"{path}: damaged ({damaged} does not fit its checksum)")
+        content = torch.load(path, weights_only=True, map_location=device)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no checkpoint there; check --run-dir") from error
+    except DataError:
+        raise
     except Exception as error:
-        # torch.load raises errors of many types, and long ones, for bytes that it cannot read.
+        # Both raise errors of many types, and long ones, for bytes that they cannot read.
         raise DataError(f"{path}: damaged or not a checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or content.get("version") != CHECKPOINT_VERSION:
         raise DataError(f"{path}: expected a checkpoint of version {CHECKPOINT_VERSION}")
     if content.get("settings") != json.dumps(asdict(settings)):
         raise DataError(f"{path}: belongs to another run than the run.json beside it")
-    state, own = content.get("state"), training.state_dict()
+    return content.get("state")
+
+
+def restore(folder: Path, settings: Settings, training: Training) -> None:
+    """Bring a `training` that was just built from `settings` to where the folder's run stands.
+
+    The checkpoint is checked whole before anything changes. Raises DataError as `load_checkpoint`.
+    """
+    state = load_checkpoint(folder, settings, training.weights.device)
+    own = training.state_dict()
     if isinstance(state, dict) and isinstance(state.get("history"), list):
-        any_epoch = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
-        own["history"] = [any_epoch] * len(state["history"])
-    require_same_form(own, state, f"{path}: state")
+        own["history"] = [ANY_EPOCH] * len(state["history"])
+    require_same_form(own, state, f"{folder / 'checkpoint.pt'}: state")
     training.load_state_dict(state)
 
 
@@ -175,11 +221,11 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
             require_same_form(one, other, f"{place}[{index}]")
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all. Raises UsageError where the folder cannot be written."""
     try:
         with whole_file(path) as file:
-            file.write(text.encode())
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise cannot_write(path.parent, error) from error
 
