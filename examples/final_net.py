@@ -70,11 +70,10 @@ def train(data, seed=1, epochs=15, batch_size=64, lr=0.02):
             average.update()
             loss_sum += loss.item() * len(rows)
 
+        train_loss = loss_sum / len(data.train)
         score = evaluate(average.net, data.test, data.mean, data.std)
-        print(
-            f"Epoch {epoch}: train loss {loss_sum / len(data.train):.4f}. {log.score_line(score)}"
-        )
-        yield loss_sum / len(data.train), score
+        print(f"Epoch {epoch}: train loss {train_loss:.4f}. {log.score_line(score)}")
+        yield train_loss, score
 
 
 def main():

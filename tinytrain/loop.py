@@ -77,8 +77,8 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         # Sums stay tensors: reading a number would make the Python program wait for a GPU.
         loss = loss.detach()
         training.batch = index + 1
-        training.loss_sum += loss * len(rows)
-        training.correct += functional.correct(log_probabilities, target)
+        training.loss_sum = training.loss_sum + loss * len(rows)
+        training.correct = training.correct + functional.correct(log_probabilities, target)
         training.seconds += time.perf_counter() - started
         seen = min((index + 1) * training.batch_size, len(split))
         yield Batch(epoch, index + 1, len(steps), lr, loss, training.correct, seen)

@@ -109,11 +109,13 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on and that the settings do not say."""
-        average = self.average
+        average = None
+        if self.average is not None:
+            average = {"steps": self.average.steps, "net": self.average.net.state_dict()}
         return {
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "average": average and {"steps": average.steps, "net": average.net.state_dict()},
+            "average": average,
             "epoch": self.epoch,
             "batch": self.batch,
             "loss_sum": float(self.loss_sum),
