@@ -154,6 +154,22 @@ def test_summary(capsys):
     assert "conv2.8          8     2    6.5     18     6 to 23     6 to 23" in output
 
 
+def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
+    few = ["seeds", *SMALL[:-2], "--data-dir", data_dir, "--run-dir", str(tmp_path / "all")]
+    assert main([*few, "--seeds", "1,3"]) == 0
+    assert "over 2 seeds" in capsys.readouterr().out
+    first = (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
+    assert main([*few, "--seeds", "1-3"]) == 0
+    assert (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns == first
+    record = json.loads((tmp_path / "all" / "record.json").read_text())
+    assert list(record["seeds"]) == ["1", "2", "3"]
+    assert record["seeds"]["2"]["test_accuracy"] == [
+        line["test_accuracy"] for line in history(tmp_path / "all" / "seed-2")
+    ]
+    assert main([*few, "--lr", "0.5"]) == 2
+    assert one_line(capsys.readouterr().err)
+
+
 def test_plot(run, tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     assert main(["plot", str(run), "--output", str(tmp_path / "curves.svg")]) == 0
@@ -182,6 +198,8 @@ MISTAKES = {
     "a wrong data set": (["train", "--dataset", "cifar"], 2, "fashion-mnist"),
     "no epochs": (["train", "--epochs", "0"], 2, "--epochs"),
     "half an epoch": (["train", "--epochs", "0.5"], 2, "--epochs"),
+    "seeds backwards": (["seeds", "--seeds", "5-1"], 2, "1-5,9"),
+    "seeds that are none": (["seeds", "--seeds", "one"], 2, "--seeds"),
     "a rate that is none": (["train", "--lr", "nan"], 2, "--lr"),
     "a rate beyond float32": (["train", "--lr", "1e39"], 2, "--lr"),
     "threads without end": (["train", "--threads", "3000000000"], 2, "--threads"),

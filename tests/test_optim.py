@@ -272,3 +272,17 @@ def test_exponential_average_forgets_the_first_weights(decay, values):
 def test_decay_out_of_range(decay):
     with pytest.raises(ValueError, match="decay"):
         optim.ExponentialAverage(nn.ReLU(), decay)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optim.StepLR(0),
+        lambda: optim.WarmupLinear(0),
+        lambda: optim.WarmupLinear(5, warmup=1.5),
+        lambda: optim.WarmupLinear(5, warmup=-0.1),
+    ],
+)
+def test_schedules_refuse_what_has_no_meaning(make):
+    with pytest.raises(ValueError, match="expected"):
+        make()

@@ -33,7 +33,7 @@ ROOMS = [
     ["optim.__init__", "nets"],
     ["training"],
     ["loop", "build", "runs", "log"],
-    ["plots"],
+    ["plots", "seeds"],
     ["commands"],
     ["cli"],
     ["__main__"],

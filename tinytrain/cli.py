@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"tinytrain {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_train(commands)
+    add_seeds(commands)
     add_evaluate(commands)
     add_summary(commands)
     add_data(commands)
@@ -75,17 +76,7 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         "Train a net by a recipe, print the log and the verdict, and keep the run in a folder: "
         "run.json (how to repeat it), history.jsonl (a line an epoch) and checkpoint.pt.",
     )
-    recipe = train.add_argument_group("what is trained")
-    recipe.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default="final",
-        help="a named set of choices; the flags below change one each (default: %(default)s)",
-    )
-    recipe.add_argument("--net", help="the net (default: the recipe's)")
-    recipe.add_argument("--epochs", type=positive, help="times through the training images")
-    recipe.add_argument("--batch-size", type=positive, help="images a step")
-    recipe.add_argument("--lr", type=rate, help="the learning rate, at its highest")
+    recipe = add_recipe_options(train)
     recipe.add_argument(
         "--seed",
         type=natural,
@@ -93,14 +84,7 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         help="decides every random draw; the same seed gives the same run (default: %(default)s)",
     )
     data = add_data_options(train)
-    data.add_argument(
-        "--holdout",
-        type=natural,
-        default=0,
-        metavar="N",
-        help="do not open the test images: hold back N training images, the same ones in every "
-        "run, and test on those. Choose recipes this way (default: %(default)s)",
-    )
+    add_holdout_option(data)
     data.add_argument(
         "--or-synthetic",
         action="store_true",
@@ -121,6 +105,27 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         "--require-target",
         action="store_true",
         help="exit with status 1 unless the verdict is that the target is met",
+    )
+
+
+def add_seeds(commands: argparse._SubParsersAction) -> None:
+    seeds = command(
+        commands,
+        "seeds",
+        "train a recipe with many seeds",
+        "Train a recipe with many seeds, several processes of one thread at a time, and say what "
+        "they show together: mean, spread, and how many hold the target. The same command goes on "
+        "where it was interrupted. Leaves record.json beside the runs.",
+    )
+    add_recipe_options(seeds)
+    seeds.add_argument(
+        "--seeds", type=seed_list, default=list(range(1, 6)), metavar="1-5", help="such as 1-5,9"
+    )
+    seeds.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
+    data = add_data_options(seeds)
+    add_holdout_option(data)
+    seeds.add_argument(
+        "--run-dir", type=Path, help="the folder of all runs (default: runs/seeds-DATASET-RECIPE)"
     )
 
 
@@ -178,6 +183,32 @@ DATA_DIR_HELP = (
 )
 
 
+def add_recipe_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("what is trained")
+    group.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="final",
+        help="a named set of choices; the flags below change one each (default: %(default)s)",
+    )
+    group.add_argument("--net", help="the net (default: the recipe's)")
+    group.add_argument("--epochs", type=positive, help="times through the training images")
+    group.add_argument("--batch-size", type=positive, help="images a step")
+    group.add_argument("--lr", type=rate, help="the learning rate, at its highest")
+    return group
+
+
+def add_holdout_option(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--holdout",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="do not open the test images: hold back N training images, the same ones in every "
+        "run, and test on those. Choose recipes this way (default: %(default)s)",
+    )
+
+
 def add_data_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("data")
     group.add_argument(
@@ -229,3 +260,15 @@ LARGEST = 10**6
 positive = checked(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
 natural = checked(int, f"a whole number from 0 to {LARGEST}", lambda n: 0 <= n <= LARGEST)
 rate = checked(float, "a number above 0, at most 1e30", lambda value: 0 < value <= 1e30)
+
+
+def seed_list(text: str) -> list[int]:
+    """The argparse type of "1-5,9": each number once, in order."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        low, high = natural(first), natural(last or first)
+        if low > high or high - low > 1000:
+            raise argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")
+        numbers.update(range(low, high + 1))
+    return sorted(numbers)

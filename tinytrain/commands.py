@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from tinytrain import build, log, loop, mnist, nets, plots, runs
+from tinytrain import seeds as many_seeds
 from tinytrain.errors import DataError, Interrupted, TargetMissed, Unavailable, UsageError
 from tinytrain.memory import keep_freed_memory
 from tinytrain.mnist import Dataset
@@ -217,6 +218,26 @@ def choose_device(name: str, flag: str = "--device") -> str:
     if int(index or 0) >= present[kind]:
         raise UsageError(f"{flag} {name}: there is no such device here; auto takes what there is")
     return name
+
+
+def seeds(options: argparse.Namespace) -> None:
+    """Train a recipe with many seeds, print what they show, and keep it as record.json."""
+    recipe = override(RECIPES[options.recipe], options)
+    build.training(recipe, 0)  # a wrong value is told before anything starts
+    mnist.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
+    folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}-{options.recipe}"
+    many_seeds.require_same_recipe(folder, options.seeds, recipe, options.dataset, options.holdout)
+    arguments = [f"--recipe={options.recipe}", f"--dataset={options.dataset}"]
+    for flag in ("net", "epochs", "batch_size", "lr", "data_dir", "holdout"):
+        value = getattr(options, flag)
+        if value:
+            arguments.append(f"--{flag.replace('_', '-')}={value}")
+    many_seeds.train_all(folder, options.seeds, recipe.epochs, options.jobs, arguments)
+    command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
+    runs.write(folder / "record.json", many_seeds.record(folder, options.seeds, command))
+    histories = [runs.load_history(folder / f"seed-{seed}") for seed in options.seeds]
+    print(many_seeds.table(options.seeds, histories))
+    print(f"The record is {folder / 'record.json'}")
 
 
 def evaluate(options: argparse.Namespace) -> None:

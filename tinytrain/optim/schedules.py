@@ -25,6 +25,10 @@ class StepLR:
     step_size: int
     gamma: float = 0.1
 
+    def __post_init__(self) -> None:
+        if self.step_size < 1:
+            raise ValueError(f"step_size: expected at least 1, got {self.step_size}")
+
     def __call__(self, epochs: float) -> float:
         return self.gamma ** (int(epochs) // self.step_size)
 
@@ -40,6 +44,10 @@ class WarmupLinear:
 
     total: float
     warmup: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not (self.total > 0 and 0 <= self.warmup <= 1):
+            raise ValueError(f"expected total > 0 and warmup in [0, 1], got {self}")
 
     def __call__(self, epochs: float) -> float:
         progress = min(max(epochs / self.total, 0.0), 1.0)

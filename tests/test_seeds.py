@@ -1,0 +1,45 @@
+"""What many seeds say together."""
+
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinytrain.seeds import student_t, summarise, table
+from tinytrain.training import Epoch
+
+
+def history(accuracies):
+    return [
+        Epoch(number, 0.0, 0.0, 0.0, 0.0, 0, 0, accuracy, accuracy, 0.0)
+        for number, accuracy in enumerate(accuracies, 1)
+    ]
+
+
+percent = st.integers(9800, 10000).map(lambda hundredths: hundredths / 100)
+
+
+@given(st.lists(st.lists(percent, min_size=5, max_size=7), min_size=2, max_size=9))
+def test_summary(seeds):
+    summary = summarise([history(accuracies) for accuracies in seeds])
+    means = [statistics.mean(accuracies[-5:]) for accuracies in seeds]
+    assert summary.mean == pytest.approx(statistics.mean(means))
+    assert summary.deviation == pytest.approx(statistics.stdev(means), abs=1e-9)
+    assert summary.held == sum(all(a >= 99.4 for a in accuracies[-5:]) for accuracies in seeds)
+    low, high = summary.interval
+    assert low <= summary.mean + 1e-9 and summary.mean <= high + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("freedom", "exact"),
+    [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (19, 2.093), (100, 1.984)],
+)
+def test_student_t_against_the_printed_table(freedom, exact):
+    assert student_t(freedom) == pytest.approx(exact, rel=0.01)
+
+
+def test_one_seed_has_no_spread():
+    assert math.isnan(summarise([history([99.5] * 5)]).deviation)
+    assert "1 of 1" in table([7], [history([99.5] * 5)])
