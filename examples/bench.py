@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from tinytrain import augment, batches, build, idx, loop, mnist, streams, synthetic
-from tinytrain.cli import Parser, positive
+from tinytrain.arguments import Parser, positive
 from tinytrain.errors import exit_status
 from tinytrain.memory import keep_freed_memory
 from tinytrain.nn import functional

@@ -9,7 +9,7 @@ import sys
 from tqdm import tqdm
 
 from tinytrain import augment, batches, log, mnist, nn, optim, streams
-from tinytrain.cli import Parser, natural, positive
+from tinytrain.arguments import Parser, natural, positive
 from tinytrain.errors import exit_status
 from tinytrain.loop import evaluate
 from tinytrain.memory import keep_freed_memory

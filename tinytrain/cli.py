@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from tinytrain import __version__
-from tinytrain.errors import UsageError, exit_status
+from tinytrain.arguments import Parser, natural, positive, rate, seed_list
+from tinytrain.errors import exit_status
 from tinytrain.recipes import RECIPES
 
 EPILOG = """\
@@ -26,13 +26,6 @@ begin with:
   python -m tinytrain summary     its layers, shapes, parameters and receptive fields
   python -m tinytrain train --dataset synthetic --epochs 2     without data or network
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are ours: one line, exit status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -239,36 +232,3 @@ def command(
     commands: argparse._SubParsersAction, name: str, help: str, description: str
 ) -> argparse.ArgumentParser:
     return commands.add_parser(name, help=help, description=description, allow_abbrev=False)
-
-
-def checked(convert: Callable[[str], float], allowed: str, test: Callable[[float], bool]):
-    """An argparse type that says what is allowed when a value is not."""
-
-    def parse(text: str) -> float:
-        try:
-            value = convert(text)
-        except ValueError:
-            value = None
-        if value is None or not test(value):
-            raise argparse.ArgumentTypeError(f"expected {allowed}, got {text!r}")
-        return value
-
-    return parse
-
-
-LARGEST = 10**6
-positive = checked(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
-natural = checked(int, f"a whole number from 0 to {LARGEST}", lambda n: 0 <= n <= LARGEST)
-rate = checked(float, "a number above 0, at most 1e30", lambda value: 0 < value <= 1e30)
-
-
-def seed_list(text: str) -> list[int]:
-    """The argparse type of "1-5,9": each number once, in order."""
-    numbers: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        low, high = natural(first), natural(last or first)
-        if low > high or high - low > 1000:
-            raise argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")
-        numbers.update(range(low, high + 1))
-    return sorted(numbers)
