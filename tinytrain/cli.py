@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tinytrain import __version__
 from tinytrain.arguments import Parser, natural, positive, rate, seed_list
-from tinytrain.errors import exit_status
+from tinytrain.errors import UsageError, exit_status
 from tinytrain.recipes import RECIPES
 
 EPILOG = """\
@@ -32,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
 
     def run() -> None:
-        options = parser().parse_args(arguments)
+        options, unknown = parser().parse_known_args(arguments)
+        if unknown:
+            allowed = " ".join(options.parser.format_usage().split())
+            raise UsageError(f"{unknown[0]}: not known here; {allowed}")
         options.arguments = list(sys.argv[1:] if arguments is None else arguments)
         from tinytrain import commands  # here, because it imports torch
 
@@ -231,4 +234,6 @@ def add_machine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
 def command(
     commands: argparse._SubParsersAction, name: str, help: str, description: str
 ) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=help, description=description, allow_abbrev=False)
+    parser = commands.add_parser(name, help=help, description=description, allow_abbrev=False)
+    parser.set_defaults(parser=parser)
+    return parser

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 class SGD:
-    """Stochastic gradient descent with momentum, as `torch.optim.SGD`.
+    """Stochastic gradient descent with momentum, as torch's own.
 
     With gradient g (plus weight_decay · θ), momentum μ and dampening τ:
 
@@ -80,7 +80,7 @@ class SGD:
 
 
 class Adam:
-    """Adam, as `torch.optim.Adam`; with `decoupled_weight_decay`, as `torch.optim.AdamW`.
+    """Adam, as torch's own; with `decoupled_weight_decay`, as torch's AdamW.
 
     With gradient g (plus weight_decay · θ) at step t:
 

@@ -20,7 +20,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepLR:
-    """×`gamma` every `step_size` epochs, as `torch.optim.lr_scheduler.StepLR`."""
+    """The rate times `gamma` every `step_size` epochs, as torch's own."""
 
     step_size: int
     gamma: float = 0.1
