@@ -42,14 +42,14 @@ def build_net(seed):
     )
 
 
-def train(data, seed=1, epochs=15, batch_size=64, lr=0.02):
+def train(data, seed=1, epochs=15, batch_size=128, lr=0.03):
     """Train and test; yields the mean training loss and the test score of every epoch."""
     net = build_net(seed)
     log.print_net(net)
     optimizer = optim.Adam(net.parameters(), lr)
     schedule = optim.WarmupLinear(epochs, warmup=0.2)
-    average = optim.ExponentialAverage(net, decay=0.998)
-    augmentation = augment.Augmentation(rotation=10, shift=2, scale=0.1, shear=0.1)
+    average = optim.ExponentialAverage(net, decay=0.996)
+    augmentation = augment.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15)
 
     for epoch in range(1, epochs + 1):
         shuffle = streams.generator(seed, "shuffle", epoch)

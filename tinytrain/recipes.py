@@ -44,14 +44,13 @@ class Recipe:
 RECIPES = {
     # Holds the target: a rate that rises, then falls to zero, and weights averaged along the path.
     "final": Recipe(
-        batch_size=64,
-        lr=0.02,
+        lr=0.03,
         schedule="warmup-linear",
-        rotation=10,
-        shift=2,
-        scale=0.1,
-        shear=0.1,
-        average=0.998,
+        rotation=8,
+        shift=1.5,
+        scale=0.08,
+        shear=0.15,
+        average=0.996,
     ),
     # The curriculum's last rung: Adam, a rate that falls in steps, rotation only.
     "reference": Recipe(dropout=0.01, schedule="step", rotation=7),
