@@ -12,7 +12,7 @@ from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
 from tinytrain.recipes import RECIPES, Recipe
 
-QUICK = replace(RECIPES["final"], epochs=2, dropout=0.1, erase=0.3)
+QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1, erase=0.3)
 
 
 def history(training):
