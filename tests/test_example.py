@@ -22,10 +22,10 @@ def load():
 
 
 def test_it_is_the_recipe_of_train(tiny):
-    training = build.training(replace(RECIPES["final"], epochs=3), seed=5)
+    training = build.training(replace(RECIPES["final"], epochs=3, batch_size=20), seed=5)
     for _ in loop.fit(training, tiny):
         pass
-    epochs = load().train(tiny, seed=5, epochs=3)
+    epochs = load().train(tiny, seed=5, epochs=3, batch_size=20)
     for ours, (loss, score) in zip(training.history, epochs, strict=True):
         assert loss == pytest.approx(ours.train_loss, rel=1e-4)
         assert score.loss == pytest.approx(ours.test_loss, rel=1e-4)
