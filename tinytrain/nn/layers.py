@@ -131,8 +131,8 @@ class Dropout2d(Module):
         return functional.dropout2d(input, self.p, self.training, self.generator)
 
 
-class MaxPool2d(Module):
-    """The maximum of every window; `stride` is `kernel_size` unless it is given."""
+class Pool2d(Module):
+    """What both poolings hold; `stride` is `kernel_size` unless it is given."""
 
     def __init__(
         self,
@@ -143,23 +143,17 @@ class MaxPool2d(Module):
         self.kernel_size = functional.pair(kernel_size)
         self.stride = functional.pair(kernel_size if stride is None else stride)
         self.padding = functional.pair(padding)
+
+
+class MaxPool2d(Pool2d):
+    """The maximum of every window: (N, C, H, W) to (N, C, H', W')."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.max_pool2d(input, self.kernel_size, self.stride, self.padding)
 
 
-class AvgPool2d(Module):
-    """The mean of every window; `stride` is `kernel_size` unless it is given."""
-
-    def __init__(
-        self,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] | None = None,
-        padding: int | tuple[int, int] = 0,
-    ) -> None:
-        self.kernel_size = functional.pair(kernel_size)
-        self.stride = functional.pair(kernel_size if stride is None else stride)
-        self.padding = functional.pair(padding)
+class AvgPool2d(Pool2d):
+    """The mean of every window: (N, C, H, W) to (N, C, H', W')."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.avg_pool2d(input, self.kernel_size, self.stride, self.padding)
