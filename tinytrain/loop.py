@@ -117,7 +117,7 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
 
 
 @torch.no_grad()
-def evaluate(net: Module, split: Split, mean: float, std: float, batch_size: int = 1000) -> Score:
+def evaluate(net: Module, split: Split, mean: float, std: float, batch_size: int = 250) -> Score:
     """The loss and accuracy of `net` on every image of `split` once, unaugmented.
 
     The net is in evaluation mode meanwhile, and afterwards as it was.

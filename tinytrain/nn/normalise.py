@@ -11,8 +11,9 @@ d = x − mean, y = weight · r · d + bias and the gradient g of y:
     ∂bias = Σ g        ∂weight = r Σ g d
     ∂x    = weight · r · (g − ∂bias / n − d · r · ∂weight / n)
 
-(Ioffe and Szegedy, "Batch normalization", 2015, give it in steps.) The last line is
-a · g + b · d + c with a, b and c that depend on the channel only: two passes.
+(Ioffe and Szegedy, "Batch normalization", 2015, give it in steps.) The output is scale · x + shift
+and the last line a · g + b · x + c, with numbers that depend on the channel only: the forward
+writes to memory once, the backward twice.
 """
 
 from __future__ import annotations
@@ -31,23 +32,22 @@ def rows(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).view(-1, places * channels)
 
 
-def channel_mean(values: Tensor, channels: int) -> Tensor:
-    """The mean of every channel, (C,), over rows of k·C columns."""
-    sums = values.sum(0).view(-1, channels).sum(0)
-    return sums.div_(values.numel() // channels)
+def repeated(values: Tensor, *numbers: Tensor) -> Tensor:
+    """Numbers a channel, each (C,), repeated along the k·C columns of `values`; one row each."""
+    return torch.stack(numbers).repeat(1, values.shape[1] // len(numbers[0]))
 
 
-def repeated(numbers: Tensor, values: Tensor) -> Tensor:
-    """A number a channel, (..., C), repeated along the k·C columns of `values`."""
-    return numbers.repeat(*[1] * (numbers.ndim - 1), values.shape[1] // numbers.shape[-1])
+def channel_mean_and_variance(values: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of every channel, each (C,), over rows of k·C columns.
 
-
-def scale_and_shift(
-    values: Tensor, scale: Tensor, shift: Tensor, output: Tensor | None = None
-) -> Tensor:
-    """values · scale + shift, into `output`: rows of k·C columns, scale and shift (C,)."""
-    both = repeated(torch.stack((scale, shift)), values)
-    return torch.addcmul(both[1], values, both[0], out=output)
+    torch's kernel gives them for every column, as if a column were a channel. The variance of all
+    is then the mean of the columns' variances plus the variance of their means.
+    """
+    image = values.T[None, :, :, None]
+    means, variances = torch.batch_norm_update_stats(image, None, None, 0.0)
+    means, variances = means.view(-1, channels), variances.view(-1, channels)
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
 
 
 class Normalise(torch.autograd.Function):
@@ -58,31 +58,33 @@ class Normalise(torch.autograd.Function):
         ctx, input: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, ...]:
         values = rows(input)
-        mean = channel_mean(values, len(weight))
-        centred = values - repeated(mean, values)
-        var = channel_mean(centred * centred, len(weight))
+        mean, var = channel_mean_and_variance(values, len(weight))
         inverse = torch.rsqrt(var + eps)
+        scale = weight * inverse
         output = torch.empty_like(input)
-        scale_and_shift(centred, weight * inverse, bias, output=rows(output))
-        ctx.save_for_backward(centred, weight, inverse)
+        scale_row, shift_row = repeated(values, scale, bias - mean * scale)
+        torch.addcmul(shift_row, values, scale_row, out=rows(output))
+        ctx.save_for_backward(input, mean, inverse, scale)
         ctx.mark_non_differentiable(mean, var)
         return output, mean, var
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
-        centred, weight, inverse = ctx.saved_tensors
+        input, mean, inverse, scale = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        above = rows(gradient)
-        bias_mean = channel_mean(above, len(weight))
-        weight_mean = channel_mean(above * centred, len(weight)).mul_(inverse)
-        scale = weight * inverse
+        values, above = rows(input), rows(gradient)
+        products = torch.stack((above.sum(0), (above * values).sum(0)))
+        bias_gradient, product = products.view(2, -1, len(mean)).sum(1)
+        weight_gradient = (product - mean * bias_gradient) * inverse
+        places = gradient.numel() // len(mean)
+        slope = -scale * inverse * weight_gradient / places
+        offset = -scale * bias_gradient / places - slope * mean
+        scale_row, slope_row, offset_row = repeated(values, scale, slope, offset)
         input_gradient = torch.empty_like(gradient)
-        below = rows(input_gradient)
-        scale_and_shift(centred, scale * inverse * -weight_mean, scale * -bias_mean, output=below)
-        below.addcmul_(above, repeated(scale, above))
-        places = gradient.numel() // len(weight)
-        return input_gradient, weight_mean * places, bias_mean * places, None
+        below = torch.addcmul(offset_row, values, slope_row, out=rows(input_gradient))
+        below.addcmul_(above, scale_row)
+        return input_gradient, weight_gradient, bias_gradient, None
 
 
 def batch_norm(
@@ -104,7 +106,9 @@ def batch_norm(
     input = input.contiguous(memory_format=torch.channels_last)
     if not training:
         scale = weight * torch.rsqrt(running_var + eps)
-        output = scale_and_shift(rows(input), scale, bias - running_mean * scale)
+        values = rows(input)
+        scale_row, shift_row = repeated(values, scale, bias - running_mean * scale)
+        output = torch.addcmul(shift_row, values, scale_row)
         count, channels, height, width = input.shape
         return output.view(count, height, width, channels).permute(0, 3, 1, 2)
     count = input.numel() // len(weight)
