@@ -8,22 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain.seeds import student_t, summarise, table
-from tinytrain.training import Epoch
-
-
-def history(accuracies):
-    return [
-        Epoch(number, 0.0, 0.0, 0.0, 0.0, 0, 0, accuracy, accuracy, 0.0)
-        for number, accuracy in enumerate(accuracies, 1)
-    ]
-
 
 percent = st.integers(9800, 10000).map(lambda hundredths: hundredths / 100)
 
 
 @given(st.lists(st.lists(percent, min_size=5, max_size=7), min_size=2, max_size=9))
 def test_summary(seeds):
-    summary = summarise([history(accuracies) for accuracies in seeds])
+    summary = summarise(seeds)
     means = [statistics.mean(accuracies[-5:]) for accuracies in seeds]
     assert summary.mean == pytest.approx(statistics.mean(means))
     assert summary.deviation == pytest.approx(statistics.stdev(means), abs=1e-9)
@@ -41,5 +32,5 @@ def test_student_t_against_the_printed_table(freedom, exact):
 
 
 def test_one_seed_has_no_spread():
-    assert math.isnan(summarise([history([99.5] * 5)]).deviation)
-    assert "1 of 1" in table([7], [history([99.5] * 5)])
+    assert math.isnan(summarise([[99.5] * 5]).deviation)
+    assert "1 of 1" in table({7: [99.5] * 5})

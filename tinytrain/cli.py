@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_train(commands)
     add_seeds(commands)
+    add_ladder(commands)
     add_evaluate(commands)
     add_summary(commands)
     add_data(commands)
@@ -114,15 +115,36 @@ def add_seeds(commands: argparse._SubParsersAction) -> None:
         "where it was interrupted. Leaves record.json beside the runs.",
     )
     add_recipe_options(seeds)
-    seeds.add_argument(
-        "--seeds", type=seed_list, default=list(range(1, 6)), metavar="1-5", help="such as 1-5,9"
+    add_seeds_options(seeds, "1-5", "runs/seeds-DATASET-RECIPE")
+
+
+def add_ladder(commands: argparse._SubParsersAction) -> None:
+    ladder = command(
+        commands,
+        "ladder",
+        "climb the curriculum, rung by rung",
+        "Without a rung: list all, with what each changes and what was measured. With rungs, or "
+        "--all: train them, as many seeds as you say; the same command goes on where it was "
+        "interrupted. 'ladder diff net6 net7' shows what differs between two.",
     )
-    seeds.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
-    data = add_data_options(seeds)
+    ladder.add_argument("rungs", nargs="*", metavar="RUNG", help="net1 … net9_3, reference, …")
+    ladder.add_argument("--list", action="store_true", help="list them instead of training")
+    ladder.add_argument("--all", action="store_true", help="all rungs")
+    add_seeds_options(ladder, "1", "runs/ladder")
+
+
+def add_seeds_options(parser: argparse.ArgumentParser, seeds: str, folder: str) -> None:
+    group = parser.add_argument_group("runs")
+    group.add_argument(
+        "--seeds", type=seed_list, default=seed_list(seeds), metavar="1-5", help="such as 1-5,9"
+    )
+    group.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
+    group.add_argument("--run-dir", type=Path, help=f"the folder of all runs (default: {folder})")
+    group.add_argument(
+        "--records", type=Path, help="a folder for the records (default: beside the runs)"
+    )
+    data = add_data_options(parser)
     add_holdout_option(data)
-    seeds.add_argument(
-        "--run-dir", type=Path, help="the folder of all runs (default: runs/seeds-DATASET-RECIPE)"
-    )
 
 
 def add_evaluate(commands: argparse._SubParsersAction) -> None:

@@ -10,31 +10,71 @@ import torch
 
 from tinytrain import build, flags, log, loop, mnist, nets, plots, runs
 from tinytrain import seeds as many_seeds
+from tinytrain.course import ladder as course
+from tinytrain.course import records
+from tinytrain.errors import UsageError
 from tinytrain.nn.receptive_field import measured_field, receptive_field
-from tinytrain.recipes import RECIPES
+from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import train
 
-__all__ = ["data", "evaluate", "plot", "seeds", "summary", "train"]
+__all__ = ["data", "evaluate", "ladder", "plot", "seeds", "summary", "train"]
 
 
 def seeds(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as record.json."""
     recipe = flags.override(RECIPES[options.recipe], options)
-    build.training(recipe, 0)  # a wrong value is told before anything starts
-    mnist.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
     folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}-{options.recipe}"
-    many_seeds.require_same_recipe(folder, options.seeds, recipe, options.dataset, options.holdout)
-    arguments = [f"--recipe={options.recipe}", f"--dataset={options.dataset}"]
-    for flag in ("net", "epochs", "batch_size", "lr", "data_dir", "holdout"):
+    arguments = [f"--recipe={options.recipe}"]
+    for flag in ("net", "epochs", "batch_size", "lr"):
         value = getattr(options, flag)
         if value:
             arguments.append(f"--{flag.replace('_', '-')}={value}")
-    many_seeds.train_all(folder, options.seeds, recipe.epochs, options.jobs, arguments)
+    train_seeds(options, {folder: (recipe, arguments)})
+
+
+def ladder(options: argparse.Namespace) -> None:
+    """List the rungs, show the difference between two, or train some of them."""
+    if options.rungs[:1] == ["diff"]:
+        if len(options.rungs) != 3:
+            raise UsageError("ladder diff: expected two rungs, such as: ladder diff net6 net7")
+        print(course.diff(*map(course.rung, options.rungs[1:])))
+        return
+    rungs = course.climb() if options.all else [course.rung(name) for name in options.rungs]
+    if options.list or not rungs:
+        print(course.listing(rungs or course.climb()))
+        return
+    root = options.run_dir or Path("runs") / "ladder"
+    train_seeds(
+        options, {root / rung.name: (rung.recipe, [f"--recipe={rung.name}"]) for rung in rungs}
+    )
+
+
+def train_seeds(
+    options: argparse.Namespace, recipes: dict[Path, tuple[Recipe, list[str]]]
+) -> None:
+    """Train recipes, each in its folder, with every seed; print a table and keep a record each."""
+    mnist.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
+    shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
+    shared += [f"--data-dir={options.data_dir}"] if options.data_dir else []
+    jobs = []
+    for folder, (recipe, arguments) in recipes.items():
+        build.training(recipe, 0)  # a wrong value is told before anything starts
+        many_seeds.require_same_recipe(
+            folder, options.seeds, recipe, options.dataset, options.holdout
+        )
+        jobs += many_seeds.jobs_of(folder, options.seeds, recipe.epochs, [*arguments, *shared])
+    many_seeds.train_all(jobs, options.jobs)
     command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
-    runs.write(folder / "record.json", many_seeds.record(folder, options.seeds, command))
-    histories = [runs.load_history(folder / f"seed-{seed}") for seed in options.seeds]
-    print(many_seeds.table(options.seeds, histories))
-    print(f"The record is {folder / 'record.json'}")
+    for folder in recipes:
+        path = folder / "record.json"
+        if options.records:
+            path = options.records / f"{folder.name}.json"
+        runs.write(path, records.collect(folder, options.seeds, command))
+        histories = {seed: runs.load_history(folder / f"seed-{seed}") for seed in options.seeds}
+        accuracies = {
+            seed: [epoch.test_accuracy for epoch in history] for seed, history in histories.items()
+        }
+        print(f"{folder.name}\n{many_seeds.table(accuracies)}\nThe record is {path}\n")
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -1,6 +1,8 @@
 """The nets of the curriculum, each as a function that builds it.
 
-A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10).
+A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
+initial weights, and its dropout, from `generator`. Net4 on are made of one brick: a convolution
+without bias, batch norm (whose shift does what a bias would), ReLU, dropout of whole channels.
 """
 
 from __future__ import annotations
@@ -12,46 +14,201 @@ import torch
 from tinytrain import nn
 from tinytrain.errors import UsageError
 
+Generator = torch.Generator | None
 
-def net9_3(dropout: float = 0.0, generator: torch.Generator | None = None) -> nn.Sequential:
-    """The final net: 7,934 parameters.
 
-    Two 3×3 convolutions see strokes, a 1×1 convolution and a pooling condense them, three more 3×3
-    convolutions see digits, and the mean over the 8×8 places that are left decides. No convolution
-    has a bias: batch norm's shift does that. Initial weights and dropout are drawn from
-    `generator`.
-    """
+def block(
+    inputs: int,
+    outputs: int,
+    generator: Generator,
+    *,
+    padding: int = 0,
+    norm: bool = True,
+    dropout: float | None = None,
+) -> list[nn.Module]:
+    """A 3×3 convolution and what follows it: batch norm, ReLU, and dropout unless it is None."""
+    layers = [nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False, generator=generator)]
+    layers += [nn.BatchNorm2d(outputs)] if norm else []
+    layers += [nn.ReLU(inplace=True)]
+    layers += [] if dropout is None else [nn.Dropout2d(dropout, generator=generator)]
+    return layers
 
-    def conv(inputs: int, outputs: int, kernel_size: int = 3, padding: int = 0) -> nn.Conv2d:
-        return nn.Conv2d(
-            inputs, outputs, kernel_size, padding=padding, bias=False, generator=generator
-        )
 
-    def block(inputs: int, outputs: int, padding: int = 0) -> list[nn.Module]:
-        return [
-            conv(inputs, outputs, padding=padding),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-            nn.Dropout2d(dropout, generator=generator),
-        ]
+def mix(inputs: int, outputs: int, generator: Generator) -> nn.Conv2d:
+    """A 1×1 convolution: at each place, `outputs` weighted sums of the channels."""
+    return nn.Conv2d(inputs, outputs, 1, bias=False, generator=generator)
 
+
+def fully_connected(sizes: list[int], generator: Generator) -> list[nn.Module]:
+    """Linear layers from size to size with ReLU between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(inputs, outputs, generator=generator), nn.ReLU(inplace=True)]
+    return layers[:-1]
+
+
+def with_scores(stages: dict[str, nn.Module]) -> nn.Sequential:
+    """A net of `stages` and, after them, the log-probabilities of the classes."""
+    return nn.Sequential({**stages, "flatten": nn.Flatten(), "log_softmax": nn.LogSoftmax()})
+
+
+def net1(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Fully connected, 784-128-64-16-10: 109,946 parameters. Knows nothing of neighbourhood."""
+    linear = fully_connected([784, 128, 64, 16, 10], generator)
+    stages = {"flatten": nn.Flatten(), "linear": nn.Sequential(*linear)}
+    return nn.Sequential({**stages, "log_softmax": nn.LogSoftmax()})
+
+
+def wide_convolutions(generator: Generator) -> nn.Sequential:
+    """What Net2 and Net3 share: (N, 1, 28, 28) to (N, 128, 1, 1)."""
+    plain = {"generator": generator, "norm": False}
     return nn.Sequential(
+        *[*block(1, 32, **plain), nn.MaxPool2d(2)],
+        *[*block(32, 64, **plain), nn.MaxPool2d(2)],
+        *[*block(64, 128, **plain), nn.AvgPool2d(3)],
+    )
+
+
+def net2(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Convolutions 32-64-128, then linear layers 128-64-32-10: 103,114 parameters."""
+    conv = wide_convolutions(generator)
+    linear = nn.Sequential(*fully_connected([128, 64, 32, 10], generator))
+    stages = {"conv": conv, "flatten": nn.Flatten(), "linear": linear}
+    return nn.Sequential({**stages, "log_softmax": nn.LogSoftmax()})
+
+
+def net3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net2 with one 1×1 convolution in place of the linear layers: 93,728 parameters."""
+    return with_scores({"conv": wide_convolutions(generator), "scores": mix(128, 10, generator)})
+
+
+def squeezed(widths: list[list[int]], squeezes: list[int], generator: Generator) -> nn.Sequential:
+    """Net4 and Net5: padded 3×3 convolutions, squeezed by 1×1 and pooled, then 3×3 to 10."""
+    stages: dict[str, nn.Module] = {}
+    channels = 1
+    for number, (stage, squeeze) in enumerate(zip(widths, squeezes, strict=True), 1):
+        layers: list[nn.Module] = []
+        for width in stage:
+            layers += block(channels, width, generator, padding=1, norm=False)
+            channels = width
+        stages[f"conv{number}"] = nn.Sequential(*layers)
+        stages[f"trans{number}"] = nn.Sequential(
+            mix(channels, squeeze, generator), nn.MaxPool2d(2)
+        )
+        channels = squeeze
+    stages["scores"] = nn.Conv2d(channels, 10, 3, padding=1, bias=False, generator=generator)
+    return with_scores({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
+
+
+def net4(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """3×3 16-32, 1×1 16, pool, 3×3 32-64, 1×1 16, pool, 3×3 10, average: 30,768 parameters."""
+    return squeezed([[16, 32], [32, 64]], [16, 16], generator)
+
+
+def net5(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """3×3 16-64, 1×1 32, pool, 3×3 128, 1×1 64, pool, 3×3 10, average: 62,224 parameters."""
+    return squeezed([[16, 64], [128]], [32, 64], generator)
+
+
+def lean(
+    first: int,
+    second: list[int],
+    generator: Generator,
+    *,
+    norm: bool = True,
+    dropout: float | None = None,
+    last_padding: int = 0,
+) -> nn.Sequential:
+    """The skeleton from Net6 on: 3×3 8-`first`, 1×1 10, pool, 3×3 `second`, 1×1 10, average.
+
+    Two 3×3 convolutions see strokes, a 1×1 convolution and a pooling condense them, more 3×3
+    convolutions see digits, and the mean over the places that are left decides.
+    """
+    brick = {"generator": generator, "norm": norm, "dropout": dropout}
+    widths = list(zip([10, *second], second))
+    conv2 = [block(inputs, outputs, **brick) for inputs, outputs in widths[:-1]]
+    conv2.append(block(*widths[-1], padding=last_padding, **brick))
+    return with_scores(
         {
-            "conv1": nn.Sequential(*block(1, 8), *block(8, 11)),
-            "trans1": nn.Sequential(conv(11, 10, kernel_size=1), nn.MaxPool2d(2)),
-            "conv2": nn.Sequential(*block(10, 12), *block(12, 14), *block(14, 31, padding=1)),
-            "trans2": nn.Sequential(conv(31, 10, kernel_size=1)),
+            "conv1": nn.Sequential(*block(1, 8, **brick), *block(8, first, **brick)),
+            "trans1": nn.Sequential(mix(first, 10, generator), nn.MaxPool2d(2)),
+            "conv2": nn.Sequential(*sum(conv2, [])),
+            "trans2": nn.Sequential(mix(second[-1], 10, generator)),
             "gap": nn.AdaptiveAvgPool2d(1),
-            "flatten": nn.Flatten(),
-            "log_softmax": nn.LogSoftmax(),
         }
     )
 
 
-NETS: dict[str, Callable[..., nn.Module]] = {"net9_3": net9_3}
+def net6(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """The lean skeleton without batch norm: 7,964 parameters."""
+    return lean(10, [12, 14, 16, 16], generator, norm=False)
 
 
-def build(name: str, dropout: float = 0.0, generator: torch.Generator | None = None) -> nn.Module:
+def net7(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net6 with batch norm after every 3×3 convolution: 8,116 parameters."""
+    return lean(10, [12, 14, 16, 16], generator)
+
+
+def net8(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net7 with dropout of channels after every ReLU: 8,116 parameters."""
+    return lean(10, [12, 14, 16, 16], generator, dropout=dropout)
+
+
+def net9(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net8 with one padded 3×3 14→31 in place of its last two convolutions: 7,850 parameters."""
+    return lean(10, [12, 14, 31], generator, dropout=dropout, last_padding=1)
+
+
+def net9_3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """The final net: Net9 with 11 channels in place of 10 before the pooling. 7,934 parameters."""
+    return lean(11, [12, 14, 31], generator, dropout=dropout, last_padding=1)
+
+
+def pooled_late(widths: list[list[int]], dropout: float, generator: Generator) -> nn.Sequential:
+    """Stages of padded blocks with a pooling between two; a 1×1 convolution, and the average.
+
+    Padding and late pooling keep the images large for longer, so that each weight is used at more
+    places: parameters are what is scarce here, arithmetic is not.
+    """
+    stages: dict[str, nn.Module] = {}
+    channels = 1
+    for number, stage in enumerate(widths, 1):
+        layers: list[nn.Module] = []
+        for width in stage:
+            layers += block(channels, width, generator, padding=1, dropout=dropout)
+            channels = width
+        stages[f"conv{number}"] = nn.Sequential(*layers)
+        if number < len(widths):
+            stages[f"pool{number}"] = nn.MaxPool2d(2)
+    stages["scores"] = mix(channels, 10, generator)
+    return with_scores({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
+
+
+def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """10-11, pool, 12-13, pool, 14-15: 7,500 parameters. More accuracy than the final net's."""
+    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator)
+
+
+def late3990(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """6-8, pool, 8-10, pool, 10-12: 3,990 parameters. Half of the allowance."""
+    return pooled_late([[6, 8], [8, 10], [10, 12]], dropout, generator)
+
+
+def late3092(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """5-7, pool, 8-8, pool, 9-10: 3,092 parameters. How few are enough?"""
+    return pooled_late([[5, 7], [8, 8], [9, 10]], dropout, generator)
+
+
+NETS: dict[str, Callable[..., nn.Sequential]] = {
+    net.__name__: net
+    for net in (
+        *(net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3),
+        *(late7500, late3990, late3092),
+    )
+}
+
+
+def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """The net called `name`; raises UsageError where there is none of that name."""
     if name not in NETS:
         raise UsageError(f"--net {name}: no such net; there is {', '.join(NETS)}")

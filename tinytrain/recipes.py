@@ -7,7 +7,8 @@ optimizer and a schedule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,38 @@ class Recipe:
     average: float = 0.0
 
 
-RECIPES = {
-    # Holds the target: a rate that rises, then falls to zero, and weights averaged along the path.
-    "final": Recipe(
-        lr=0.03,
-        schedule="warmup-linear",
-        rotation=8,
-        shift=1.5,
-        scale=0.08,
-        shear=0.15,
-        average=0.996,
-    ),
-    # The curriculum's last rung: Adam, a rate that falls in steps, rotation only.
-    "reference": Recipe(dropout=0.01, schedule="step", rotation=7),
+# The curriculum, rung by rung: what each changes in the recipe of the one before. The rate of SGD,
+# its momentum and the angle are this project's choices, where the curriculum gives none.
+LADDER: dict[str, dict[str, Any]] = {
+    "net1": {"net": "net1", "optimizer": "sgd", "lr": 0.03, "momentum": 0.9, "schedule": "step"},
+    "net2": {"net": "net2"},
+    "net3": {"net": "net3"},
+    "net4": {"net": "net4"},
+    "net5": {"net": "net5"},
+    "net6": {"net": "net6"},
+    "net7": {"net": "net7"},
+    "net8": {"net": "net8", "dropout": 0.1},
+    "net8_1": {"dropout": 0.01},
+    "net9": {"net": "net9"},
+    "net9-rotation": {"rotation": 7},
+    "net9_3": {"net": "net9_3"},
+    "reference": {"optimizer": "adam", "lr": 0.01, "momentum": 0.0},
+    # Here the curriculum ends, and tinytrain's own rungs begin.
+    "falling": {"schedule": "warmup-linear", "lr": 0.03},
+    "averaged": {"average": 0.996},
+    "final": {"dropout": 0.0, "rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.15},
+    "late7500": {"net": "late7500"},
+    "late3990": {"net": "late3990"},
+    "late3092": {"net": "late3092"},
 }
+
+
+def climb(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
+    """The recipe of every rung, from its changes against the one before."""
+    recipe, recipes = Recipe(), {}
+    for name, change in changes.items():
+        recipe = recipes[name] = replace(recipe, **change)
+    return recipes
+
+
+RECIPES = climb(LADDER)

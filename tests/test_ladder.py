@@ -1,0 +1,104 @@
+"""The curriculum's facts: parameters, shapes and receptive fields, worked out by hand."""
+
+import pytest
+
+from tinytrain import cli, nets
+from tinytrain.course import ladder, records
+from tinytrain.course.lessons import LESSONS, STEPS
+from tinytrain.errors import UsageError
+from tinytrain.nn.receptive_field import receptive_field
+from tinytrain.recipes import LADDER, RECIPES
+
+PARAMETERS = [109946, 103114, 93728, 30768, 62224, 7964, 8116, 8116, 8116, 7850, 7850, 7934, 7934]
+
+# Channels × side : receptive field, after every convolution and pooling.
+WIDE = "32×26:3 32×13:4 64×11:8 64×5:10 128×3:18 128×1:26"
+LEAN = "8×26:3 10×24:5 10×24:5 10×12:6 12×10:10 14×8:14 16×6:18 16×4:22 10×4:22 10×1:28"
+GEOMETRY = {
+    "net1": "",
+    "net2": WIDE,
+    "net3": f"{WIDE} 10×1:26",
+    "net4": "16×28:3 32×28:5 16×28:5 16×14:6 32×14:10 64×14:14 16×14:14 16×7:16 10×7:24 10×1:48",
+    "net5": "16×28:3 64×28:5 32×28:5 32×14:6 128×14:10 64×14:10 64×7:12 10×7:20 10×1:44",
+    "net6": LEAN,
+    "net7": LEAN,
+    "net8": LEAN,
+    "net9": "8×26:3 10×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:18 10×8:18 10×1:32",
+    "net9_3": "8×26:3 11×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:18 10×8:18 10×1:32",
+    "late7500": "10×28:3 11×28:5 11×14:6 12×14:10 13×14:14 13×7:16 14×7:24 15×7:32 10×7:32 10×1:56",
+    "late3990": "6×28:3 8×28:5 8×14:6 8×14:10 10×14:14 10×7:16 10×7:24 12×7:32 10×7:32 10×1:56",
+    "late3092": "5×28:3 7×28:5 7×14:6 8×14:10 8×14:14 8×7:16 9×7:24 10×7:32 10×7:32 10×1:56",
+}
+
+
+def channels(net):
+    """The channels after every convolution and pooling."""
+    found, last = [], 1
+    for layer in net.modules():
+        kind = type(layer).__name__
+        last = layer.out_channels if kind == "Conv2d" else last
+        found += [last] if kind == "Conv2d" or kind.endswith("Pool2d") else []
+    return found
+
+
+@pytest.mark.parametrize("name", nets.NETS)
+def test_shapes_and_receptive_fields(name):
+    net = nets.build(name)
+    fields = receptive_field(net)[1:]
+    widths = channels(net)[: len(fields)]
+    found = [f"{w}×{field.size}:{field.field}" for w, field in zip(widths, fields, strict=True)]
+    assert " ".join(found) == GEOMETRY[name]
+
+
+def test_parameters_of_the_thirteen_rungs():
+    assert [rung.parameters for rung in ladder.climb()][:13] == PARAMETERS
+
+
+def test_every_rung_has_a_lesson_and_changes_something():
+    assert list(LESSONS) == list(LADDER)
+    assert [lesson.step for lesson in LESSONS.values()] == sorted(
+        lesson.step for lesson in LESSONS.values()
+    )
+    assert {lesson.step for lesson in LESSONS.values()} == set(STEPS)
+    recipes = [RECIPES[name] for name in LADDER]
+    assert all(a != b for a, b in zip(recipes, recipes[1:], strict=False))
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(records.FOLDER.glob("*.json"))])
+def test_records_are_of_the_present_nets_and_recipes(name):
+    record = records.load(name)
+    assert record.is_of(RECIPES[name]), f"measure it again: {record.command}"
+    assert (record.dataset, record.holdout) == ("mnist", 0)
+    for columns in record.seeds.values():
+        assert {len(column) for column in columns.values()} == {record.recipe.epochs}
+
+
+def test_a_record_notices_another_recipe_and_another_net():
+    assert records.fingerprint(RECIPES["net8"]) == records.fingerprint(RECIPES["net8_1"])
+    prints = {records.fingerprint(recipe) for recipe in RECIPES.values()}
+    assert len(prints) == len({recipe.net for recipe in RECIPES.values()})
+
+
+def test_the_list(capsys):
+    assert cli.main(["ladder", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [int(line.split()[2].replace(",", "")) for line in lines[:13]] == PARAMETERS
+
+
+def test_the_difference_between_two_rungs(capsys):
+    assert cli.main(["ladder", "diff", "net6", "net7"]) == 0
+    shown = capsys.readouterr().out
+    assert "net: net6 → net7" in shown and "7,964 → 8,116 (+152)" in shown
+    added = [line for line in shown.splitlines() if "|" in line]
+    assert len(added) == 6 and all("BatchNorm2d" in line for line in added)
+
+
+@pytest.mark.parametrize("words", [["nothing"], ["diff", "net6"], ["diff", "net6", "nothing"]])
+def test_wrong_rungs(words, capsys):
+    assert cli.main(["ladder", *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_unknown_rung():
+    with pytest.raises(UsageError, match="net9_3"):
+        ladder.rung("net10")

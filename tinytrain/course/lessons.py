@@ -1,0 +1,165 @@
+"""The lessons, rung by rung: why the rung is there, and what to take from it.
+
+A rung is a recipe with a lesson. What it changes is in `recipes.LADDER`; what came out is computed
+from its record. Here is only what a teacher says: no figure in these texts was measured, so none
+of them can go stale, and a claim stands here only where the measured difference exceeds its
+spread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is said about a rung: what changed, what it was to show, what it did show."""
+
+    step: int
+    title: str
+    change: str
+    target: str
+    analysis: str = ""
+
+
+STEPS = {
+    1: "The right skeleton",
+    2: "Lighter",
+    3: "Batch norm",
+    4: "Regularisation",
+    5: "Capacity in the right place",
+    6: "Augmentation",
+    7: "The optimizer",
+    8: "Holding it",
+    9: "Fewer parameters, more use of each",
+}
+
+LESSONS = {
+    "net1": Lesson(
+        1,
+        "Net1",
+        "Four linear layers, 784-128-64-16-10, with ReLU between them. SGD with momentum 0.9 at a "
+        "rate of 0.03, times 0.1 every six epochs; no augmentation. The same training is kept "
+        "until step 6.",
+        "A first net that trains, to have something to compare with.",
+    ),
+    "net2": Lesson(
+        1,
+        "Net2",
+        "3×3 convolutions with 32, 64 and 128 channels see the image first; three linear layers "
+        "decide.",
+        "Let the net know what a neighbourhood is, with no more parameters.",
+    ),
+    "net3": Lesson(
+        1,
+        "Net3",
+        "One 1×1 convolution takes the place of the three linear layers.",
+        "Show that after the convolutions there is nothing left for linear layers to do.",
+    ),
+    "net4": Lesson(
+        1,
+        "Net4",
+        "Narrower padded convolutions, squeezed by 1×1 convolutions before each pooling, and a "
+        "global average at the end. Width, padding and head change together: the curriculum "
+        "takes this step at once.",
+        "The skeleton of all later nets: see edges, squeeze, see shapes, squeeze, average.",
+    ),
+    "net5": Lesson(
+        1,
+        "Net5",
+        "The same skeleton with twice the parameters: 16-64, squeezed to 32, then 128, squeezed "
+        "to 64.",
+        "Find out whether the skeleton is limited by its width.",
+    ),
+    "net6": Lesson(
+        2,
+        "Net6",
+        "Below 8,000 parameters: no padding, at most 16 channels, six 3×3 convolutions. Again "
+        "several things change together.",
+        "Keep the skeleton and give up nine parameters of ten.",
+    ),
+    "net7": Lesson(
+        3,
+        "Net7",
+        "Batch norm after every 3×3 convolution: 152 more parameters, so this net and the next "
+        "two are over the limit of 8,000.",
+        "Make the small net train as well as the large ones.",
+    ),
+    "net8": Lesson(
+        4,
+        "Net8",
+        "Dropout of whole channels with probability 0.1 after every ReLU.",
+        "Close the gap between training and test.",
+    ),
+    "net8_1": Lesson(
+        4,
+        "Net8_1",
+        "The dropout probability is 0.01 instead of 0.1.",
+        "Find a dose of dropout that helps. The curriculum calls 0.1 not useful and 0.01 useful.",
+    ),
+    "net9": Lesson(
+        5,
+        "Net9",
+        "One padded convolution with 31 channels takes the place of the last two with 16: back "
+        "below 8,000 parameters.",
+        "Put the parameters where digits, and no longer strokes, are recognised.",
+    ),
+    "net9-rotation": Lesson(
+        6,
+        "Net9 with augmentation",
+        "Every image is turned by a random angle within ±7°.",
+        "Make the training harder than the test, instead of making the net weaker by dropout.",
+    ),
+    "net9_3": Lesson(
+        6,
+        "Net9_3",
+        "One more channel before the pooling, 11 instead of 10: 84 parameters.",
+        "Spend what is left below the limit. This is the final net.",
+    ),
+    "reference": Lesson(
+        7,
+        "Net9_3 with Adam",
+        "Adam at a rate of 0.01 takes the place of SGD; the rate still falls by 0.1 every six "
+        "epochs.",
+        "Reach 99.4 % within 15 epochs. Here the curriculum ends.",
+    ),
+    "falling": Lesson(
+        8,
+        "A rate without steps",
+        "The rate rises to 0.03 over the first fifth of the run and falls to zero on a line.",
+        "Higher rates in the middle, and no noise left at the end.",
+    ),
+    "averaged": Lesson(
+        8,
+        "Averaged weights",
+        "What is tested is the exponential average of the weights along their path, with a decay "
+        "of 0.996 a step.",
+        "Turn an accuracy that swings from epoch to epoch into one that holds.",
+    ),
+    "final": Lesson(
+        8,
+        "The final recipe",
+        "Small shifts, sizes and slants join the rotation, and dropout goes. Two changes, chosen "
+        "together on held-out training images.",
+        "Hold 99.4 % in every one of the last five epochs, on every seed.",
+    ),
+    "late7500": Lesson(
+        9,
+        "Later pooling",
+        "A net that pads its convolutions and pools after two and after four of them, so that "
+        "most weights work on larger images: 7,500 parameters.",
+        "Parameters are what is limited, arithmetic is not: use each parameter at more places.",
+    ),
+    "late3990": Lesson(
+        9,
+        "Half of the parameters",
+        "The same net with 6 to 12 channels: 3,990 parameters.",
+        "How much of 99.4 % is left with half of the allowance?",
+    ),
+    "late3092": Lesson(
+        9,
+        "Fewer still",
+        "The same net with 5 to 10 channels: 3,092 parameters.",
+        "Where does it break?",
+    ),
+}

@@ -1,0 +1,149 @@
+"""A figure is worth as much as the record behind it.
+
+A record is one JSON file: what was run (recipe, data, command), on what (device, threads,
+versions, date), and what came out, every epoch of every seed. All published figures are computed
+from the records that lie beside this file, one a recipe. A record also holds a fingerprint of the
+net, so that a change of the net or of the recipe makes it stale, which a test would notice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinytrain import nets, runs
+from tinytrain.errors import DataError
+from tinytrain.log import LAST_EPOCHS
+from tinytrain.nn.inspect import parameter_count, rows
+from tinytrain.recipes import Recipe
+from tinytrain.seeds import Summary, student_t, summarise
+
+FOLDER = Path(__file__).parent / "records"
+MEASURED = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")
+MEASURED += ("seconds",)
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """Sixteen digits that change with any layer, shape or weight of the recipe's net."""
+    described = [
+        (row.name, type(row.layer).__name__, row.output_shape, parameter_count(row.layer))
+        for row in rows(nets.build(recipe.net))
+    ]
+    return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
+
+
+def collect(folder: Path, seeds: Sequence[int], command: str) -> str:
+    """The runs in `folder`/seed-N as the JSON of a record."""
+    first = json.loads((folder / f"seed-{seeds[0]}" / "run.json").read_text())
+    shared = {name: value for name, value in first.items() if name not in ("seed", "command")}
+    measured = {}
+    for seed in seeds:
+        history = runs.load_history(folder / f"seed-{seed}")
+        measured[seed] = {
+            name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
+        }
+    head = {
+        "command": command,
+        "date": time.strftime("%Y-%m-%d"),
+        **shared,
+        "net": fingerprint(Recipe(**first["recipe"])),
+    }
+    lines = [f'  "{seed}": {json.dumps(columns)}' for seed, columns in measured.items()]
+    return json.dumps(head, indent=1)[:-2] + ',\n "seeds": {\n' + ",\n".join(lines) + "\n }\n}\n"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was measured of a recipe: `seeds` has, by seed and name, a number an epoch."""
+
+    command: str
+    date: str
+    recipe: Recipe
+    dataset: str
+    holdout: int
+    device: str
+    threads: int
+    versions: dict[str, str]
+    net: str
+    seeds: dict[int, dict[str, list[float]]]
+
+    def column(self, name: str) -> list[list[float]]:
+        """One of the measured columns, a list a seed."""
+        return [seed[name] for seed in self.seeds.values()]
+
+    @property
+    def summary(self) -> Summary:
+        """The accuracies of the last five epochs, over seeds."""
+        return summarise(self.column("test_accuracy"))
+
+    @property
+    def gap(self) -> float:
+        """Training accuracy minus test accuracy, in points, over the last five epochs."""
+        means = [
+            statistics.mean(value for seed in self.column(name) for value in seed[-LAST_EPOCHS:])
+            for name in ("train_accuracy", "test_accuracy")
+        ]
+        return means[0] - means[1]
+
+    @property
+    def seconds(self) -> float:
+        """The median time of an epoch, evaluation included."""
+        return statistics.median(value for seed in self.column("seconds") for value in seed)
+
+    def is_of(self, recipe: Recipe) -> bool:
+        """Whether recipe and net are still those that were measured."""
+        return self.recipe == recipe and self.net == fingerprint(recipe)
+
+
+def load(name: str, folder: Path = FOLDER) -> Record | None:
+    """The record called `name`, or None where there is none; DataError where it is damaged."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text())
+        values = {field: content[field] for field in Record.__dataclass_fields__}
+        seeds = {int(seed): columns for seed, columns in values.pop("seeds").items()}
+        return Record(**values | {"seeds": seeds, "recipe": Recipe(**values["recipe"])})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not a record of this version: {error}") from error
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much higher one mean over seeds is than another, with its 95 % interval, in points."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def exceeds_spread(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def difference(later: Summary, earlier: Summary) -> Difference:
+    """Welch's interval for the difference of two means with unequal deviations.
+
+    Welch, "The generalization of Student's problem when several different population variances
+    are involved", 1947. With one seed on a side there is no spread, and the interval is infinite.
+    """
+    value = later.mean - earlier.mean
+    if min(later.count, earlier.count) < 2:
+        return Difference(value, -math.inf, math.inf)
+    parts = [summary.deviation**2 / summary.count for summary in (later, earlier)]
+    if not sum(parts):
+        return Difference(value, value, value)
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (summary.count - 1)
+        for part, summary in zip(parts, (later, earlier), strict=True)
+    )
+    half = student_t(freedom) * math.sqrt(sum(parts))
+    return Difference(value, value - half, value + half)
