@@ -17,13 +17,14 @@ SWITCHES := RESUME REQUIRE_TARGET
 FLAGS = $(foreach name,$(VARIABLES),$(if $(call given,$(name)),--$(call dashed,$(name)) "$($(name))")) \
 	$(foreach name,$(SWITCHES),$(if $(call given,$(name)),--$(call dashed,$(name))))
 
-.PHONY: help train test example bench clean
+.PHONY: help train test example course bench clean
 
 help:
 	@echo "make train     train the final net on MNIST: 15 epochs, then the verdict"
 	@echo "               change it: make train $(foreach name,$(VARIABLES),[$(name)=…]) [RESUME=1]"
 	@echo "make test      run the tests"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
+	@echo "make course    render the curriculum as course.html, and the README's table, from the records"
 	@echo "make bench     time tinytrain against the usual loop and torch.nn; several minutes, idle machine"
 	@echo "make clean     remove the virtual environment; runs/ stays"
 	@echo "Another torch: make train TORCH=\"torch --index-url https://download.pytorch.org/whl/cpu\""
@@ -36,6 +37,9 @@ test: $(VENV)/installed
 
 example: $(VENV)/installed
 	@$(RUN) examples/final_net.py
+
+course: $(VENV)/installed
+	@$(RUN) -m tinytrain course --readme README.md
 
 bench: $(VENV)/installed
 	@$(RUN) examples/bench.py

@@ -12,9 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinytrain import __version__
-from tinytrain.arguments import Parser, natural, positive, rate, seed_list
+from tinytrain.arguments import Parser, natural
 from tinytrain.errors import UsageError, exit_status
-from tinytrain.recipes import RECIPES
+from tinytrain.options import (
+    DATA_DIR_HELP,
+    add_data_options,
+    add_holdout_option,
+    add_machine_options,
+    add_recipe_options,
+    add_seeds_options,
+)
 
 EPILOG = """\
 exit status:
@@ -59,9 +66,11 @@ def parser() -> argparse.ArgumentParser:
     add_seeds(commands)
     add_ladder(commands)
     add_evaluate(commands)
+    add_export(commands)
     add_summary(commands)
     add_data(commands)
     add_plot(commands)
+    add_course(commands)
     return top
 
 
@@ -133,30 +142,42 @@ def add_ladder(commands: argparse._SubParsersAction) -> None:
     add_seeds_options(ladder, "1", "runs/ladder")
 
 
-def add_seeds_options(parser: argparse.ArgumentParser, seeds: str, folder: str) -> None:
-    group = parser.add_argument_group("runs")
-    group.add_argument(
-        "--seeds", type=seed_list, default=seed_list(seeds), metavar="1-5", help="such as 1-5,9"
-    )
-    group.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
-    group.add_argument("--run-dir", type=Path, help=f"the folder of all runs (default: {folder})")
-    group.add_argument(
-        "--records", type=Path, help="a folder for the records (default: beside the runs)"
-    )
-    data = add_data_options(parser)
-    add_holdout_option(data)
-
-
 def add_evaluate(commands: argparse._SubParsersAction) -> None:
     evaluate = command(
         commands,
         "evaluate",
         "evaluate the net of a run",
-        "Evaluate a run's net, with averaged weights where it averages, on its test images.",
+        "Evaluate a run's net, with averaged weights where it averages, on its test images; "
+        "without a run, the final net that comes with tinytrain, on MNIST's.",
     )
-    evaluate.add_argument("--run-dir", type=Path, required=True, help="the run's folder")
+    evaluate.add_argument("--run-dir", type=Path, help="the run's folder")
     evaluate.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
     add_machine_options(evaluate)
+
+
+def add_export(commands: argparse._SubParsersAction) -> None:
+    export = command(
+        commands,
+        "export",
+        "write the weights of a run",
+        "Write a run's weights as a state dict, with averaged weights where it averages: "
+        "torch.load reads it, and the equivalent torch.nn module takes it.",
+    )
+    export.add_argument("--run-dir", type=Path, required=True, help="the run's folder")
+    export.add_argument("--output", type=Path, default=Path("weights.pt"), help="the file")
+
+
+def add_course(commands: argparse._SubParsersAction) -> None:
+    course = command(
+        commands,
+        "course",
+        "render the curriculum as a page",
+        "Render one self-contained HTML page from the records: every rung with target, result, "
+        "analysis, code, layers and curves, and the final net at work. Trains nothing.",
+    )
+    course.add_argument("--output", type=Path, default=Path("course.html"), help="the page")
+    course.add_argument("--readme", type=Path, help="a README whose table and picture to renew")
+    course.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
 
 
 def add_summary(commands: argparse._SubParsersAction) -> None:
@@ -193,64 +214,6 @@ def add_plot(commands: argparse._SubParsersAction) -> None:
         default=Path("curves.svg"),
         help="the picture, its kind by its suffix: svg, png, pdf (default: %(default)s)",
     )
-
-
-DATA_DIR_HELP = (
-    "the folder that holds a folder a data set "
-    "(default: $TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain)"
-)
-
-
-def add_recipe_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    group = parser.add_argument_group("what is trained")
-    group.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default="final",
-        help="a named set of choices; the flags below change one each (default: %(default)s)",
-    )
-    group.add_argument("--net", help="the net (default: the recipe's)")
-    group.add_argument("--epochs", type=positive, help="times through the training images")
-    group.add_argument("--batch-size", type=positive, help="images a step")
-    group.add_argument("--lr", type=rate, help="the learning rate, at its highest")
-    return group
-
-
-def add_holdout_option(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--holdout",
-        type=natural,
-        default=0,
-        metavar="N",
-        help="do not open the test images: hold back N training images, the same ones in every "
-        "run, and test on those. Choose recipes this way (default: %(default)s)",
-    )
-
-
-def add_data_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    group = parser.add_argument_group("data")
-    group.add_argument(
-        "--dataset",
-        default="mnist",
-        help="mnist, fashion-mnist, kmnist, or synthetic: digits that tinytrain draws itself "
-        "(default: %(default)s)",
-    )
-    group.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
-    return group
-
-
-def add_machine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    group = parser.add_argument_group("machine")
-    group.add_argument(
-        "--device",
-        default="auto",
-        help="auto, cpu, cuda, cuda:1, mps, …: auto takes CUDA, then MPS, then the CPU "
-        "(default: %(default)s)",
-    )
-    group.add_argument(
-        "--threads", type=positive, help="CPU threads (default: as many as torch takes)"
-    )
-    return group
 
 
 def command(

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 
 import torch
 
 from tinytrain import build, flags, log, loop, mnist, nets, plots, runs
 from tinytrain import seeds as many_seeds
-from tinytrain.course import ladder as course
-from tinytrain.course import records
-from tinytrain.errors import UsageError
+from tinytrain.course import ladder as ladders
+from tinytrain.course import page, published, records, render
+from tinytrain.errors import Unavailable, UsageError
+from tinytrain.nn import Module
 from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import train
 
-__all__ = ["data", "evaluate", "ladder", "plot", "seeds", "summary", "train"]
+__all__ = ["course", "data", "evaluate", "export", "ladder", "plot", "seeds", "summary", "train"]
 
 
 def seeds(options: argparse.Namespace) -> None:
@@ -37,11 +39,11 @@ def ladder(options: argparse.Namespace) -> None:
     if options.rungs[:1] == ["diff"]:
         if len(options.rungs) != 3:
             raise UsageError("ladder diff: expected two rungs, such as: ladder diff net6 net7")
-        print(course.diff(*map(course.rung, options.rungs[1:])))
+        print(ladders.diff(*map(ladders.rung, options.rungs[1:])))
         return
-    rungs = course.climb() if options.all else [course.rung(name) for name in options.rungs]
+    rungs = ladders.climb() if options.all else [ladders.rung(name) for name in options.rungs]
     if options.list or not rungs:
-        print(course.listing(rungs or course.climb()))
+        print(ladders.listing(rungs or ladders.climb()))
         return
     root = options.run_dir or Path("runs") / "ladder"
     train_seeds(
@@ -78,17 +80,52 @@ def train_seeds(
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Print the loss and accuracy of a run's net on its test images."""
-    settings = runs.load_settings(options.run_dir)
+    """Print the loss and accuracy of a run's net, or of the published one, on test images."""
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    training = build.training(settings.recipe, settings.seed, flags.choose_device(options.device))
-    runs.restore(options.run_dir, settings, training)
-    dataset = flags.load_same_data(options, settings)
-    net = training.average.net if training.average else training.net
-    test = loop.on_device(dataset.test, training.weights.device)
-    score = loop.evaluate(net, test, settings.mean, settings.std)
-    name = "Holdout set" if settings.holdout else "Test set"
-    print(log.score_line(score, name))
+    device = flags.choose_device(options.device)
+    if options.run_dir is None:
+        net = published.load().to(device)
+        dataset = mnist.load("mnist", options.data_dir)
+    else:
+        settings, net = trained(options.run_dir, device)
+        dataset = flags.load_same_data(options, settings)
+    test = loop.on_device(dataset.test, torch.device(device))
+    score = loop.evaluate(net, test, dataset.mean, dataset.std)
+    print(log.score_line(score, "Holdout set" if dataset.holdout else "Test set"))
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write the weights of a run's net as a state dict."""
+    _, net = trained(options.run_dir, "cpu")
+    published.export(net, options.output)
+    print(f"Written to {options.output}")
+
+
+def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:
+    """The settings of a run, and its net: the averaged one, where weights are averaged."""
+    settings = runs.load_settings(run_dir)
+    training = build.training(settings.recipe, settings.seed, device)
+    runs.restore(run_dir, settings, training)
+    return settings, training.average.net if training.average else training.net
+
+
+def course(options: argparse.Namespace) -> None:
+    """Render the course's page; with --readme, the README's table and picture, too."""
+    rungs = ladders.climb()
+    try:
+        dataset = mnist.load("mnist", options.data_dir)
+        final = render.final_net(published.load(), dataset)
+    except Unavailable as error:
+        print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
+        final = None
+    runs.write(options.output, page.page(rungs, final))
+    print(f"The course is in {options.output}")
+    if options.readme:
+        text = render.with_table(options.readme.read_text(), rungs)
+        runs.write(options.readme, text)
+        picture = options.readme.parent / "examples" / "ladder.svg"
+        runs.write(picture, render.ladder_svg(rungs))
+        print(f"Rendered into {options.readme} and {picture}")
 
 
 def summary(options: argparse.Namespace) -> None:
@@ -120,7 +157,7 @@ def plot(options: argparse.Namespace) -> None:
     if len(set(names)) < len(names):
         names = [str(run) for run in options.runs]
     histories = dict(zip(names, map(runs.load_history, options.runs), strict=True))
-    plots.curves(histories, options.output)
+    plots.save(plots.curves(histories), options.output)
     print(f"Drawn into {options.output}")
 
 

@@ -125,14 +125,16 @@ def lean(
     convolutions see digits, and the mean over the places that are left decides.
     """
     brick = {"generator": generator, "norm": norm, "dropout": dropout}
-    widths = list(zip([10, *second], second))
-    conv2 = [block(inputs, outputs, **brick) for inputs, outputs in widths[:-1]]
-    conv2.append(block(*widths[-1], padding=last_padding, **brick))
+    *widths, last = zip([10, *second], second)
+    conv1 = block(1, 8, **brick) + block(8, first, **brick)
+    trans1 = [mix(first, 10, generator), nn.MaxPool2d(2)]
+    conv2 = [layer for inputs, outputs in widths for layer in block(inputs, outputs, **brick)]
+    conv2 += block(*last, padding=last_padding, **brick)
     return with_scores(
         {
-            "conv1": nn.Sequential(*block(1, 8, **brick), *block(8, first, **brick)),
-            "trans1": nn.Sequential(mix(first, 10, generator), nn.MaxPool2d(2)),
-            "conv2": nn.Sequential(*sum(conv2, [])),
+            "conv1": nn.Sequential(*conv1),
+            "trans1": nn.Sequential(*trans1),
+            "conv2": nn.Sequential(*conv2),
             "trans2": nn.Sequential(mix(second[-1], 10, generator)),
             "gap": nn.AdaptiveAvgPool2d(1),
         }

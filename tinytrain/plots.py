@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinytrain.errors import UsageError
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY
 from tinytrain.training import Epoch
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-def curves(histories: Mapping[str, Sequence[Epoch]], output: Path) -> None:
-    """Draw the test accuracy of every run by epoch into `output`, a kind by its suffix (svg, png).
 
-    `histories`: what to call a run → its history. A thin line is the raw weights, where they are
-    averaged. Raises UsageError where matplotlib is missing or `output` cannot be written.
-    """
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches. Raises UsageError where matplotlib is missing."""
     try:
         from matplotlib import rcParams
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError(
-            "plot: needs matplotlib; install it with: pip install '.[plots]'"
+            "drawing needs matplotlib; install it with: pip install '.[plots]'"
         ) from error
     rcParams["svg.hashsalt"] = "tinytrain"  # the same picture is the same file
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    rcParams["svg.fonttype"] = "none"  # text stays text: small, searchable, in the reader's font
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def as_svg(figure: Figure, **metadata: str) -> str:
+    """The figure as SVG."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, **metadata})
+    return file.getvalue()
+
+
+def save(figure: Figure, output: Path) -> None:
+    """Write the figure, its kind by the suffix. Raises UsageError where that cannot be done."""
+    try:
+        figure.savefig(output, metadata={"Date": None} if output.suffix == ".svg" else None)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--output {output}: {error}") from error
+
+
+def curves(histories: Mapping[str, Sequence[Epoch]]) -> Figure:
+    """The test accuracy of every run by epoch; thin lines are raw weights, where averaged.
+
+    `histories`: what to call a run → its history.
+    """
+    figure = new_figure(8, 4)
     axes = figure.add_subplot()
     last = max((epoch.epoch for history in histories.values() for epoch in history), default=1)
-    axes.axhline(TARGET_ACCURACY, color="black", linewidth=0.8, linestyle="--")
-    axes.axvspan(last - LAST_EPOCHS + 0.5, last + 0.5, color="black", alpha=0.06, linewidth=0)
+    mark_target(axes, last)
     for name, history in histories.items():
         epochs = [epoch.epoch for epoch in history]
         tested = [epoch.test_accuracy for epoch in history]
@@ -39,12 +64,15 @@ def curves(histories: Mapping[str, Sequence[Epoch]], output: Path) -> None:
     # The first epochs would squeeze the others into a line.
     later = [epoch.test_accuracy for history in histories.values() for epoch in history[1:]]
     axes.set_ylim(min([98.5, *later]) - 0.1, None)
-    axes.set_xlim(0.5, last + 0.5)
-    axes.set_xlabel("epoch")
     axes.set_ylabel("test accuracy, %")
     axes.set_title(f"dashed: {TARGET_ACCURACY:.2f} %; grey: the last {LAST_EPOCHS} epochs", size=9)
     axes.legend(loc="lower right", frameon=False)
-    try:
-        figure.savefig(output, metadata={"Date": None} if output.suffix == ".svg" else None)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--output {output}: {error}") from error
+    return figure
+
+
+def mark_target(axes: Axes, epochs: int) -> None:
+    """A dashed line at the target, and the last epochs, in which it counts, in grey."""
+    axes.axhline(TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
+    axes.axvspan(epochs - LAST_EPOCHS + 0.5, epochs + 0.5, color="grey", alpha=0.12, linewidth=0)
+    axes.set_xlim(0.5, epochs + 0.5)
+    axes.set_xlabel("epoch")

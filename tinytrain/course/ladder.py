@@ -11,6 +11,7 @@ import difflib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from tinytrain import nets
 from tinytrain.course import records
@@ -47,18 +48,18 @@ class Rung:
         return f"{summary.mean:.3f}{spread} % ({summary.held} of {summary.count} seeds hold)"
 
 
-def climb() -> list[Rung]:
-    """All rungs, from the ground up."""
-    return [rung(name) for name in LADDER]
+def climb(folder: Path = records.FOLDER) -> list[Rung]:
+    """All rungs, from the ground up, with the records in `folder`."""
+    return [rung(name, folder) for name in LADDER]
 
 
-def rung(name: str) -> Rung:
+def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     """The rung called `name`; raises UsageError where there is none."""
     if name not in LADDER:
         raise UsageError(f"{name}: no such rung; there is {', '.join(LADDER)}")
     recipe = RECIPES[name]
     count = parameter_count(nets.build(recipe.net))
-    return Rung(name, recipe, LESSONS[name], records.load(name), count)
+    return Rung(name, recipe, LESSONS[name], records.load(name, folder), count)
 
 
 def gain(before: Rung, after: Rung) -> Difference | None:

@@ -1,0 +1,161 @@
+"""The rendered course: complete, self-contained, fits its screen, and never stale."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinytrain import cli, mnist, nets, streams
+from tinytrain.course import ladder, page, published, records, render
+from tinytrain.errors import Unavailable
+from tinytrain.recipes import LADDER, RECIPES
+from tinytrain.seeds import student_t, summarise
+
+REPOSITORY = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def invented(name, seeds=3):
+    """A record with drawn figures, as JSON."""
+    draw = torch.rand(seeds, 15, generator=streams.generator(0, name)) + 98.7
+    columns = {
+        seed: {measured: values for measured in records.MEASURED}
+        for seed, values in enumerate(draw.tolist(), 1)
+    }
+    return json.dumps(
+        {
+            "command": f"python -m tinytrain ladder {name}",
+            "date": "2026-01-01",
+            "recipe": asdict(RECIPES[name]),
+            "dataset": "mnist",
+            "holdout": 0,
+            "device": "cpu",
+            "threads": 1,
+            "versions": {"torch": "0"},
+            "net": records.fingerprint(RECIPES[name]),
+            "seeds": columns,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def rungs(tmp_path_factory):
+    """The ladder with invented records for all rungs but two."""
+    folder = tmp_path_factory.mktemp("records")
+    for name in LADDER:
+        if name not in ("net2", "late3092"):
+            (folder / f"{name}.json").write_text(invented(name, 1 if name == "net1" else 3))
+    return ladder.climb(folder)
+
+
+@pytest.fixture(scope="module")
+def rendered(rungs, tiny):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    weights = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
+    return page.page(rungs, render.final_net(weights, tiny))
+
+
+def test_every_rung_is_on_the_page(rendered, rungs):
+    text = html.unescape(rendered)
+    for rung in rungs:
+        assert f"id='{rung.name}'" in rendered
+        for part in (rung.lesson.change, rung.lesson.target, rung.result, rung.lesson.analysis):
+            assert part in text
+    assert text.count("not measured") >= 4 and "points, 95 % interval" in text
+
+
+def test_nothing_is_fetched(rendered):
+    assert not re.search(r"(src|href)=['\"](?!#|data:)", rendered)
+    assert not re.search(r"@import|url\((?!#|['\"]?data:)", rendered)
+
+
+PROBE = """<script>
+addEventListener("load", () => {
+  const frame = document.querySelector("iframe"), inner = frame.contentDocument;
+  const wide = [...inner.querySelectorAll("p, dd, h1, h2, h3, pre, .wide, section > svg")]
+    .filter(one => one.getBoundingClientRect().right > frame.clientWidth + 1);
+  document.title = [inner.documentElement.scrollWidth > frame.clientWidth, wide.length,
+    inner.querySelectorAll("section").length].join(" ");
+})
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to look at the page with")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_in_a_browser(rendered, width, tmp_path):
+    frame = f"<iframe width={width} height=900 srcdoc='{html.escape(rendered)}'></iframe>"
+    (tmp_path / "frame.html").write_text(f"<meta charset=utf-8>{frame}{PROBE}")
+    flags = "--headless=new --no-sandbox --disable-gpu --enable-logging=stderr --dump-dom"
+    seen = subprocess.run(
+        [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path}", f"{tmp_path / 'frame.html'}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    overflow, wide, sections = re.search(r"<title>(.*)</title>", seen.stdout)[1].split()
+    assert (overflow, int(wide), int(sections)) == ("false", 0, len(LADDER))
+    assert "CONSOLE" not in seen.stderr
+
+
+def test_the_readme_shows_the_present_records():
+    readme = (REPOSITORY / "README.md").read_text()
+    rungs = ladder.climb()
+    assert render.with_table(readme, rungs) == readme, "stale: run make course"
+    picture = (REPOSITORY / "examples" / "ladder.svg").read_text()
+    assert f"figures {render.digest(rungs)}" in picture, "stale: run make course"
+
+
+def no_data(*arguments):
+    raise Unavailable("no mirror answers")
+
+
+def test_the_command_without_data(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    monkeypatch.setattr(mnist, "load", no_data)
+    output = tmp_path / "course.html"
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{render.BEGIN}\nstale table\n{render.END}\nafter\n")
+    (tmp_path / "examples").mkdir()
+    assert cli.main(["course", "--output", str(output), "--readme", str(readme)]) == 0
+    assert "Not drawn" in output.read_text()
+    assert "stale" not in readme.read_text() and "| net9_3 |" in readme.read_text()
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_weights_come_back_as_they_were(tmp_path):
+    net = nets.build(RECIPES["final"].net, generator=streams.generator(3, "weights"))
+    published.export(net, tmp_path / "weights.pt")
+    again = published.load(tmp_path / "weights.pt")
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+
+
+percents = st.lists(st.floats(98, 100), min_size=5, max_size=5)
+several = st.lists(percents, min_size=2, max_size=6)
+
+
+@given(several, several)
+def test_differences(first, second):
+    forth = records.difference(summarise(first), summarise(second))
+    back = records.difference(summarise(second), summarise(first))
+    assert forth.low <= forth.value <= forth.high
+    assert (back.value, back.low, back.high) == pytest.approx(
+        (-forth.value, -forth.high, -forth.low), abs=1e-9
+    )
+
+
+@given(several)
+def test_difference_of_equal_spreads_has_their_degrees_of_freedom(seeds):
+    summary = summarise(seeds)
+    found = records.difference(summary, summary)
+    error = summary.deviation * (2 / summary.count) ** 0.5
+    assert found.high == pytest.approx(student_t(2 * summary.count - 2) * error, abs=1e-9)
+    assert not found.exceeds_spread or summary.deviation == 0

@@ -1,0 +1,210 @@
+"""The course as one HTML page, and its short form in the README: rendered, never typed.
+
+The page stands alone: style and pictures are inside it, nothing is fetched, and it suits light and
+dark, a phone and paper. Everything on it comes from the rungs, their records and the code itself.
+"""
+
+from __future__ import annotations
+
+import html
+import inspect
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinytrain import nets
+from tinytrain.course import figures
+from tinytrain.course.ladder import Rung, gain, in_words
+from tinytrain.course.lessons import STEPS
+from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_PARAMETERS
+from tinytrain.nn import Flatten, LogSoftmax, Sequential
+from tinytrain.nn.inspect import parameter_count, rows
+from tinytrain.nn.receptive_field import receptive_field
+from tinytrain.plots import as_svg
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d1d1f; --page: #fdfdfc; --soft: #7773; --link: #0b57d0 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e4e2; --page: #17181a; --link: #8ab4f8 } }
+* { box-sizing: border-box }
+body { color: var(--ink); background: var(--page); font: 17px/1.55 system-ui, sans-serif;
+  max-width: 46rem; margin: 0 auto; padding: 1rem }
+a { color: var(--link) }
+h1, h2, h3 { line-height: 1.2; margin: 2.2em 0 .5em }
+h1 { margin-top: 1em }
+h2 { border-bottom: 1px solid var(--soft); padding-bottom: .2em }
+pre, .wide { overflow-x: auto }
+pre, code { font: 13px/1.45 ui-monospace, monospace }
+pre { background: var(--soft); padding: .8em; border-radius: 6px }
+table { border-collapse: collapse; font-size: 14px }
+th, td { padding: .2em .7em; border-bottom: 1px solid var(--soft); text-align: left }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+svg { width: 100%; height: auto }
+.wide svg { min-width: 34rem }
+dt { font-weight: 600 } dd { margin: 0 0 .6em }
+details { margin: .8em 0 } summary { cursor: pointer }
+@media print { section { break-inside: avoid } details { display: block } }
+"""
+
+
+@dataclass(frozen=True)
+class FinalNet:
+    """The final net at work: pictures as SVG, by heading."""
+
+    pictures: dict[str, str]
+
+
+def page(rungs: Sequence[Rung], final: FinalNet | None) -> str:
+    """The whole page. Without `final`, the section about the final net says that it is missing."""
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; "
+        "style-src 'unsafe-inline'; img-src data:\">",
+        f"<title>tinytrain: the ladder to 99.4 %</title><style>{STYLE}</style></head><body>",
+        opening(rungs),
+    ]
+    before = None
+    for rung in rungs:
+        if before is None or before.lesson.step != rung.lesson.step:
+            parts.append(f"<h2>{rung.lesson.step}. {escape(STEPS[rung.lesson.step])}</h2>")
+        parts.append(section(before, rung))
+        before = rung
+    parts += [final_section(final), colophon(rungs), "</body></html>\n"]
+    return "\n".join(parts)
+
+
+def opening(rungs: Sequence[Rung]) -> str:
+    """Title, what to expect, the ladder as pictures and as a table."""
+    return f"""<h1>The ladder: from 98 % to 99.4 % with a fourteenth of the parameters</h1>
+<p>The task: MNIST at {TARGET_ACCURACY:g} % test accuracy in every one of the last {LAST_EPOCHS}
+epochs, at most 15 epochs, fewer than {TARGET_PARAMETERS:,} parameters. Below, a net is changed
+step by step until it does that. Every rung says what changed, what was hoped for, what was
+measured over several seeds, and whether the difference exceeds their spread.</p>
+<p>A result is the mean over seeds of the test accuracy of the last {LAST_EPOCHS} epochs ± its
+standard deviation over seeds. A difference between two rungs is believed where its 95 % interval
+(Welch) leaves out zero.</p>
+<div class='wide'>{picture(as_svg(figures.ladder(rungs)))}</div>
+<div class='wide'>{picture(as_svg(figures.against_parameters(rungs)))}</div>
+<div class='wide'>{results_table(rungs)}</div>"""
+
+
+def results_table(rungs: Sequence[Rung]) -> str:
+    """The table of all rungs as HTML."""
+    head, *body = result_cells(rungs)
+    lines = ["<table><tr>", *(f"<th>{cell}</th>" for cell in head), "</tr>"]
+    for name, *cells in body:
+        link = f"<a href='#{name}'>{name}</a>"
+        lines += ["<tr>", *(f"<td class='number'>{cell}</td>" for cell in (link, *cells)), "</tr>"]
+    return "".join(lines) + "</table>"
+
+
+def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
+    """The table of all rungs: a header, then a row a rung."""
+    cells = [["rung", "parameters", "accuracy, %", "seeds that hold", "gap", "s an epoch"]]
+    for rung in rungs:
+        row = [rung.name, f"{rung.parameters:,}"]
+        if rung.record:
+            summary = rung.record.summary
+            spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
+            row += [f"{summary.mean:.3f}{spread}", f"{summary.held} of {summary.count}"]
+            row += [f"{rung.record.gap:+.2f}", f"{rung.record.seconds:.0f}"]
+        else:
+            row += ["not measured", "", "", ""]
+        cells.append(row)
+    return cells
+
+
+def section(before: Rung | None, rung: Rung) -> str:
+    """A rung: change, target, result, analysis, and its code, layers and curves."""
+    lesson = rung.lesson
+    facts = [("What changes", lesson.change), ("Target", lesson.target), ("Result", result(rung))]
+    change = gain(before, rung) if before else None
+    if change is not None:
+        facts.append((f"Against {before.name}", in_words(change)))
+    if lesson.analysis:
+        facts.append(("Analysis", lesson.analysis))
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    drawn = picture(as_svg(figures.curves(rung.record))) if rung.record else ""
+    return f"""<section id='{rung.name}'><h3>{escape(lesson.title)}</h3><dl>{listed}</dl>{drawn}
+<details><summary>The change as code</summary><pre>{escape(code(before, rung))}</pre></details>
+<details><summary>Its layers</summary><div class='wide'>{layer_table(rung)}</div></details>
+</section>"""
+
+
+def result(rung: Rung) -> str:
+    """What was measured of a rung, in words."""
+    record = rung.record
+    if record is None:
+        return "not measured"
+    return (
+        f"{rung.result}; training accuracy {record.gap:+.2f} points from the test's; "
+        f"{record.seconds:.0f} s an epoch ({record.device}, {record.threads} thread)"
+    )
+
+
+def code(before: Rung | None, rung: Rung) -> str:
+    """The rung's entry in `recipes.LADDER`, and the function of its net where that is new."""
+    text = f"{json.dumps(rung.name)}: {json.dumps(rung.changes)}"
+    if before is None or before.recipe.net != rung.recipe.net:
+        text += "\n\n" + inspect.getsource(nets.NETS[rung.recipe.net]).rstrip()
+    return text
+
+
+def layer_table(rung: Rung) -> str:
+    """Layers with output shapes, receptive fields and parameters."""
+    net = nets.build(rung.recipe.net, rung.recipe.dropout)
+    seen = {field.name: field.field for field in receptive_field(net)}
+    lines = ["<table><tr><th>layer</th><th>name</th><th>output</th>"]
+    lines.append("<th>sees, pixels</th><th>parameters</th></tr>")
+    for row in rows(net):
+        if isinstance(row.layer, (Sequential, Flatten, LogSoftmax)):
+            continue
+        shape = " × ".join(map(str, row.output_shape))
+        cells = [type(row.layer).__name__, row.name, shape, seen.get(row.name, "")]
+        own = parameter_count(row.layer)
+        cells.append(f"{own:,}" if own else "")
+        lines += ["<tr>", *(f"<td>{cell}</td>" for cell in cells), "</tr>"]
+    return "".join(lines) + "</table>"
+
+
+def final_section(final: FinalNet | None) -> str:
+    """The final net at work on the test digits."""
+    title = "<h2>The final net at work</h2>"
+    if final is None:
+        return f"{title}<p>Not drawn: MNIST was not at hand when this page was made.</p>"
+    drawn = (f"<h3>{escape(name)}</h3>{picture(svg)}" for name, svg in final.pictures.items())
+    return title + "".join(drawn)
+
+
+def colophon(rungs: Sequence[Rung]) -> str:
+    """Where the figures come from."""
+    lines = [
+        f"{rung.name}: {rung.record.command} ({rung.record.date}, torch "
+        f"{rung.record.versions['torch']}, {rung.record.device}, seeds "
+        f"{', '.join(map(str, rung.record.seeds))})"
+        for rung in rungs
+        if rung.record
+    ]
+    return (
+        "<h2>Where the figures come from</h2><p>Each rung's record lies in "
+        "<code>tinytrain/course/records</code>; to repeat it:</p>"
+        f"<pre>{escape(chr(10).join(lines))}</pre>"
+    )
+
+
+def escape(text: str) -> str:
+    """Text as HTML."""
+    return html.escape(text, quote=False)
+
+
+def picture(svg: str) -> str:
+    """An SVG as part of a page: its text takes the page's colour."""
+    drawing = svg[svg.index("<svg") :]
+    return drawing.replace("#000000", "currentColor")
+
+
+def readme_table(rungs: Sequence[Rung]) -> str:
+    """The table of all rungs as Markdown."""
+    head, *body = result_cells(rungs)
+    lines = [" | ".join(row) for row in (head, ["---"] * len(head), *body)]
+    return "\n".join(f"| {line} |" for line in lines)

@@ -1,0 +1,40 @@
+"""The net of one finished run, published with the code: trained, ready to be looked at.
+
+Its weights are a plain state dict, the one that `python -m tinytrain export` makes of a run.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+
+from tinytrain import nets, runs
+from tinytrain.course.records import FOLDER
+from tinytrain.errors import DataError
+from tinytrain.nn import Module
+from tinytrain.recipes import RECIPES
+
+WEIGHTS = FOLDER / "final.pt"
+
+
+def load(path: Path = WEIGHTS) -> Module:
+    """The final net in evaluation mode, with the published weights.
+
+    Raises DataError where they are missing, damaged or of another net.
+    """
+    net = nets.build(RECIPES["final"].net)
+    try:
+        net.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    except Exception as error:
+        # torch raises errors of many types for bytes that it cannot read.
+        raise DataError(f"{path}: no weights of the final net ({type(error).__name__})") from error
+    return net.eval()
+
+
+def export(net: Module, path: Path) -> None:
+    """Write the state dict of `net` to `path`, whole or not at all. Raises UsageError."""
+    buffer = io.BytesIO()
+    torch.save({name: value.clone() for name, value in net.state_dict().items()}, buffer)
+    runs.write(path, buffer.getvalue())
