@@ -178,6 +178,35 @@ def test_plot(run, tmp_path, capsys):
     assert one_line(capsys.readouterr().err)
 
 
+PICTURES = ("mistakes", "confusion", "filters", "strokes", "shapes", "augmentation")
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_gallery(run, data_dir, tmp_path, picture):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    output = tmp_path / "picture.png"
+    words = ["--run-dir", str(run), "--data-dir", data_dir, "--output", str(output)]
+    assert main(["gallery", picture, *words]) == 0
+    assert output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):
+    words = ["--dataset", "synthetic", "--data-dir", data_dir, "--run-dir", str(tmp_path / "runs")]
+    words += ["--records", str(tmp_path / "records"), "--seeds", "1"]
+    assert main(["ladder", "net1", *words]) == 0
+    assert "mean of the last 5: " in capsys.readouterr().out
+    record = json.loads((tmp_path / "records" / "net1.json").read_text())
+    assert len(record["seeds"]["1"]["test_accuracy"]) == 15
+
+
+def test_exported_weights_are_those_that_count(run, tmp_path):
+    assert main(["export", "--run-dir", str(run), "--output", str(tmp_path / "weights.pt")]) == 0
+    state = torch.load(tmp_path / "weights.pt", weights_only=True)
+    averaged = torch.load(run / "checkpoint.pt", weights_only=True)["state"]["average"]["net"]
+    assert state.keys() == averaged.keys()
+    assert all(torch.equal(state[name], averaged[name]) for name in state)
+
+
 def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, capsys):
     assert main(train(tmp_path / "run", data_dir, "--require-target")) == 1
     assert one_line(capsys.readouterr().err)

@@ -60,7 +60,7 @@ def rungs(tmp_path_factory):
 def rendered(rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     weights = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
-    return page.page(rungs, render.final_net(weights, tiny))
+    return page.page(rungs, list(render.at_work(weights, tiny).values()))
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):

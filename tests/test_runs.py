@@ -59,7 +59,7 @@ def test_a_fresh_folder_beside_a_used_one(folder):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UsageError, match="--run-dir"):
+    with pytest.raises(UsageError, match="another folder"):
         runs.create(tmp_path / "file" / "run", SETTINGS, build.training(SETTINGS.recipe, 1), "")
 
 
@@ -118,9 +118,9 @@ def test_a_damaged_run_json(folder, content):
 
 
 def test_no_run(tmp_path):
-    with pytest.raises(DataError, match="--run-dir"):
+    with pytest.raises(DataError, match="another folder"):
         runs.load_settings(tmp_path)
-    with pytest.raises(DataError, match="--run-dir"):
+    with pytest.raises(DataError, match="another folder"):
         runs.restore(tmp_path, SETTINGS, build.training(SETTINGS.recipe, 1))
 
 

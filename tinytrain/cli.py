@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     add_summary(commands)
     add_data(commands)
     add_plot(commands)
+    add_gallery(commands)
     add_course(commands)
     return top
 
@@ -165,6 +166,22 @@ def add_export(commands: argparse._SubParsersAction) -> None:
     )
     export.add_argument("--run-dir", type=Path, required=True, help="the run's folder")
     export.add_argument("--output", type=Path, default=Path("weights.pt"), help="the file")
+
+
+def add_gallery(commands: argparse._SubParsersAction) -> None:
+    gallery = command(
+        commands,
+        "gallery",
+        "draw a net at work",
+        "Draw what a run's net, or the final net that comes with tinytrain, makes of the test "
+        "digits: its mistakes, the confusion matrix, its filters, the feature maps of a digit; or "
+        "what augmentation makes of training digits.",
+    )
+    names = ["mistakes", "confusion", "filters", "strokes", "shapes", "augmentation"]
+    gallery.add_argument("picture", choices=names, help="what to draw")
+    gallery.add_argument("--run-dir", type=Path, help="the run's folder")
+    gallery.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
+    gallery.add_argument("--output", type=Path, help="the picture (default: PICTURE.png)")
 
 
 def add_course(commands: argparse._SubParsersAction) -> None:

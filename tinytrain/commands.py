@@ -19,7 +19,18 @@ from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import train
 
-__all__ = ["course", "data", "evaluate", "export", "ladder", "plot", "seeds", "summary", "train"]
+__all__ = [
+    "course",
+    "data",
+    "evaluate",
+    "export",
+    "gallery",
+    "ladder",
+    "plot",
+    "seeds",
+    "summary",
+    "train",
+]
 
 
 def seeds(options: argparse.Namespace) -> None:
@@ -56,6 +67,8 @@ def train_seeds(
 ) -> None:
     """Train recipes, each in its folder, with every seed; print a table and keep a record each."""
     mnist.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
+    if options.records:
+        runs.make_folder(options.records)
     shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
     shared += [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
@@ -114,11 +127,11 @@ def course(options: argparse.Namespace) -> None:
     rungs = ladders.climb()
     try:
         dataset = mnist.load("mnist", options.data_dir)
-        final = render.final_net(published.load(), dataset)
+        at_work = list(render.at_work(published.load(), dataset).values())
     except Unavailable as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
-        final = None
-    runs.write(options.output, page.page(rungs, final))
+        at_work = []
+    runs.write(options.output, page.page(rungs, at_work))
     print(f"The course is in {options.output}")
     if options.readme:
         text = render.with_table(options.readme.read_text(), rungs)
@@ -126,6 +139,19 @@ def course(options: argparse.Namespace) -> None:
         picture = options.readme.parent / "examples" / "ladder.svg"
         runs.write(picture, render.ladder_svg(rungs))
         print(f"Rendered into {options.readme} and {picture}")
+
+
+def gallery(options: argparse.Namespace) -> None:
+    """Draw one of the pictures of a net at work."""
+    if options.run_dir is None:
+        net, dataset = published.load(), mnist.load("mnist", options.data_dir)
+    else:
+        settings, net = trained(options.run_dir, "cpu")
+        dataset = flags.load_same_data(options, settings)
+    title, figure = render.at_work(net, dataset)[options.picture]
+    output = options.output or Path(f"{options.picture}.png")
+    plots.save(figure, output)
+    print(f"{title}: drawn into {output}")
 
 
 def summary(options: argparse.Namespace) -> None:

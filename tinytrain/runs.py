@@ -78,16 +78,21 @@ def require_unused(folder: Path) -> None:
         )
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder` where it is not there. Raises UsageError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def create(folder: Path, settings: Settings, training: Training, command: str) -> None:
     """Start a run in `folder`, which is new or empty: a first checkpoint, then run.json.
 
     Raises UsageError where the folder is in use or cannot be written.
     """
     require_unused(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    make_folder(folder)
     description = asdict(settings) | {
         "command": command,
         "versions": {
@@ -232,4 +237,4 @@ def write(path: Path, content: str | bytes) -> None:
 
 def cannot_write(folder: Path, error: OSError) -> UsageError:
     """What to say where a run folder cannot be written."""
-    return UsageError(f"{folder}: cannot be written ({error.strerror}); choose another --run-dir")
+    return UsageError(f"{folder}: cannot be written ({error.strerror}); choose another folder")

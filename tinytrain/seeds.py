@@ -168,11 +168,12 @@ def table(accuracies: Mapping[int, Sequence[float]]) -> str:
         numbers = f"{min(last):22.2f}{statistics.mean(last):8.2f}{last[-1]:8.2f}"
         lines.append(f"{seed:4}{numbers}{holds:>8}")
     summary = summarise(list(accuracies.values()))
-    low, high = summary.interval
-    lines.append(
-        f"mean of the last {LAST_EPOCHS}: {summary.mean:.3f} ± {summary.deviation:.3f} over "
-        f"{summary.count} seeds, 95 % interval {low:.3f} to {high:.3f}"
-    )
+    mean = f"mean of the last {LAST_EPOCHS}: {summary.mean:.3f}"
+    if summary.count > 1:
+        low, high = summary.interval
+        mean += f" ± {summary.deviation:.3f} over {summary.count} seeds, "
+        mean += f"95 % interval {low:.3f} to {high:.3f}"
+    lines.append(mean)
     lines.append(
         f"hold {TARGET_ACCURACY:.2f} in every one of the last {LAST_EPOCHS} epochs: "
         f"{summary.held} of {summary.count}"

@@ -96,6 +96,17 @@ class Record:
         """The median time of an epoch, evaluation included."""
         return statistics.median(value for seed in self.column("seconds") for value in seed)
 
+    @property
+    def flattered(self) -> tuple[float, float, float]:
+        """What others would report: every seed's best epoch, the best seed, the best of all.
+
+        The first is a mean over seeds, the second a mean over the last five epochs.
+        """
+        accuracies = self.column("test_accuracy")
+        best_epochs = [max(seed) for seed in accuracies]
+        means = [statistics.mean(seed[-LAST_EPOCHS:]) for seed in accuracies]
+        return statistics.mean(best_epochs), max(means), max(best_epochs)
+
     def is_of(self, recipe: Recipe) -> bool:
         """Whether recipe and net are still those that were measured."""
         return self.recipe == recipe and self.net == fingerprint(recipe)

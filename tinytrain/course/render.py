@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,39 +21,41 @@ from tinytrain.nn import Module
 from tinytrain.plots import as_svg
 from tinytrain.recipes import RECIPES
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 BEGIN, END = "<!-- ladder: rendered by make course -->", "<!-- ladder: end -->"
 
 
 @torch.no_grad()
-def final_net(net: Module, dataset: Dataset) -> page.FinalNet:
-    """A trained final net at work on the test digits of `dataset`, in evaluation mode."""
+def at_work(net: Module, dataset: Dataset) -> dict[str, tuple[str, Figure]]:
+    """A trained net on the test digits of `dataset`: by name, a title and a picture."""
     net.eval()
     images, labels = dataset.test.images, dataset.test.labels
-    scores = torch.cat(
-        [
-            net(batches.normalise(images[rows].float(), dataset.mean, dataset.std))
-            for rows in batches.in_order(len(labels), 250)
-        ]
-    )
+    batch_scores = [
+        net(batches.normalise(images[rows].float(), dataset.mean, dataset.std))
+        for rows in batches.in_order(len(labels), 250)
+    ]
+    scores = torch.cat(batch_scores)
+    mistakes = int((scores.argmax(1) != labels).sum())
     one = batches.normalise(images[:1].float(), dataset.mean, dataset.std)
-    wrong = int((scores.argmax(1) != labels).sum())
-    first_of_each = torch.stack(
-        [(dataset.train.labels == digit).int().argmax() for digit in (2, 5, 8)]
-    )
-    surest = figures.misclassified(images, labels, scores, most=24)
-    drawn = {
-        f"The surest of its {wrong} mistakes on {len(labels):,} test digits": surest,
-        "Which digits it takes for which": figures.confusion(labels, scores),
-        "What its first layer looks for": figures.filters(net),
-        "What it makes of the first test digit: after the first stage": figures.feature_maps(
-            net, one, "conv1"
+    digits = [int((dataset.train.labels == digit).int().argmax()) for digit in (2, 5, 8)]
+    surest = f"The surest of its {mistakes} mistakes on {len(labels):,} test digits"
+    augmentation = build.augmentation(RECIPES["final"])
+    return {
+        "mistakes": (surest, figures.misclassified(images, labels, scores, most=24)),
+        "confusion": ("Which digits it takes for which", figures.confusion(labels, scores)),
+        "filters": ("What its first layer looks for", figures.filters(net)),
+        "strokes": (
+            "What it makes of the first test digit: after the first stage",
+            figures.feature_maps(net, one, "conv1"),
         ),
-        "… and after the second": figures.feature_maps(net, one, "conv2"),
-        "What augmentation makes of digits": figures.gallery(
-            dataset.train.images[first_of_each], build.augmentation(RECIPES["final"])
+        "shapes": ("… and after the second", figures.feature_maps(net, one, "conv2")),
+        "augmentation": (
+            "What augmentation makes of digits",
+            figures.gallery(dataset.train.images[digits], augmentation),
         ),
     }
-    return page.FinalNet({title: as_svg(figure) for title, figure in drawn.items()})
 
 
 def ladder_svg(rungs: Sequence[Rung]) -> str:
