@@ -118,9 +118,9 @@ def test_a_damaged_run_json(folder, content):
 
 
 def test_no_run(tmp_path):
-    with pytest.raises(DataError, match="another folder"):
+    with pytest.raises(DataError, match="--run-dir"):
         runs.load_settings(tmp_path)
-    with pytest.raises(DataError, match="another folder"):
+    with pytest.raises(DataError, match="--run-dir"):
         runs.restore(tmp_path, SETTINGS, build.training(SETTINGS.recipe, 1))
 
 
