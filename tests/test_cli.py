@@ -197,6 +197,7 @@ def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):
     assert "mean of the last 5: " in capsys.readouterr().out
     record = json.loads((tmp_path / "records" / "net1.json").read_text())
     assert len(record["seeds"]["1"]["test_accuracy"]) == 15
+    assert record["command"].startswith("python -m tinytrain ladder net1 --seeds=1 ")
 
 
 def test_exported_weights_are_those_that_count(run, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -47,3 +48,12 @@ def seed_list(text: str) -> list[int]:
             raise argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")
         numbers.update(range(low, high + 1))
     return sorted(numbers)
+
+
+def seed_text(seeds: list[int]) -> str:
+    """What `seed_list` would read as `seeds`, which rise: 1-5,9."""
+    parts = []
+    for _, group in itertools.groupby(enumerate(seeds), lambda pair: pair[1] - pair[0]):
+        run = [seed for _, seed in group]
+        parts.append(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}")
+    return ",".join(parts)

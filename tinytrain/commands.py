@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from tinytrain import build, flags, log, loop, mnist, nets, plots, runs
 from tinytrain import seeds as many_seeds
+from tinytrain.arguments import seed_text
 from tinytrain.course import ladder as ladders
 from tinytrain.course import page, published, records, render
 from tinytrain.errors import Unavailable, UsageError
@@ -42,7 +44,7 @@ def seeds(options: argparse.Namespace) -> None:
         value = getattr(options, flag)
         if value:
             arguments.append(f"--{flag.replace('_', '-')}={value}")
-    train_seeds(options, {folder: (recipe, arguments)})
+    train_seeds(options, [Series(folder, recipe, arguments, ["seeds", *arguments])])
 
 
 def ladder(options: argparse.Namespace) -> None:
@@ -58,38 +60,54 @@ def ladder(options: argparse.Namespace) -> None:
         return
     root = options.run_dir or Path("runs") / "ladder"
     train_seeds(
-        options, {root / rung.name: (rung.recipe, [f"--recipe={rung.name}"]) for rung in rungs}
+        options,
+        [
+            Series(root / name, RECIPES[name], [f"--recipe={name}"], ["ladder", name])
+            for name in (rung.name for rung in rungs)
+        ],
     )
 
 
-def train_seeds(
-    options: argparse.Namespace, recipes: dict[Path, tuple[Recipe, list[str]]]
-) -> None:
-    """Train recipes, each in its folder, with every seed; print a table and keep a record each."""
+@dataclass(frozen=True)
+class Series:
+    """A recipe to be trained with several seeds: where, the words for `train`, and the command."""
+
+    folder: Path
+    recipe: Recipe
+    arguments: list[str]
+    command: list[str]
+
+
+def train_seeds(options: argparse.Namespace, all_series: list[Series]) -> None:
+    """Train recipes with every seed of the flags; print a table and keep a record for each."""
     mnist.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
     if options.records:
         runs.make_folder(options.records)
     shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
-    shared += [f"--data-dir={options.data_dir}"] if options.data_dir else []
+    place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
-    for folder, (recipe, arguments) in recipes.items():
-        build.training(recipe, 0)  # a wrong value is told before anything starts
+    for series in all_series:
+        build.training(series.recipe, 0)  # a wrong value is told before anything starts
         many_seeds.require_same_recipe(
-            folder, options.seeds, recipe, options.dataset, options.holdout
+            series.folder, options.seeds, series.recipe, options.dataset, options.holdout
         )
-        jobs += many_seeds.jobs_of(folder, options.seeds, recipe.epochs, [*arguments, *shared])
+        arguments = [*series.arguments, *shared, *place]
+        jobs += many_seeds.jobs_of(series.folder, options.seeds, series.recipe.epochs, arguments)
     many_seeds.train_all(jobs, options.jobs)
-    command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
-    for folder in recipes:
-        path = folder / "record.json"
+    for series in all_series:
+        path = series.folder / "record.json"
         if options.records:
-            path = options.records / f"{folder.name}.json"
-        runs.write(path, records.collect(folder, options.seeds, command))
-        histories = {seed: runs.load_history(folder / f"seed-{seed}") for seed in options.seeds}
+            path = options.records / f"{series.folder.name}.json"
+        words = [*series.command, f"--seeds={seed_text(options.seeds)}", *shared]
+        command = shlex.join(["python", "-m", "tinytrain", *words])
+        runs.write(path, records.collect(series.folder, options.seeds, command))
+        histories = {
+            seed: runs.load_history(series.folder / f"seed-{seed}") for seed in options.seeds
+        }
         accuracies = {
             seed: [epoch.test_accuracy for epoch in history] for seed, history in histories.items()
         }
-        print(f"{folder.name}\n{many_seeds.table(accuracies)}\nThe record is {path}\n")
+        print(f"{series.folder.name}\n{many_seeds.table(accuracies)}\nThe record is {path}\n")
 
 
 def evaluate(options: argparse.Namespace) -> None:
