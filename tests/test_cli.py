@@ -276,7 +276,7 @@ def test_a_run_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
     (tmp_path / "file").write_text("not a folder")
     assert main(train(tmp_path / "file" / "run", data_dir)) == 2
     errors = capsys.readouterr().err
-    assert one_line(errors) and "--run-dir" in errors and str(tmp_path / "file") in errors
+    assert one_line(errors) and "another folder" in errors and str(tmp_path / "file") in errors
 
 
 def test_a_damaged_data_file(tmp_path, data_dir, capsys):
