@@ -1,4 +1,4 @@
-"""The whole climb in one script: every rung trained once, and what it brought.
+"""The whole climb in one script: the thirteen rungs trained once each, and what they brought.
 
 The command line does the same with several seeds at a time, resumable: python -m tinytrain ladder
 """

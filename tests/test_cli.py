@@ -157,7 +157,8 @@ def test_summary(capsys):
 def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     few = ["seeds", *SMALL[:-2], "--data-dir", data_dir, "--run-dir", str(tmp_path / "all")]
     assert main([*few, "--seeds", "1,3"]) == 0
-    assert "over 2 seeds" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "over 2 seeds" in shown and "not judged (the digits were drawn" in shown
     first = (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
     assert main([*few, "--seeds", "1-3"]) == 0
     assert (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns == first
@@ -188,6 +189,31 @@ def test_gallery(run, data_dir, tmp_path, picture):
     words = ["--run-dir", str(run), "--data-dir", data_dir, "--output", str(output)]
     assert main(["gallery", picture, *words]) == 0
     assert output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_gallery_of_a_net_with_nothing_to_show(tmp_path, data_dir, capsys):
+    assert main([*train(tmp_path / "run", data_dir), "--net", "net1"]) == 0
+    words = ["--run-dir", str(tmp_path / "run"), "--data-dir", data_dir]
+    words += ["--output", str(tmp_path / "picture.png")]
+    capsys.readouterr()
+    for picture, status in (("filters", 2), ("strokes", 2), ("confusion", 0)):
+        pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+        assert main(["gallery", picture, *words]) == status
+        assert status == 0 or one_line(capsys.readouterr().err)
+
+
+def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
+    words = ["seeds", *SMALL[:2], "--batch-size", "1", "--data-dir", data_dir, "--seeds", "1"]
+    command = [sys.executable, "-m", "tinytrain", *words, "--run-dir", str(tmp_path / "all")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "all" / "seed-1.log"
+    while process.poll() is None and not (log.exists() and "Epoch 1" in log.read_text()):
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.endswith("tinytrain: interrupted\n")
+    state = torch.load(tmp_path / "all" / "seed-1" / "checkpoint.pt", weights_only=True)["state"]
+    assert (state["epoch"], state["batch"]) > (1, 0)
 
 
 def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):

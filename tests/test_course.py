@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tinytrain import cli, mnist, nets, streams
 from tinytrain.course import ladder, page, published, records, render
-from tinytrain.errors import Unavailable
+from tinytrain.errors import DataError, Unavailable
 from tinytrain.recipes import LADDER, RECIPES
 from tinytrain.seeds import student_t, summarise
 
@@ -40,7 +40,7 @@ def invented(name, seeds=3):
             "device": "cpu",
             "threads": 1,
             "versions": {"torch": "0"},
-            "net": records.fingerprint(RECIPES[name]),
+            "fingerprint": records.fingerprint(RECIPES[name]),
             "seeds": columns,
         }
     )
@@ -51,7 +51,7 @@ def rungs(tmp_path_factory):
     """The ladder with invented records for all rungs but two."""
     folder = tmp_path_factory.mktemp("records")
     for name in LADDER:
-        if name not in ("net2", "late3092"):
+        if name not in ("net2", "late7500"):
             (folder / f"{name}.json").write_text(invented(name, 1 if name == "net1" else 3))
     return ladder.climb(folder)
 
@@ -60,7 +60,8 @@ def rungs(tmp_path_factory):
 def rendered(rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     weights = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
-    return page.page(rungs, list(render.at_work(weights, tiny).values()))
+    pictures = [draw() for draw in render.at_work(weights, tiny).values()]
+    return page.page(rungs, pictures)
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):
@@ -108,7 +109,7 @@ def test_the_page_in_a_browser(rendered, width, tmp_path):
 def test_the_readme_shows_the_present_records():
     readme = (REPOSITORY / "README.md").read_text()
     rungs = ladder.climb()
-    assert render.with_table(readme, rungs) == readme, "stale: run make course"
+    assert render.with_table(REPOSITORY / "README.md", rungs) == readme, "stale: run make course"
     picture = (REPOSITORY / "examples" / "ladder.svg").read_text()
     assert f"figures {render.digest(rungs)}" in picture, "stale: run make course"
 
@@ -150,6 +151,7 @@ def test_differences(first, second):
     assert (back.value, back.low, back.high) == pytest.approx(
         (-forth.value, -forth.high, -forth.low), abs=1e-9
     )
+    assert forth.excludes_zero == (forth.low > 0 or forth.high < 0)
 
 
 @given(several)
@@ -158,4 +160,29 @@ def test_difference_of_equal_spreads_has_their_degrees_of_freedom(seeds):
     found = records.difference(summary, summary)
     error = summary.deviation * (2 / summary.count) ** 0.5
     assert found.high == pytest.approx(student_t(2 * summary.count - 2) * error, abs=1e-9)
-    assert not found.exceeds_spread or summary.deviation == 0
+
+
+def test_one_seed_can_not_be_compared(rungs):
+    assert ladder.gain(rungs[0], rungs[2]) is None
+
+
+def test_a_stale_record_counts_as_not_measured(tmp_path):
+    record = json.loads(invented("net7"))
+    for change in ({}, {"fingerprint": "0" * 16}, {"recipe": record["recipe"] | {"lr": 1.0}}):
+        (tmp_path / "net7.json").write_text(json.dumps(record | change))
+        measured = ladder.rung("net7", tmp_path).record is not None
+        assert measured == (not change)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"recipe": {}}'])
+def test_a_damaged_record(content, tmp_path):
+    (tmp_path / "net7.json").write_text(content)
+    with pytest.raises(DataError, match="net7.json"):
+        ladder.rung("net7", tmp_path)
+
+
+def test_a_readme_without_marks(tmp_path, capsys):
+    (tmp_path / "README.md").write_text("nothing")
+    for name in ("README.md", "missing.md"):
+        assert cli.main(["course", "--readme", str(tmp_path / name)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1

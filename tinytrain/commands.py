@@ -15,11 +15,11 @@ from tinytrain import seeds as many_seeds
 from tinytrain.arguments import seed_text
 from tinytrain.course import ladder as ladders
 from tinytrain.course import page, published, records, render
-from tinytrain.errors import Unavailable, UsageError
+from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import train
+from tinytrain.train import reason_not_judged, train
 
 __all__ = [
     "course",
@@ -101,13 +101,13 @@ def train_seeds(options: argparse.Namespace, all_series: list[Series]) -> None:
         words = [*series.command, f"--seeds={seed_text(options.seeds)}", *shared]
         command = shlex.join(["python", "-m", "tinytrain", *words])
         runs.write(path, records.collect(series.folder, options.seeds, command))
-        histories = {
-            seed: runs.load_history(series.folder / f"seed-{seed}") for seed in options.seeds
-        }
-        accuracies = {
-            seed: [epoch.test_accuracy for epoch in history] for seed, history in histories.items()
-        }
-        print(f"{series.folder.name}\n{many_seeds.table(accuracies)}\nThe record is {path}\n")
+        settings = runs.load_settings(series.folder / f"seed-{options.seeds[0]}")
+        accuracies = {}
+        for seed in options.seeds:
+            history = runs.load_history(series.folder / f"seed-{seed}")
+            accuracies[seed] = [epoch.test_accuracy for epoch in history]
+        shown = many_seeds.table(accuracies, reason_not_judged(settings))
+        print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -143,16 +143,16 @@ def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:
 def course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's table and picture, too."""
     rungs = ladders.climb()
+    text = render.with_table(options.readme, rungs) if options.readme else None
     try:
         dataset = mnist.load("mnist", options.data_dir)
-        at_work = list(render.at_work(published.load(), dataset).values())
-    except Unavailable as error:
+        pictures = list(render.at_work(published.load(), dataset).values())
+    except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
-        at_work = []
-    runs.write(options.output, page.page(rungs, at_work))
+        pictures = []
+    runs.write(options.output, page.page(rungs, [draw() for draw in pictures]))
     print(f"The course is in {options.output}")
     if options.readme:
-        text = render.with_table(options.readme.read_text(), rungs)
         runs.write(options.readme, text)
         picture = options.readme.parent / "examples" / "ladder.svg"
         runs.write(picture, render.ladder_svg(rungs))
@@ -166,7 +166,7 @@ def gallery(options: argparse.Namespace) -> None:
     else:
         settings, net = trained(options.run_dir, "cpu")
         dataset = flags.load_same_data(options, settings)
-    title, figure = render.at_work(net, dataset)[options.picture]
+    title, figure = render.at_work(net, dataset)[options.picture]()
     output = options.output or Path(f"{options.picture}.png")
     plots.save(figure, output)
     print(f"{title}: drawn into {output}")

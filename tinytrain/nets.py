@@ -1,8 +1,9 @@
 """The nets of the curriculum, each as a function that builds it.
 
 A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
-initial weights, and its dropout, from `generator`. Net4 on are made of one brick: a convolution
-without bias, batch norm (whose shift does what a bias would), ReLU, dropout of whole channels.
+initial weights, and its dropout, from `generator`; nets up to Net7 have no dropout and ignore its
+rate. All but Net1 are made of one brick: a 3×3 convolution without bias, from Net7 on with batch
+norm (whose shift does what a bias would), ReLU, from Net8 on dropout of whole channels.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def fully_connected(sizes: list[int], generator: Generator) -> list[nn.Module]:
     return layers[:-1]
 
 
-def with_scores(stages: dict[str, nn.Module]) -> nn.Sequential:
+def with_log_probabilities(stages: dict[str, nn.Module]) -> nn.Sequential:
     """A net of `stages` and, after them, the log-probabilities of the classes."""
     return nn.Sequential({**stages, "flatten": nn.Flatten(), "log_softmax": nn.LogSoftmax()})
 
@@ -79,7 +80,8 @@ def net2(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
 
 def net3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """Net2 with one 1×1 convolution in place of the linear layers: 93,728 parameters."""
-    return with_scores({"conv": wide_convolutions(generator), "scores": mix(128, 10, generator)})
+    conv = wide_convolutions(generator)
+    return with_log_probabilities({"conv": conv, "scores": mix(128, 10, generator)})
 
 
 def squeezed(widths: list[list[int]], squeezes: list[int], generator: Generator) -> nn.Sequential:
@@ -97,7 +99,7 @@ def squeezed(widths: list[list[int]], squeezes: list[int], generator: Generator)
         )
         channels = squeeze
     stages["scores"] = nn.Conv2d(channels, 10, 3, padding=1, bias=False, generator=generator)
-    return with_scores({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
+    return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
 
 
 def net4(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
@@ -125,12 +127,14 @@ def lean(
     convolutions see digits, and the mean over the places that are left decides.
     """
     brick = {"generator": generator, "norm": norm, "dropout": dropout}
-    *widths, last = zip([10, *second], second)
     conv1 = block(1, 8, **brick) + block(8, first, **brick)
     trans1 = [mix(first, 10, generator), nn.MaxPool2d(2)]
-    conv2 = [layer for inputs, outputs in widths for layer in block(inputs, outputs, **brick)]
-    conv2 += block(*last, padding=last_padding, **brick)
-    return with_scores(
+    conv2, channels = [], 10
+    for number, width in enumerate(second, 1):
+        padding = last_padding if number == len(second) else 0
+        conv2 += block(channels, width, padding=padding, **brick)
+        channels = width
+    return with_log_probabilities(
         {
             "conv1": nn.Sequential(*conv1),
             "trans1": nn.Sequential(*trans1),
@@ -183,7 +187,7 @@ def pooled_late(widths: list[list[int]], dropout: float, generator: Generator) -
         if number < len(widths):
             stages[f"pool{number}"] = nn.MaxPool2d(2)
     stages["scores"] = mix(channels, 10, generator)
-    return with_scores({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
+    return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
 
 
 def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:

@@ -69,7 +69,11 @@ def add_machine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
 def add_seeds_options(parser: argparse.ArgumentParser, seeds: str, folder: str) -> None:
     group = parser.add_argument_group("runs")
     group.add_argument(
-        "--seeds", type=seed_list, default=seed_list(seeds), metavar="1-5", help="such as 1-5,9"
+        "--seeds",
+        type=seed_list,
+        default=seed_list(seeds),
+        metavar="LIST",
+        help=f"such as 1-5,9 (default: {seeds})",
     )
     group.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
     group.add_argument("--run-dir", type=Path, help=f"the folder of all runs (default: {folder})")

@@ -30,15 +30,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def as_svg(figure: Figure, **metadata: str) -> str:
+def as_svg(figure: Figure, transparent: bool = True, **metadata: str) -> str:
     """The figure as SVG."""
     file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, **metadata})
+    unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=transparent, metadata=unsaid | metadata)
     return file.getvalue()
 
 
 def save(figure: Figure, output: Path) -> None:
     """Write the figure, its kind by the suffix. Raises UsageError where that cannot be done."""
+    if not output.suffix:
+        raise UsageError(f"--output {output}: expected a name with a suffix: .svg, .png, .pdf")
     try:
         figure.savefig(output, metadata={"Date": None} if output.suffix == ".svg" else None)
     except (OSError, ValueError) as error:

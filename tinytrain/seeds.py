@@ -9,6 +9,7 @@ nearly twice the work of two threads.
 from __future__ import annotations
 
 import math
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,23 +47,35 @@ class Job:
             return 0
 
     def start(self) -> subprocess.Popen:
-        """The process that trains it, from its start or from where it was left."""
+        """The process that trains it, from its start or from where it was left.
+
+        It is in a session of its own, so that Ctrl-C reaches it through `train_all` and only once.
+        """
         command = [sys.executable, "-m", "tinytrain", "train", "--run-dir", str(self.folder)]
         if (self.folder / "run.json").exists():
             data = [word for word in self.arguments if word.startswith("--data-dir=")]
             command += ["--resume", *data]
         else:
             command += ["--threads", "1", *self.arguments]
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.log, "wb") as log:
-            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        runs.make_folder(self.folder.parent)
+        try:
+            with open(self.log, "ab") as log:
+                return subprocess.Popen(
+                    command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                )
+        except OSError as error:
+            raise runs.cannot_write(self.folder.parent, error) from error
 
     def require_success(self, status: int) -> None:
         """Raise the error that a finished process ended with."""
         if status:
-            last = (self.log.read_text().splitlines() or [""])[-1].removeprefix("tinytrain: ")
-            error = TinytrainError(f"{self.folder.name}: {last} ({self.log})")
-            error.status = status if status > 0 else 130
+            last = (self.log.read_text(errors="replace").splitlines() or [""])[-1]
+            if status < 0:
+                last = f"killed by signal {-status}; the same command continues it"
+            error = TinytrainError(
+                f"{self.folder.name}: {last.removeprefix('tinytrain: ')} ({self.log})"
+            )
+            error.status = status if status > 0 else 1
             raise error
 
 
@@ -91,15 +104,15 @@ def train_all(jobs: Sequence[Job], at_once: int) -> None:
                     running[job] = job.start()
                 time.sleep(0.2)
                 for job, process in list(running.items()):
-                    ended = process.poll() is not None
-                    bar.update(job.done() - done[job])
-                    done[job] = job.done()
-                    if ended:
-                        job.require_success(process.returncode)
+                    status, now = process.poll(), job.done()
+                    bar.update(now - done[job])
+                    done[job] = now
+                    if status is not None:
+                        job.require_success(status)
                         del running[job]
         finally:
             for process in running.values():
-                process.terminate()
+                process.send_signal(signal.SIGINT)  # it saves after its step, then ends
             for process in running.values():
                 process.wait()
 
@@ -130,26 +143,29 @@ class Summary:
 def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
     """Mean, standard deviation and 95 % interval over seeds of the mean of the last five epochs.
 
-    `accuracies`: those of all epochs, in percent, a list a seed. `held` counts the seeds whose
-    last five epochs are all at the target or above.
+    `accuracies`: those of all epochs, in percent, a list a seed. `held` counts the seeds that have
+    five epochs or more, the last five all at the target or above.
     """
     lasts = [seed[-LAST_EPOCHS:] for seed in accuracies]
     means = [statistics.mean(last) for last in lasts]
     mean, count = statistics.mean(means), len(means)
     deviation = statistics.stdev(means) if count > 1 else math.nan
     half = student_t(count - 1) * deviation / math.sqrt(count) if count > 1 else math.nan
-    held = sum(min(last) >= TARGET_ACCURACY for last in lasts)
+    held = sum(len(last) == LAST_EPOCHS and min(last) >= TARGET_ACCURACY for last in lasts)
     return Summary(count, mean, deviation, (mean - half, mean + half), held)
 
 
 def student_t(freedom: float, z: float = 1.959964) -> float:
-    """The 97.5 % quantile of Student's t for `freedom` degrees of freedom.
+    """The 97.5 % quantile of Student's t for `freedom` degrees of freedom, to 3 %.
 
-    Expanded around the normal quantile `z` (Abramowitz and Stegun, 26.7.5): to 1 % from 3 degrees
-    on; for fewer it is too small, and the exact values for 1 and 2 are given.
+    Expanded around the normal quantile `z` (Abramowitz and Stegun, 26.7.5); below 3 degrees, where
+    that is too small, interpolated between the exact values.
     """
     if freedom < 3:
-        return (12.706, 4.303)[int(freedom) - 1]
+        exact = {1: 12.706, 2: 4.303, 3: 3.182}
+        low = int(freedom)
+        share = (1 / freedom - 1 / (low + 1)) / (1 / low - 1 / (low + 1))
+        return exact[low + 1] * (exact[low] / exact[low + 1]) ** share
     terms = (
         z,
         (z**3 + z) / 4,
@@ -159,23 +175,26 @@ def student_t(freedom: float, z: float = 1.959964) -> float:
     return sum(term / freedom**power for power, term in enumerate(terms))
 
 
-def table(accuracies: Mapping[int, Sequence[float]]) -> str:
-    """A line a seed, and what they say together; `accuracies` of all epochs, by seed."""
-    lines = [f"seed   last {LAST_EPOCHS} epochs: lowest    mean    last   holds"]
+def table(accuracies: Mapping[int, Sequence[float]], reason_not_judged: str | None = None) -> str:
+    """A line a seed, and what they say together; `accuracies` of all epochs, by seed.
+
+    `reason_not_judged` says why the target cannot be held by these runs, if it cannot.
+    """
+    epochs = min(map(len, accuracies.values()))
+    if epochs < LAST_EPOCHS:
+        reason_not_judged = reason_not_judged or f"only {epochs} of the {LAST_EPOCHS} last epochs"
+    lines = [f"seed   last {LAST_EPOCHS} epochs: lowest    mean    last"]
     for seed, values in accuracies.items():
         last = values[-LAST_EPOCHS:]
-        holds = "yes" if min(last) >= TARGET_ACCURACY else "no"
-        numbers = f"{min(last):22.2f}{statistics.mean(last):8.2f}{last[-1]:8.2f}"
-        lines.append(f"{seed:4}{numbers}{holds:>8}")
+        lines.append(f"{seed:4}{min(last):22.2f}{statistics.mean(last):8.2f}{last[-1]:8.2f}")
     summary = summarise(list(accuracies.values()))
     mean = f"mean of the last {LAST_EPOCHS}: {summary.mean:.3f}"
     if summary.count > 1:
         low, high = summary.interval
         mean += f" ± {summary.deviation:.3f} over {summary.count} seeds, "
         mean += f"95 % interval {low:.3f} to {high:.3f}"
-    lines.append(mean)
-    lines.append(
-        f"hold {TARGET_ACCURACY:.2f} in every one of the last {LAST_EPOCHS} epochs: "
-        f"{summary.held} of {summary.count}"
-    )
-    return "\n".join(lines)
+    target = f"{TARGET_ACCURACY:.2f} or more in every one of the last {LAST_EPOCHS} epochs"
+    held = f"{summary.held} of {summary.count}"
+    if reason_not_judged:
+        held = f"not judged ({reason_not_judged})"
+    return "\n".join([*lines, mean, f"{target}: {held}"])

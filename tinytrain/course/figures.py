@@ -17,15 +17,16 @@ from tinytrain import augment, streams
 from tinytrain.augment import Augmentation
 from tinytrain.course.ladder import Rung
 from tinytrain.course.records import Record
+from tinytrain.errors import UsageError
 from tinytrain.log import TARGET_ACCURACY, TARGET_PARAMETERS
-from tinytrain.nn import Module
+from tinytrain.nn import Conv2d, Module
 from tinytrain.plots import mark_target, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-OURS, THEIRS = "tab:orange", "tab:blue"
+OWN, CURRICULUM = "tab:orange", "tab:blue"
 
 
 def ladder(rungs: Sequence[Rung]) -> Figure:
@@ -37,7 +38,7 @@ def ladder(rungs: Sequence[Rung]) -> Figure:
         draw_result(axes, place, rung)
     axes.set_xticks(range(len(measured)), [rung.name for rung in measured], rotation=60, size=8)
     finish_error_axis(axes)
-    axes.set_title("every rung: mean and standard deviation over seeds", size=9)
+    axes.set_title("mean and standard deviation over seeds; orange: tinytrain's own rungs", size=9)
     return figure
 
 
@@ -69,7 +70,7 @@ def against_parameters(rungs: Sequence[Rung]) -> Figure:
 def draw_result(axes: Axes, place: float, rung: Rung) -> None:
     summary = rung.record.summary
     spread = summary.deviation if summary.count > 1 else 0
-    color = THEIRS if rung.lesson.step <= 7 else OURS
+    color = CURRICULUM if rung.lesson.step <= 7 else OWN
     axes.errorbar(place, 100 - summary.mean, spread, color=color, fmt="o", markersize=4, capsize=3)
 
 
@@ -127,6 +128,8 @@ def misclassified(images: Tensor, labels: Tensor, log_probabilities: Tensor, mos
     """
     confidence, guess = log_probabilities.exp().max(1)
     wrong = (guess != labels).nonzero()[:, 0]
+    if not len(wrong):
+        raise UsageError(f"the net makes no mistake on these {len(labels):,} digits")
     wrong = wrong[confidence[wrong].argsort(descending=True)][:most]
     titles = [
         f"{labels[row]} taken for {guess[row]}\n{100 * confidence[row]:.0f} % sure"
@@ -145,12 +148,10 @@ def confusion(labels: Tensor, log_probabilities: Tensor) -> Figure:
     axes.imshow(mistakes.numpy(), cmap="Blues", vmax=max(int(mistakes.max()), 1) * 1.6)
     for row in range(10):
         for column in range(10):
-            color = "grey" if row == column else "black"
+            color = "grey" if row == column else "#111111"
             if table[row, column]:
                 text = str(int(table[row, column]))
-                axes.text(
-                    column, row, text, ha="center", va="center", size=7, color=color, gid="cell"
-                )
+                axes.text(column, row, text, ha="center", va="center", size=7, color=color)
     axes.set_xticks(range(10))
     axes.set_yticks(range(10))
     axes.set_xlabel("the net says")
@@ -159,14 +160,24 @@ def confusion(labels: Tensor, log_probabilities: Tensor) -> Figure:
 
 
 def filters(net: Module) -> Figure:
-    """The kernels of the net's first convolution."""
-    weight = next(net.parameters()).detach()
+    """The kernels of the net's first convolution. Raises UsageError where there is none."""
+    convolutions = (layer for layer in net.modules() if isinstance(layer, Conv2d))
+    first = next(convolutions, None)
+    if first is None:
+        raise UsageError("this net has no convolution, so no filters to draw")
+    weight = first.weight.detach()
     return grid(list(weight[:, 0]), [f"filter {i}" for i in range(len(weight))], 8, inch=1.0)
 
 
 @torch.no_grad()
 def feature_maps(net: Module, image: Tensor, stage: str) -> Figure:
-    """What the channels of the first `stage` answer to a normalised image (1, 1, H, W)."""
+    """What the channels of a stage answer to a normalised image (1, 1, H, W).
+
+    Raises UsageError where the net has no such stage.
+    """
+    names = [name for name, _ in net.named_children()]
+    if stage not in names:
+        raise UsageError(f"this net has no stage {stage}; it has {', '.join(names)}")
     for name, child in net.named_children():
         image = child(image)
         if name == stage:

@@ -1,4 +1,4 @@
-"""The ladder: every rung changes one thing, and says what that brought.
+"""The ladder: every rung changes one thing where it can, and says what that brought.
 
 A rung is a recipe (`recipes.LADDER`), a lesson (`lessons.LESSONS`) and a record
 (`records/NAME.json`). This file puts the three together as text: the list of all rungs, and the
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from tinytrain import nets
+from tinytrain import nets, streams
 from tinytrain.course import records
 from tinytrain.course.lessons import LESSONS, Lesson
 from tinytrain.course.records import Difference, Record
@@ -58,12 +58,19 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     if name not in LADDER:
         raise UsageError(f"{name}: no such rung; there is {', '.join(LADDER)}")
     recipe = RECIPES[name]
-    count = parameter_count(nets.build(recipe.net))
-    return Rung(name, recipe, LESSONS[name], records.load(name, folder), count)
+    record = records.load(name, folder)
+    if record is not None and not record.is_of(recipe):
+        record = None  # it was measured before net or recipe became what they are
+    return Rung(name, recipe, LESSONS[name], record, parameter_count(look(recipe)))
+
+
+def look(recipe: Recipe) -> Sequential:
+    """The recipe's net, to be looked at; torch's own generator is not touched."""
+    return nets.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
 
 
 def gain(before: Rung, after: Rung) -> Difference | None:
-    """How much the second rung's mean is above the first's; None where one is not measured."""
+    """How much the second rung's mean is above the first's; None where that is not known."""
     if before.record is None or after.record is None:
         return None
     return records.difference(after.record.summary, before.record.summary)
@@ -103,17 +110,17 @@ def diff(before: Rung, after: Rung) -> str:
 
 def in_words(change: Difference) -> str:
     """A difference with its interval, and whether it can be believed."""
-    verdict = "exceeds" if change.exceeds_spread else "does not exceed"
+    verdict = "more than" if change.excludes_zero else "no more than"
     return (
         f"{change.value:+.3f} points, 95 % interval {change.low:+.3f} to {change.high:+.3f}: "
-        f"{verdict} the spread of the seeds"
+        f"{verdict} seeds alone would explain"
     )
 
 
 def layer_lines(item: Rung) -> list[str]:
     """A line a layer of the rung's net: what it is, the shape of its output, its parameters."""
     lines = []
-    for row in rows(nets.build(item.recipe.net, item.recipe.dropout)):
+    for row in rows(look(item.recipe)):
         layer = row.layer
         if isinstance(layer, (Sequential, Flatten, LogSoftmax)):
             continue

@@ -3,7 +3,7 @@
 A record is one JSON file: what was run (recipe, data, command), on what (device, threads,
 versions, date), and what came out, every epoch of every seed. All published figures are computed
 from the records that lie beside this file, one a recipe. A record also holds a fingerprint of the
-net, so that a change of the net or of the recipe makes it stale, which a test would notice.
+net, so that a change of the net or of the recipe makes it stale.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinytrain import nets, runs
-from tinytrain.errors import DataError
+from tinytrain import nets, runs, streams
+from tinytrain.errors import DataError, UsageError
 from tinytrain.log import LAST_EPOCHS
 from tinytrain.nn.inspect import parameter_count, rows
 from tinytrain.recipes import Recipe
@@ -30,29 +30,44 @@ MEASURED += ("seconds",)
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Sixteen digits that change with any layer, shape or weight of the recipe's net."""
+    """Sixteen digits that change with any layer, kernel, stride, padding or shape of the net."""
     described = [
-        (row.name, type(row.layer).__name__, row.output_shape, parameter_count(row.layer))
-        for row in rows(nets.build(recipe.net))
+        (
+            row.name,
+            type(row.layer).__name__,
+            *(getattr(row.layer, name, None) for name in ("kernel_size", "stride", "padding")),
+            row.output_shape,
+            parameter_count(row.layer),
+        )
+        for row in rows(nets.build(recipe.net, generator=streams.generator(0, "look")))
     ]
     return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
 
 
 def collect(folder: Path, seeds: Sequence[int], command: str) -> str:
-    """The runs in `folder`/seed-N as the JSON of a record."""
-    first = json.loads((folder / f"seed-{seeds[0]}" / "run.json").read_text())
-    shared = {name: value for name, value in first.items() if name not in ("seed", "command")}
-    measured = {}
+    """The runs in `folder`/seed-N as the JSON of a record; its date is that of the last epoch.
+
+    Raises DataError where a run cannot be read, UsageError where they are not of one kind.
+    """
+    kinds, measured, latest = [], {}, 0.0
     for seed in seeds:
-        history = runs.load_history(folder / f"seed-{seed}")
+        place = folder / f"seed-{seed}"
+        history = runs.load_history(place)
+        runs.load_settings(place)
+        kind = json.loads((place / "run.json").read_text())
+        kinds.append({name: kind[name] for name in kind if name not in ("seed", "command")})
+        if kinds[-1] != kinds[0]:
+            names = [name for name in kind if kinds[-1].get(name) != kinds[0].get(name)]
+            raise UsageError(f"{place}: other {', '.join(names)} than {folder}/seed-{seeds[0]}")
         measured[seed] = {
             name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
         }
+        latest = max(latest, (place / "history.jsonl").stat().st_mtime)
     head = {
         "command": command,
-        "date": time.strftime("%Y-%m-%d"),
-        **shared,
-        "net": fingerprint(Recipe(**first["recipe"])),
+        "date": time.strftime("%Y-%m-%d", time.gmtime(latest)),
+        **kinds[0],
+        "fingerprint": fingerprint(Recipe(**kinds[0]["recipe"])),
     }
     lines = [f'  "{seed}": {json.dumps(columns)}' for seed, columns in measured.items()]
     return json.dumps(head, indent=1)[:-2] + ',\n "seeds": {\n' + ",\n".join(lines) + "\n }\n}\n"
@@ -70,7 +85,7 @@ class Record:
     device: str
     threads: int
     versions: dict[str, str]
-    net: str
+    fingerprint: str
     seeds: dict[int, dict[str, list[float]]]
 
     def column(self, name: str) -> list[list[float]]:
@@ -109,7 +124,7 @@ class Record:
 
     def is_of(self, recipe: Recipe) -> bool:
         """Whether recipe and net are still those that were measured."""
-        return self.recipe == recipe and self.net == fingerprint(recipe)
+        return self.recipe == recipe and self.fingerprint == fingerprint(recipe)
 
 
 def load(name: str, folder: Path = FOLDER) -> Record | None:
@@ -135,20 +150,20 @@ class Difference:
     high: float
 
     @property
-    def exceeds_spread(self) -> bool:
-        """Whether the interval leaves out zero."""
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside the interval."""
         return self.low > 0 or self.high < 0
 
 
-def difference(later: Summary, earlier: Summary) -> Difference:
+def difference(later: Summary, earlier: Summary) -> Difference | None:
     """Welch's interval for the difference of two means with unequal deviations.
 
     Welch, "The generalization of Student's problem when several different population variances
-    are involved", 1947. With one seed on a side there is no spread, and the interval is infinite.
+    are involved", 1947. With one seed on a side there is no spread to tell it from: None.
     """
     value = later.mean - earlier.mean
     if min(later.count, earlier.count) < 2:
-        return Difference(value, -math.inf, math.inf)
+        return None
     parts = [summary.deviation**2 / summary.count for summary in (later, earlier)]
     if not sum(parts):
         return Difference(value, value, value)

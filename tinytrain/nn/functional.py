@@ -54,6 +54,8 @@ def conv2d_as_product(
         input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
     outputs, _, kernel_height, kernel_width = weight.shape
     bottom, right = (input.shape[2] - kernel_height + 1, input.shape[3] - kernel_width + 1)
+    if min(bottom, right) < 1 or min(pad_y, pad_x) < 0:
+        raise RuntimeError(f"conv2d: a kernel {tuple(weight.shape)} does not fit {input.shape}")
     patches = torch.stack(
         [
             input[:, :, y : y + bottom : stride_y, x : x + right : stride_x].transpose(0, 1)
@@ -63,7 +65,7 @@ def conv2d_as_product(
         dim=1,
     )
     count, height, width = patches.shape[2:]
-    output = patches.view(-1, count * height * width).T @ weight.view(outputs, -1).T
+    output = patches.flatten(2).flatten(0, 1).T @ weight.reshape(outputs, -1).T
     if bias is not None:
         output = output + bias
     return output.view(count, height, width, outputs).permute(0, 3, 1, 2)

@@ -43,8 +43,11 @@ def channel_mean_and_variance(values: Tensor, channels: int) -> tuple[Tensor, Te
     torch's kernel gives them for every column, as if a column were a channel. The variance of all
     is then the mean of the columns' variances plus the variance of their means.
     """
-    image = values.T[None, :, :, None]
-    means, variances = torch.batch_norm_update_stats(image, None, None, 0.0)
+    if values.device.type in ("cpu", "cuda"):
+        image = values.T[None, :, :, None]
+        means, variances = torch.batch_norm_update_stats(image, None, None, 0.0)
+    else:
+        variances, means = torch.var_mean(values, 0, correction=0)
     means, variances = means.view(-1, channels), variances.view(-1, channels)
     mean = means.mean(0)
     return mean, variances.mean(0) + (means - mean).square().mean(0)
