@@ -109,9 +109,10 @@ def test_the_page_in_a_browser(rendered, width, tmp_path):
 def test_the_readme_shows_the_present_records():
     readme = (REPOSITORY / "README.md").read_text()
     rungs = ladder.climb()
-    assert render.with_table(REPOSITORY / "README.md", rungs) == readme, "stale: run make course"
-    picture = (REPOSITORY / "examples" / "ladder.svg").read_text()
-    assert f"figures {render.digest(rungs)}" in picture, "stale: run make course"
+    assert render.with_tables(REPOSITORY / "README.md", rungs) == readme, "stale: run make course"
+    for name in ("ladder.svg", "final_net.svg"):
+        picture = (REPOSITORY / "examples" / name).read_text()
+        assert f"figures {render.digest(rungs)}" in picture, "stale: run make course"
 
 
 def no_data(*arguments):
@@ -123,11 +124,16 @@ def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(mnist, "load", no_data)
     output = tmp_path / "course.html"
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{render.BEGIN}\nstale table\n{render.END}\nafter\n")
+    marks = [
+        mark.format(name) for name in ("ladder", "final") for mark in (render.BEGIN, render.END)
+    ]
+    readme.write_text("before\n{}\nstale\n{}\nbetween\n{}\nstale\n{}\nafter\n".format(*marks))
     (tmp_path / "examples").mkdir()
     assert cli.main(["course", "--output", str(output), "--readme", str(readme)]) == 0
     assert "Not drawn" in output.read_text()
-    assert "stale" not in readme.read_text() and "| net9_3 |" in readme.read_text()
+    text = readme.read_text()
+    assert "stale" not in text and "| net9_3 |" in text
+    assert [word for word in ("before", "between", "after") if word in text.split("\n")]
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -143,7 +143,7 @@ def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:
 def course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's table and picture, too."""
     rungs = ladders.climb()
-    text = render.with_table(options.readme, rungs) if options.readme else None
+    text = render.with_tables(options.readme, rungs) if options.readme else None
     try:
         dataset = mnist.load("mnist", options.data_dir)
         pictures = list(render.at_work(published.load(), dataset).values())
@@ -154,9 +154,10 @@ def course(options: argparse.Namespace) -> None:
     print(f"The course is in {options.output}")
     if options.readme:
         runs.write(options.readme, text)
-        picture = options.readme.parent / "examples" / "ladder.svg"
-        runs.write(picture, render.ladder_svg(rungs))
-        print(f"Rendered into {options.readme} and {picture}")
+        folder = options.readme.parent / "examples"
+        for name, picture in render.pictures(rungs).items():
+            runs.write(folder / name, picture)
+        print(f"Rendered into {options.readme} and {folder}")
 
 
 def gallery(options: argparse.Namespace) -> None:

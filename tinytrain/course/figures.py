@@ -60,6 +60,7 @@ def against_parameters(rungs: Sequence[Rung]) -> Figure:
     axes.axvline(TARGET_PARAMETERS, color="grey", linewidth=0.8, linestyle="--")
     ticks = [3000, 5000, 8000, 15000, 30000, 60000, 100000]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], size=8)
+    axes.set_xlim(ticks[0], 1.7 * ticks[-1])
     axes.minorticks_off()
     axes.set_xlabel("parameters")
     finish_error_axis(axes)

@@ -10,6 +10,7 @@ import html
 import inspect
 import json
 import re
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from tinytrain import nets
 from tinytrain.course import figures
 from tinytrain.course.ladder import Rung, gain, in_words, look
 from tinytrain.course.lessons import STEPS
+from tinytrain.course.records import Record
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_PARAMETERS
 from tinytrain.nn import Flatten, LogSoftmax, Sequential
 from tinytrain.nn.inspect import parameter_count, rows
@@ -41,7 +43,7 @@ pre, code { font: 13px/1.45 ui-monospace, monospace }
 pre { background: var(--soft); padding: .8em; border-radius: 6px }
 table { border-collapse: collapse; font-size: 14px }
 th, td { padding: .2em .7em; border-bottom: 1px solid var(--soft); text-align: right;
-  font-variant-numeric: tabular-nums }
+  font-variant-numeric: tabular-nums; white-space: nowrap }
 th { vertical-align: bottom }
 td:first-child, th:first-child { text-align: left; font-weight: inherit }
 svg { width: 100%; height: auto }
@@ -253,8 +255,20 @@ def picture(title: str, figure: Figure) -> str:
     return drawing.replace("#000000", "currentColor")
 
 
-def readme_table(rungs: Sequence[Rung]) -> str:
-    """The table of all rungs as Markdown."""
-    head, *body = result_cells(rungs)
+def seed_cells(record: Record) -> list[list[str]]:
+    """The table of a record's seeds: a header, then a row a seed."""
+    cells = [["seed", f"last {LAST_EPOCHS} epochs, %", "mean", f"each ≥ {TARGET_ACCURACY:.2f}"]]
+    for seed, columns in record.seeds.items():
+        last = columns["test_accuracy"][-LAST_EPOCHS:]
+        below = TARGET_ACCURACY - min(last)
+        held = "yes" if below <= 0 else f"no, by {below:.2f}"
+        shown = " ".join(f"{accuracy:.2f}" for accuracy in last)
+        cells.append([str(seed), shown, f"{statistics.mean(last):.2f}", held])
+    return cells
+
+
+def markdown(cells: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first one the header, as a Markdown table."""
+    head, *body = cells
     lines = [" | ".join(row) for row in (head, ["---"] * len(head), *body)]
     return "\n".join(f"| {line} |" for line in lines)

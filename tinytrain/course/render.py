@@ -1,7 +1,7 @@
 """What is rendered from rungs and records: the page, the README's table and its picture.
 
-Nothing is trained for it. The README holds its table between two marks, and its picture holds a
-digest of the figures in it, so that a test can tell when either is stale.
+Nothing is trained for it. The README holds each table between two marks, and its pictures hold a
+digest of the figures, so that a test can tell when one is stale.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from tinytrain import batches, build
 from tinytrain.course import figures, page
 from tinytrain.course.ladder import Rung
+from tinytrain.course.records import Record
 from tinytrain.errors import UsageError
 from tinytrain.mnist import Dataset
 from tinytrain.nn import Module
@@ -26,7 +27,7 @@ from tinytrain.recipes import RECIPES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BEGIN, END = "<!-- ladder: rendered by make course -->", "<!-- ladder: end -->"
+BEGIN, END = "<!-- {}: rendered by make course -->", "<!-- {}: end -->"
 
 
 @torch.no_grad()
@@ -69,10 +70,22 @@ def at_work(net: Module, dataset: Dataset) -> dict[str, Callable[[], tuple[str, 
     }
 
 
-def ladder_svg(rungs: Sequence[Rung]) -> str:
-    """The ladder's picture for the README, on white, with the digest of its figures."""
+def pictures(rungs: Sequence[Rung]) -> dict[str, str]:
+    """The README's pictures as SVG by file name, on white, each with the digest of its figures."""
+    drawn = {"ladder.svg": figures.ladder(rungs)}
+    final = final_record(rungs)
+    if final:
+        drawn["final_net.svg"] = figures.curves(final)
     description = f"figures {digest(rungs)}"
-    return as_svg(figures.ladder(rungs), transparent=False, Description=description)
+    return {
+        name: as_svg(figure, transparent=False, Description=description)
+        for name, figure in drawn.items()
+    }
+
+
+def final_record(rungs: Sequence[Rung]) -> Record | None:
+    """The record of the final recipe."""
+    return next(rung.record for rung in rungs if rung.name == "final")
 
 
 def digest(rungs: Sequence[Rung]) -> str:
@@ -81,14 +94,23 @@ def digest(rungs: Sequence[Rung]) -> str:
     return hashlib.blake2b(table.encode(), digest_size=8).hexdigest()
 
 
-def with_table(readme: Path, rungs: Sequence[Rung]) -> str:
-    """The README's text with the present table between its two marks. Raises UsageError."""
+def with_tables(readme: Path, rungs: Sequence[Rung]) -> str:
+    """The README's text with the present tables between their marks. Raises UsageError."""
+    tables = {"ladder": page.markdown(page.result_cells(rungs))}
+    final = final_record(rungs)
+    tables["final"] = page.markdown(page.seed_cells(final)) if final else "not measured"
     try:
         text = readme.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        _, after = rest.split(END)
     except OSError as error:
         raise UsageError(f"{readme}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise UsageError(f"{readme}: expected the marks {BEGIN} and {END}, once each") from error
-    return f"{before}{BEGIN}\n{page.readme_table(rungs)}\n{END}{after}"
+    for name, table in tables.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        try:
+            before, rest = text.split(begin)
+            _, after = rest.split(end)
+        except ValueError as error:
+            raise UsageError(
+                f"{readme}: expected the marks {begin} and {end}, once each"
+            ) from error
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    return text
