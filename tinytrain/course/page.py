@@ -164,11 +164,21 @@ def result(rung: Rung) -> str:
 
 
 def code(before: Rung | None, rung: Rung) -> str:
-    """The rung's entry in `recipes.LADDER`, and the function of its net where that is new."""
-    text = f"{json.dumps(rung.name)}: {json.dumps(rung.changes)}"
-    if before is None or before.recipe.net != rung.recipe.net:
-        text += "\n\n" + inspect.getsource(nets.NETS[rung.recipe.net]).rstrip()
-    return text
+    """The rung's entry in `recipes.LADDER`, and the functions of its net that are new."""
+    known = functions(before.recipe.net) if before else []
+    new = [name for name in functions(rung.recipe.net) if name not in known]
+    sources = [inspect.getsource(getattr(nets, name)).rstrip() for name in new]
+    return "\n\n\n".join([f"{json.dumps(rung.name)}: {json.dumps(rung.changes)}", *sources])
+
+
+def functions(net: str) -> list[str]:
+    """The functions of `nets.py` that build the net: its own, then those that they call."""
+    found = [net]
+    for name in found:  # which grows meanwhile
+        called = getattr(nets, name).__code__.co_names
+        here = [other for other in called if inspect.isfunction(getattr(nets, other, None))]
+        found += [other for other in here if other not in found]
+    return found
 
 
 def layer_table(rung: Rung) -> str:
