@@ -89,6 +89,12 @@ def test_conv2d(window, outputs, bias):
     agree(lambda nn: nn.Conv2d(image.shape[1], outputs, *geometry, bias=bias), image)
 
 
+@given(windows(), SMALL, st.booleans())
+def test_conv2d_of_one_channel(window, outputs, bias):
+    *geometry, image = window
+    agree(lambda nn: nn.Conv2d(1, outputs, *geometry, bias=bias), image[:, :1], image[:0, :1])
+
+
 @given(windows(pool=True))
 def test_max_pool2d(window):
     *geometry, image = window
@@ -235,6 +241,8 @@ IMAGE = torch.ones(1, 2, 5, 5)
         (ValueError, lambda: nn.BatchNorm2d(2)(IMAGE[:, :, :1, :1])),
         (RuntimeError, lambda: nn.Conv2d(3, 4, 3)(IMAGE)),
         (RuntimeError, lambda: nn.Conv2d(2, 4, 6)(IMAGE)),
+        (RuntimeError, lambda: nn.Conv2d(1, 4, 6)(IMAGE[:, :1])),
+        (RuntimeError, lambda: nn.Conv2d(1, 4, 3, padding=-1)(IMAGE[:, :1])),
         (RuntimeError, lambda: nn.Linear(3, 4)(IMAGE)),
         (RuntimeError, lambda: nn.MaxPool2d(6)(IMAGE)),
         (RuntimeError, lambda: nn.MaxPool2d(2, padding=2)(IMAGE)),
