@@ -51,12 +51,17 @@ LESSONS = {
         "3×3 convolutions with 32, 64 and 128 channels see the image first; three linear layers "
         "decide.",
         "Let the net know what a neighbourhood is, with no more parameters.",
+        "The largest step of the whole ladder, with fewer parameters: a kernel learns a "
+        "stroke once, for every place. What is learned by heart becomes less, too: the gap "
+        "shrinks to a fraction of Net1's.",
     ),
     "net3": Lesson(
         1,
         "Net3",
         "One 1×1 convolution takes the place of the three linear layers.",
         "Show that after the convolutions there is nothing left for linear layers to do.",
+        "With one parameter in eleven gone, the difference just stays within what seeds would "
+        "explain: the linear layers did little, if anything.",
     ),
     "net4": Lesson(
         1,
