@@ -18,7 +18,7 @@ class Lesson:
     title: str
     change: str
     target: str
-    analysis: str = ""
+    analysis: str
 
 
 STEPS = {

@@ -142,8 +142,7 @@ def section(before: Rung | None, rung: Rung) -> str:
     change = gain(before, rung) if before else None
     if change is not None:
         facts.append((f"Against {before.name}", in_words(change)))
-    if lesson.analysis:
-        facts.append(("Analysis", lesson.analysis))
+    facts.append(("Analysis", lesson.analysis))
     listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts)
     drawn = picture(f"Accuracy of {rung.name}", figures.curves(rung.record)) if rung.record else ""
     return f"""<section id='{rung.name}'><h3>{escape(lesson.title)}</h3><dl>{listed}</dl>{drawn}
