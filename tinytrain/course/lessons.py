@@ -185,8 +185,8 @@ LESSONS = {
         "Hold 99.4 % in every one of the last five epochs, on every seed.",
         "Against the rung before, the change of augmentation and dropout makes no difference "
         "that these seeds can show. Against the reference, all of step 8 together does. It was "
-        "measured on more seeds than the rungs before it, and with more seeds come some that miss: "
-        "three that hold are not yet a recipe that holds.",
+        "measured on more seeds than the rungs before it, and with more seeds come some that "
+        "miss: three that hold are not yet a recipe that holds.",
     ),
     "late7500": Lesson(
         9,
