@@ -38,7 +38,7 @@ ROOMS = [
     ["course.__init__", "course.lessons"],
     ["course.records"],
     ["course.ladder", "course.published"],
-    ["course.figures"],
+    ["course.figures", "course.tables"],
     ["course.page"],
     ["course.render"],
     ["flags"],

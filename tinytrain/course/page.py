@@ -10,15 +10,13 @@ import html
 import inspect
 import json
 import re
-import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinytrain import nets
-from tinytrain.course import figures
+from tinytrain.course import figures, tables
 from tinytrain.course.ladder import Rung, gain, in_words, look
 from tinytrain.course.lessons import STEPS
-from tinytrain.course.records import Record
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_PARAMETERS
 from tinytrain.nn import Flatten, LogSoftmax, Sequential
 from tinytrain.nn.inspect import parameter_count, rows
@@ -104,7 +102,7 @@ twenty such intervals one misses by chance, and all share one set of test images
 
 def results_table(rungs: Sequence[Rung]) -> str:
     """The table of all rungs as HTML."""
-    head, *body = result_cells(rungs)
+    head, *body = tables.result_cells(rungs)
     linked = [[f"<a href='#{name}'>{name}</a>", *cells] for name, *cells in body]
     return table([head, *linked])
 
@@ -117,22 +115,6 @@ def table(cells: Sequence[Sequence[object]]) -> str:
         lines += [f"<tr><th scope='row'>{name}</th>", *(f"<td>{cell}</td>" for cell in row)]
         lines.append("</tr>")
     return "".join(lines) + "</table>"
-
-
-def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
-    """The table of all rungs: a header, then a row a rung."""
-    cells = [["rung", "parameters", "accuracy, %", "held", "gap", "s an epoch"]]
-    for rung in rungs:
-        row = [rung.name, f"{rung.parameters:,}"]
-        if rung.record:
-            summary = rung.record.summary
-            spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
-            row += [f"{summary.mean:.3f}{spread}", f"{summary.held} of {summary.count}"]
-            row += [f"{rung.record.gap:+.2f}", f"{rung.record.seconds:.0f}"]
-        else:
-            row += ["not measured", "", "", ""]
-        cells.append(row)
-    return cells
 
 
 def section(before: Rung | None, rung: Rung) -> str:
@@ -262,22 +244,3 @@ def picture(title: str, figure: Figure) -> str:
     label = html.escape(title, quote=True)
     drawing = drawing.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     return drawing.replace("#000000", "currentColor")
-
-
-def seed_cells(record: Record) -> list[list[str]]:
-    """The table of a record's seeds: a header, then a row a seed."""
-    cells = [["seed", f"last {LAST_EPOCHS} epochs, %", "mean", f"each ≥ {TARGET_ACCURACY:.2f}"]]
-    for seed, columns in record.seeds.items():
-        last = columns["test_accuracy"][-LAST_EPOCHS:]
-        below = TARGET_ACCURACY - min(last)
-        held = "yes" if below <= 0 else f"no, by {below:.2f}"
-        shown = " ".join(f"{accuracy:.2f}" for accuracy in last)
-        cells.append([str(seed), shown, f"{statistics.mean(last):.2f}", held])
-    return cells
-
-
-def markdown(cells: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, the first one the header, as a Markdown table."""
-    head, *body = cells
-    lines = [" | ".join(row) for row in (head, ["---"] * len(head), *body)]
-    return "\n".join(f"| {line} |" for line in lines)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tinytrain import batches, build
-from tinytrain.course import figures, page
+from tinytrain.course import figures, tables
 from tinytrain.course.ladder import Rung
 from tinytrain.course.records import Record
 from tinytrain.errors import UsageError
@@ -90,20 +90,20 @@ def final_record(rungs: Sequence[Rung]) -> Record | None:
 
 def digest(rungs: Sequence[Rung]) -> str:
     """Sixteen digits that change with any published figure."""
-    table = json.dumps(page.result_cells(rungs))
+    table = json.dumps(tables.result_cells(rungs))
     return hashlib.blake2b(table.encode(), digest_size=8).hexdigest()
 
 
 def with_tables(readme: Path, rungs: Sequence[Rung]) -> str:
     """The README's text with the present tables between their marks. Raises UsageError."""
-    tables = {"ladder": page.markdown(page.result_cells(rungs))}
+    rendered = {"ladder": tables.markdown(tables.result_cells(rungs))}
     final = final_record(rungs)
-    tables["final"] = page.markdown(page.seed_cells(final)) if final else "not measured"
+    rendered["final"] = tables.markdown(tables.seed_cells(final)) if final else "not measured"
     try:
         text = readme.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{readme}: cannot be read ({error.strerror})") from error
-    for name, table in tables.items():
+    for name, table in rendered.items():
         begin, end = BEGIN.format(name), END.format(name)
         try:
             before, rest = text.split(begin)

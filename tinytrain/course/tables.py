@@ -1,0 +1,45 @@
+"""Results as rows of words: the same figures for the page and for the README."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from tinytrain.course.ladder import Rung
+from tinytrain.course.records import Record
+from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY
+
+
+def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
+    """The table of all rungs: a header, then a row a rung."""
+    cells = [["rung", "parameters", "accuracy, %", "held", "gap", "s an epoch"]]
+    for rung in rungs:
+        row = [rung.name, f"{rung.parameters:,}"]
+        if rung.record:
+            summary = rung.record.summary
+            spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
+            row += [f"{summary.mean:.3f}{spread}", f"{summary.held} of {summary.count}"]
+            row += [f"{rung.record.gap:+.2f}", f"{rung.record.seconds:.0f}"]
+        else:
+            row += ["not measured", "", "", ""]
+        cells.append(row)
+    return cells
+
+
+def seed_cells(record: Record) -> list[list[str]]:
+    """The table of a record's seeds: a header, then a row a seed."""
+    cells = [["seed", f"last {LAST_EPOCHS} epochs, %", "mean", f"each ≥ {TARGET_ACCURACY:.2f}"]]
+    for seed, columns in record.seeds.items():
+        last = columns["test_accuracy"][-LAST_EPOCHS:]
+        below = TARGET_ACCURACY - min(last)
+        held = "yes" if below <= 0 else f"no, by {below:.2f}"
+        shown = " ".join(f"{accuracy:.2f}" for accuracy in last)
+        cells.append([str(seed), shown, f"{statistics.mean(last):.2f}", held])
+    return cells
+
+
+def markdown(cells: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first one the header, as a Markdown table."""
+    head, *body = cells
+    lines = [" | ".join(row) for row in (head, ["---"] * len(head), *body)]
+    return "\n".join(f"| {line} |" for line in lines)
