@@ -125,7 +125,7 @@ def add_seeds(commands: argparse._SubParsersAction) -> None:
         "where it was interrupted. Leaves record.json beside the runs.",
     )
     add_recipe_options(seeds)
-    add_seeds_options(seeds, "1-5", "runs/seeds-DATASET-RECIPE")
+    add_seeds_options(seeds, "1-5", "runs/seeds-DATASET/RECIPE")
 
 
 def add_ladder(commands: argparse._SubParsersAction) -> None:

@@ -38,7 +38,7 @@ __all__ = [
 def seeds(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as record.json."""
     recipe = flags.override(RECIPES[options.recipe], options)
-    folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}-{options.recipe}"
+    folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}" / options.recipe
     arguments = [f"--recipe={options.recipe}"]
     for flag in ("net", "epochs", "batch_size", "lr"):
         value = getattr(options, flag)

@@ -74,5 +74,18 @@ def climb(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
     return recipes
 
 
+# What each ingredient of `final` is worth: the same recipe with that one taken away.
+ABLATION: dict[str, dict[str, Any]] = {
+    "without-averaging": {"average": 0.0},
+    "without-rotation": {"rotation": 0},
+    "without-shift": {"shift": 0},
+    "without-scale": {"scale": 0},
+    "without-shear": {"shear": 0},
+    "constant-rate": {"schedule": "constant"},
+    "batch-64": {"batch_size": 64},
+    "with-dropout": {"dropout": 0.01},
+}
+
 RECIPES = climb(LADDER)
+RECIPES |= {name: replace(RECIPES["final"], **change) for name, change in ABLATION.items()}
 # One of your own: RECIPES["mine"] = replace(RECIPES["final"], average=0.0)
