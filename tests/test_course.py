@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tinytrain import cli, mnist, nets, streams
 from tinytrain.course import ladder, page, published, records, render
+from tinytrain.course.ablation import ablations
 from tinytrain.errors import DataError, Unavailable
 from tinytrain.recipes import LADDER, RECIPES
 from tinytrain.seeds import student_t, summarise
@@ -47,21 +48,26 @@ def invented(name, seeds=3):
 
 
 @pytest.fixture(scope="module")
-def rungs(tmp_path_factory):
-    """The ladder with invented records for all rungs but two."""
+def folder(tmp_path_factory):
+    """Invented records for all recipes but three."""
     folder = tmp_path_factory.mktemp("records")
-    for name in LADDER:
-        if name not in ("net2", "late7500"):
+    for name in RECIPES:
+        if name not in ("net2", "late7500", "batch-64"):
             (folder / f"{name}.json").write_text(invented(name, 1 if name == "net1" else 3))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rungs(folder):
     return ladder.climb(folder)
 
 
 @pytest.fixture(scope="module")
-def rendered(rungs, tiny):
+def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     weights = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
     pictures = [draw() for draw in render.at_work(weights, tiny).values()]
-    return page.page(rungs, pictures)
+    return page.page(rungs, ablations(folder), pictures)
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):
@@ -71,6 +77,17 @@ def test_every_rung_is_on_the_page(rendered, rungs):
         for part in (rung.lesson.change, rung.lesson.target, rung.result, rung.lesson.analysis):
             assert part in text
     assert text.count("not measured") >= 4 and "points, 95 % interval" in text
+
+
+def test_every_ablation_is_on_the_page(rendered, folder):
+    for ablation in ablations(folder):
+        assert f"<th scope='row'>{ladder.describe(ablation.change)}</th>" in rendered
+        effect = ablation.effect
+        assert (effect is None) == (ablation.name == "batch-64")
+        if effect:
+            means = [one.summary.mean for one in (ablation.record, ablation.final)]
+            assert effect.value == pytest.approx(means[0] - means[1])
+            assert f"<td>{effect.value:+.3f}</td>" in rendered
 
 
 def test_nothing_is_fetched(rendered):
@@ -109,7 +126,9 @@ def test_the_page_in_a_browser(rendered, width, tmp_path):
 def test_the_readme_shows_the_present_records():
     readme = (REPOSITORY / "README.md").read_text()
     rungs = ladder.climb()
-    assert render.with_tables(REPOSITORY / "README.md", rungs) == readme, "stale: run make course"
+    assert render.with_tables(REPOSITORY / "README.md", rungs, ablations()) == readme, (
+        "stale: run make course"
+    )
     for name in ("ladder.svg", "final_net.svg"):
         picture = (REPOSITORY / "examples" / name).read_text()
         assert f"figures {render.digest(rungs)}" in picture, "stale: run make course"
@@ -124,10 +143,11 @@ def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(mnist, "load", no_data)
     output = tmp_path / "course.html"
     readme = tmp_path / "README.md"
-    marks = [
-        mark.format(name) for name in ("ladder", "final") for mark in (render.BEGIN, render.END)
+    tables = [
+        f"{render.BEGIN.format(name)}\nstale\n{render.END.format(name)}\n"
+        for name in ("ladder", "final", "ablation")
     ]
-    readme.write_text("before\n{}\nstale\n{}\nbetween\n{}\nstale\n{}\nafter\n".format(*marks))
+    readme.write_text("\n".join(["before", tables[0], "between", *tables[1:], "after"]))
     (tmp_path / "examples").mkdir()
     assert cli.main(["course", "--output", str(output), "--readme", str(readme)]) == 0
     assert "Not drawn" in output.read_text()

@@ -66,7 +66,7 @@ def test_every_rung_has_a_lesson_and_changes_something():
 
 
 @pytest.mark.parametrize("name", LADDER)
-def test_every_rung_has_a_record_of_the_present_net_and_recipe(name):
+def test_every_recipe_has_a_record_of_the_present_net_and_recipe(name):
     record = records.load(name)
     assert record is not None and record.is_of(RECIPES[name]), f"measure {name} again"
     assert (record.dataset, record.holdout) == ("mnist", 0)

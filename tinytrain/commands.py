@@ -15,6 +15,7 @@ from tinytrain import seeds as many_seeds
 from tinytrain.arguments import seed_text
 from tinytrain.course import ladder as ladders
 from tinytrain.course import page, published, records, render
+from tinytrain.course.ablation import ablations
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.receptive_field import measured_field, receptive_field
@@ -142,15 +143,15 @@ def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:
 
 def course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's table and picture, too."""
-    rungs = ladders.climb()
-    text = render.with_tables(options.readme, rungs) if options.readme else None
+    rungs, ablated = ladders.climb(), ablations()
+    text = render.with_tables(options.readme, rungs, ablated) if options.readme else None
     try:
         dataset = mnist.load("mnist", options.data_dir)
         pictures = list(render.at_work(published.load(), dataset).values())
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         pictures = []
-    runs.write(options.output, page.page(rungs, [draw() for draw in pictures]))
+    runs.write(options.output, page.page(rungs, ablated, [draw() for draw in pictures]))
     print(f"The course is in {options.output}")
     if options.readme:
         runs.write(options.readme, text)

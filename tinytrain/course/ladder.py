@@ -58,9 +58,7 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     if name not in LADDER:
         raise UsageError(f"{name}: no such rung; there is {', '.join(LADDER)}")
     recipe = RECIPES[name]
-    record = records.load(name, folder)
-    if record is not None and not record.is_of(recipe):
-        record = None  # it was measured before net or recipe became what they are
+    record = records.present(name, recipe, folder)
     return Rung(name, recipe, LESSONS[name], record, parameter_count(look(recipe)))
 
 

@@ -198,3 +198,10 @@ LESSONS = {
         "use of each weight at more places pays does not show between these two.",
     ),
 }
+
+ABLATION_LESSON = (
+    "What helped on the way up may be carried by what came later. So every ingredient of the "
+    "final recipe is taken away alone, the others staying as they are. An interval that leaves "
+    "out zero says that the ingredient matters; one that includes it, that these seeds cannot "
+    "tell."
+)

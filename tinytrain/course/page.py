@@ -1,81 +1,48 @@
 """The course as one HTML page, and its short form in the README: rendered, never typed.
 
-The page stands alone: style and pictures are inside it, nothing is fetched, and it suits light and
-dark, a phone and paper. Everything on it comes from the rungs, their records and the code itself.
+Everything on it comes from the rungs, their records and the code itself.
 """
 
 from __future__ import annotations
 
-import html
 import inspect
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tinytrain import nets
 from tinytrain.course import figures, tables
+from tinytrain.course.ablation import Ablation
 from tinytrain.course.ladder import Rung, gain, in_words, look
-from tinytrain.course.lessons import STEPS
+from tinytrain.course.lessons import ABLATION_LESSON, STEPS
+from tinytrain.course.markup import document, escape, listing, picture, table, wide
+from tinytrain.course.records import Record
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_PARAMETERS
 from tinytrain.nn import Flatten, LogSoftmax, Sequential
 from tinytrain.nn.inspect import parameter_count, rows
 from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.plots import as_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d1d1f; --page: #fdfdfc; --soft: #7773; --link: #0b57d0 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e4e2; --page: #17181a; --link: #8ab4f8 } }
-* { box-sizing: border-box }
-body { color: var(--ink); background: var(--page); font: 17px/1.55 system-ui, sans-serif;
-  max-width: 46rem; margin: 0 auto; padding: 1rem }
-a { color: var(--link) }
-h1, h2, h3 { line-height: 1.2; margin: 2.2em 0 .5em }
-h1 { margin-top: 1em }
-h2 { border-bottom: 1px solid var(--soft); padding-bottom: .2em }
-pre, .wide { overflow-x: auto }
-pre, code { font: 13px/1.45 ui-monospace, monospace }
-pre { background: var(--soft); padding: .8em; border-radius: 6px }
-table { border-collapse: collapse; font-size: 14px }
-th, td { padding: .2em .7em; border-bottom: 1px solid var(--soft); text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap }
-th { vertical-align: bottom }
-td:first-child, th:first-child { text-align: left; font-weight: inherit }
-svg { width: 100%; height: auto }
-svg text { fill: currentColor }
-svg text[style*="fill"] { fill: revert-layer }
-.wide svg { min-width: 34rem }
-dt { font-weight: 600 } dd { margin: 0 0 .6em }
-details { margin: .8em 0 } summary { cursor: pointer }
-@media print {
-  section { break-inside: avoid }
-  details::details-content { content-visibility: visible }
-  pre, .wide { overflow: visible; white-space: pre-wrap }
-}
-"""
 
-
-def page(rungs: Sequence[Rung], at_work: Sequence[tuple[str, Figure]]) -> str:
+def page(
+    rungs: Sequence[Rung],
+    ablations: Sequence[Ablation],
+    at_work: Sequence[tuple[str, Figure]],
+) -> str:
     """The whole page. `at_work`: titles and pictures of the final net; empty without data."""
-    parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; "
-        "style-src 'unsafe-inline'; img-src data:\">",
-        f"<title>tinytrain: the ladder to 99.4 %</title><style>{STYLE}</style></head><body>",
-        opening(rungs),
-    ]
+    parts = [opening(rungs)]
     before = None
     for rung in rungs:
         if before is None or before.lesson.step != rung.lesson.step:
             parts.append(f"<h2>{rung.lesson.step}. {escape(STEPS[rung.lesson.step])}</h2>")
         parts.append(section(before, rung))
         before = rung
-    parts += [flattery(rungs), final_section(at_work), colophon(rungs), "</body></html>\n"]
-    return "\n".join(parts)
+    parts += [ablation_section(ablations), flattery(rungs), final_section(at_work)]
+    measured = [*rungs, *ablations]
+    parts.append(colophon({one.name: one.record for one in measured if one.record}))
+    return document("tinytrain: the ladder to 99.4 %", parts)
 
 
 def opening(rungs: Sequence[Rung]) -> str:
@@ -105,16 +72,6 @@ def results_table(rungs: Sequence[Rung]) -> str:
     head, *body = tables.result_cells(rungs)
     linked = [[f"<a href='#{name}'>{name}</a>", *cells] for name, *cells in body]
     return table([head, *linked])
-
-
-def table(cells: Sequence[Sequence[object]]) -> str:
-    """Rows of cells, the first one the header, as an HTML table; cells are HTML already."""
-    head, *body = cells
-    lines = ["<table><tr>", *(f"<th scope='col'>{cell}</th>" for cell in head), "</tr>"]
-    for name, *row in body:
-        lines += [f"<tr><th scope='row'>{name}</th>", *(f"<td>{cell}</td>" for cell in row)]
-        lines.append("</tr>")
-    return "".join(lines) + "</table>"
 
 
 def section(before: Rung | None, rung: Rung) -> str:
@@ -177,6 +134,13 @@ def layer_table(rung: Rung) -> str:
     return table(cells)
 
 
+def ablation_section(ablations: Sequence[Ablation]) -> str:
+    """What each ingredient of the final recipe adds to the others."""
+    return f"""<h2>What each ingredient is worth</h2>
+<p>{escape(ABLATION_LESSON)}</p>
+{wide(table(tables.ablation_cells(ablations)))}"""
+
+
 def flattery(rungs: Sequence[Rung]) -> str:
     """How far other ways of reporting would have raised the same measurements."""
     head = ["rung", "reported here", "best epoch of each seed", "best seed", "best epoch of all"]
@@ -203,44 +167,15 @@ def final_section(at_work: Sequence[tuple[str, Figure]]) -> str:
     return "<h2>The final net at work</h2>" + "".join(drawn)
 
 
-def colophon(rungs: Sequence[Rung]) -> str:
-    """Where the figures come from."""
+def colophon(measured: Mapping[str, Record]) -> str:
+    """Where the figures come from; records by name."""
     lines = [
-        f"{rung.name}: {rung.record.command} ({rung.record.date}, torch "
-        f"{rung.record.versions['torch']}, {rung.record.device}, seeds "
-        f"{', '.join(map(str, rung.record.seeds))})"
-        for rung in rungs
-        if rung.record
+        f"{name}: {record.command} ({record.date}, torch {record.versions['torch']}, "
+        f"{record.device}, seeds {', '.join(map(str, record.seeds))})"
+        for name, record in measured.items()
     ]
     return (
-        "<h2>Where the figures come from</h2><p>Each rung's record lies in "
+        "<h2>Where the figures come from</h2><p>Each recipe's record lies in "
         "<code>tinytrain/course/records</code>; to repeat it:</p>"
         f"{listing(chr(10).join(lines))}"
     )
-
-
-def escape(text: str) -> str:
-    """Text as HTML."""
-    return html.escape(text, quote=False)
-
-
-def wide(content: str) -> str:
-    """Something that may be wider than a phone: it scrolls by itself."""
-    return f"<div class='wide' tabindex='0'>{content}</div>"
-
-
-def listing(text: str) -> str:
-    """Code, as it is."""
-    return f"<pre tabindex='0'>{escape(text)}</pre>"
-
-
-def picture(title: str, figure: Figure) -> str:
-    """A figure as part of a page: its lines and its text take the page's colour."""
-    svg = as_svg(figure)
-    drawing = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    drawing = re.sub(
-        r' id="(figure|axes|patch|matplotlib|xtick|ytick|text|line2d)[^"]*"', "", drawing
-    )
-    label = html.escape(title, quote=True)
-    drawing = drawing.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-    return drawing.replace("#000000", "currentColor")

@@ -141,6 +141,12 @@ def load(name: str, folder: Path = FOLDER) -> Record | None:
         raise DataError(f"{path}: not a record of this version: {error}") from error
 
 
+def present(name: str, recipe: Recipe, folder: Path = FOLDER) -> Record | None:
+    """The record called `name`; None where net or recipe have changed since it was measured."""
+    record = load(name, folder)
+    return record if record is not None and record.is_of(recipe) else None
+
+
 @dataclass(frozen=True)
 class Difference:
     """How much higher one mean over seeds is than another, with its 95 % interval, in points."""

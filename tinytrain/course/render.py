@@ -16,6 +16,7 @@ import torch
 
 from tinytrain import batches, build
 from tinytrain.course import figures, tables
+from tinytrain.course.ablation import Ablation
 from tinytrain.course.ladder import Rung
 from tinytrain.course.records import Record
 from tinytrain.errors import UsageError
@@ -94,9 +95,12 @@ def digest(rungs: Sequence[Rung]) -> str:
     return hashlib.blake2b(table.encode(), digest_size=8).hexdigest()
 
 
-def with_tables(readme: Path, rungs: Sequence[Rung]) -> str:
+def with_tables(readme: Path, rungs: Sequence[Rung], ablations: Sequence[Ablation]) -> str:
     """The README's text with the present tables between their marks. Raises UsageError."""
-    rendered = {"ladder": tables.markdown(tables.result_cells(rungs))}
+    rendered = {
+        "ladder": tables.markdown(tables.result_cells(rungs)),
+        "ablation": tables.markdown(tables.ablation_cells(ablations)),
+    }
     final = final_record(rungs)
     rendered["final"] = tables.markdown(tables.seed_cells(final)) if final else "not measured"
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from tinytrain.course.ladder import Rung
+from tinytrain.course.ablation import Ablation
+from tinytrain.course.ladder import Rung, describe
 from tinytrain.course.records import Record
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY
 
@@ -16,14 +17,36 @@ def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
     for rung in rungs:
         row = [rung.name, f"{rung.parameters:,}"]
         if rung.record:
-            summary = rung.record.summary
-            spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
-            row += [f"{summary.mean:.3f}{spread}", f"{summary.held} of {summary.count}"]
+            row += accuracy(rung.record)
             row += [f"{rung.record.gap:+.2f}", f"{rung.record.seconds:.0f}"]
         else:
             row += ["not measured", "", "", ""]
         cells.append(row)
     return cells
+
+
+def ablation_cells(ablations: Sequence[Ablation]) -> list[list[str]]:
+    """The table of the final recipe without one ingredient: a header, then a row each."""
+    cells = [["final, but", "accuracy, %", "held", "against final, points", "95 % interval"]]
+    for ablation in ablations:
+        row = [describe(ablation.change)]
+        if ablation.record:
+            row += accuracy(ablation.record)
+        else:
+            row += ["not measured", ""]
+        if effect := ablation.effect:
+            row += [f"{effect.value:+.3f}", f"{effect.low:+.3f} to {effect.high:+.3f}"]
+        else:
+            row += ["", ""]
+        cells.append(row)
+    return cells
+
+
+def accuracy(record: Record) -> list[str]:
+    """Mean and standard deviation over seeds, and how many hold the target."""
+    summary = record.summary
+    spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
+    return [f"{summary.mean:.3f}{spread}", f"{summary.held} of {summary.count}"]
 
 
 def seed_cells(record: Record) -> list[list[str]]:
