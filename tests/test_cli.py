@@ -333,6 +333,14 @@ def test_a_reader_that_goes_away():
     process.stderr.close()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_disk_under_the_output():
+    command = [sys.executable, "-m", "tinytrain", "summary"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and one_line(done.stderr) and "no space left" in done.stderr
+
+
 def test_a_diverging_run(tmp_path, data_dir, capsys):
     assert main(train(tmp_path / "run", data_dir, "--lr", "1e30")) == 4
     assert one_line(capsys.readouterr().err)

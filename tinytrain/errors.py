@@ -6,6 +6,7 @@ kept for what only a programmer can cause.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -64,9 +65,13 @@ def exit_status(main: Callable[[], None]) -> int:
         status, message = error.status, str(error)
     except KeyboardInterrupt:
         status, message = Interrupted.status, "interrupted"
-    except BrokenPipeError:
-        # Whoever read our output has closed it, as head does; Python's own flush must not fail.
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # Nobody takes our output any more; Python's own flush at the end must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if error.errno == errno.EPIPE:
+            return 0  # who read it has seen enough, as head does
+        status, message = 2, "what is printed cannot be written: no space left"
     print(f"tinytrain: {message}", file=sys.stderr)
     return status
