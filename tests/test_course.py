@@ -74,7 +74,12 @@ def test_every_rung_is_on_the_page(rendered, rungs):
     text = html.unescape(rendered)
     for rung in rungs:
         assert f"id='{rung.name}'" in rendered
-        for part in (rung.lesson.change, rung.lesson.target, rung.result, rung.lesson.analysis):
+        for part in (
+            rung.lesson.change,
+            rung.lesson.target,
+            page.result(rung),
+            rung.lesson.analysis,
+        ):
             assert part in text
     assert text.count("not measured") >= 4 and "points, 95 % interval" in text
 

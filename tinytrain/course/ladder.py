@@ -108,10 +108,14 @@ def diff(before: Rung, after: Rung) -> str:
 
 def in_words(change: Difference) -> str:
     """A difference with its interval, and whether it can be believed."""
-    verdict = "more than" if change.excludes_zero else "no more than"
+    verdict = (
+        "without zero: more than seeds alone would explain"
+        if change.excludes_zero
+        else "with zero in it: it may be chance"
+    )
     return (
-        f"{change.value:+.3f} points, 95 % interval {change.low:+.3f} to {change.high:+.3f}: "
-        f"{verdict} seeds alone would explain"
+        f"{change.value:+.3f} points, 95 % interval {change.low:+.3f} to {change.high:+.3f}, "
+        f"{verdict}"
     )
 
 

@@ -12,13 +12,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is said about a rung: what changed, what it was to show, what it did show."""
+    """What is said about a rung: what changed, what it was to show, what it did show.
+
+    `also` names rungs that the analysis compares with, besides the one before.
+    """
 
     step: int
     title: str
     change: str
     target: str
     analysis: str
+    also: tuple[str, ...] = ()
 
 
 STEPS = {
@@ -115,10 +119,11 @@ LESSONS = {
         4,
         "Net8_1",
         "The dropout probability is 0.01 instead of 0.1.",
-        "Find a dose of dropout that helps. The curriculum calls 0.1 not useful and 0.01 useful.",
-        "It gives back what 0.1 took away. That is all: against Net7, which has no dropout, "
-        "the interval includes zero, so the curriculum's 'useful' does not hold up over these "
-        "seeds.",
+        "Find an amount of dropout that helps. The curriculum calls 0.1 not useful, 0.01 useful.",
+        "It gives back what 0.1 took away. That is all: against Net7, the same net without "
+        "dropout, the interval includes zero, so these seeds do not confirm the curriculum's "
+        "'useful'.",
+        also=("net7",),
     ),
     "net9": Lesson(
         5,
@@ -159,7 +164,7 @@ LESSONS = {
     ),
     "falling": Lesson(
         8,
-        "A rate without steps",
+        "A smooth rate",
         "The rate rises to 0.03 over the first fifth of the run and falls to zero on a line.",
         "Higher rates in the middle, and no noise left at the end.",
         "By itself it gains no more than seeds would explain. The high rate makes the first "
@@ -169,13 +174,15 @@ LESSONS = {
     "averaged": Lesson(
         8,
         "Averaged weights",
-        "What is tested is the exponential average of the weights along their path, with a decay "
-        "of 0.996 a step.",
+        "What is tested is no longer the net of the last step but an average over all steps: "
+        "after every batch, average = 0.996 · average + 0.004 · weights, batch norm's statistics "
+        "included. Training itself stays as it is.",
         "Turn an accuracy that swings from epoch to epoch into one that holds.",
-        "For the first time below 8,000 parameters all of three seeds hold 99.4 % to the end. "
-        "Against the rung before the interval just includes zero; against the reference, two "
-        "rungs down, it does not: a rate without steps and averaged weights are what turn a "
-        "net that touches the target into one that holds it.",
+        "The first net below 8,000 parameters whose three seeds all hold 99.4 % to the end. "
+        "Against the rung before the interval just includes zero; against the reference, which "
+        "has neither the smooth rate nor the average, it does not: together they turn a net that "
+        "touches 99.4 % into one that holds it.",
+        also=("reference",),
     ),
     "final": Lesson(
         8,
@@ -187,6 +194,7 @@ LESSONS = {
         "that these seeds can show. Against the reference, all of step 8 together does. It was "
         "measured on more seeds than the rungs before it, and with more seeds come some that "
         "miss: three that hold are not yet a recipe that holds.",
+        also=("reference",),
     ),
     "late7500": Lesson(
         9,

@@ -37,7 +37,8 @@ def page(
     for rung in rungs:
         if before is None or before.lesson.step != rung.lesson.step:
             parts.append(f"<h2>{rung.lesson.step}. {escape(STEPS[rung.lesson.step])}</h2>")
-        parts.append(section(before, rung))
+        others = [other for other in rungs if other.name in rung.lesson.also]
+        parts.append(section(before, rung, others))
         before = rung
     parts += [ablation_section(ablations), flattery(rungs), final_section(at_work)]
     measured = [*rungs, *ablations]
@@ -51,8 +52,11 @@ def opening(rungs: Sequence[Rung]) -> str:
 {TARGET_PARAMETERS:,} parameters</h1>
 <p>The task: {TARGET_ACCURACY:g} % test accuracy in every one of the last {LAST_EPOCHS} epochs, at
 most 15 epochs, fewer than {TARGET_PARAMETERS:,} parameters. Below, a net is changed step by step
-until it does that. Every rung says what changed, what was hoped for, what was measured, and
-whether it differs from the rung before by more than two seeds of one rung differ.</p>
+until it does that. Each change is a rung of the ladder, and says what changed, what was hoped for,
+what was measured, and whether it differs from the rung before by more than two seeds of one rung
+differ. The first seven steps follow a course in which such nets were built by hand and each was
+trained once (here: the curriculum); all are measured anew, over seeds. The rest is tinytrain's
+own.</p>
 {wide(picture("Accuracy rung by rung", figures.ladder(rungs)))}
 {wide(picture("Accuracy against parameters", figures.against_parameters(rungs)))}
 {wide(results_table(rungs))}
@@ -74,19 +78,28 @@ def results_table(rungs: Sequence[Rung]) -> str:
     return table([head, *linked])
 
 
-def section(before: Rung | None, rung: Rung) -> str:
-    """A rung: change, target, result, analysis, and its code, layers and curves."""
+def section(before: Rung | None, rung: Rung, others: Sequence[Rung]) -> str:
+    """A rung: change, target, result, analysis, and its code, layers and curves.
+
+    `others` are the rungs that the analysis compares with, besides the one before.
+    """
     lesson = rung.lesson
-    facts = [("What changes", lesson.change), ("Target", lesson.target), ("Result", result(rung))]
-    change = gain(before, rung) if before else None
-    if change is not None:
-        facts.append((f"Against {before.name}", in_words(change)))
+    facts = [("What changes", lesson.change), ("Target of this rung", lesson.target)]
+    facts.append(("Result", result(rung)))
+    for other in [before, *others]:
+        change = gain(other, rung) if other else None
+        if change is not None:
+            mean = f"{other.record.summary.mean:.3f} %"
+            where = "the rung before, " if other is before else ""
+            facts.append((f"Against {where}{other.name} ({mean})", in_words(change)))
     facts.append(("Analysis", lesson.analysis))
     listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts)
     drawn = picture(f"Accuracy of {rung.name}", figures.curves(rung.record)) if rung.record else ""
+    as_before = before is not None and before.recipe.net == rung.recipe.net
+    layers = f"Its layers: {rung.parameters:,} parameters{', as before' if as_before else ''}"
     return f"""<section id='{rung.name}'><h3>{escape(lesson.title)}</h3><dl>{listed}</dl>{drawn}
 <details><summary>The change as code</summary>{listing(code(before, rung))}</details>
-<details><summary>Its layers</summary>{wide(layer_table(rung))}</details>
+<details><summary>{layers}</summary>{wide(layer_table(rung))}</details>
 </section>"""
 
 
@@ -95,18 +108,31 @@ def result(rung: Rung) -> str:
     record = rung.record
     if record is None:
         return "not measured"
+    summary = record.summary
+    spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
+    seeds = f"{summary.count} seed{'s' if summary.count > 1 else ''}"
     return (
-        f"{rung.result}; gap {record.gap:+.2f} points; "
-        f"{record.seconds:.0f} s an epoch ({record.device}, {record.threads} thread)"
+        f"{summary.mean:.3f}{spread} % of the test digits, mean{' ± deviation' * bool(spread)} "
+        f"over {seeds} of the last {LAST_EPOCHS} epochs; {summary.held} of {seeds} held, that is, "
+        f"had {TARGET_ACCURACY:g} % or more in every one of these; training minus test accuracy "
+        f"{record.gap:+.2f} points; {record.seconds:.0f} s an epoch ({record.device}, "
+        f"{record.threads} thread{'s' if record.threads > 1 else ''})"
     )
 
 
 def code(before: Rung | None, rung: Rung) -> str:
-    """The rung's entry in `recipes.LADDER`, and the functions of its net that are new."""
+    """The rung's entry in `recipes.LADDER`, and the functions of its net that are new.
+
+    Where the entry changes a setting, what it was stands after it.
+    """
     known = functions(before.recipe.net) if before else []
     new = [name for name in functions(rung.recipe.net) if name not in known]
     sources = [inspect.getsource(getattr(nets, name)).rstrip() for name in new]
-    return "\n\n\n".join([f"{json.dumps(rung.name)}: {json.dumps(rung.changes)}", *sources])
+    entry = f"{json.dumps(rung.name)}: {json.dumps(rung.changes)}"
+    if before:
+        old = {name: getattr(before.recipe, name) for name in rung.changes}
+        entry += f"  # before: {json.dumps(old)}"
+    return "\n\n\n".join([entry, *sources])
 
 
 def functions(net: str) -> list[str]:
@@ -123,7 +149,7 @@ def layer_table(rung: Rung) -> str:
     """Layers with output shapes, receptive fields and parameters."""
     net = look(rung.recipe)
     seen = {field.name: field.field for field in receptive_field(net)}
-    cells: list[list[object]] = [["layer", "name", "output", "sees, pixels", "parameters"]]
+    cells: list[list[object]] = [["layer", "name", "output", "sees, pixels a side", "parameters"]]
     for row in rows(net):
         if isinstance(row.layer, (Sequential, Flatten, LogSoftmax)):
             continue
