@@ -54,9 +54,16 @@ def against_parameters(rungs: Sequence[Rung]) -> Figure:
             before = best.get(rung.parameters)
             if before is None or rung.record.summary.mean > before.record.summary.mean:
                 best[rung.parameters] = rung
-    for rung in best.values():
+    above = {"left": True, "right": True}
+    for rung in sorted(best.values(), key=lambda rung: -rung.record.summary.mean):
         place = (rung.parameters, 100 - rung.record.summary.mean)
-        axes.annotate(rung.name, place, xytext=(5, 5), textcoords="offset points", size=8)
+        # Most nets crowd just below the limit: their names go left, by turns above and below.
+        side = "right" if rung.parameters < TARGET_PARAMETERS else "left"
+        offset = (6 if side == "left" else -6, 3 if above[side] else -9)
+        above[side] = not above[side]
+        axes.annotate(
+            rung.name, place, xytext=offset, textcoords="offset points", size=8, ha=side
+        )
     axes.axvline(TARGET_PARAMETERS, color="grey", linewidth=0.8, linestyle="--")
     ticks = [3000, 5000, 8000, 15000, 30000, 60000, 100000]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], size=8)
