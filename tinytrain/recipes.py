@@ -86,6 +86,18 @@ ABLATION: dict[str, dict[str, Any]] = {
     "with-dropout": {"dropout": 0.01},
 }
 
+# How far the final recipe reaches with less: a net with fewer parameters, fewer epochs.
+FRONTIER: dict[str, dict[str, Any]] = {
+    "half": {"net": "late3990"},
+    "fewest-parameters": {"net": "late3092"},
+    "three-epochs": {
+        **{"net": "late7500", "epochs": 3, "batch_size": 32, "lr": 0.015, "average": 0.995},
+        **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
+    },
+}
+
 RECIPES = climb(LADDER)
-RECIPES |= {name: replace(RECIPES["final"], **change) for name, change in ABLATION.items()}
+RECIPES |= {
+    name: replace(RECIPES["final"], **change) for name, change in (ABLATION | FRONTIER).items()
+}
 # One of your own: RECIPES["mine"] = replace(RECIPES["final"], average=0.0)
