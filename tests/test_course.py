@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+import statistics
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from tinytrain import cli, mnist, nets, streams
 from tinytrain.course import ladder, page, published, records, render
-from tinytrain.course.ablation import ablations
+from tinytrain.course.variations import ablations, frontier
 from tinytrain.errors import DataError, Unavailable
 from tinytrain.recipes import LADDER, RECIPES
 from tinytrain.seeds import student_t, summarise
@@ -67,7 +68,7 @@ def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     weights = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
     pictures = [draw() for draw in render.at_work(weights, tiny).values()]
-    return page.page(rungs, ablations(folder), pictures)
+    return page.page(rungs, ablations(folder), frontier(folder), pictures)
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):
@@ -93,6 +94,13 @@ def test_every_ablation_is_on_the_page(rendered, folder):
             means = [one.summary.mean for one in (ablation.record, ablation.final)]
             assert effect.value == pytest.approx(means[0] - means[1])
             assert f"<td>{effect.value:+.3f}</td>" in rendered
+
+
+def test_the_frontier_is_on_the_page(rendered, folder):
+    for variation in frontier(folder):
+        last = [seed[-1] for seed in variation.record.column("test_accuracy")]
+        assert f"<th scope='row'>{variation.name}</th>" in rendered
+        assert f"<td>{statistics.mean(last):.3f} ± {statistics.stdev(last):.3f}</td>" in rendered
 
 
 def test_nothing_is_fetched(rendered):

@@ -37,7 +37,7 @@ ROOMS = [
     ["plots", "seeds"],
     ["course.__init__", "course.lessons"],
     ["course.records"],
-    ["course.ladder", "course.ablation", "course.published"],
+    ["course.ladder", "course.variations", "course.published"],
     ["course.figures", "course.tables", "course.markup"],
     ["course.page"],
     ["course.render"],

@@ -15,7 +15,7 @@ from tinytrain import seeds as many_seeds
 from tinytrain.arguments import seed_text
 from tinytrain.course import ladder as ladders
 from tinytrain.course import page, published, records, render
-from tinytrain.course.ablation import ablations
+from tinytrain.course.variations import ablations, frontier
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.receptive_field import measured_field, receptive_field
@@ -151,7 +151,9 @@ def course(options: argparse.Namespace) -> None:
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         pictures = []
-    runs.write(options.output, page.page(rungs, ablated, [draw() for draw in pictures]))
+    runs.write(
+        options.output, page.page(rungs, ablated, frontier(), [draw() for draw in pictures])
+    )
     print(f"The course is in {options.output}")
     if options.readme:
         runs.write(options.readme, text)

@@ -61,9 +61,7 @@ def against_parameters(rungs: Sequence[Rung]) -> Figure:
         side = "right" if rung.parameters < TARGET_PARAMETERS else "left"
         offset = (6 if side == "left" else -6, 3 if above[side] else -9)
         above[side] = not above[side]
-        axes.annotate(
-            rung.name, place, xytext=offset, textcoords="offset points", size=8, ha=side
-        )
+        axes.annotate(rung.name, place, xytext=offset, textcoords="offset points", size=8, ha=side)
     axes.axvline(TARGET_PARAMETERS, color="grey", linewidth=0.8, linestyle="--")
     ticks = [3000, 5000, 8000, 15000, 30000, 60000, 100000]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], size=8)

@@ -213,3 +213,9 @@ ABLATION_LESSON = (
     "out zero says that the ingredient matters; one that includes it, that these seeds cannot "
     "tell."
 )
+
+FRONTIER_LESSON = (
+    "The limit of 8,000 parameters and 15 epochs is an agreement. The same recipe with half of "
+    "the parameters, with fewer still, and with a fifth of the epochs says how much of the "
+    "accuracy rests on them."
+)

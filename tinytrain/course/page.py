@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from tinytrain import nets
 from tinytrain.course import figures, tables
-from tinytrain.course.ablation import Ablation
 from tinytrain.course.ladder import Rung, gain, in_words, look
-from tinytrain.course.lessons import ABLATION_LESSON, STEPS
+from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS
 from tinytrain.course.markup import document, escape, listing, picture, table, wide
 from tinytrain.course.records import Record
+from tinytrain.course.variations import Variation
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_PARAMETERS
 from tinytrain.nn import Flatten, LogSoftmax, Sequential
 from tinytrain.nn.inspect import parameter_count, rows
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 def page(
     rungs: Sequence[Rung],
-    ablations: Sequence[Ablation],
+    ablations: Sequence[Variation],
+    frontier: Sequence[Variation],
     at_work: Sequence[tuple[str, Figure]],
 ) -> str:
     """The whole page. `at_work`: titles and pictures of the final net; empty without data."""
@@ -40,8 +41,9 @@ def page(
         others = [other for other in rungs if other.name in rung.lesson.also]
         parts.append(section(before, rung, others))
         before = rung
-    parts += [ablation_section(ablations), flattery(rungs), final_section(at_work)]
-    measured = [*rungs, *ablations]
+    parts += [ablation_section(ablations), frontier_section(frontier)]
+    parts += [flattery(rungs), final_section(at_work)]
+    measured = [*rungs, *ablations, *frontier]
     parts.append(colophon({one.name: one.record for one in measured if one.record}))
     return document("tinytrain: the ladder to 99.4 %", parts)
 
@@ -160,11 +162,18 @@ def layer_table(rung: Rung) -> str:
     return table(cells)
 
 
-def ablation_section(ablations: Sequence[Ablation]) -> str:
+def ablation_section(ablations: Sequence[Variation]) -> str:
     """What each ingredient of the final recipe adds to the others."""
     return f"""<h2>What each ingredient is worth</h2>
 <p>{escape(ABLATION_LESSON)}</p>
 {wide(table(tables.ablation_cells(ablations)))}"""
+
+
+def frontier_section(frontier: Sequence[Variation]) -> str:
+    """How far the final recipe reaches with less."""
+    return f"""<h2>With less</h2>
+<p>{escape(FRONTIER_LESSON)}</p>
+{wide(table(tables.frontier_cells(frontier)))}"""
 
 
 def flattery(rungs: Sequence[Rung]) -> str:

@@ -16,9 +16,9 @@ import torch
 
 from tinytrain import batches, build
 from tinytrain.course import figures, tables
-from tinytrain.course.ablation import Ablation
 from tinytrain.course.ladder import Rung
 from tinytrain.course.records import Record
+from tinytrain.course.variations import Variation
 from tinytrain.errors import UsageError
 from tinytrain.mnist import Dataset
 from tinytrain.nn import Module
@@ -95,7 +95,7 @@ def digest(rungs: Sequence[Rung]) -> str:
     return hashlib.blake2b(table.encode(), digest_size=8).hexdigest()
 
 
-def with_tables(readme: Path, rungs: Sequence[Rung], ablations: Sequence[Ablation]) -> str:
+def with_tables(readme: Path, rungs: Sequence[Rung], ablations: Sequence[Variation]) -> str:
     """The README's text with the present tables between their marks. Raises UsageError."""
     rendered = {
         "ladder": tables.markdown(tables.result_cells(rungs)),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from tinytrain.course.ablation import Ablation
-from tinytrain.course.ladder import Rung, describe
+from tinytrain.course.ladder import Rung, describe, look
 from tinytrain.course.records import Record
+from tinytrain.course.variations import Variation
 from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY
+from tinytrain.nn.inspect import parameter_count
+from tinytrain.recipes import RECIPES
+from tinytrain.seeds import Summary, summarise
 
 
 def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
@@ -17,7 +20,7 @@ def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
     for rung in rungs:
         row = [rung.name, f"{rung.parameters:,}"]
         if rung.record:
-            row += accuracy(rung.record)
+            row += [accuracy(rung.record.summary), held(rung.record.summary)]
             row += [f"{rung.record.gap:+.2f}", f"{rung.record.seconds:.0f}"]
         else:
             row += ["not measured", "", "", ""]
@@ -25,13 +28,13 @@ def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
     return cells
 
 
-def ablation_cells(ablations: Sequence[Ablation]) -> list[list[str]]:
+def ablation_cells(ablations: Sequence[Variation]) -> list[list[str]]:
     """The table of the final recipe without one ingredient: a header, then a row each."""
     cells = [["final, but", "accuracy, %", "held", "against final, points", "95 % interval"]]
     for ablation in ablations:
         row = [describe(ablation.change)]
         if ablation.record:
-            row += accuracy(ablation.record)
+            row += [accuracy(ablation.record.summary), held(ablation.record.summary)]
         else:
             row += ["not measured", ""]
         if effect := ablation.effect:
@@ -42,11 +45,35 @@ def ablation_cells(ablations: Sequence[Ablation]) -> list[list[str]]:
     return cells
 
 
-def accuracy(record: Record) -> list[str]:
-    """Mean and standard deviation over seeds, and how many hold the target."""
-    summary = record.summary
+def frontier_cells(frontier: Sequence[Variation]) -> list[list[str]]:
+    """The table of what is reached with less: a header, then a row each."""
+    head = ["recipe", "net", "parameters", "epochs", "seeds", "last epoch, %"]
+    cells = [[*head, f"last {LAST_EPOCHS} epochs, %", "held"]]
+    for variation in frontier:
+        recipe = RECIPES[variation.name]
+        row = [variation.name, recipe.net, f"{parameter_count(look(recipe)):,}"]
+        row.append(str(recipe.epochs))
+        if record := variation.record:
+            summary = record.summary
+            last = summarise([seed[-1:] for seed in record.column("test_accuracy")])
+            row += [str(last.count), accuracy(last)]
+            long = recipe.epochs >= LAST_EPOCHS
+            row += [accuracy(summary), held(summary)] if long else ["", ""]
+        else:
+            row += ["not measured", "", "", ""]
+        cells.append(row)
+    return cells
+
+
+def accuracy(summary: Summary) -> str:
+    """Mean and, of several seeds, standard deviation."""
     spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
-    return [f"{summary.mean:.3f}{spread}", f"{summary.held} of {summary.count}"]
+    return f"{summary.mean:.3f}{spread}"
+
+
+def held(summary: Summary) -> str:
+    """How many seeds hold the target."""
+    return f"{summary.held} of {summary.count}"
 
 
 def seed_cells(record: Record) -> list[list[str]]:
@@ -55,9 +82,9 @@ def seed_cells(record: Record) -> list[list[str]]:
     for seed, columns in record.seeds.items():
         last = columns["test_accuracy"][-LAST_EPOCHS:]
         below = TARGET_ACCURACY - min(last)
-        held = "yes" if below <= 0 else f"no, by {below:.2f}"
+        verdict = "yes" if below <= 0 else f"no, by {below:.2f}"
         shown = " ".join(f"{accuracy:.2f}" for accuracy in last)
-        cells.append([str(seed), shown, f"{statistics.mean(last):.2f}", held])
+        cells.append([str(seed), shown, f"{statistics.mean(last):.2f}", verdict])
     return cells
 
 
