@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tinytrain import mnist, sources, synthetic
+from tinytrain import loop, mnist, sources, synthetic
 from tinytrain.cli import main
 
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
@@ -331,6 +331,17 @@ def test_a_reader_that_goes_away():
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait() == 0
     process.stderr.close()
+
+
+def test_a_second_interrupt_says_how_to_go_on(tmp_path, data_dir, capsys, monkeypatch):
+    monkeypatch.setattr(loop, "fit", interrupted)
+    assert main(train(tmp_path / "run", data_dir)) == 130
+    error = capsys.readouterr().err
+    assert one_line(error) and "--resume" in error and str(tmp_path / "run") in error
+
+
+def interrupted(*arguments):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

@@ -28,15 +28,16 @@ def train(options: argparse.Namespace) -> None:
     else:
         settings, training, dataset, folder = begun(options)
     log.print_net(training.net)
-    with Stop() as stop:
-        finished = follow(training, dataset, settings, folder, stop)
+    root = mnist.data_root(options.data_dir).resolve()
+    place = ["--run-dir", str(folder), "--data-dir", str(root)]
+    resume = shlex.join([sys.executable, "-m", "tinytrain", "train", "--resume", *place])
+    try:
+        with Stop() as stop:
+            finished = follow(training, dataset, settings, folder, stop)
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"interrupted twice; from its last save it goes on: {resume}") from error
     if not finished:
-        root = mnist.data_root(options.data_dir).resolve()
-        place = ["--run-dir", str(folder), "--data-dir", str(root)]
-        command = [sys.executable, "-m", "tinytrain", "train", "--resume", *place]
-        raise Interrupted(
-            f"interrupted; the run is saved, and goes on with: {shlex.join(command)}"
-        )
+        raise Interrupted(f"interrupted; the run is saved, and goes on with: {resume}")
     accuracies = [epoch.test_accuracy for epoch in training.history]
     parameters = parameter_count(training.net)
     met = log.print_verdict(accuracies, parameters, reason_not_judged(settings))

@@ -201,8 +201,9 @@ LESSONS = {
         "A net that pads its convolutions and pools after two and after four of them, so that "
         "most weights work on larger images: 7,500 parameters.",
         "Parameters are what is limited, arithmetic is not: use each parameter at more places.",
-        "As accurate as the final net with 434 parameters fewer, and not more accurate: that "
-        "use of each weight at more places pays does not show between these two.",
+        "Not more accurate than the final net, as far as these seeds can show, but with 434 "
+        "parameters fewer. And it is the first net of all whose seeds all hold 99.4 %, on as many "
+        "seeds as the other rungs have.",
     ),
 }
 
