@@ -27,6 +27,7 @@ def build_net(seed):
 
     def block(inputs, outputs, padding=0):
         convolution = conv(inputs, outputs, padding=padding)
+        # Dropout at 0 does nothing; with it the layers have the names that `train` gives them.
         return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.Dropout2d(0.0)
 
     return nn.Sequential(

@@ -25,6 +25,22 @@ def folder(tiny, tmp_path):
     return tmp_path / "run"
 
 
+def test_a_start_killed_before_its_end_is_no_run(tmp_path):
+    training = build.training(SETTINGS.recipe, SETTINGS.seed)
+    runs.save(tmp_path, SETTINGS, training)
+    runs.create(tmp_path, SETTINGS, training, "python -m tinytrain train")
+    with pytest.raises(UsageError, match="in use"):
+        runs.require_unused(tmp_path)
+
+
+@pytest.mark.parametrize("gone", [[], ["run.json"], ["run.json", "history.jsonl"]])
+def test_what_has_epochs_to_lose_is_in_use(gone, folder):
+    for name in gone:
+        (folder / name).unlink()
+    with pytest.raises(UsageError, match="in use"):
+        runs.require_unused(folder)
+
+
 def test_what_a_folder_holds(folder):
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint.pt",

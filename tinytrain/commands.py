@@ -84,7 +84,9 @@ def train_seeds(options: argparse.Namespace, all_series: list[Series]) -> None:
     mnist.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
     if options.records:
         runs.make_folder(options.records)
+    device = flags.choose_device(options.device)
     shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
+    shared.append(f"--device={device}")
     place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
     for series in all_series:

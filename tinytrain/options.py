@@ -52,14 +52,18 @@ def add_data_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
     return group
 
 
-def add_machine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    group = parser.add_argument_group("machine")
+def add_device_option(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--device",
         default="auto",
         help="auto, cpu, cuda, cuda:1, mps, …: auto takes CUDA, then MPS, then the CPU "
         "(default: %(default)s)",
     )
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("machine")
+    add_device_option(group)
     group.add_argument(
         "--threads", type=positive, help="CPU threads (default: as many as torch takes)"
     )
@@ -76,6 +80,7 @@ def add_seeds_options(parser: argparse.ArgumentParser, seeds: str, folder: str) 
         help=f"such as 1-5,9 (default: {seeds})",
     )
     group.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
+    add_device_option(group)
     group.add_argument("--run-dir", type=Path, help=f"the folder of all runs (default: {folder})")
     group.add_argument(
         "--records", type=Path, help="a folder for the records (default: beside the runs)"

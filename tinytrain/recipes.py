@@ -100,4 +100,4 @@ RECIPES = climb(LADDER)
 RECIPES |= {
     name: replace(RECIPES["final"], **change) for name, change in (ABLATION | FRONTIER).items()
 }
-# One of your own: RECIPES["mine"] = replace(RECIPES["final"], average=0.0)
+# One of your own: RECIPES["mine"] = replace(RECIPES["final"], lr=0.02)

@@ -67,9 +67,17 @@ def fresh_folder(parent: Path, name: str) -> Path:
 
 
 def require_unused(folder: Path) -> None:
-    """Raise UsageError where `folder` holds something, or cannot be looked into."""
+    """Raise UsageError where `folder` holds something, or cannot be looked into.
+
+    What a start leaves that was killed before its run.json does not count: no step was done.
+    """
     try:
-        used = folder.is_dir() and any(folder.iterdir())
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        used = names and not (
+            names <= {"checkpoint.pt", "history.jsonl"}
+            and "history.jsonl" in names
+            and not (folder / "history.jsonl").stat().st_size
+        )
     except OSError as error:
         raise cannot_write(folder, error) from error
     if used:

@@ -1,9 +1,9 @@
 """One run is an anecdote: the same recipe with many seeds, and what they say together.
 
-Two seeds of one recipe differ by more than most changes of a recipe do. So a claim about a recipe
-is a claim about its seeds: their mean, their spread, and how many hold the target. Every seed is a
-run of `train` in a process of its own with one thread: on a net this small, two processes do
-nearly twice the work of two threads.
+Two seeds of one recipe differ by more than many a change of the recipe does. So a claim about a
+recipe is a claim about its seeds: their mean, their spread, and how many hold the target. Every
+seed is a run of `train` in a process of its own with one thread: on a net this small, two
+processes get more done than two threads.
 """
 
 from __future__ import annotations
@@ -155,10 +155,10 @@ def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
     return Summary(count, mean, deviation, (mean - half, mean + half), held)
 
 
-def student_t(freedom: float, z: float = 1.959964) -> float:
+def student_t(freedom: float) -> float:
     """The 97.5 % quantile of Student's t for `freedom` degrees of freedom, to 3 %.
 
-    Expanded around the normal quantile `z` (Abramowitz and Stegun, 26.7.5); below 3 degrees, where
+    Expanded around the normal quantile z (Abramowitz and Stegun, 26.7.5); below 3 degrees, where
     that is too small, interpolated between the exact values.
     """
     if freedom < 3:
@@ -166,6 +166,7 @@ def student_t(freedom: float, z: float = 1.959964) -> float:
         low = int(freedom)
         share = (1 / freedom - 1 / (low + 1)) / (1 / low - 1 / (low + 1))
         return exact[low + 1] * (exact[low] / exact[low + 1]) ** share
+    z = 1.959964
     terms = (
         z,
         (z**3 + z) / 4,

@@ -1,8 +1,8 @@
 """The lessons, rung by rung: why the rung is there, and what to take from it.
 
 A rung is a recipe with a lesson. What it changes is in `recipes.LADDER`; what came out is computed
-from its record. Here is only what a teacher says: no figure in these texts was measured, so none
-of them can go stale, and a claim stands here only where the measured interval leaves out zero.
+from its record. Here is only what a teacher says, without a measured figure: that something gains
+or costs stands here only where the interval leaves out zero.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ LESSONS = {
         1,
         "Net1",
         "Four linear layers, 784-128-64-16-10, with ReLU between them. SGD with momentum 0.9 at a "
-        "rate of 0.03, times 0.1 every six epochs; no augmentation. The same training is kept "
-        "until step 6.",
+        "rate of 0.03, times 0.1 every six epochs; no augmentation. Optimizer and rate stay like "
+        "this until step 6.",
         "A first net that trains, to have something to compare with.",
         "It learns the training digits nearly by heart and stops there. Every pixel has "
         "weights of its own, so what is learned about a stroke in one place says nothing "
@@ -94,7 +94,7 @@ LESSONS = {
         "several things change together.",
         "Keep the skeleton and give up seven parameters of eight.",
         "An eighth of Net5's parameters and no worse at a glance. But of all rungs its seeds "
-        "differ most: without batch norm, the initial weights decide.",
+        "differ most: without batch norm, luck decides.",
     ),
     "net7": Lesson(
         3,
@@ -104,7 +104,7 @@ LESSONS = {
         "Make the small net train as well as the large ones.",
         "Every seed is above every seed of Net6, and they lie closer together; that the "
         "interval is wide is Net6's doing, whose seeds differ most of all rungs. Batch norm "
-        "takes the choice of the initial weights out of the result. With that and nothing "
+        "takes most of the luck out of the result. With that and nothing "
         "else this net already touches the target, if not the limit of parameters.",
     ),
     "net8": Lesson(
@@ -112,8 +112,8 @@ LESSONS = {
         "Net8",
         "Dropout of whole channels with probability 0.1 after every ReLU.",
         "Close the gap between training and test.",
-        "At 0.1 it costs accuracy: where a layer has ten to sixteen channels, none can be spared, "
-        "and Net7 had hardly a gap to close. The curriculum's 'not useful' holds up.",
+        "At 0.1 it costs accuracy: where a layer has eight to sixteen channels, none can be "
+        "spared, and Net7 had hardly a gap to close. The curriculum's 'not useful' holds up.",
     ),
     "net8_1": Lesson(
         4,
@@ -141,9 +141,8 @@ LESSONS = {
         "Net9 with augmentation",
         "Every image is turned by a random angle within ±7°.",
         "Make the training harder than the test, instead of making the net weaker by dropout.",
-        "No gain that seeds would not explain. The gap was already negative, so the net was "
-        "not held back by learning its digits by heart, and 15 epochs with a rate that falls "
-        "early leave little room to learn from more varied ones.",
+        "No gain that seeds would not explain. Fifteen epochs, with a rate that falls early, "
+        "leave little room to learn from more varied digits.",
     ),
     "net9_3": Lesson(
         6,
@@ -158,9 +157,9 @@ LESSONS = {
         "Adam at a rate of 0.01 takes the place of SGD; the rate still falls by 0.1 every six "
         "epochs.",
         "Reach 99.4 % within 15 epochs. Here the curriculum ends.",
-        "Adam brings what the last four changes did not. It is the first net below 8,000 "
-        "parameters near the target, and it swings around 99.4 rather than holding it, as the "
-        "curriculum's own single run did.",
+        "Adam brings what the last three changes did not. It is the first net below 8,000 "
+        "parameters near the target, which it touches now and then and does not hold; the larger "
+        "Net7 and Net8_1 are still above it.",
     ),
     "falling": Lesson(
         8,
@@ -168,15 +167,15 @@ LESSONS = {
         "The rate rises to 0.03 over the first fifth of the run and falls to zero on a line.",
         "Higher rates in the middle, and no noise left at the end.",
         "By itself it gains no more than seeds would explain. The high rate makes the first "
-        "epochs worse and the last ones better; what it is worth shows together with the next "
-        "rung.",
+        "epochs worse; what it is worth shows together with the next rung.",
     ),
     "averaged": Lesson(
         8,
         "Averaged weights",
-        "What is tested is no longer the net of the last step but an average over all steps: "
-        "after every batch, average = 0.996 · average + 0.004 · weights, batch norm's statistics "
-        "included. Training itself stays as it is.",
+        "What is tested is no longer the net of the last step but an average over the last "
+        "steps: after every batch it moves 0.4 % of the way to the present weights (more at "
+        "first), batch norm's statistics included, so it remembers half an epoch. Training "
+        "itself stays as it is.",
         "Turn an accuracy that swings from epoch to epoch into one that holds.",
         "It gains more than seeds would explain: the weights swing around a place that is better "
         "than nearly all the places they pass. Below 8,000 parameters no seed held 99.4 % to the "
@@ -197,25 +196,26 @@ LESSONS = {
     ),
     "late7500": Lesson(
         9,
-        "Later pooling",
-        "A net that pads its convolutions and pools after two and after four of them, so that "
-        "most weights work on larger images: 7,500 parameters.",
+        "Padded, and pooled twice",
+        "Every 3×3 convolution is padded, and a second pooling stands after the fourth: the first "
+        "four convolutions work on larger images than the final net's. 7,500 parameters, half as "
+        "many multiplications again. These widths are older than the rule to choose on held-out "
+        "images: they were found by single runs on the test images.",
         "Parameters are what is limited, arithmetic is not: use each parameter at more places.",
         "Not more accurate than the final net, as far as these seeds can show, but with 434 "
-        "parameters fewer. And it is the first net of all whose seeds all hold 99.4 %, on as many "
-        "seeds as the other rungs have.",
+        "parameters fewer. All of its seeds hold 99.4 %; five are too few to say that it holds "
+        "more surely than the final net.",
     ),
 }
 
 ABLATION_LESSON = (
     "What helped on the way up may be carried by what came later. So every ingredient of the "
-    "final recipe is taken away alone, the others staying as they are. An interval that leaves "
-    "out zero says that the ingredient matters; one that includes it, that these seeds cannot "
-    "tell."
+    "final recipe is changed alone, the others staying as they are. An interval that leaves out "
+    "zero says that the ingredient matters; one that includes it, that these seeds cannot tell."
 )
 
 FRONTIER_LESSON = (
-    "The limit of 8,000 parameters and 15 epochs is an agreement. The same recipe with half of "
-    "the parameters, with fewer still, and with a fifth of the epochs says how much of the "
-    "accuracy rests on them."
+    "The limit of 8,000 parameters and 15 epochs is an agreement. A net of another shape "
+    "with half of the parameters, one with fewer still, and a recipe for a fifth of the epochs "
+    "say how much of the accuracy rests on them."
 )

@@ -17,7 +17,7 @@ from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS
 from tinytrain.course.markup import document, escape, listing, picture, table, wide
 from tinytrain.course.records import Record
 from tinytrain.course.variations import Variation
-from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_PARAMETERS
+from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 from tinytrain.nn import Flatten, LogSoftmax, Sequential
 from tinytrain.nn.inspect import parameter_count, rows
 from tinytrain.nn.receptive_field import receptive_field
@@ -53,12 +53,11 @@ def opening(rungs: Sequence[Rung]) -> str:
     return f"""<h1>The ladder: MNIST at {TARGET_ACCURACY:g} % with fewer than
 {TARGET_PARAMETERS:,} parameters</h1>
 <p>The task: {TARGET_ACCURACY:g} % test accuracy in every one of the last {LAST_EPOCHS} epochs, at
-most 15 epochs, fewer than {TARGET_PARAMETERS:,} parameters. Below, a net is changed step by step
-until it does that. Each change is a rung of the ladder, and says what changed, what was hoped for,
-what was measured, and whether it differs from the rung before by more than two seeds of one rung
-differ. The first seven steps follow a course in which such nets were built by hand and each was
-trained once (here: the curriculum); all are measured anew, over seeds. The rest is tinytrain's
-own.</p>
+most {TARGET_EPOCHS} epochs, fewer than {TARGET_PARAMETERS:,} parameters. Below, a net is changed
+step by step until it does that. Each change is a rung of the ladder, and says what changed, what
+was hoped for, what was measured, and whether it differs from the rung before by more than chance.
+The first seven steps follow a course in which such nets were built by hand and each was trained
+once (here: the curriculum); all are measured anew, over seeds. The rest is tinytrain's own.</p>
 {wide(picture("Accuracy rung by rung", figures.ladder(rungs)))}
 {wide(picture("Accuracy against parameters", figures.against_parameters(rungs)))}
 {wide(results_table(rungs))}

@@ -30,9 +30,10 @@ def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
 
 def ablation_cells(ablations: Sequence[Variation]) -> list[list[str]]:
     """The table of the final recipe without one ingredient: a header, then a row each."""
-    cells = [["final, but", "accuracy, %", "held", "against final, points", "95 % interval"]]
+    head = ["recipe", "final, but", "accuracy, %", "held", "against final, points"]
+    cells = [[*head, "95 % interval"]]
     for ablation in ablations:
-        row = [describe(ablation.change)]
+        row = [ablation.name, describe(ablation.change)]
         if ablation.record:
             row += [accuracy(ablation.record.summary), held(ablation.record.summary)]
         else:
@@ -47,12 +48,11 @@ def ablation_cells(ablations: Sequence[Variation]) -> list[list[str]]:
 
 def frontier_cells(frontier: Sequence[Variation]) -> list[list[str]]:
     """The table of what is reached with less: a header, then a row each."""
-    head = ["recipe", "net", "parameters", "epochs", "seeds", "last epoch, %"]
-    cells = [[*head, f"last {LAST_EPOCHS} epochs, %", "held"]]
+    head = ["recipe", "parameters", "epochs", "seeds", "last epoch, %"]
+    cells = [[*head, f"last {LAST_EPOCHS} epochs, %", "held", "final, but"]]
     for variation in frontier:
         recipe = RECIPES[variation.name]
-        row = [variation.name, recipe.net, f"{parameter_count(look(recipe)):,}"]
-        row.append(str(recipe.epochs))
+        row = [variation.name, f"{parameter_count(look(recipe)):,}", str(recipe.epochs)]
         if record := variation.record:
             summary = record.summary
             last = summarise([seed[-1:] for seed in record.column("test_accuracy")])
@@ -61,7 +61,7 @@ def frontier_cells(frontier: Sequence[Variation]) -> list[list[str]]:
             row += [accuracy(summary), held(summary)] if long else ["", ""]
         else:
             row += ["not measured", "", "", ""]
-        cells.append(row)
+        cells.append([*row, describe(variation.change)])
     return cells
 
 
