@@ -84,8 +84,9 @@ LESSONS = {
         "The same skeleton with twice the parameters: 16-64, squeezed to 32, then 128, squeezed "
         "to 64.",
         "Find out whether the skeleton is limited by its width.",
-        "Measured with one seed so far, so nothing can be said about the difference; twice "
-        "the parameters do not show at a glance.",
+        "Twice the parameters bring nothing that three seeds could show: width is not what limits "
+        "this skeleton. Its seeds lie far apart, as those of all nets that are deep and have no "
+        "batch norm.",
     ),
     "net6": Lesson(
         2,
@@ -93,8 +94,8 @@ LESSONS = {
         "Below 8,000 parameters: no padding, at most 16 channels, six 3×3 convolutions. Again "
         "several things change together.",
         "Keep the skeleton and give up seven parameters of eight.",
-        "An eighth of Net5's parameters and no worse at a glance. But of all rungs its seeds "
-        "differ most: without batch norm, luck decides.",
+        "With an eighth of Net5's parameters no difference that these seeds can show. Its seeds, "
+        "too, lie far apart: without batch norm, luck decides.",
     ),
     "net7": Lesson(
         3,
@@ -211,7 +212,10 @@ LESSONS = {
 ABLATION_LESSON = (
     "What helped on the way up may be carried by what came later. So every ingredient of the "
     "final recipe is changed alone, the others staying as they are. An interval that leaves out "
-    "zero says that the ingredient matters; one that includes it, that these seeds cannot tell."
+    "zero says that the ingredient matters; one that includes it, that these seeds cannot tell. "
+    "Averaging the weights is what the recipe rests on: without it no seed holds. No other "
+    "ingredient makes a difference by itself that seeds would not; the augmentations can stand in "
+    "for each other, and the average for a rate that falls."
 )
 
 FRONTIER_LESSON = (
