@@ -88,7 +88,6 @@ ABLATION: dict[str, dict[str, Any]] = {
 
 # How far the final recipe reaches with less: a net with fewer parameters, fewer epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
-    "half": {"net": "late3990"},
     "fewest-parameters": {"net": "late3092"},
     "three-epochs": {
         **{"net": "late7500", "epochs": 3, "batch_size": 32, "lr": 0.015, "average": 0.995},

@@ -220,6 +220,6 @@ ABLATION_LESSON = (
 
 FRONTIER_LESSON = (
     "The limit of 8,000 parameters and 15 epochs is an agreement. A net of another shape "
-    "with half of the parameters, one with fewer still, and a recipe for a fifth of the epochs "
-    "say how much of the accuracy rests on them."
+    "with fewer parameters, and a recipe for a fifth of the epochs, say how much of the accuracy "
+    "rests on them."
 )
