@@ -110,10 +110,10 @@ def result(rung: Rung) -> str:
     if record is None:
         return "not measured"
     summary = record.summary
-    spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
-    seeds = f"{summary.count} seed{'s' if summary.count > 1 else ''}"
+    several = summary.count > 1
+    seeds = f"{summary.count} seed{'s' * several}"
     return (
-        f"{summary.mean:.3f}{spread} % of the test digits, mean{' ± deviation' * bool(spread)} "
+        f"{tables.accuracy(summary)} % of the test digits, mean{' ± deviation' * several} "
         f"over {seeds} of the last {LAST_EPOCHS} epochs; {summary.held} of {seeds} held, that is, "
         f"had {TARGET_ACCURACY:g} % or more in every one of these; training minus test accuracy "
         f"{record.gap:+.2f} points; {record.seconds:.0f} s an epoch ({record.device}, "
