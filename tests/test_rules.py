@@ -20,7 +20,7 @@ ROOMS = [
     ["sources"],
     ["mnist", "augment", "batches"],
     ["nn.functional", "nn.normalise", "nn.module"],
-    ["nn.layers"],
+    ["nn.layers", "nn.looks"],
     ["nn.__init__"],
     [
         "nn.flat",

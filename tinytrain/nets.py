@@ -53,6 +53,15 @@ def with_log_probabilities(stages: dict[str, nn.Module]) -> nn.Sequential:
     return nn.Sequential({**stages, "flatten": nn.Flatten(), "log_softmax": nn.LogSoftmax()})
 
 
+def with_looks(net: nn.Sequential) -> nn.Sequential:
+    """The same net with the same weights, that in evaluation looks five times: `nn.looks`."""
+    layers = dict(net.named_children())
+    last = layers.pop("log_softmax")
+    return nn.Sequential(
+        {"looks": nn.Looks(), **layers, "mean": nn.MeanOfLooks(), "log_softmax": last}
+    )
+
+
 def net1(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """Fully connected, 784-128-64-16-10: 109,946 parameters. Knows nothing of neighbourhood."""
     linear = fully_connected([784, 128, 64, 16, 10], generator)

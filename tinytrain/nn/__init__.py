@@ -12,6 +12,7 @@ from tinytrain.nn.layers import (
     MaxPool2d,
     ReLU,
 )
+from tinytrain.nn.looks import Looks, MeanOfLooks
 from tinytrain.nn.module import Module, Sequential
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "Flatten",
     "Linear",
     "LogSoftmax",
+    "Looks",
     "MaxPool2d",
+    "MeanOfLooks",
     "Module",
     "ReLU",
     "Sequential",

@@ -26,6 +26,7 @@ from tinytrain.nn.layers import (
     MaxPool2d,
     ReLU,
 )
+from tinytrain.nn.looks import Looks, MeanOfLooks
 from tinytrain.nn.module import Module, Sequential
 
 Shape = tuple[int, ...]
@@ -65,7 +66,7 @@ def output_shape(layer: Module, shape: Shape) -> Shape:
         raise ValueError(f"BatchNorm2d: expected {layer.num_features} channels, got {shape[0]}")
     if isinstance(layer, (BatchNorm2d, Dropout2d)):
         return expect(layer, shape, rank=3)
-    if isinstance(layer, (ReLU, LogSoftmax)):
+    if isinstance(layer, (ReLU, LogSoftmax, Looks, MeanOfLooks)):
         return shape
     raise ValueError(f"no shape rule for the layer {type(layer).__name__}")
 
