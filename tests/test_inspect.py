@@ -74,7 +74,7 @@ SIZE = 28
 def stacks(draw, windows_only: bool = False):
     """A net of random layers in random stages, for images (2, 28, 28)."""
     channels, sides, layers = 2, (SIZE, SIZE), []
-    kinds = ["Conv2d", "MaxPool2d", "AvgPool2d"]
+    kinds = ["Conv2d", "MaxPool2d", "AvgPool2d", "ReplicationPad2d"]
     kinds += [] if windows_only else ["BatchNorm2d", "ReLU", "Dropout2d"]
     for _ in range(draw(st.integers(1, 7))):
         kind = draw(st.sampled_from(kinds))
@@ -82,6 +82,9 @@ def stacks(draw, windows_only: bool = False):
             layers.append(getattr(nn, kind)())
         elif kind == "BatchNorm2d":
             layers.append(nn.BatchNorm2d(channels))
+        elif kind == "ReplicationPad2d":
+            layers.append(nn.ReplicationPad2d(draw(st.integers(0, 3))))
+            sides = [side + 2 * layers[-1].padding for side in sides]
         else:
             number = st.integers(1, 3)
             kernel, stride = draw(st.tuples(number, number)), draw(st.sampled_from([1, 1, 2, 3]))
@@ -124,6 +127,7 @@ def test_shapes_are_those_of_a_run(net):
         (nn.Conv2d(2, 3, 3), (2, 2, 5)),
         (nn.MaxPool2d(3), (2, 5, 2)),
         (nn.AvgPool2d(3), (25,)),
+        (nn.ReplicationPad2d(1), (25,)),
         (nn.AdaptiveAvgPool2d(1), (25,)),
         (nn.BatchNorm2d(3), (2, 5, 5)),
         (nn.BatchNorm2d(3), (3,)),

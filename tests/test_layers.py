@@ -116,6 +116,12 @@ def test_batch_norm2d(shape, momentum, eps, training):
 
 
 @few
+@given(st.tuples(SMALL, SMALL, SMALL, SMALL), st.integers(0, 6))
+def test_replication_pad2d(shape, padding):
+    agree(lambda nn: nn.ReplicationPad2d(padding), normal(*shape))
+
+
+@few
 @given(st.tuples(st.integers(2, 4), SMALL, SMALL, SMALL), P, st.floats(1e-8, 1), st.booleans())
 def test_batch_norm_formula(shape, momentum, eps, training):
     results = []

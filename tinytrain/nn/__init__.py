@@ -11,6 +11,7 @@ from tinytrain.nn.layers import (
     LogSoftmax,
     MaxPool2d,
     ReLU,
+    ReplicationPad2d,
 )
 from tinytrain.nn.looks import Looks, MeanOfLooks
 from tinytrain.nn.module import Module, Sequential
@@ -29,5 +30,6 @@ __all__ = [
     "MeanOfLooks",
     "Module",
     "ReLU",
+    "ReplicationPad2d",
     "Sequential",
 ]

@@ -137,6 +137,15 @@ def dropout2d(
     return input * keep[:, :, None, None]
 
 
+def replication_pad2d(input: Tensor, padding: int) -> Tensor:
+    """(N, C, H, W) with `padding` more rows and columns on every side, copies of the outermost."""
+    rows, columns = (
+        torch.arange(-padding, size + padding, device=input.device).clamp(0, size - 1)
+        for size in input.shape[2:]
+    )
+    return input[:, :, rows[:, None], columns]
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: int | tuple[int, int],

@@ -25,6 +25,7 @@ from tinytrain.nn.layers import (
     LogSoftmax,
     MaxPool2d,
     ReLU,
+    ReplicationPad2d,
 )
 from tinytrain.nn.looks import Looks, MeanOfLooks
 from tinytrain.nn.module import Module, Sequential
@@ -54,6 +55,9 @@ def output_shape(layer: Module, shape: Shape) -> Shape:
                 f"{type(layer).__name__}: the kernel is larger than its input {shape}"
             )
         return (channels, *sizes)
+    if isinstance(layer, ReplicationPad2d):
+        channels, *sizes = expect(layer, shape, rank=3)
+        return (channels, *(size + 2 * layer.padding for size in sizes))
     if isinstance(layer, AdaptiveAvgPool2d):
         return (expect(layer, shape, rank=3)[0], 1, 1)
     if isinstance(layer, Linear):

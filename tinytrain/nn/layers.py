@@ -131,6 +131,20 @@ class Dropout2d(Module):
         return functional.dropout2d(input, self.p, self.training, self.generator)
 
 
+class ReplicationPad2d(Module):
+    """Repeat the border: (N, C, H, W) to (N, C, H + 2·padding, W + 2·padding).
+
+    A frame of zeros around a digit would be neither paper nor ink once the pixels are normalised,
+    and have an edge; a frame that repeats the border is paper.
+    """
+
+    def __init__(self, padding: int) -> None:
+        self.padding = padding
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.replication_pad2d(input, self.padding)
+
+
 class Pool2d(Module):
     """What both poolings hold; `stride` is `kernel_size` unless it is given."""
 

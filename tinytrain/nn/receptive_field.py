@@ -22,7 +22,15 @@ from dataclasses import dataclass
 
 import torch
 
-from tinytrain.nn.layers import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d
+from tinytrain.nn.layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReplicationPad2d,
+)
 from tinytrain.nn.module import Module
 
 
@@ -58,6 +66,8 @@ def receptive_field(net: Module, image_size: int = 28, axis: int = 0) -> list[Fi
             break
         if isinstance(layer, AdaptiveAvgPool2d):
             kernel, stride, padding = size, 1, 0
+        elif isinstance(layer, ReplicationPad2d):
+            kernel, stride, padding = 1, 1, layer.padding
         elif isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d)):
             kernel, stride, padding = (
                 layer.kernel_size[axis],
@@ -92,7 +102,7 @@ def measured_field(
                 layer.weight.fill_(1)
         elif isinstance(layer, MaxPool2d):
             layer = AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
-        elif not isinstance(layer, (AvgPool2d, AdaptiveAvgPool2d)):
+        elif not isinstance(layer, (AvgPool2d, AdaptiveAvgPool2d, ReplicationPad2d)):
             continue
         output = layer(output)
         if layer_name == name:
