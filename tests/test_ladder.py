@@ -11,9 +11,10 @@ from tinytrain.recipes import LADDER, RECIPES
 
 PARAMETERS = [109946, 103114, 93728, 30768, 62224, 7964, 8116, 8116, 8116, 7850, 7850, 7934, 7934]
 
-# Channels × side : receptive field, after every convolution and pooling.
+# Channels × side : receptive field, after every convolution, pooling and padding.
 WIDE = "32×26:3 32×13:4 64×11:8 64×5:10 128×3:18 128×1:26"
 LEAN = "8×26:3 10×24:5 10×24:5 10×12:6 12×10:10 14×8:14 16×6:18 16×4:22 10×4:22 10×1:28"
+FINAL = "8×26:3 11×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:18 10×8:18 10×1:32"
 GEOMETRY = {
     "net1": "",
     "net2": WIDE,
@@ -24,21 +25,24 @@ GEOMETRY = {
     "net7": LEAN,
     "net8": LEAN,
     "net9": "8×26:3 10×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:18 10×8:18 10×1:32",
-    "net9_3": "8×26:3 11×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:18 10×8:18 10×1:32",
+    "net9_3": FINAL,
+    "net9_3_looks": FINAL,
     "late7500": "10×28:3 11×28:5 11×14:6 12×14:10 13×14:14 13×7:16 14×7:24 15×7:32"
     " 10×7:32 10×1:56",
-    "late3990": "6×28:3 8×28:5 8×14:6 8×14:10 10×14:14 10×7:16 10×7:24 12×7:32 10×7:32 10×1:56",
-    "late3092": "5×28:3 7×28:5 7×14:6 8×14:10 8×14:14 8×7:16 9×7:24 10×7:32 10×7:32 10×1:56",
+    "framed7500": "1×40:1 10×38:3 11×36:5 11×18:6 12×16:10 13×14:14 13×7:16 14×5:24 15×3:32"
+    " 10×3:32 10×1:40",
+    "framed3092": "1×40:1 5×38:3 7×36:5 7×18:6 8×16:10 8×14:14 8×7:16 9×5:24 10×3:32 10×3:32"
+    " 10×1:40",
 }
 
 
 def channels(net):
-    """The channels after every convolution and pooling."""
+    """The channels after every convolution, pooling and padding."""
     found, last = [], 1
     for layer in net.modules():
         kind = type(layer).__name__
         last = layer.out_channels if kind == "Conv2d" else last
-        found += [last] if kind == "Conv2d" or kind.endswith("Pool2d") else []
+        found += [last] if kind == "Conv2d" or kind.endswith(("Pool2d", "Pad2d")) else []
     return found
 
 
