@@ -5,14 +5,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import augment, nets, nn
+from tinytrain import augment, beyond, nn
 from tinytrain.nn.fold import fold
 from tinytrain.streams import generator
 
 
 def digits(count, size=28):
     """Random images (count, 1, size, size) in float64, with a margin of background."""
-    images = torch.rand(count, 1, size, size, generator=generator(0, "digits"), dtype=torch.float64)
+    images = torch.rand(
+        count, 1, size, size, generator=generator(0, "digits"), dtype=torch.float64
+    )
     images[:, :, [0, -1]] = images[:, :, :, [0, -1]] = 0
     return images
 
@@ -41,8 +43,8 @@ def test_the_mean_of_looks_belongs_to_its_image(count, size):
 @pytest.fixture
 def pair():
     """A net and the same net with looks, with the same weights."""
-    plain = nets.late7500(generator=generator(2, "weights")).to(torch.float64)
-    looking = nets.with_looks(nets.late7500()).to(torch.float64)
+    plain = beyond.late7500(generator=generator(2, "weights")).to(torch.float64)
+    looking = beyond.with_looks(beyond.late7500()).to(torch.float64)
     looking.load_state_dict(plain.state_dict())
     return plain, looking
 

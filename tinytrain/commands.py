@@ -145,17 +145,15 @@ def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:
 
 def course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's table and picture, too."""
-    rungs, ablated = ladders.climb(), ablations()
-    text = render.with_tables(options.readme, rungs, ablated) if options.readme else None
+    rungs, ablated, beyond = ladders.climb(), ablations(), frontier()
+    text = render.with_tables(options.readme, rungs, ablated, beyond) if options.readme else None
     try:
         dataset = mnist.load("mnist", options.data_dir)
         pictures = list(render.at_work(published.load(), dataset).values())
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         pictures = []
-    runs.write(
-        options.output, page.page(rungs, ablated, frontier(), [draw() for draw in pictures])
-    )
+    runs.write(options.output, page.page(rungs, ablated, beyond, [draw() for draw in pictures]))
     print(f"The course is in {options.output}")
     if options.readme:
         runs.write(options.readme, text)

@@ -10,61 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
 from tinytrain import nn
+from tinytrain.beyond import framed3092, framed7500, late7500, with_looks
+from tinytrain.bricks import Generator, block, fully_connected, mix, with_log_probabilities
 from tinytrain.errors import UsageError
-
-Generator = torch.Generator | None
-
-
-def block(
-    inputs: int,
-    outputs: int,
-    generator: Generator,
-    *,
-    padding: int = 0,
-    norm: bool = True,
-    dropout: float | None = None,
-) -> list[nn.Module]:
-    """A 3×3 convolution and what follows it: batch norm, ReLU, and dropout unless it is None."""
-    layers = [nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False, generator=generator)]
-    layers += [nn.BatchNorm2d(outputs)] if norm else []
-    layers += [nn.ReLU(inplace=True)]
-    layers += [] if dropout is None else [nn.Dropout2d(dropout, generator=generator)]
-    return layers
-
-
-def mix(inputs: int, outputs: int, generator: Generator) -> nn.Conv2d:
-    """A 1×1 convolution: at each place, `outputs` weighted sums of the channels."""
-    return nn.Conv2d(inputs, outputs, 1, bias=False, generator=generator)
-
-
-def fully_connected(sizes: list[int], generator: Generator) -> list[nn.Module]:
-    """Linear layers from size to size with ReLU between them."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:]):
-        layers += [nn.Linear(inputs, outputs, generator=generator), nn.ReLU(inplace=True)]
-    return layers[:-1]
-
-
-def with_log_probabilities(stages: dict[str, nn.Module]) -> nn.Sequential:
-    """A net of `stages` and, after them, the log-probabilities of the classes."""
-    return nn.Sequential({**stages, "flatten": nn.Flatten(), "log_softmax": nn.LogSoftmax()})
-
-
-def with_looks(net: nn.Sequential) -> nn.Sequential:
-    """The same net with the same weights, that in evaluation looks five times: `nn.looks`."""
-    layers = dict(net.named_children())
-    last = layers.pop("log_softmax")
-    return nn.Sequential(
-        {"looks": nn.Looks(), **layers, "mean": nn.MeanOfLooks(), "log_softmax": last}
-    )
-
-
-def framed(pixels: int, net: nn.Sequential) -> nn.Sequential:
-    """The same net on an image with a frame of `pixels` around it, which repeats the border."""
-    return nn.Sequential({"frame": nn.ReplicationPad2d(pixels), **dict(net.named_children())})
 
 
 def net1(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
@@ -187,45 +136,6 @@ def net9_3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
 def net9_3_looks(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """The final net with five looks at every test image. 7,934 parameters, the same ones."""
     return with_looks(net9_3(dropout, generator))
-
-
-def pooled_late(
-    widths: list[list[int]], dropout: float, generator: Generator, *, padding: int = 1
-) -> nn.Sequential:
-    """Stages of blocks with a pooling between two; a 1×1 convolution, and the average.
-
-    Padding keeps the images as large as they are up to the next pooling, so that each weight is
-    used at more places: parameters are what is scarce here, arithmetic is not.
-    """
-    stages: dict[str, nn.Module] = {}
-    channels = 1
-    for number, stage in enumerate(widths, 1):
-        layers: list[nn.Module] = []
-        for width in stage:
-            layers += block(channels, width, generator, padding=padding, dropout=dropout)
-            channels = width
-        stages[f"conv{number}"] = nn.Sequential(*layers)
-        if number < len(widths):
-            stages[f"pool{number}"] = nn.MaxPool2d(2)
-    stages["scores"] = mix(channels, 10, generator)
-    return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
-
-
-def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """10-11, pool, 12-13, pool, 14-15: 7,500 parameters, each used at more places."""
-    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator)
-
-
-def framed7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """late7500 with a frame of 6 pixels in place of padding, and five looks: 7,500 parameters."""
-    widths = [[10, 11], [12, 13], [14, 15]]
-    return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))
-
-
-def framed3092(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """5-7, pool, 8-8, pool, 9-10, framed like framed7500: 3,092 parameters. How few are enough?"""
-    widths = [[5, 7], [8, 8], [9, 10]]
-    return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))
 
 
 NETS: dict[str, Callable[..., nn.Sequential]] = {

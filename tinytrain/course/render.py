@@ -96,11 +96,17 @@ def digest(rungs: Sequence[Rung]) -> str:
     return hashlib.blake2b(shown.encode(), digest_size=8).hexdigest()
 
 
-def with_tables(readme: Path, rungs: Sequence[Rung], ablations: Sequence[Variation]) -> str:
+def with_tables(
+    readme: Path,
+    rungs: Sequence[Rung],
+    ablations: Sequence[Variation],
+    frontier: Sequence[Variation],
+) -> str:
     """The README's text with the present tables between their marks. Raises UsageError."""
     rendered = {
         "ladder": tables.markdown(tables.result_cells(rungs)),
         "ablation": tables.markdown(tables.ablation_cells(ablations)),
+        "frontier": tables.markdown(tables.frontier_cells(frontier)),
     }
     final = final_record(rungs)
     rendered["final"] = tables.markdown(tables.seed_cells(final)) if final else "not measured"

@@ -1,9 +1,9 @@
-"""Variations of the final recipe: without one of its ingredients, and with less of everything.
+"""Variations of the final recipe: without one of its ingredients, and beyond it.
 
 What helped on the way up may be carried by what came later, so a ladder does not show what its
 top rests on. In an ablation every ingredient is taken away alone, and all the others stay as they
 are, tuned for the whole: what is lost is what this ingredient adds to the others. The frontier
-goes on from there: how few parameters, how few epochs.
+goes on from there: how much by arithmetic alone, how few parameters, how few epochs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def ablations(folder: Path = records.FOLDER) -> list[Variation]:
 
 
 def frontier(folder: Path = records.FOLDER) -> list[Variation]:
-    """The final recipe with fewer parameters or epochs, with the records in `folder`."""
+    """What lies beyond the final recipe, with the records in `folder`."""
     return variations(FRONTIER, folder)
 
 

@@ -1,0 +1,64 @@
+"""Nets beyond the curriculum: parameters are what is scarce there, arithmetic is not.
+
+So use each parameter at more places, in three ways: pool later, so that more convolutions work on
+large images; put the image in a frame instead of padding every layer, so that a kernel never looks
+at zeros that no image has; look at a test image several times.
+"""
+
+from __future__ import annotations
+
+from tinytrain import nn
+from tinytrain.bricks import Generator, block, mix, with_log_probabilities
+
+
+def with_looks(net: nn.Sequential) -> nn.Sequential:
+    """The same net with the same weights, that in evaluation looks five times: `nn.looks`."""
+    layers = dict(net.named_children())
+    last = layers.pop("log_softmax")
+    return nn.Sequential(
+        {"looks": nn.Looks(), **layers, "mean": nn.MeanOfLooks(), "log_softmax": last}
+    )
+
+
+def framed(pixels: int, net: nn.Sequential) -> nn.Sequential:
+    """The same net on an image with a frame of `pixels` around it, which repeats the border."""
+    return nn.Sequential({"frame": nn.ReplicationPad2d(pixels), **dict(net.named_children())})
+
+
+def pooled_late(
+    widths: list[list[int]], dropout: float, generator: Generator, *, padding: int = 1
+) -> nn.Sequential:
+    """Stages of blocks with a pooling between two; a 1×1 convolution, and the average.
+
+    Padding keeps the images as large as they are up to the next pooling, so that each weight is
+    used at more places: parameters are what is scarce here, arithmetic is not.
+    """
+    stages: dict[str, nn.Module] = {}
+    channels = 1
+    for number, stage in enumerate(widths, 1):
+        layers: list[nn.Module] = []
+        for width in stage:
+            layers += block(channels, width, generator, padding=padding, dropout=dropout)
+            channels = width
+        stages[f"conv{number}"] = nn.Sequential(*layers)
+        if number < len(widths):
+            stages[f"pool{number}"] = nn.MaxPool2d(2)
+    stages["scores"] = mix(channels, 10, generator)
+    return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
+
+
+def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """10-11, pool, 12-13, pool, 14-15: 7,500 parameters, each used at more places."""
+    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator)
+
+
+def framed7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """late7500 with a frame of 6 pixels in place of padding, and five looks: 7,500 parameters."""
+    widths = [[10, 11], [12, 13], [14, 15]]
+    return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))
+
+
+def framed3092(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """5-7, pool, 8-8, pool, 9-10, framed like framed7500: 3,092 parameters. How few are enough?"""
+    widths = [[5, 7], [8, 8], [9, 10]]
+    return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))

@@ -1,0 +1,49 @@
+"""What nets are built from: a few layers that always stand together.
+
+The brick of nearly every net here is a 3×3 convolution without bias, batch norm (whose shift does
+what a bias would), ReLU, and dropout of whole channels. Initial weights, and dropout's masks, are
+drawn from `generator`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from tinytrain import nn
+
+Generator = torch.Generator | None
+
+
+def block(
+    inputs: int,
+    outputs: int,
+    generator: Generator,
+    *,
+    padding: int = 0,
+    norm: bool = True,
+    dropout: float | None = None,
+) -> list[nn.Module]:
+    """A 3×3 convolution and what follows it: batch norm, ReLU, and dropout unless it is None."""
+    layers = [nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False, generator=generator)]
+    layers += [nn.BatchNorm2d(outputs)] if norm else []
+    layers += [nn.ReLU(inplace=True)]
+    layers += [] if dropout is None else [nn.Dropout2d(dropout, generator=generator)]
+    return layers
+
+
+def mix(inputs: int, outputs: int, generator: Generator) -> nn.Conv2d:
+    """A 1×1 convolution: at each place, `outputs` weighted sums of the channels."""
+    return nn.Conv2d(inputs, outputs, 1, bias=False, generator=generator)
+
+
+def fully_connected(sizes: list[int], generator: Generator) -> list[nn.Module]:
+    """Linear layers from size to size with ReLU between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(inputs, outputs, generator=generator), nn.ReLU(inplace=True)]
+    return layers[:-1]
+
+
+def with_log_probabilities(stages: dict[str, nn.Module]) -> nn.Sequential:
+    """A net of `stages` and, after them, the log-probabilities of the classes."""
+    return nn.Sequential({**stages, "flatten": nn.Flatten(), "log_softmax": nn.LogSoftmax()})
