@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tinytrain import nets
@@ -129,8 +129,8 @@ def code(before: Rung | None, rung: Rung) -> str:
     Where the entry changes a setting, what it was stands after it.
     """
     known = functions(before.recipe.net) if before else []
-    new = [name for name in functions(rung.recipe.net) if name not in known]
-    sources = [inspect.getsource(getattr(nets, name)).rstrip() for name in new]
+    new = [function for function in functions(rung.recipe.net) if function not in known]
+    sources = [inspect.getsource(function).rstrip() for function in new]
     entry = f"{json.dumps(rung.name)}: {json.dumps(rung.changes)}"
     if before:
         old = {name: getattr(before.recipe, name) for name in rung.changes}
@@ -138,13 +138,12 @@ def code(before: Rung | None, rung: Rung) -> str:
     return "\n\n\n".join([entry, *sources])
 
 
-def functions(net: str) -> list[str]:
-    """The functions of `nets.py` that build the net: its own, then those that they call."""
-    found = [net]
-    for name in found:  # which grows meanwhile
-        called = getattr(nets, name).__code__.co_names
-        here = [other for other in called if inspect.isfunction(getattr(nets, other, None))]
-        found += [other for other in here if other not in found]
+def functions(net: str) -> list[Callable[..., object]]:
+    """The functions that build the net: its own, then those that they call."""
+    found: list[Callable[..., object]] = [nets.NETS[net]]
+    for function in found:  # which grows meanwhile
+        called = (function.__globals__.get(name) for name in function.__code__.co_names)
+        found += [other for other in called if inspect.isfunction(other) and other not in found]
     return found
 
 
