@@ -6,6 +6,7 @@ from tinytrain import cli, nets
 from tinytrain.course import ladder, records
 from tinytrain.course.lessons import LESSONS, STEPS
 from tinytrain.errors import UsageError
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import LADDER, RECIPES
 
@@ -57,6 +58,11 @@ def test_shapes_and_receptive_fields(name):
 
 def test_parameters_of_the_thirteen_rungs():
     assert [rung.parameters for rung in ladder.climb()][:13] == PARAMETERS
+
+
+def test_parameters_beyond_the_curriculum():
+    expected = {"net9_3_looks": 7934, "late7500": 7500, "framed7500": 7500, "framed3092": 3092}
+    assert {name: parameter_count(nets.build(name)) for name in expected} == expected
 
 
 def test_every_rung_has_a_lesson_and_changes_something():

@@ -244,6 +244,8 @@ IMAGE = torch.ones(1, 2, 5, 5)
         (ValueError, lambda: nn.Dropout2d(1.1)),
         (ValueError, lambda: nn.Dropout2d(0.5)(IMAGE[0, 0])),
         (ValueError, lambda: nn.AdaptiveAvgPool2d(2)),
+        (ValueError, lambda: nn.ReplicationPad2d((1, 1, 2, 2))),
+        (ValueError, lambda: nn.ReplicationPad2d(1)(IMAGE[0])),
         (ValueError, lambda: nn.BatchNorm2d(2)(IMAGE[:, :, :1, :1])),
         (RuntimeError, lambda: nn.Conv2d(3, 4, 3)(IMAGE)),
         (RuntimeError, lambda: nn.Conv2d(2, 4, 6)(IMAGE)),

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import augment, beyond, nn
+from tinytrain import augment, nets, nn
 from tinytrain.nn.fold import fold
 from tinytrain.streams import generator
 
@@ -34,19 +34,34 @@ def test_the_looks_are_the_image_and_its_four_neighbours(count, size):
     torch.testing.assert_close(found, torch.stack(expected))
 
 
+def test_what_leaves_comes_in_on_the_other_side():
+    image = torch.zeros(1, 1, 3, 3)
+    image[0, 0, 0, 0] = 1
+    places = [look.nonzero()[0, 1:].tolist() for look in nn.Looks().eval()(image)]
+    assert places == [[0, 0], [1, 0], [2, 0], [0, 1], [0, 2]]
+
+
 @given(st.integers(1, 4), st.integers(1, 9))
 def test_the_mean_of_looks_belongs_to_its_image(count, size):
     scores = torch.rand(5, count, size, generator=generator(1, "scores"))
     torch.testing.assert_close(nn.MeanOfLooks().eval()(scores.flatten(0, 1)), scores.mean(0))
 
 
-@pytest.fixture
-def pair():
-    """A net and the same net with looks, with the same weights."""
-    plain = beyond.late7500(generator=generator(2, "weights")).to(torch.float64)
-    looking = beyond.with_looks(beyond.late7500()).to(torch.float64)
-    looking.load_state_dict(plain.state_dict())
-    return plain, looking
+def without_looks(net):
+    """The layers of a net but for those that make it look more than once."""
+    looks = nn.Looks, nn.MeanOfLooks
+    layers = dict(net.named_children())
+    return nn.Sequential(
+        {name: layer for name, layer in layers.items() if not isinstance(layer, looks)}
+    )
+
+
+@pytest.fixture(params=["net9_3_looks", "framed7500", "framed3092"])
+def pair(request):
+    """A net with looks and the same net without, trained a little so that its norms have seen."""
+    looking = nets.build(request.param, generator=generator(2, "weights")).to(torch.float64)
+    looking.train()(digits(5))
+    return without_looks(looking), looking
 
 
 def test_training_is_that_of_the_net(pair):

@@ -1,8 +1,9 @@
 """Nets beyond the curriculum: parameters are what is scarce there, arithmetic is not.
 
-So use each parameter at more places, in three ways: pool later, so that more convolutions work on
-large images; put the image in a frame instead of padding every layer, so that a kernel never looks
-at zeros that no image has; look at a test image several times.
+So use each parameter more often. A net that pools later has more convolutions that work on large
+images, and one that looks at a test image five times uses all of its weights five times. A frame
+around the image, in place of padding in every layer, spares the kernels the zeros that padding
+puts beside what they see.
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ def pooled_late(
 ) -> nn.Sequential:
     """Stages of blocks with a pooling between two; a 1×1 convolution, and the average.
 
-    Padding keeps the images as large as they are up to the next pooling, so that each weight is
-    used at more places: parameters are what is scarce here, arithmetic is not.
+    With a padding of 1 the images stay as large as they are up to the next pooling.
     """
     stages: dict[str, nn.Module] = {}
     channels = 1

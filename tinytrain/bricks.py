@@ -1,8 +1,7 @@
 """What nets are built from: a few layers that always stand together.
 
-The brick of nearly every net here is a 3×3 convolution without bias, batch norm (whose shift does
-what a bias would), ReLU, and dropout of whole channels. Initial weights, and dropout's masks, are
-drawn from `generator`.
+The brick of nearly every net is `block`, of which it stacks six or so. Initial weights, and
+dropout's masks, are drawn from `generator`.
 """
 
 from __future__ import annotations

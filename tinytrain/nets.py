@@ -1,4 +1,4 @@
-"""The nets of the curriculum, each as a function that builds it.
+"""The nets of the curriculum, each as a function that builds it, and all nets by name.
 
 A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
 initial weights, and its dropout, from `generator`; nets up to Net7 have no dropout and ignore its

@@ -43,6 +43,7 @@ def page(
         parts.append(section(before, rung, others))
         before = rung
     parts += [ablation_section(ablations), frontier_section(frontier)]
+    # Shorter recipes have no last five epochs to compare with.
     long = [*rungs, *(one for one in frontier if RECIPES[one.name].epochs >= LAST_EPOCHS)]
     parts += [flattery(long), final_section(at_work)]
     measured = [*rungs, *ablations, *frontier]
@@ -186,11 +187,11 @@ def flattery(measured: Sequence[Rung | Variation]) -> str:
             others = [f"{value:.2f} ({value - mean:+.2f})" for value in one.record.flattered]
             cells.append([one.name, f"{mean:.2f}", *others])
     return f"""<h2>What choosing on the test set would have added</h2>
-<p>Recipes were compared on 5,000 training images held back; the test images are read by finished
-recipes only. (The widths of the nets that pool late are older: they were found by single runs on
-the test images.) To pick the epoch or the seed that does best on the test images is to choose on
-them, and what is then reported is too high. This is by how much, in percent and in points, for the
-same runs:</p>
+<p>Recipes were compared on 5,000 or 10,000 training images held back; the test images are read by
+finished recipes only. (The widths of late7500, and of the nets in a frame, are older: they were
+found by single runs on the test images.) To pick the epoch or the seed that does best on the test
+images is to choose on them, and what is then reported is too high. This is by how much, in percent
+and in points, for the same runs:</p>
 {wide(table(cells))}"""
 
 

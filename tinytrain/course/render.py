@@ -41,7 +41,7 @@ def at_work(net: Module, dataset: Dataset) -> dict[str, Callable[[], tuple[str, 
     images, labels = dataset.test.images, dataset.test.labels
     batch_scores = [
         net(batches.normalise(images[rows].float(), dataset.mean, dataset.std))
-        for rows in batches.in_order(len(labels), 250)
+        for rows in batches.in_order(len(labels), 50)
     ]
     scores = torch.cat(batch_scores)
     mistakes = int((scores.argmax(1) != labels).sum())

@@ -47,7 +47,7 @@ def ablation_cells(ablations: Sequence[Variation]) -> list[list[str]]:
 
 
 def frontier_cells(frontier: Sequence[Variation]) -> list[list[str]]:
-    """The table of what is reached with less: a header, then a row each."""
+    """The table of what lies beyond the final recipe: a header, then a row each."""
     head = ["recipe", "parameters", "epochs", "seeds", "last epoch, %"]
     cells = [[*head, f"last {LAST_EPOCHS} epochs, %", "held", "final, but"]]
     for variation in frontier:

@@ -138,7 +138,12 @@ def dropout2d(
 
 
 def replication_pad2d(input: Tensor, padding: int) -> Tensor:
-    """(N, C, H, W) with `padding` more rows and columns on every side, copies of the outermost."""
+    """(N, C, H, W) with `padding` more rows and columns on every side, copies of the outermost.
+
+    Raises ValueError for anything but images.
+    """
+    if input.dim() != 4:
+        raise ValueError(f"replication_pad2d: expected (N, C, H, W), got {tuple(input.shape)}")
     rows, columns = (
         torch.arange(-padding, size + padding, device=input.device).clamp(0, size - 1)
         for size in input.shape[2:]

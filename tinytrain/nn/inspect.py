@@ -107,7 +107,7 @@ def rows_below(module: Module, shape: Shape, prefix: str, depth: int) -> Iterato
 
 
 def multiply_adds(row: Row) -> int:
-    """Multiplications by a weight of a convolution or a linear layer, for one input."""
+    """Multiplications by a weight of a convolution or linear layer, for one look at one input."""
     if isinstance(row.layer, Conv2d):
         return row.layer.weight.numel() * math.prod(row.output_shape[1:])
     if isinstance(row.layer, Linear):

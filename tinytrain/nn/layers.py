@@ -134,11 +134,13 @@ class Dropout2d(Module):
 class ReplicationPad2d(Module):
     """Repeat the border: (N, C, H, W) to (N, C, H + 2·padding, W + 2·padding).
 
-    A frame of zeros around a digit would be neither paper nor ink once the pixels are normalised,
-    and have an edge; a frame that repeats the border is paper.
+    Zeros around a digit would be grey once its pixels are normalised; what repeats the border is
+    paper. `padding` must be one number.
     """
 
     def __init__(self, padding: int) -> None:
+        if not isinstance(padding, int):
+            raise ValueError(f"ReplicationPad2d: expected one padding, got {padding}")
         self.padding = padding
 
     def forward(self, input: Tensor) -> Tensor:

@@ -2,9 +2,10 @@
 
 Moved by one pixel a digit is the same digit, but a net that pools computes something else for it.
 Where the net is sure that changes nothing; where it errs, it errs in some of the places only, and
-the mean over them is right more often. That takes no parameter and no training, only arithmetic.
-Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", 2012,
-section 4.1, do it with ten crops; it is known as test-time augmentation.
+the mean over them is right more often. That takes no parameter and no training, only five times
+the arithmetic. It is known as test-time augmentation: Krizhevsky et al., "ImageNet classification
+with deep convolutional neural networks", 2012, section 4.1, average the probabilities of ten
+crops. Here it is the scores, before they become probabilities.
 
 `Looks` stands before a net's first layer and `MeanOfLooks` after its scores. In training both
 pass their input on as it is.
@@ -35,7 +36,11 @@ class Looks(Module):
 
 
 class MeanOfLooks(Module):
-    """In evaluation (5·N, K) to (N, K): for each of N images, the mean over its five looks."""
+    """In evaluation (5·N, K) to (N, K): for each of N images, the mean over its five looks.
+
+    The rows are in the order that `Looks` gives them. Raises RuntimeError where they are not five
+    for every image.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if self.training:

@@ -12,7 +12,7 @@ far apart two neighbouring places look (jump), where the first one looks (start)
 Dumoulin and Visin, "A guide to convolution arithmetic", 2016; Araujo et al., "Computing receptive
 fields of convolutional neural networks", 2019.
 
-`measured_field` asks the gradient instead, and the two must agree.
+`measured_field` asks the gradient instead; where a field lies inside the image, the two agree.
 """
 
 from __future__ import annotations
