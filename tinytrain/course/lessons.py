@@ -219,7 +219,14 @@ ABLATION_LESSON = (
 )
 
 FRONTIER_LESSON = (
-    "The limit of 8,000 parameters and 15 epochs is an agreement. A net of another shape "
-    "with fewer parameters, and a recipe for a fifth of the epochs, say how much of the accuracy "
-    "rests on them."
+    "The limits of 8,000 parameters and 15 epochs are an agreement, and so is that a net "
+    "looks at a digit once. Five looks are the digit as it is and moved by one pixel up, "
+    "down, left and right; the scores are averaged. They cost no parameter and no training, "
+    "five times the arithmetic in the test, and were tried on held-out training images first. "
+    "Five-looks is the final recipe, seed by seed the same weights, tested in this way. The "
+    "others use looks, too, and nets like late7500 without padding, in a frame that repeats "
+    "the border of the image. So the accuracy that was asked of 8,000 parameters is reached, "
+    "in the mean, by 3,092, though not held by every seed; and by 7,500 it is reached within "
+    "three epochs. How much of that is due to the looks and how much to the frame was not "
+    "measured on the test images."
 )
