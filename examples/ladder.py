@@ -19,7 +19,7 @@ from tinytrain.training import Epoch
 def train(rung, data, seed):
     """Train a rung; returns the test accuracy, in percent, of every epoch."""
     training = build.training(rung.recipe, seed)
-    events = loop.fit(training, data)
+    events = loop.fit(training, build.dataset(rung.recipe, data))
     steps = (event for event in events if isinstance(event, Epoch))
     progress = tqdm(steps, total=rung.recipe.epochs, desc=rung.name, unit="epoch", disable=None)
     return [epoch.test_accuracy for epoch in progress]

@@ -22,8 +22,9 @@ def load():
 
 
 def test_it_is_the_recipe_of_train(tiny):
-    training = build.training(replace(RECIPES["final"], epochs=3, batch_size=20), seed=5)
-    for _ in loop.fit(training, tiny):
+    recipe = replace(RECIPES["final"], epochs=3, batch_size=20)
+    training = build.training(recipe, seed=5)
+    for _ in loop.fit(training, build.dataset(recipe, tiny)):
         pass
     epochs = load().train(tiny, seed=5, epochs=3, batch_size=20)
     for ours, (loss, score) in zip(training.history, epochs, strict=True):

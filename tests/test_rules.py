@@ -19,6 +19,7 @@ ROOMS = [
     ["download", "synthetic"],
     ["sources"],
     ["mnist", "augment", "batches"],
+    ["deskew"],
     ["nn.functional", "nn.normalise", "nn.module"],
     ["nn.layers", "nn.looks"],
     ["nn.__init__"],

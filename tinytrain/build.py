@@ -8,7 +8,9 @@ import torch
 
 from tinytrain import nets, streams
 from tinytrain.augment import Augmentation
+from tinytrain.deskew import deskew_dataset
 from tinytrain.errors import UsageError
+from tinytrain.mnist import Dataset
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
 from tinytrain.recipes import Recipe
@@ -37,6 +39,11 @@ def training(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> T
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def dataset(recipe: Recipe, dataset: Dataset) -> Dataset:
+    """The data set as the recipe wants its images: upright, or as they are."""
+    return deskew_dataset(dataset) if recipe.deskew else dataset
 
 
 def optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:

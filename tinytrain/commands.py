@@ -17,6 +17,7 @@ from tinytrain.course import ladder as ladders
 from tinytrain.course import page, published, records, render
 from tinytrain.course.variations import ablations, frontier
 from tinytrain.errors import DataError, UsageError
+from tinytrain.mnist import Dataset
 from tinytrain.nn import Module
 from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
@@ -118,8 +119,8 @@ def evaluate(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads or torch.get_num_threads())
     device = flags.choose_device(options.device)
     if options.run_dir is None:
-        net = published.load().to(device)
-        dataset = mnist.load("mnist", options.data_dir)
+        net, dataset = published_final(options.data_dir)
+        net.to(device)
     else:
         settings, net = trained(options.run_dir, device)
         dataset = flags.load_same_data(options, settings)
@@ -143,13 +144,17 @@ def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:
     return settings, training.average.net if training.average else training.net
 
 
+def published_final(data_dir: Path | None) -> tuple[Module, Dataset]:
+    """The final net that comes with the code, and MNIST as its recipe wants it."""
+    return published.load(), build.dataset(RECIPES["final"], mnist.load("mnist", data_dir))
+
+
 def course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's table and picture, too."""
     rungs, ablated, beyond = ladders.climb(), ablations(), frontier()
     text = render.with_tables(options.readme, rungs, ablated, beyond) if options.readme else None
     try:
-        dataset = mnist.load("mnist", options.data_dir)
-        pictures = list(render.at_work(published.load(), dataset).values())
+        pictures = list(render.at_work(*published_final(options.data_dir)).values())
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         pictures = []
@@ -166,7 +171,7 @@ def course(options: argparse.Namespace) -> None:
 def gallery(options: argparse.Namespace) -> None:
     """Draw one of the pictures of a net at work."""
     if options.run_dir is None:
-        net, dataset = published.load(), mnist.load("mnist", options.data_dir)
+        net, dataset = published_final(options.data_dir)
     else:
         settings, net = trained(options.run_dir, "cpu")
         dataset = flags.load_same_data(options, settings)

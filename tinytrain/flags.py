@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import torch
 
-from tinytrain import mnist
+from tinytrain import build, mnist
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.mnist import Dataset
 from tinytrain.nn.inspect import output_shape
@@ -39,8 +39,11 @@ def choose_device(name: str, flag: str = "--device") -> str:
     return name
 
 
-def load_dataset(options: argparse.Namespace) -> Dataset:
-    """The data set of the flags; with --or-synthetic, drawn digits where no mirror answers."""
+def load_dataset(options: argparse.Namespace, recipe: Recipe) -> Dataset:
+    """The data set of the flags, as the recipe wants it.
+
+    With --or-synthetic it is drawn digits where no mirror answers.
+    """
     try:
         dataset = mnist.load(options.dataset, options.data_dir, options.holdout)
     except Unavailable as error:
@@ -49,7 +52,7 @@ def load_dataset(options: argparse.Namespace) -> Dataset:
         print(f"tinytrain: {error}", file=sys.stderr)
         dataset = mnist.load("synthetic", options.data_dir, options.holdout)
     warn_of_synthetic(dataset)
-    return dataset
+    return build.dataset(recipe, dataset)
 
 
 def require_fit(training: Training, dataset: Dataset) -> None:
@@ -61,7 +64,10 @@ def require_fit(training: Training, dataset: Dataset) -> None:
 
 
 def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
-    """The data that a run began with. Raises DataError where it is other data now."""
+    """The data that a run began with, as its recipe wants it.
+
+    Raises DataError where it is other data now.
+    """
     dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
     if dataset.digest != settings.data_digest:
         root = mnist.data_root(options.data_dir)
@@ -70,7 +76,7 @@ def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
             "name their folder with --data-dir"
         )
     warn_of_synthetic(dataset)
-    return dataset
+    return build.dataset(settings.recipe, dataset)
 
 
 def warn_of_synthetic(dataset: Dataset) -> None:

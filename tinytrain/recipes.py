@@ -16,7 +16,8 @@ class Recipe:
     """How a net is trained. The defaults are a plain run: no augmentation, no averaging.
 
     `schedule` is "constant", "step" (×`gamma` every `step_size` epochs) or "warmup-linear" (up
-    over the first `warmup` share of the epochs, then down to zero). `rotation` is in degrees,
+    over the first `warmup` share of the epochs, then down to zero). `deskew` makes all digits
+    upright, those of the test, too, before anything else. `rotation` is in degrees,
     `shift` in pixels, `scale`, `shear` and `erase` as in `augment.Augmentation`. `average` is the
     decay of the exponential average of the weights, 0 for none.
     """
@@ -34,6 +35,7 @@ class Recipe:
     step_size: int = 6
     gamma: float = 0.1
     warmup: float = 0.2
+    deskew: bool = False
     rotation: float = 0.0
     shift: float = 0.0
     scale: float = 0.0

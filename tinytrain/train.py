@@ -54,7 +54,7 @@ def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Pat
     training = build.training(recipe, options.seed, device)
     if options.run_dir is not None:
         runs.require_unused(options.run_dir)
-    dataset = flags.load_dataset(options)
+    dataset = flags.load_dataset(options, recipe)
     flags.require_fit(training, dataset)
     settings = Settings(
         recipe=recipe,

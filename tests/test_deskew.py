@@ -1,0 +1,105 @@
+"""Deskewing against the same by loops in numpy, and against what upright means."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytrain import build
+from tinytrain.deskew import deskew, slant
+from tinytrain.recipes import Recipe
+from tinytrain.streams import generator
+
+COUNTS, SIZES, SEEDS = st.integers(0, 4), st.integers(2, 28), st.integers(0, 2**31)
+few = settings(max_examples=40)
+
+
+def noise(count, size, seed):
+    """Images of random pixels, uint8 (count, 1, size, size)."""
+    drawn = generator(seed, "noise")
+    return torch.randint(256, (count, 1, size, size), dtype=torch.uint8, generator=drawn)
+
+
+def blobs(count, seed, size=28):
+    """Images of smooth slanted ink that stays away from the border."""
+    y, x = torch.meshgrid(*[torch.arange(size) - (size - 1) / 2] * 2, indexing="ij")
+    slope, right, down = (2 * torch.rand((3, count, 1, 1), generator=generator(seed, "b")) - 1) / 2
+    ink = torch.exp(-((x - 2 * right - slope * y) ** 2) / 6 - (y - 4 * down) ** 2 / 18)
+    return (255 * ink).round().to(torch.uint8)[:, None]
+
+
+def line_of_ink(image):
+    """The slope of x over y and the centre (y, x) of the ink, by numpy's least squares."""
+    y, x = np.nonzero(image)
+    weight = np.sqrt(image[y, x].astype(np.float64))
+    centre = np.average(y, weights=weight**2), np.average(x, weights=weight**2)
+    if np.ptp(y) == 0:
+        return 0.0, centre
+    slope, _ = np.polyfit(y - centre[0], x - centre[1], 1, w=weight)
+    return slope, centre
+
+
+def slid(image):
+    """The image (S, S) with its rows slid back along the line of its ink, one by one."""
+    slope, (middle, _) = line_of_ink(image)
+    places = np.arange(-1, len(image) + 1)
+    rows = [
+        np.interp(places[1:-1] + slope * (y - middle), places, np.pad(row.astype(float), 1))
+        for y, row in enumerate(image)
+    ]
+    return np.stack(rows)
+
+
+@few
+@given(COUNTS, SIZES, SEEDS)
+def test_against_least_squares_and_loops(count, size, seed):
+    images = noise(count, size, seed)
+    found = deskew(images)
+    assert found.dtype == torch.uint8 and found.shape == images.shape
+    for image, result in zip(images[:, 0].numpy(), found[:, 0].numpy(), strict=True):
+        np.testing.assert_allclose(result, slid(image), atol=0.51)  # rounding takes the half
+
+
+@few
+@given(st.integers(1, 4), SEEDS)
+def test_afterwards_the_ink_is_upright_and_where_it_was(count, seed):
+    images = blobs(count, seed)
+    right, height = slant(images.double())
+    expected = [line_of_ink(image)[0] for image in images[:, 0].numpy()]
+    torch.testing.assert_close(right.tolist(), expected, rtol=0, atol=1e-6)
+    upright = deskew(images)
+    after, height_after = slant(upright.double())
+    torch.testing.assert_close(after, torch.zeros_like(after), rtol=0, atol=0.01)
+    torch.testing.assert_close(height_after, height, rtol=0, atol=0.01)
+    for one, other in zip(images[:, 0].numpy(), upright[:, 0].numpy(), strict=True):
+        np.testing.assert_allclose(line_of_ink(other)[1], line_of_ink(one)[1], atol=0.02)
+
+
+@pytest.mark.parametrize("ink", [1, 200])
+@pytest.mark.parametrize("step", [-1, 1])
+def test_a_diagonal_becomes_a_column(step, ink):
+    images = torch.zeros((1, 1, 9, 9), dtype=torch.uint8)
+    column = torch.zeros_like(images)
+    for row in range(1, 8):
+        images[0, 0, row, 5 + step * (row - 4)] = ink
+        column[0, 0, row, 5] = ink
+    assert torch.equal(deskew(images), column)
+
+
+def test_without_a_slope_nothing_moves():
+    images = torch.zeros((3, 1, 7, 7), dtype=torch.uint8)
+    images[1, 0, 2, 1:5] = 255  # a row has no slope, and an empty image has no ink
+    images[2, 0, :, 3] = 90
+    assert torch.equal(deskew(images), images)
+
+
+def test_a_recipe_deskews_training_and_test_images_or_none(tiny):
+    before = tiny.train.images.clone()
+    upright = build.dataset(Recipe(deskew=True), tiny)
+    assert torch.equal(upright.train.images, deskew(tiny.train.images))
+    assert torch.equal(upright.test.images, deskew(tiny.test.images))
+    assert upright.train.labels is tiny.train.labels and upright.test.labels is tiny.test.labels
+    assert torch.equal(tiny.train.images, before)
+    assert build.dataset(Recipe(), tiny) is tiny
+    assert (upright.digest, upright.mean, upright.std) == (tiny.digest, tiny.mean, tiny.std)
