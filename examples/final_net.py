@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from tinytrain import augment, batches, log, mnist, nn, optim, streams
 from tinytrain.arguments import Parser, natural, positive
-from tinytrain.deskew import deskew_dataset
 from tinytrain.errors import exit_status
 from tinytrain.loop import evaluate
 from tinytrain.memory import keep_freed_memory
@@ -46,7 +45,6 @@ def build_net(seed):
 
 def train(data, seed=1, epochs=15, batch_size=128, lr=0.03):
     """Train and test; yields the mean training loss and the test score of every epoch."""
-    data = deskew_dataset(data)
     net = build_net(seed)
     log.print_net(net)
     optimizer = optim.Adam(net.parameters(), lr)
