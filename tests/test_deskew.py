@@ -65,13 +65,13 @@ def test_against_least_squares_and_loops(count, size, seed):
 @given(st.integers(1, 4), SEEDS)
 def test_afterwards_the_ink_is_upright_and_where_it_was(count, seed):
     images = blobs(count, seed)
-    right, height = slant(images.double())
+    right, row = slant(images.double())
     expected = [line_of_ink(image)[0] for image in images[:, 0].numpy()]
     torch.testing.assert_close(right.tolist(), expected, rtol=0, atol=1e-6)
     upright = deskew(images)
-    after, height_after = slant(upright.double())
+    after, row_after = slant(upright.double())
     torch.testing.assert_close(after, torch.zeros_like(after), rtol=0, atol=0.01)
-    torch.testing.assert_close(height_after, height, rtol=0, atol=0.01)
+    torch.testing.assert_close(row_after, row, rtol=0, atol=0.01)
     for one, other in zip(images[:, 0].numpy(), upright[:, 0].numpy(), strict=True):
         np.testing.assert_allclose(line_of_ink(other)[1], line_of_ink(one)[1], atol=0.02)
 

@@ -1,10 +1,10 @@
 """Writers slant their digits, each in another way: undo that, and there is less to learn.
 
-The slant of a digit can be read off its ink. If ink lies the further right the deeper it lies,
-the digit leans to the left, and how far right a pixel, on average, is the slope of the line that
-fits the ink best: the covariance of x and y divided by the variance of y. Sliding every row back
-along that line makes the two uncorrelated, and the digit upright. No label is looked at and
-nothing is learned, so test images can be treated like training images, one by one.
+The slant of a digit can be read off its ink: fit a line to it, x as a function of y, and the slope
+says how far the ink moves right from row to row. It is the covariance of x and y divided by the
+variance of y. Sliding every row back along that line makes the two uncorrelated, and the digit
+upright. No label is looked at and nothing is learned, so test images can be treated like training
+images, one by one.
 
 LeCun et al., "Gradient-based learning applied to document recognition", 1998, deskew like this
 for the classifiers that they compare.
@@ -22,10 +22,11 @@ from tinytrain.mnist import Dataset
 
 
 def slant(images: Tensor) -> tuple[Tensor, Tensor]:
-    """How far the ink moves right from row to row, in pixels (N,), and its mean height (N,).
+    """How far the ink of each image moves right from row to row (N,), and its mean row (N,).
 
-    `images` is (N, 1, S, S), floating-point, background 0; the height is in pixels below the
-    middle. Both are 0 without ink, and the slant is 0 where all ink lies in one row.
+    `images` is (N, 1, S, S), floating-point, background 0; the mean row is counted from the
+    middle of the image, down. Both are 0 without ink, and the slant is 0 where all ink lies in
+    one row.
     """
     ink = images[:, 0]
     middle = (ink.shape[-1] - 1) / 2
@@ -48,10 +49,10 @@ def deskew(images: Tensor) -> Tensor:
     upright = torch.empty_like(images)
     for part, result in zip(images.split(1000), upright.split(1000)):
         pixels = part.float()
-        right, height = slant(pixels)
+        right, row = slant(pixels)
         none = torch.zeros_like(right)
         # `apply` slides about the middle of the image; the shift makes that the ink's centre.
-        slide = augment.Transform(none, torch.stack((right * height, none), 1), none, right)
+        slide = augment.Transform(none, torch.stack((right * row, none), 1), none, right)
         result.copy_(augment.apply(pixels, slide).round())
     return upright
 

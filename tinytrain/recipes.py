@@ -95,10 +95,11 @@ FEW_EPOCHS: dict[str, Any] = {
 
 # Beyond the final recipe: more arithmetic, fewer parameters, fewer epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
+    "upright": {"deskew": True},
     "five-looks": {"net": "net9_3_looks"},
     "fewest-parameters": {"net": "framed3092"},
     "three-epochs": FEW_EPOCHS,
-    "two-epochs": FEW_EPOCHS | {"epochs": 2},
+    "two-epochs": FEW_EPOCHS | {"epochs": 2, "deskew": True},
 }
 
 RECIPES = climb(LADDER)
