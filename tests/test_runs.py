@@ -1,7 +1,7 @@
 """The run folder: whole files only, and nothing damaged or foreign is believed."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -61,6 +61,19 @@ def test_what_a_folder_holds(folder):
     assert runs.load_settings(folder) == SETTINGS
 
 
+def test_a_run_from_before_recipes_could_deskew(folder):
+    def without(text):
+        settings = json.loads(text)
+        del settings["recipe"]["deskew"]
+        return json.dumps(settings)
+
+    (folder / "run.json").write_text(without((folder / "run.json").read_text()))
+    content = torch.load(folder / "checkpoint.pt", weights_only=True)
+    torch.save(content | {"settings": without(content["settings"])}, folder / "checkpoint.pt")
+    assert runs.load_settings(folder) == SETTINGS
+    runs.restore(folder, SETTINGS, build.training(SETTINGS.recipe, 1))
+
+
 def test_a_used_folder_is_refused(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UsageError, match="--resume.*--run-dir"):
@@ -88,7 +101,8 @@ def change(content, path, value):
 
 DAMAGES = {
     "version": (["version"], 0),
-    "another run": (["settings"], "{}"),
+    "another run": (["settings"], json.dumps(asdict(replace(SETTINGS, seed=2)))),
+    "no settings": (["settings"], "{}"),
     "not a state": (["state"], [1]),
     "a name missing": (["state"], {}),
     "a shape": (["state", "net", "conv1.0.weight"], torch.zeros(8, 1, 5, 5)),

@@ -115,6 +115,16 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
     write(folder / "run.json", json.dumps(description, indent=2) + "\n")
 
 
+def parse_settings(text: str) -> Settings:
+    """Settings from JSON; what recipes could not say yet when it was written has its default.
+
+    Raises ValueError, KeyError, TypeError or RecursionError where it is something else.
+    """
+    content = json.loads(text)
+    names = [name for name in Settings.__dataclass_fields__ if name != "recipe"]
+    return Settings(Recipe(**content["recipe"]), **{name: content[name] for name in names})
+
+
 def load_settings(folder: Path) -> Settings:
     """The settings in run.json, which must be those of the checkpoint beside it.
 
@@ -122,12 +132,7 @@ def load_settings(folder: Path) -> Settings:
     """
     path = folder / "run.json"
     try:
-        content = json.loads(path.read_text())
-        names = Settings.__dataclass_fields__
-        settings = Settings(
-            **{name: content[name] for name in names if name != "recipe"},
-            recipe=Recipe(**content["recipe"]),
-        )
+        settings = parse_settings(path.read_text())
     except OSError as error:
         raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -191,7 +196,11 @@ def load_checkpoint(folder: Path, settings: Settings, device: str = "cpu") -> di
         raise DataError(f"{path}: damaged or not a checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or content.get("version") != CHECKPOINT_VERSION:
         raise DataError(f"{path}: expected a checkpoint of version {CHECKPOINT_VERSION}")
-    if content.get("settings") != json.dumps(asdict(settings)):
+    try:
+        same = parse_settings(content.get("settings")) == settings
+    except (ValueError, KeyError, TypeError, RecursionError):
+        same = False
+    if not same:
         raise DataError(f"{path}: belongs to another run than the run.json beside it")
     return content.get("state")
 

@@ -14,7 +14,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinytrain import nets, runs, streams
@@ -53,8 +53,8 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> str:
     for seed in seeds:
         place = folder / f"seed-{seed}"
         history = runs.load_history(place)
-        runs.load_settings(place)
-        kind = json.loads((place / "run.json").read_text())
+        recipe = asdict(runs.load_settings(place).recipe)
+        kind = json.loads((place / "run.json").read_text()) | {"recipe": recipe}
         kinds.append({name: kind[name] for name in kind if name not in ("seed", "command")})
         if kinds[-1] != kinds[0]:
             names = [name for name in kind if kinds[-1].get(name) != kinds[0].get(name)]
