@@ -123,6 +123,22 @@ def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
     assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in capsys.readouterr().out
 
 
+def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypatch):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main(train(whole, data_dir, "--recipe", "upright")) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("tinytrain.train.Stop.requested", True)
+        assert main(train(stopped, data_dir, "--recipe", "upright")) == 130
+    assert main(["train", "--resume", "--run-dir", str(stopped), "--data-dir", data_dir]) == 0
+    assert history(stopped) == history(whole) != history(run)
+    capsys.readouterr()
+    assert main(["evaluate", "--run-dir", str(whole), "--data-dir", data_dir]) == 0
+    last = history(whole)[-1]
+    assert f"loss: {last['test_loss']:.4f}" in capsys.readouterr().out
+    assert main(["export", "--run-dir", str(whole), "--output", str(tmp_path / "it.pt")]) == 0
+    assert "upright" in capsys.readouterr().out
+
+
 def test_evaluate_wants_the_images_of_the_run(run, tmp_path, capsys):
     (tmp_path / "synthetic").mkdir()
     synthetic.write(tmp_path / "synthetic", seed=1, train=400, test=50)
@@ -167,6 +183,12 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     assert record["seeds"]["2"]["test_accuracy"] == [
         line["test_accuracy"] for line in history(tmp_path / "all" / "seed-2")
     ]
+    older = json.loads((tmp_path / "all" / "seed-1" / "run.json").read_text())
+    del older["recipe"]["deskew"]
+    (tmp_path / "all" / "seed-1" / "run.json").write_text(json.dumps(older))
+    assert main([*few, "--seeds", "1-3"]) == 0
+    assert json.loads((tmp_path / "all" / "record.json").read_text()) == record
+    capsys.readouterr()
     assert main([*few, "--lr", "0.5"]) == 2
     assert one_line(capsys.readouterr().err)
 

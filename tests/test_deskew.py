@@ -61,6 +61,11 @@ def test_against_least_squares_and_loops(count, size, seed):
         np.testing.assert_allclose(result, slid(image), atol=0.51)  # rounding takes the half
 
 
+def test_many_images():
+    images = noise(1001, 5, 0)
+    assert torch.equal(deskew(images)[999:], deskew(images[999:]))
+
+
 @few
 @given(st.integers(1, 4), SEEDS)
 def test_afterwards_the_ink_is_upright_and_where_it_was(count, seed):

@@ -131,9 +131,10 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Write the weights of a run's net as a state dict."""
-    _, net = trained(options.run_dir, "cpu")
+    settings, net = trained(options.run_dir, "cpu")
     published.export(net, options.output)
-    print(f"Written to {options.output}")
+    upright = " (it was trained on upright digits: tinytrain.deskew)"
+    print(f"Written to {options.output}{upright if settings.recipe.deskew else ''}")
 
 
 def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:

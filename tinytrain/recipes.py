@@ -93,7 +93,7 @@ FEW_EPOCHS: dict[str, Any] = {
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
-# Beyond the final recipe: more arithmetic, fewer parameters, fewer epochs.
+# Beyond the final recipe: upright digits, more arithmetic, fewer parameters, fewer epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"deskew": True},
     "five-looks": {"net": "net9_3_looks"},

@@ -34,8 +34,8 @@ ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
 class Settings:
     """All that decides the outcome of a run, as it stands in `run.json` and in the checkpoint.
 
-    `data_digest` is that of the images and labels in use, `mean` and `std` what the images were
-    normalised by; `device` and `threads` decide the last bits of a sum.
+    `data_digest` is that of the files in use, `mean` and `std` what the images were normalised
+    by; `device` and `threads` decide the last bits of a sum.
     """
 
     recipe: Recipe

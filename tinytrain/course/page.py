@@ -171,7 +171,7 @@ def ablation_section(ablations: Sequence[Variation]) -> str:
 
 
 def frontier_section(frontier: Sequence[Variation]) -> str:
-    """How far the final recipe reaches with more arithmetic, and with less of all else."""
+    """How far one gets with upright digits and more arithmetic, and with less of all else."""
     return f"""<h2>Beyond the final recipe</h2>
 <p>{escape(FRONTIER_LESSON)}</p>
 {wide(table(tables.frontier_cells(frontier)))}"""

@@ -3,7 +3,8 @@
 What helped on the way up may be carried by what came later, so a ladder does not show what its
 top rests on. In an ablation every ingredient is taken away alone, and all the others stay as they
 are, tuned for the whole: what is lost is what this ingredient adds to the others. The frontier
-goes on from there: how much by arithmetic alone, how few parameters, how few epochs.
+goes on from there: how much by upright digits, how much by arithmetic alone, how few parameters,
+how few epochs.
 """
 
 from __future__ import annotations
