@@ -56,7 +56,7 @@ def without_looks(net):
     )
 
 
-@pytest.fixture(params=["net9_3_looks", "framed7500", "framed3092"])
+@pytest.fixture(params=["net9_3_looks", "framed7500", "framed2791"])
 def pair(request):
     """A net with looks and the same net without, trained a little so that its norms have seen."""
     looking = nets.build(request.param, generator=generator(2, "weights")).to(torch.float64)

@@ -58,7 +58,7 @@ def framed7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequenti
     return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))
 
 
-def framed3092(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """5-7, pool, 8-8, pool, 9-10, framed like framed7500: 3,092 parameters. How few are enough?"""
-    widths = [[5, 7], [8, 8], [9, 10]]
+def framed2791(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """5-7, pool, 7-8, pool, 8-10, framed like framed7500: 2,791 parameters. How few are enough?"""
+    widths = [[5, 7], [7, 8], [8, 10]]
     return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))

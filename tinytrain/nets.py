@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinytrain import nn
-from tinytrain.beyond import framed3092, framed7500, late7500, with_looks
+from tinytrain.beyond import framed2791, framed7500, late7500, with_looks
 from tinytrain.bricks import Generator, block, fully_connected, mix, with_log_probabilities
 from tinytrain.errors import UsageError
 
@@ -154,7 +154,7 @@ NETS: dict[str, Callable[..., nn.Sequential]] = {
         net9_3_looks,
         late7500,
         framed7500,
-        framed3092,
+        framed2791,
     )
 }
 

@@ -97,7 +97,7 @@ FEW_EPOCHS: dict[str, Any] = {
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"deskew": True},
     "five-looks": {"net": "net9_3_looks"},
-    "fewest-parameters": {"net": "framed3092"},
+    "fewest-parameters": {"net": "framed2791", "deskew": True},
     "three-epochs": FEW_EPOCHS,
     "two-epochs": FEW_EPOCHS | {"epochs": 2, "deskew": True},
 }

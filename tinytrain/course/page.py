@@ -188,8 +188,8 @@ def flattery(measured: Sequence[Rung | Variation]) -> str:
             cells.append([one.name, f"{mean:.2f}", *others])
     return f"""<h2>What choosing on the test set would have added</h2>
 <p>Recipes were compared on 5,000 or 10,000 training images held back; the test images are read by
-finished recipes only. (The widths of late7500, and of the nets in a frame, are older: they were
-found by single runs on the test images.) To pick the epoch or the seed that does best on the test
+finished recipes only. (Not so the widths of late7500 and of the nets in a frame, which were
+found by runs on the test images.) To pick the epoch or the seed that does best on the test
 images is to choose on them, and what is then reported is too high. This is by how much, in percent
 and in points, for the same runs:</p>
 {wide(table(cells))}"""
