@@ -29,16 +29,18 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from tinytrain import augment, batches, build, idx, loop, mnist, streams, synthetic
-from tinytrain.arguments import Parser, positive
+from tinytrain import streams
+from tinytrain.cli.words import Parser, positive
+from tinytrain.data import augment, batches, idx, sets, synthetic
 from tinytrain.errors import exit_status
-from tinytrain.memory import keep_freed_memory
 from tinytrain.nn import functional
 from tinytrain.nn.flat import flatten
 from tinytrain.recipes import RECIPES
+from tinytrain.train import build, loop
+from tinytrain.train.memory import keep_freed_memory
 
 RECIPE = RECIPES["final"]
-AUGMENTATION = build.augmentation(RECIPE)
+AUGMENTATION = build.new_augmentation(RECIPE)
 
 
 def torch_net():
@@ -125,13 +127,13 @@ def torch_in_memory(data, batch_size, memory_format, compiled=False):
 def tinytrain(data, batch_size):
     """(c) tinytrain's own steps: batching, augmentation, step and averaging."""
     while True:
-        training = build.training(replace(RECIPE, batch_size=batch_size), seed=1)
+        training = build.start(replace(RECIPE, batch_size=batch_size), seed=1)
         yield from loop.train_epoch(training, data)
 
 
 def parts(data, batch_size):
     """(d) tinytrain's step in pieces: yields the seconds that each took, by name."""
-    training = build.training(replace(RECIPE, batch_size=batch_size), seed=1)
+    training = build.start(replace(RECIPE, batch_size=batch_size), seed=1)
     parameters = list(training.net.parameters())
     for epoch, index, rows in steps(data, batch_size):
         times = [time.perf_counter()]
@@ -205,7 +207,7 @@ def take_turns(name, options, pipe):
     torch.set_num_threads(options.threads)
     if name in ("c", "d", "e", "f"):
         keep_freed_memory()  # part of tinytrain; the usual loop does not do it
-    generator = CONTESTANTS[name][1](mnist.load("mnist"), options.batch_size)
+    generator = CONTESTANTS[name][1](sets.load("mnist"), options.batch_size)
     while pipe.recv():
         if name == "d":
             pieces = list(itertools.islice(generator, options.steps))
@@ -272,17 +274,17 @@ def scaling(options):
     """
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    data = mnist.load("mnist")
+    data = sets.load("mnist")
     table = {"batch size": {}, "images": {}, "MiB of own memory, by images": {}}
     for batch_size in (32, 64, 128, 256, 512, 1024):
         seconds = seconds_a_step(tinytrain(data, batch_size), options.steps, options.warm_up)
         table["batch size"][batch_size] = 1e6 * seconds / batch_size
     for count in (10_000, 60_000, 600_000):
         with tempfile.TemporaryDirectory() as folder:
-            synthetic.write(Path(folder), train=count, test=100)
+            synthetic.write_files(Path(folder), train=count, test=100)
             images = torch.from_numpy(idx.read(Path(folder) / "train-images-idx3-ubyte"))
             labels = torch.from_numpy(idx.read(Path(folder) / "train-labels-idx1-ubyte"))
-            many = replace(data, train=mnist.Split(images[:, None], labels.long()))
+            many = replace(data, train=sets.Split(images[:, None], labels.long()))
             seconds = seconds_a_step(tinytrain(many, 128), options.steps, options.warm_up)
             table["images"][count] = 1e6 * seconds / 128
             memory = Path("/proc/self/smaps_rollup")
@@ -323,7 +325,7 @@ def main():
     parser.add_argument("--scaling", action="store_true", help="cost against sizes instead")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args()
-    mnist.load("mnist")  # now, rather than in every process at once
+    sets.load("mnist")  # now, rather than in every process at once
     result = scaling(options) if options.scaling else compare(options)
     show(result)
     if options.json:

@@ -8,12 +8,8 @@ import sys
 
 from tqdm import tqdm
 
-from tinytrain import augment, batches, log, mnist, nn, optim, streams
-from tinytrain.arguments import Parser, natural, positive
-from tinytrain.errors import exit_status
-from tinytrain.loop import evaluate
-from tinytrain.memory import keep_freed_memory
-from tinytrain.nn import functional
+from tinytrain import data, nn, optim, streams, train
+from tinytrain.cli import Parser, exit_status, natural, positive
 
 
 def build_net(seed):
@@ -43,37 +39,37 @@ def build_net(seed):
     )
 
 
-def train(data, seed=1, epochs=15, batch_size=128, lr=0.03):
+def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
     """Train and test; yields the mean training loss and the test score of every epoch."""
     net = build_net(seed)
-    log.print_net(net)
+    train.log.print_net(net)
     optimizer = optim.Adam(net.parameters(), lr)
     schedule = optim.WarmupLinear(epochs, warmup=0.2)
     average = optim.ExponentialAverage(net, decay=0.996)
-    augmentation = augment.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15)
+    augmentation = data.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15)
 
     for epoch in range(1, epochs + 1):
         shuffle = streams.generator(seed, "shuffle", epoch)
-        steps = batches.shuffled(len(data.train), batch_size, shuffle)
+        steps = data.batches.shuffled(len(dataset.train), batch_size, shuffle)
         loss_sum = 0.0
         for index, rows in enumerate(tqdm(steps, desc=f"Epoch {epoch}", disable=None)):
-            images, target = data.train.images[rows].float(), data.train.labels[rows]
+            images, target = dataset.train.images[rows].float(), dataset.train.labels[rows]
             draw = streams.generator(seed, "augment", epoch, index)
             transform = augmentation.draw(len(rows), images.shape[-1], draw)
-            images = augment.apply(images, transform)
-            images = batches.normalise(images, data.mean, data.std)
+            images = data.augment.apply(images, transform)
+            images = data.batches.normalise(images, dataset.mean, dataset.std)
 
             optimizer.zero_grad()
-            loss = functional.nll_loss(net(images), target)
+            loss = nn.functional.nll_loss(net(images), target)
             loss.backward()
             optimizer.lr = lr * schedule(epoch - 1 + (index + 0.5) / len(steps))
             optimizer.step()
             average.update()
             loss_sum += loss.item() * len(rows)
 
-        train_loss = loss_sum / len(data.train)
-        score = evaluate(average.net, data.test, data.mean, data.std)
-        print(f"Epoch {epoch}: train loss {train_loss:.4f}. {log.score_line(score)}")
+        train_loss = loss_sum / len(dataset.train)
+        score = train.evaluate(average.net, dataset.test, dataset.mean, dataset.std)
+        print(f"Epoch {epoch}: train loss {train_loss:.4f}. {train.log.score_line(score)}")
         yield train_loss, score
 
 
@@ -82,10 +78,11 @@ def main():
     parser.add_argument("--seed", type=natural, default=1, help="decides every random draw")
     parser.add_argument("--epochs", type=positive, default=15, help="times through the images")
     options = parser.parse_args()
-    keep_freed_memory()
-    data = mnist.load()
-    accuracies = [score.accuracy for _, score in train(data, options.seed, options.epochs)]
-    log.print_verdict(accuracies, parameters=sum(p.numel() for p in build_net(1).parameters()))
+    train.keep_freed_memory()
+    epochs = train_and_test(data.load("mnist"), options.seed, options.epochs)
+    accuracies = [score.accuracy for _, score in epochs]
+    parameters = sum(parameter.numel() for parameter in build_net(options.seed).parameters())
+    train.log.print_verdict(accuracies, parameters)
 
 
 if __name__ == "__main__":

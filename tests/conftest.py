@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tinytrain import streams, synthetic
-from tinytrain.mnist import Dataset, Split
+from tinytrain import streams
+from tinytrain.data import synthetic
+from tinytrain.data.sets import Dataset, Split
 
 settings.register_profile("tinytrain", deadline=None, derandomize=True)
 settings.load_profile("tinytrain")

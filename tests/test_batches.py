@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import batches
+from tinytrain.data import batches
 from tinytrain.streams import generator
 
 COUNTS, SIZES = st.integers(1, 300), st.integers(1, 70)

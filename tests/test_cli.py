@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tinytrain import loop, mnist, sources, synthetic
-from tinytrain.cli import main
+from tinytrain.cli.parser import main
+from tinytrain.data import sets, sources, synthetic
+from tinytrain.train import loop
 
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
 
@@ -21,7 +22,7 @@ def data_dir(tmp_path_factory):
     """A data root with 400 + 50 drawn digits."""
     root = tmp_path_factory.mktemp("data")
     (root / "synthetic").mkdir()
-    synthetic.write(root / "synthetic", train=400, test=50)
+    synthetic.write_files(root / "synthetic", train=400, test=50)
     return str(root)
 
 
@@ -127,7 +128,7 @@ def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypat
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main(train(whole, data_dir, "--recipe", "upright")) == 0
     with monkeypatch.context() as patch:
-        patch.setattr("tinytrain.train.Stop.requested", True)
+        patch.setattr("tinytrain.cli.train.Stop.requested", True)
         assert main(train(stopped, data_dir, "--recipe", "upright")) == 130
     assert main(["train", "--resume", "--run-dir", str(stopped), "--data-dir", data_dir]) == 0
     assert history(stopped) == history(whole) != history(run)
@@ -141,7 +142,7 @@ def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypat
 
 def test_evaluate_wants_the_images_of_the_run(run, tmp_path, capsys):
     (tmp_path / "synthetic").mkdir()
-    synthetic.write(tmp_path / "synthetic", seed=1, train=400, test=50)
+    synthetic.write_files(tmp_path / "synthetic", seed=1, train=400, test=50)
     assert main(["evaluate", "--run-dir", str(run), "--data-dir", str(tmp_path)]) == 3
     assert one_line(capsys.readouterr().err)
 
@@ -329,7 +330,7 @@ def test_a_run_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
 
 def test_a_damaged_data_file(tmp_path, data_dir, capsys):
     (tmp_path / "synthetic").mkdir()
-    for path in mnist.data_root(data_dir).joinpath("synthetic").iterdir():
+    for path in sets.data_root(data_dir).joinpath("synthetic").iterdir():
         content = path.read_bytes()
         (tmp_path / "synthetic" / path.name).write_bytes(content[:-1])
     assert main(train(tmp_path / "run", str(tmp_path))) == 3
@@ -340,7 +341,7 @@ def test_a_damaged_data_file(tmp_path, data_dir, capsys):
 
 def test_a_set_that_is_there_in_part(tmp_path, data_dir, capsys):
     (tmp_path / "synthetic").mkdir()
-    for path in sorted(mnist.data_root(data_dir).joinpath("synthetic").iterdir())[1:]:
+    for path in sorted(sets.data_root(data_dir).joinpath("synthetic").iterdir())[1:]:
         os.link(path, tmp_path / "synthetic" / path.name)
     assert main(train(tmp_path / "run", str(tmp_path))) == 3
     assert "t10k-images-idx3-ubyte missing" in capsys.readouterr().err
@@ -381,7 +382,7 @@ def test_a_diverging_run(tmp_path, data_dir, capsys):
 
 def test_help_needs_neither_torch_nor_numpy():
     check = (
-        "import sys, tinytrain.cli; tinytrain.cli.parser().format_help(); "
+        "import sys, tinytrain.cli.parser; tinytrain.cli.parser.parser().format_help(); "
         "sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0

@@ -14,12 +14,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import cli, mnist, nets, streams
+from tinytrain import nets, streams
+from tinytrain.cli import parser as cli
 from tinytrain.course import ladder, page, published, records, render
 from tinytrain.course.variations import ablations, frontier
+from tinytrain.data import sets
 from tinytrain.errors import DataError, Unavailable
 from tinytrain.recipes import LADDER, RECIPES
-from tinytrain.seeds import student_t, summarise
+from tinytrain.train.spread import difference, student_t, summarise
 
 REPOSITORY = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -29,7 +31,7 @@ def invented(name, seeds=3):
     """A record with drawn figures, as JSON."""
     draw = torch.rand(seeds, 15, generator=streams.generator(0, name)) + 98.7
     columns = {
-        seed: {measured: values for measured in records.MEASURED}
+        seed: dict.fromkeys(records.MEASURED, values)
         for seed, values in enumerate(draw.tolist(), 1)
     }
     return json.dumps(
@@ -60,7 +62,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rungs(folder):
-    return ladder.climb(folder)
+    return ladder.all_rungs(folder)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +141,7 @@ def test_the_page_in_a_browser(rendered, width, tmp_path):
 
 def test_the_readme_shows_the_present_records():
     readme = (REPOSITORY / "README.md").read_text()
-    rungs = ladder.climb()
+    rungs = ladder.all_rungs()
     rendered = render.with_tables(REPOSITORY / "README.md", rungs, ablations(), frontier())
     assert rendered == readme, "stale: run make course"
     for name in ("ladder.svg", "final_net.svg"):
@@ -153,7 +155,7 @@ def no_data(*arguments):
 
 def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.setattr(mnist, "load", no_data)
+    monkeypatch.setattr(sets, "load", no_data)
     output = tmp_path / "course.html"
     readme = tmp_path / "README.md"
     tables = [
@@ -173,7 +175,7 @@ def test_the_command_without_data(tmp_path, capsys, monkeypatch):
 def test_weights_come_back_as_they_were(tmp_path):
     net = nets.build(RECIPES["final"].net, generator=streams.generator(3, "weights"))
     published.export(net, tmp_path / "weights.pt")
-    again = published.load(tmp_path / "weights.pt")
+    again = published.final_net(tmp_path / "weights.pt")
     for name, value in net.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
 
@@ -184,8 +186,8 @@ several = st.lists(percents, min_size=2, max_size=6)
 
 @given(several, several)
 def test_differences(first, second):
-    forth = records.difference(summarise(first), summarise(second))
-    back = records.difference(summarise(second), summarise(first))
+    forth = difference(summarise(first), summarise(second))
+    back = difference(summarise(second), summarise(first))
     assert forth.low <= forth.value <= forth.high
     assert (back.value, back.low, back.high) == pytest.approx(
         (-forth.value, -forth.high, -forth.low), abs=1e-9
@@ -196,7 +198,7 @@ def test_differences(first, second):
 @given(several)
 def test_difference_of_equal_spreads_has_their_degrees_of_freedom(seeds):
     summary = summarise(seeds)
-    found = records.difference(summary, summary)
+    found = difference(summary, summary)
     error = summary.deviation * (2 / summary.count) ** 0.5
     assert found.high == pytest.approx(student_t(2 * summary.count - 2) * error, abs=1e-9)
 

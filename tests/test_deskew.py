@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain import build
-from tinytrain.deskew import deskew, slant
+from tinytrain.data.deskew import deskew, slant
 from tinytrain.recipes import Recipe
 from tinytrain.streams import generator
+from tinytrain.train import build
 
 COUNTS, SIZES, SEEDS = st.integers(0, 4), st.integers(2, 28), st.integers(0, 2**31)
 few = settings(max_examples=40)

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tinytrain.download import Patience, fetch
+from tinytrain.data.download import Patience, fetch
 from tinytrain.errors import DataError, UsageError
 
 NAME = "digits.gz"

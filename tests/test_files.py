@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinytrain.files import whole_file
+from tinytrain.data.files import whole_file
 
 
 def test_whole_file_or_the_old_one(tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tinytrain import idx
+from tinytrain.data import idx
 from tinytrain.errors import DataError, UsageError
 
 ARRAYS = st.sampled_from(sorted(idx.CODES)).flatmap(

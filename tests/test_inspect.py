@@ -115,7 +115,7 @@ def stacks(draw, windows_only: bool = False):
 def test_shapes_are_those_of_a_run(net):
     image = torch.zeros(2, 2, SIZE, SIZE)
     assert (2, *inspect.output_shape(net, (2, SIZE, SIZE))) == net(image).shape
-    for row in inspect.rows(net, (2, SIZE, SIZE)):
+    for row in inspect.layer_rows(net, (2, SIZE, SIZE)):
         output = row.layer(torch.zeros(2, *row.input_shape))
         assert (2, *row.output_shape) == output.shape
 
@@ -202,14 +202,16 @@ def test_parameters_of_the_final_net():
 
 
 def test_multiply_adds_of_the_final_net():
-    assert sum(inspect.multiply_adds(row) for row in inspect.rows(nets.net9_3())) == 1_042_816
+    assert (
+        sum(inspect.multiply_adds(row) for row in inspect.layer_rows(nets.net9_3())) == 1_042_816
+    )
 
 
 @settings(max_examples=50)
 @given(stacks())
 def test_multiply_adds_are_the_ones_that_add_up(net):
     """With every weight and every number in the window 1, the outputs count the products."""
-    for row in inspect.rows(net, (2, SIZE, SIZE)):
+    for row in inspect.layer_rows(net, (2, SIZE, SIZE)):
         if isinstance(row.layer, nn.Conv2d):
             layer, (channels, height, width) = row.layer, row.input_shape
             tall, wide = layer.padding

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tinytrain import cli, nets
+from tinytrain import nets
+from tinytrain.cli import parser as cli
 from tinytrain.course import ladder, records
 from tinytrain.course.lessons import LESSONS, STEPS
 from tinytrain.errors import UsageError
@@ -57,7 +58,7 @@ def test_shapes_and_receptive_fields(name):
 
 
 def test_parameters_of_the_thirteen_rungs():
-    assert [rung.parameters for rung in ladder.climb()][:13] == PARAMETERS
+    assert [rung.parameters for rung in ladder.all_rungs()][:13] == PARAMETERS
 
 
 def test_parameters_beyond_the_curriculum():
@@ -76,10 +77,10 @@ def test_every_rung_has_a_lesson_and_changes_something():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in RECIPES if name in LADDER or records.load(name)]
+    "name", [name for name in RECIPES if name in LADDER or records.read_record(name)]
 )
 def test_every_record_is_of_the_present_net_and_recipe(name):
-    record = records.load(name)
+    record = records.read_record(name)
     assert record is not None and record.is_of(RECIPES[name]), f"measure {name} again"
     assert (record.dataset, record.holdout) == ("mnist", 0)
     for columns in record.seeds.values():

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import augment, nets, nn
+from tinytrain import nets, nn
+from tinytrain.data import augment
 from tinytrain.nn.fold import fold
 from tinytrain.streams import generator
 

@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from tinytrain import build, loop, runs
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
 from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.train import build, loop, runs
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1, erase=0.3)
 
@@ -35,7 +35,7 @@ def tensors(state):
 
 
 def trained(recipe, dataset, seed=1, device="cpu"):
-    training = build.training(recipe, seed, device)
+    training = build.start(recipe, seed, device)
     for _ in loop.fit(training, dataset):
         pass
     return training
@@ -55,7 +55,7 @@ def test_another_seed_gives_another_run(tiny, uninterrupted):
 
 
 def test_looking_changes_nothing(tiny, uninterrupted):
-    training = build.training(QUICK, 1)
+    training = build.start(QUICK, 1)
     before = torch.random.get_rng_state()
     for _ in loop.fit(training, tiny):
         loop.evaluate(training.net, tiny.test, tiny.mean, tiny.std)
@@ -66,14 +66,14 @@ def test_looking_changes_nothing(tiny, uninterrupted):
 
 def test_stopped_at_any_event_and_taken_up_again(tiny, uninterrupted, tmp_path):
     settings = runs.Settings(QUICK, "synthetic", tiny.digest, tiny.mean, tiny.std, 0, 1, "cpu", 1)
-    events = len(list(loop.fit(build.training(QUICK, 1), tiny)))
+    events = len(list(loop.fit(build.start(QUICK, 1), tiny)))
     for stop in range(1, events):
-        first = build.training(QUICK, 1)
+        first = build.start(QUICK, 1)
         for _, _ in zip(range(stop), loop.fit(first, tiny), strict=False):
             pass
         folder = tmp_path / str(stop)
         runs.create(folder, settings, first, "")
-        second = build.training(QUICK, 1)
+        second = build.start(QUICK, 1)
         runs.restore(folder, settings, second)
         for _ in loop.fit(second, tiny):
             pass
@@ -81,7 +81,7 @@ def test_stopped_at_any_event_and_taken_up_again(tiny, uninterrupted, tmp_path):
 
 
 def test_every_image_is_trained_on_and_tested_once(tiny):
-    training = build.training(QUICK, 1)
+    training = build.start(QUICK, 1)
     *steps, epoch = list(loop.fit(training, tiny))[: 1 + -(-len(tiny.train) // QUICK.batch_size)]
     assert steps[-1].seen == len(tiny.train) and steps[-1].batch == steps[-1].batches
     assert epoch.test_total == len(tiny.test)
@@ -127,7 +127,7 @@ def test_a_rate_too_high_ends_in_one_line(tiny, optimizer):
 @pytest.mark.parametrize("field", ["net", "optimizer", "schedule"])
 def test_unknown_names_in_a_recipe(field):
     with pytest.raises(UsageError, match="nothing"):
-        build.training(replace(QUICK, **{field: "nothing"}), 1)
+        build.start(replace(QUICK, **{field: "nothing"}), 1)
 
 
 def test_the_rate_follows_the_schedule(tiny):
@@ -136,7 +136,7 @@ def test_the_rate_follows_the_schedule(tiny):
 
 
 def test_every_layer_draws_masks_of_its_own(tiny):
-    training = build.training(replace(QUICK, dropout=0.5), 1)
+    training = build.start(replace(QUICK, dropout=0.5), 1)
     masks = []
     for layer in training.net.modules():
         if isinstance(layer, Dropout2d):

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import idx, mnist, sources
+from tinytrain.data import idx, sets, sources
 from tinytrain.errors import DataError, UsageError
 
 TRAIN, TEST = 30, 7
@@ -65,7 +65,7 @@ def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
     write(tmp_path / "tiny", suffix)
     before = snapshot(tmp_path)
     (tmp_path / "tiny").chmod(0o555)
-    data = mnist.load_source(TINY, tmp_path)
+    data = sets.load_source(TINY, tmp_path)
     assert snapshot(tmp_path) == before
     for split, (images, labels) in ((data.train, NAMES[:2]), (data.test, NAMES[2:])):
         assert split.images.dtype == torch.uint8 and split.labels.dtype == torch.int64
@@ -80,7 +80,7 @@ def test_the_plain_file_goes_first(tmp_path):
     write(tmp_path / "tiny", "")
     for name in NAMES:
         (tmp_path / "tiny" / f"{name}.gz").write_bytes(b"never looked at")
-    mnist.load_source(TINY, tmp_path)
+    sets.load_source(TINY, tmp_path)
 
 
 @given(st.integers(1, TRAIN - 1))
@@ -90,13 +90,13 @@ def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     for name in NAMES[2:]:  # the test files: never opened
         (root / "tiny" / f"{name}.gz").write_bytes(b"not to be opened")
     torch.manual_seed(holdout)  # the split doesn't depend on torch's own generator
-    data = mnist.load_source(TINY, root, holdout)
+    data = sets.load_source(TINY, root, holdout)
     assert (len(data.test), len(data.train), data.holdout) == (holdout, TRAIN - holdout, holdout)
     rows = torch.cat([data.test.images, data.train.images])[:, 0, 0, 0].tolist()
     assert sorted(rows) == list(range(TRAIN))
     labels = torch.cat([data.test.labels, data.train.labels])
     assert labels.tolist() == ARRAYS[NAMES[1]][rows].tolist()
-    most = mnist.load_source(TINY, root, TRAIN - 1)
+    most = sets.load_source(TINY, root, TRAIN - 1)
     assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
 
 
@@ -104,17 +104,17 @@ def test_holdout_needs_no_test_files(tmp_path):
     write(tmp_path / "tiny")
     for name in NAMES[2:]:
         (tmp_path / "tiny" / f"{name}.gz").unlink()
-    data = mnist.load_source(TINY, tmp_path, 5)
+    data = sets.load_source(TINY, tmp_path, 5)
     assert data.digest == sha256("".join(sha256(plain(name)) for name in NAMES[:2]).encode())
     with pytest.raises(DataError, match=NAMES[2]):
-        mnist.load_source(TINY, tmp_path)
+        sets.load_source(TINY, tmp_path)
 
 
 @pytest.mark.parametrize("holdout", [-1, TRAIN, TRAIN + 1])
 def test_holdout_outside_the_set(tmp_path, holdout):
     write(tmp_path / "tiny")
     with pytest.raises(UsageError, match=f"expected 0 to {TRAIN - 1} .* found {holdout}"):
-        mnist.load_source(TINY, tmp_path, holdout)
+        sets.load_source(TINY, tmp_path, holdout)
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -135,7 +135,7 @@ def test_damaged_file_is_named(tmp_path, number, damage):
     path = tmp_path / "tiny" / f"{NAMES[number]}.gz"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=f"^{path}: expected .* found.*; delete the file") as error:
-        mnist.load_source(TINY, tmp_path)
+        sets.load_source(TINY, tmp_path)
     assert "\n" not in str(error.value)
 
 
@@ -144,7 +144,7 @@ def test_size_is_checked_before_unpacking(tmp_path):
     size = FILES[0].size - 1
     files = (replace(FILES[0], size=size), *FILES[1:])
     with pytest.raises(DataError, match=f"expected {size} bytes, found a header for {size + 1}"):
-        mnist.load_source(replace(TINY, files=files), tmp_path)
+        sets.load_source(replace(TINY, files=files), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -171,22 +171,22 @@ def test_size_is_checked_before_unpacking(tmp_path):
 def test_files_that_do_not_belong_together(tmp_path, changed):
     write(tmp_path / "tiny", **changed)
     with pytest.raises(DataError, match=f"{tmp_path}.*expected .* found "):
-        mnist.load_source(UNCHECKED, tmp_path)
+        sets.load_source(UNCHECKED, tmp_path)
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32))
 def test_mean_and_std_are_exact(count, side, seed):
     images = np.random.default_rng(seed).integers(0, 256, (count, 1, side, side), np.uint8)
     pixels = images / 255
-    found = mnist.mean_and_std(torch.from_numpy(images))
+    found = sets.mean_and_std(torch.from_numpy(images))
     assert found == pytest.approx((pixels.mean(), pixels.std()), rel=1e-13, abs=1e-13)
 
 
 def test_mean_and_std_belong_to_the_set(tmp_path):
     write(tmp_path / "tiny")
-    computed = mnist.load_source(TINY, tmp_path)
-    held = mnist.load_source(TINY, tmp_path, holdout=10)
-    named = mnist.load_source(replace(TINY, mean=0.1, std=0.2), tmp_path)
+    computed = sets.load_source(TINY, tmp_path)
+    held = sets.load_source(TINY, tmp_path, holdout=10)
+    named = sets.load_source(replace(TINY, mean=0.1, std=0.2), tmp_path)
     pixels = ARRAYS[NAMES[0]] / 255
     assert (computed.mean, computed.std) == pytest.approx((pixels.mean(), pixels.std()))
     assert (held.mean, held.std) == (computed.mean, computed.std)
@@ -225,14 +225,14 @@ def by_md5(folder):
 def test_missing_files_are_downloaded(tmp_path, published, by):
     folder, url = published
     source = sources.Source("tiny", by_md5(folder) if by == "md5" else FILES, (url,))
-    mnist.load_source(source, tmp_path, holdout=3)
+    sets.load_source(source, tmp_path, holdout=3)
     names = sorted(path.name for path in (tmp_path / "tiny").iterdir())
     assert names == sorted(f"{name}.gz" for name in NAMES[:2])
-    mnist.load_source(source, tmp_path)
+    sets.load_source(source, tmp_path)
     for name in NAMES:
         content = (tmp_path / "tiny" / f"{name}.gz").read_bytes()
         assert content == (folder / f"{name}.gz").read_bytes()
-    mnist.load_source(replace(source, mirrors=()), tmp_path)
+    sets.load_source(replace(source, mirrors=()), tmp_path)
 
 
 def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, published):
@@ -240,10 +240,10 @@ def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, publishe
     files = by_md5(folder)
     for name in NAMES:
         (folder / f"{name}.gz").write_bytes(gzip.compress(plain(name), 1))
-    mnist.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
+    sets.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
     for source in (sources.Source("tiny", files), sources.Source("other", files, (url,))):
         with pytest.raises(DataError, match="expected a file of md5 .* found "):
-            mnist.load_source(source, tmp_path)
+            sets.load_source(source, tmp_path)
     assert not list((tmp_path / "other").iterdir())
 
 
@@ -253,42 +253,42 @@ def test_a_wrong_download_is_refused(tmp_path, published, wrong):
     path = folder / f"{NAMES[0]}.gz"
     path.write_bytes(wrong(path.read_bytes()))
     with pytest.raises(DataError, match=f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"):
-        mnist.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
+        sets.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
     assert not list((tmp_path / "tiny").iterdir())
 
 
 def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
     source = replace(UNCHECKED, write=write)
-    assert len(mnist.load_source(source, tmp_path / "root").test) == TEST
+    assert len(sets.load_source(source, tmp_path / "root").test) == TEST
     before = snapshot(tmp_path)
-    mnist.load_source(source, tmp_path / "root")
+    sets.load_source(source, tmp_path / "root")
     assert snapshot(tmp_path) == before
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UsageError, match="file/tiny.*--data-dir.*TINYTRAIN_DATA"):
-        mnist.load_source(source, tmp_path / "file")
+        sets.load_source(source, tmp_path / "file")
 
 
 def test_synthetic_of_any_size(tmp_path):
     write(tmp_path / "synthetic", "")
-    data = mnist.load("synthetic", tmp_path)
+    data = sets.load("synthetic", tmp_path)
     assert (data.name, len(data.train), len(data.test)) == ("synthetic", TRAIN, TEST)
 
 
 def test_unknown_name(tmp_path):
     with pytest.raises(UsageError, match="mnist, fashion-mnist, kmnist, synthetic.*'cifar'"):
-        mnist.load("cifar", tmp_path)
+        sets.load("cifar", tmp_path)
 
 
 def test_data_root(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
         monkeypatch.delenv(variable, raising=False)
-    assert mnist.data_root() == tmp_path / ".cache" / "tinytrain"
+    assert sets.data_root() == tmp_path / ".cache" / "tinytrain"
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert mnist.data_root() == Path("/cache/tinytrain")
+    assert sets.data_root() == Path("/cache/tinytrain")
     monkeypatch.setenv("TINYTRAIN_DATA", "/data")
-    assert mnist.data_root() == Path("/data")
-    assert mnist.data_root("~/mine") == tmp_path / "mine"
+    assert sets.data_root() == Path("/data")
+    assert sets.data_root("~/mine") == tmp_path / "mine"
 
 
 def test_registry_is_whole():
@@ -303,7 +303,7 @@ def test_registry_is_whole():
 
 
 def test_requests_is_imported_only_for_a_download():
-    code = "import sys; from tinytrain import mnist; sys.exit('requests' in sys.modules)"
+    code = "import sys; from tinytrain import data; data.load; sys.exit('requests' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -312,9 +312,9 @@ def test_real_mnist():
     root = next((Path(root) for root in roots if root and (Path(root) / "mnist").exists()), None)
     if root is None:
         pytest.skip("real data was absent: no mnist folder in $TINYTRAIN_DATA or ../shared")
-    data = mnist.load("mnist", root)
+    data = sets.load("mnist", root)
     assert data.train.images.shape == (60000, 1, 28, 28)
     assert data.test.images.shape == (10000, 1, 28, 28)
     assert data.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert (data.mean, data.std) == (0.1307, 0.3081)
-    assert mnist.mean_and_std(data.train.images) == pytest.approx((data.mean, data.std), abs=5e-5)
+    assert sets.mean_and_std(data.train.images) == pytest.approx((data.mean, data.std), abs=5e-5)

@@ -5,7 +5,7 @@ import torch
 from test_module import final_net
 
 from tinytrain import nets, optim, streams
-from tinytrain.batches import normalise
+from tinytrain.data.batches import normalise
 
 STEPS = 50
 

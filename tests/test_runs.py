@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from tinytrain import build, loop, runs
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES
+from tinytrain.train import build, loop, runs
 
 SETTINGS = runs.Settings(
     replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0.13, 0.31, 0, 1, "cpu", 1
@@ -18,7 +18,7 @@ SETTINGS = runs.Settings(
 @pytest.fixture
 def folder(tiny, tmp_path):
     """A finished run of one epoch."""
-    training = build.training(SETTINGS.recipe, SETTINGS.seed)
+    training = build.start(SETTINGS.recipe, SETTINGS.seed)
     runs.create(tmp_path / "run", SETTINGS, training, "python -m tinytrain train")
     for _ in loop.fit(training, tiny):
         runs.save(tmp_path / "run", SETTINGS, training)
@@ -26,7 +26,7 @@ def folder(tiny, tmp_path):
 
 
 def test_a_start_killed_before_its_end_is_no_run(tmp_path):
-    training = build.training(SETTINGS.recipe, SETTINGS.seed)
+    training = build.start(SETTINGS.recipe, SETTINGS.seed)
     runs.save(tmp_path, SETTINGS, training)
     runs.create(tmp_path, SETTINGS, training, "python -m tinytrain train")
     with pytest.raises(UsageError, match="in use"):
@@ -48,17 +48,22 @@ def test_what_a_folder_holds(folder):
         "run.json",
     ]
     (line,) = folder.joinpath("history.jsonl").read_text().splitlines()
-    assert (
-        list(json.loads(line))
-        == (
-            "epoch lr train_loss train_accuracy test_loss test_correct test_total test_accuracy "
-            "raw_test_accuracy seconds"
-        ).split()
-    )
+    assert list(json.loads(line)) == [
+        "epoch",
+        "lr",
+        "train_loss",
+        "train_accuracy",
+        "test_loss",
+        "test_correct",
+        "test_total",
+        "test_accuracy",
+        "raw_test_accuracy",
+        "seconds",
+    ]
     assert {"recipe", "dataset", "data_digest", "seed", "device", "threads", "versions"} <= set(
         json.loads(folder.joinpath("run.json").read_text())
     )
-    assert runs.load_settings(folder) == SETTINGS
+    assert runs.read_settings(folder) == SETTINGS
 
 
 def test_a_run_from_before_recipes_could_deskew(folder):
@@ -70,14 +75,14 @@ def test_a_run_from_before_recipes_could_deskew(folder):
     (folder / "run.json").write_text(without((folder / "run.json").read_text()))
     content = torch.load(folder / "checkpoint.pt", weights_only=True)
     torch.save(content | {"settings": without(content["settings"])}, folder / "checkpoint.pt")
-    assert runs.load_settings(folder) == SETTINGS
-    runs.restore(folder, SETTINGS, build.training(SETTINGS.recipe, 1))
+    assert runs.read_settings(folder) == SETTINGS
+    runs.restore(folder, SETTINGS, build.start(SETTINGS.recipe, 1))
 
 
 def test_a_used_folder_is_refused(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UsageError, match="--resume.*--run-dir"):
-        runs.create(folder, SETTINGS, build.training(SETTINGS.recipe, 1), "")
+        runs.create(folder, SETTINGS, build.start(SETTINGS.recipe, 1), "")
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -89,7 +94,7 @@ def test_a_fresh_folder_beside_a_used_one(folder):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UsageError, match="another folder"):
-        runs.create(tmp_path / "file" / "run", SETTINGS, build.training(SETTINGS.recipe, 1), "")
+        runs.create(tmp_path / "file" / "run", SETTINGS, build.start(SETTINGS.recipe, 1), "")
 
 
 def change(content, path, value):
@@ -122,7 +127,7 @@ def test_a_foreign_checkpoint_changes_nothing(folder, damage):
     content = torch.load(path, weights_only=True)
     change(content, *DAMAGES[damage])
     torch.save(content, path)
-    training = build.training(SETTINGS.recipe, 1)
+    training = build.start(SETTINGS.recipe, 1)
     before = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
     with pytest.raises(DataError, match="checkpoint.pt"):
         runs.restore(folder, SETTINGS, training)
@@ -137,21 +142,21 @@ def test_a_cut_off_checkpoint(folder, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(DataError, match="checkpoint.pt"):
-        runs.restore(folder, SETTINGS, build.training(SETTINGS.recipe, 1))
+        runs.restore(folder, SETTINGS, build.start(SETTINGS.recipe, 1))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"recipe": {}}', '{"recipe": {"x": 1}}'])
 def test_a_damaged_run_json(folder, content):
     (folder / "run.json").write_text(content)
     with pytest.raises(DataError, match="run.json"):
-        runs.load_settings(folder)
+        runs.read_settings(folder)
 
 
 def test_no_run(tmp_path):
     with pytest.raises(DataError, match="--run-dir"):
-        runs.load_settings(tmp_path)
+        runs.read_settings(tmp_path)
     with pytest.raises(DataError, match="--run-dir"):
-        runs.restore(tmp_path, SETTINGS, build.training(SETTINGS.recipe, 1))
+        runs.restore(tmp_path, SETTINGS, build.start(SETTINGS.recipe, 1))
 
 
 def test_a_flipped_bit_is_noticed(folder):
@@ -161,7 +166,7 @@ def test_a_flipped_bit_is_noticed(folder):
     place = whole.index(weights.numpy().tobytes()[:64])
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     with pytest.raises(DataError, match="checkpoint.pt: damaged"):
-        runs.restore(folder, SETTINGS, build.training(SETTINGS.recipe, 1))
+        runs.restore(folder, SETTINGS, build.start(SETTINGS.recipe, 1))
 
 
 def test_two_runs_never_share_a_fresh_folder(tmp_path):

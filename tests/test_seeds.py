@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain.arguments import seed_list, seed_text
-from tinytrain.seeds import student_t, summarise, table
+from tinytrain.cli.words import seed_list, seed_text
+from tinytrain.train.spread import as_text, student_t, summarise
 
 percent = st.integers(9800, 10000).map(lambda hundredths: hundredths / 100)
 
@@ -44,7 +44,7 @@ def test_student_t_against_the_printed_table(freedom, exact):
 
 def test_one_seed_has_no_spread():
     assert math.isnan(summarise([[99.5] * 5]).deviation)
-    assert "1 of 1" in table({7: [99.5] * 5})
+    assert "1 of 1" in as_text({7: [99.5] * 5})
 
 
 @given(st.sets(st.integers(0, 50), min_size=1))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain import idx, synthetic
+from tinytrain.data import idx, synthetic
 from tinytrain.errors import UsageError
 from tinytrain.streams import generator
 
@@ -18,7 +18,7 @@ SPLITS = {"train": 4000, "t10k": 1000}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("synthetic")
-    synthetic.write(path, seed=1, train=SPLITS["train"], test=SPLITS["t10k"])
+    synthetic.write_files(path, seed=1, train=SPLITS["train"], test=SPLITS["t10k"])
     return path
 
 
@@ -32,7 +32,7 @@ def labels(folder, split="train"):
 
 def written(folder, **arguments):
     folder.mkdir()
-    synthetic.write(folder, **arguments)
+    synthetic.write_files(folder, **arguments)
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
@@ -90,7 +90,7 @@ def test_the_seed_decides_the_bytes(tmp_path):
 
 
 def test_the_first_digits_do_not_depend_on_how_many_follow(folder, tmp_path):
-    synthetic.write(tmp_path, seed=1, train=1100, test=300)
+    synthetic.write_files(tmp_path, seed=1, train=1100, test=300)
     for split, count in ("train", 1100), ("t10k", 300):
         assert np.array_equal(images(tmp_path, split), images(folder, split)[:count])
         assert np.array_equal(labels(tmp_path, split), labels(folder, split)[:count])
@@ -115,4 +115,4 @@ def test_least_squares_reads_the_digits_and_the_labels_are_right(folder, split):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError):
-        synthetic.write(tmp_path / "file", train=1, test=1)
+        synthetic.write_files(tmp_path / "file", train=1, test=1)

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from tinytrain.cli import main
+from tinytrain.cli.parser import main
 
 if __name__ == "__main__":
     status = main()

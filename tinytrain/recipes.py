@@ -68,7 +68,7 @@ LADDER: dict[str, dict[str, Any]] = {
 }
 
 
-def climb(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
+def accumulated(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
     """The recipe of every rung, from its changes against the one before."""
     recipe, recipes = Recipe(), {}
     for name, change in changes.items():
@@ -102,7 +102,7 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "two-epochs": FEW_EPOCHS | {"epochs": 2, "deskew": True},
 }
 
-RECIPES = climb(LADDER)
+RECIPES = accumulated(LADDER)
 RECIPES |= {
     name: replace(RECIPES["final"], **change) for name, change in (ABLATION | FRONTIER).items()
 }

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tinytrain import augment, streams
-from tinytrain.augment import Augmentation
+from tinytrain import streams
 from tinytrain.course.ladder import Rung
 from tinytrain.course.records import Record
+from tinytrain.data import augment
+from tinytrain.data.augment import Augmentation
 from tinytrain.errors import UsageError
-from tinytrain.log import TARGET_ACCURACY, TARGET_PARAMETERS
 from tinytrain.nn import Conv2d, Module
-from tinytrain.plots import mark_target, new_figure
+from tinytrain.train.plots import mark_target, new_figure
+from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

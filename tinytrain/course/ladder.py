@@ -16,11 +16,12 @@ from pathlib import Path
 from tinytrain import nets, streams
 from tinytrain.course import records
 from tinytrain.course.lessons import LESSONS, Lesson
-from tinytrain.course.records import Difference, Record
+from tinytrain.course.records import Record
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Sequential
-from tinytrain.nn.inspect import parameter_count, rows
+from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import LADDER, RECIPES, Recipe
+from tinytrain.train.spread import Difference, difference
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Rung:
         return f"{summary.mean:.3f}{spread} % ({summary.held} of {summary.count} seeds hold)"
 
 
-def climb(folder: Path = records.FOLDER) -> list[Rung]:
+def all_rungs(folder: Path = records.FOLDER) -> list[Rung]:
     """All rungs, from the ground up, with the records in `folder`."""
     return [rung(name, folder) for name in LADDER]
 
@@ -59,10 +60,10 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
         raise UsageError(f"{name}: no such rung; there is {', '.join(LADDER)}")
     recipe = RECIPES[name]
     record = records.present(name, recipe, folder)
-    return Rung(name, recipe, LESSONS[name], record, parameter_count(look(recipe)))
+    return Rung(name, recipe, LESSONS[name], record, parameter_count(net_of(recipe)))
 
 
-def look(recipe: Recipe) -> Sequential:
+def net_of(recipe: Recipe) -> Sequential:
     """The recipe's net, to be looked at; torch's own generator is not touched."""
     return nets.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
 
@@ -71,10 +72,10 @@ def gain(before: Rung, after: Rung) -> Difference | None:
     """How much the second rung's mean is above the first's; None where that is not known."""
     if before.record is None or after.record is None:
         return None
-    return records.difference(after.record.summary, before.record.summary)
+    return difference(after.record.summary, before.record.summary)
 
 
-def listing(rungs: Iterable[Rung]) -> str:
+def as_text(rungs: Iterable[Rung]) -> str:
     """A line a rung: step, name, parameters, result, what changed."""
     lines = [f"{'step':<6}{'rung':<15}{'parameters':>10}  {'result':<39}changed"]
     for item in rungs:
@@ -122,7 +123,7 @@ def in_words(change: Difference) -> str:
 def layer_lines(item: Rung) -> list[str]:
     """A line a layer of the rung's net: what it is, the shape of its output, its parameters."""
     lines = []
-    for row in rows(look(item.recipe)):
+    for row in layer_rows(net_of(item.recipe)):
         layer = row.layer
         if isinstance(layer, (Sequential, Flatten, LogSoftmax)):
             continue

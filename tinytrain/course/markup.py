@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tinytrain.plots import as_svg
+from tinytrain.train.plots import as_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

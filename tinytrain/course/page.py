@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from tinytrain import nets
 from tinytrain.course import figures, tables
-from tinytrain.course.ladder import Rung, gain, in_words, look
+from tinytrain.course.ladder import Rung, gain, in_words, net_of
 from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS
 from tinytrain.course.markup import document, escape, listing, picture, table, wide
 from tinytrain.course.records import Record
 from tinytrain.course.variations import Variation
-from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 from tinytrain.nn import Flatten, LogSoftmax, Sequential
-from tinytrain.nn.inspect import parameter_count, rows
+from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import RECIPES
+from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -150,10 +150,10 @@ def functions(net: str) -> list[Callable[..., object]]:
 
 def layer_table(rung: Rung) -> str:
     """Layers with output shapes, receptive fields and parameters."""
-    net = look(rung.recipe)
+    net = net_of(rung.recipe)
     seen = {field.name: field.field for field in receptive_field(net)}
     cells: list[list[object]] = [["layer", "name", "output", "sees, pixels a side", "parameters"]]
-    for row in rows(net):
+    for row in layer_rows(net):
         if isinstance(row.layer, (Sequential, Flatten, LogSoftmax)):
             continue
         shape = " × ".join(map(str, row.output_shape))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
-from tinytrain import nets, runs
+from tinytrain import nets
 from tinytrain.course.records import FOLDER
+from tinytrain.data import files
 from tinytrain.errors import DataError
 from tinytrain.nn import Module
 from tinytrain.recipes import RECIPES
@@ -19,7 +20,7 @@ from tinytrain.recipes import RECIPES
 WEIGHTS = FOLDER / "final.pt"
 
 
-def load(path: Path = WEIGHTS) -> Module:
+def final_net(path: Path = WEIGHTS) -> Module:
     """The final net in evaluation mode, with the published weights.
 
     Raises DataError where they are missing, damaged or of another net.
@@ -37,4 +38,4 @@ def export(net: Module, path: Path) -> None:
     """Write the state dict of `net` to `path`, whole or not at all. Raises UsageError."""
     buffer = io.BytesIO()
     torch.save({name: value.clone() for name, value in net.state_dict().items()}, buffer)
-    runs.write(path, buffer.getvalue())
+    files.write_file(path, buffer.getvalue())

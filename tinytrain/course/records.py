@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinytrain import nets, runs, streams
+from tinytrain import nets, streams
 from tinytrain.errors import DataError, UsageError
-from tinytrain.log import LAST_EPOCHS
-from tinytrain.nn.inspect import parameter_count, rows
+from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
-from tinytrain.seeds import Summary, student_t, summarise
+from tinytrain.train import runs
+from tinytrain.train.spread import Summary, summarise
+from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent / "records"
 MEASURED = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")
@@ -39,7 +39,7 @@ def fingerprint(recipe: Recipe) -> str:
             row.output_shape,
             parameter_count(row.layer),
         )
-        for row in rows(nets.build(recipe.net, generator=streams.generator(0, "look")))
+        for row in layer_rows(nets.build(recipe.net, generator=streams.generator(0, "look")))
     ]
     return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
 
@@ -52,8 +52,8 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> str:
     kinds, measured, latest = [], {}, 0.0
     for seed in seeds:
         place = folder / f"seed-{seed}"
-        history = runs.load_history(place)
-        recipe = asdict(runs.load_settings(place).recipe)
+        history = runs.read_history(place)
+        recipe = asdict(runs.read_settings(place).recipe)
         kind = json.loads((place / "run.json").read_text()) | {"recipe": recipe}
         kinds.append({name: kind[name] for name in kind if name not in ("seed", "command")})
         if kinds[-1] != kinds[0]:
@@ -127,7 +127,7 @@ class Record:
         return self.recipe == recipe and self.fingerprint == fingerprint(recipe)
 
 
-def load(name: str, folder: Path = FOLDER) -> Record | None:
+def read_record(name: str, folder: Path = FOLDER) -> Record | None:
     """The record called `name`, or None where there is none; DataError where it is damaged."""
     path = folder / f"{name}.json"
     if not path.exists():
@@ -143,39 +143,5 @@ def load(name: str, folder: Path = FOLDER) -> Record | None:
 
 def present(name: str, recipe: Recipe, folder: Path = FOLDER) -> Record | None:
     """The record called `name`; None where net or recipe have changed since it was measured."""
-    record = load(name, folder)
+    record = read_record(name, folder)
     return record if record is not None and record.is_of(recipe) else None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How much higher one mean over seeds is than another, with its 95 % interval, in points."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether zero lies outside the interval."""
-        return self.low > 0 or self.high < 0
-
-
-def difference(later: Summary, earlier: Summary) -> Difference | None:
-    """Welch's interval for the difference of two means with unequal deviations.
-
-    Welch, "The generalization of Student's problem when several different population variances
-    are involved", 1947. With one seed on a side there is no spread to tell it from: None.
-    """
-    value = later.mean - earlier.mean
-    if min(later.count, earlier.count) < 2:
-        return None
-    parts = [summary.deviation**2 / summary.count for summary in (later, earlier)]
-    if not sum(parts):
-        return Difference(value, value, value)
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (summary.count - 1)
-        for part, summary in zip(parts, (later, earlier), strict=True)
-    )
-    half = student_t(freedom) * math.sqrt(sum(parts))
-    return Difference(value, value - half, value + half)

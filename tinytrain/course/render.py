@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tinytrain import batches, build
 from tinytrain.course import figures, tables
 from tinytrain.course.ladder import Rung
 from tinytrain.course.records import Record
 from tinytrain.course.variations import Variation
+from tinytrain.data import batches
+from tinytrain.data.sets import Dataset
 from tinytrain.errors import UsageError
-from tinytrain.mnist import Dataset
 from tinytrain.nn import Module
-from tinytrain.plots import as_svg
 from tinytrain.recipes import RECIPES
+from tinytrain.train import build
+from tinytrain.train.plots import as_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +49,7 @@ def at_work(net: Module, dataset: Dataset) -> dict[str, Callable[[], tuple[str, 
     one = batches.normalise(images[:1].float(), dataset.mean, dataset.std)
     digits = [int((dataset.train.labels == digit).int().argmax()) for digit in (2, 5, 8)]
     tested = f"{len(labels):,} {'held-out' if dataset.holdout else 'test'} digits"
-    augmentation = build.augmentation(RECIPES["final"])
+    augmentation = build.new_augmentation(RECIPES["final"])
     return {
         "mistakes": lambda: (
             f"The surest of its {mistakes} mistakes on {tested}",

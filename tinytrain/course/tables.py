@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from tinytrain.course.ladder import Rung, describe, look
+from tinytrain.course.ladder import Rung, describe, net_of
 from tinytrain.course.records import Record
 from tinytrain.course.variations import Variation
-from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES
-from tinytrain.seeds import Summary, summarise
+from tinytrain.train.spread import Summary, summarise
+from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
 
 def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
@@ -52,7 +52,7 @@ def frontier_cells(frontier: Sequence[Variation]) -> list[list[str]]:
     cells = [[*head, f"last {LAST_EPOCHS} epochs, %", "held", "final, but"]]
     for variation in frontier:
         recipe = RECIPES[variation.name]
-        row = [variation.name, f"{parameter_count(look(recipe)):,}", str(recipe.epochs)]
+        row = [variation.name, f"{parameter_count(net_of(recipe)):,}", str(recipe.epochs)]
         if record := variation.record:
             summary = record.summary
             last = summarise([seed[-1:] for seed in record.column("test_accuracy")])

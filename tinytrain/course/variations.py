@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain.course import records
-from tinytrain.course.records import Difference, Record
+from tinytrain.course.records import Record
 from tinytrain.recipes import ABLATION, FRONTIER, RECIPES
+from tinytrain.train.spread import Difference, difference
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Variation:
         """How much higher the mean is than the final recipe's; None where that is not known."""
         if self.record is None or self.final is None:
             return None
-        return records.difference(self.record.summary, self.final.summary)
+        return difference(self.record.summary, self.final.summary)
 
 
 def ablations(folder: Path = records.FOLDER) -> list[Variation]:

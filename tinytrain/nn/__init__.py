@@ -1,5 +1,6 @@
 """Layers and nets on raw torch functions, with the names and arguments of `torch.nn`."""
 
+from tinytrain.nn import functional
 from tinytrain.nn.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -32,4 +33,5 @@ __all__ = [
     "ReLU",
     "ReplicationPad2d",
     "Sequential",
+    "functional",
 ]

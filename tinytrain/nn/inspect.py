@@ -93,16 +93,16 @@ class Row:
     output_shape: Shape
 
 
-def rows(net: Module, input_shape: Shape = (1, 28, 28)) -> Iterator[Row]:
+def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> Iterator[Row]:
     """Every module below the sequential `net` in order, a stage before the layers in it."""
-    yield from rows_below(net, input_shape, "", 1)
+    yield from layer_rows_below(net, input_shape, "", 1)
 
 
-def rows_below(module: Module, shape: Shape, prefix: str, depth: int) -> Iterator[Row]:
+def layer_rows_below(module: Module, shape: Shape, prefix: str, depth: int) -> Iterator[Row]:
     for name, child in module.named_children():
         after = output_shape(child, shape)
         yield Row(f"{prefix}{name}", depth, child, shape, after)
-        yield from rows_below(child, shape, f"{prefix}{name}.", depth + 1)
+        yield from layer_rows_below(child, shape, f"{prefix}{name}.", depth + 1)
         shape = after
 
 
@@ -128,7 +128,9 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     """
     mega = 4 / 2**20
     table = [
-        row for row in rows(net, input_shape) if not isinstance(row.layer, (Flatten, LogSoftmax))
+        row
+        for row in layer_rows(net, input_shape)
+        if not isinstance(row.layer, (Flatten, LogSoftmax))
     ]
     rule = "=" * 90
     lines = [rule, f"{'Layer (type:depth-idx)':<41}{'Output Shape':<26}Param #", rule]

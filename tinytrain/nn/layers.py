@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from tinytrain.nn import functional, normalise
+from tinytrain.nn import fast, functional
 from tinytrain.nn.module import Module
 
 
@@ -96,7 +96,7 @@ class BatchNorm2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if self.training:
             self.num_batches_tracked += 1
-        return normalise.batch_norm(
+        return fast.batch_norm(
             input,
             self.running_mean,
             self.running_var,

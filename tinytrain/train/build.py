@@ -7,17 +7,17 @@ from collections.abc import Callable
 import torch
 
 from tinytrain import nets, streams
-from tinytrain.augment import Augmentation
-from tinytrain.deskew import deskew_dataset
+from tinytrain.data.augment import Augmentation
+from tinytrain.data.deskew import deskew_dataset
+from tinytrain.data.sets import Dataset
 from tinytrain.errors import UsageError
-from tinytrain.mnist import Dataset
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
 from tinytrain.recipes import Recipe
-from tinytrain.training import Training
+from tinytrain.train.state import Training
 
 
-def training(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
+def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
     """A `Training` at its start: the recipe's net with the seed's initial weights.
 
     Raises UsageError for a value that the recipe cannot have.
@@ -28,11 +28,11 @@ def training(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> T
         return Training(
             net=net,
             weights=weights,
-            optimizer=optimizer(recipe, weights),
+            optimizer=new_optimizer(recipe, weights),
             average=ExponentialAverage(net, recipe.average) if recipe.average else None,
             lr=recipe.lr,
-            schedule=schedule(recipe),
-            augmentation=augmentation(recipe),
+            schedule=new_schedule(recipe),
+            augmentation=new_augmentation(recipe),
             batch_size=recipe.batch_size,
             epochs=recipe.epochs,
             seed=seed,
@@ -46,7 +46,7 @@ def dataset(recipe: Recipe, dataset: Dataset) -> Dataset:
     return deskew_dataset(dataset) if recipe.deskew else dataset
 
 
-def optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
+def new_optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
     """The optimizer that the recipe names, for a vector of weights."""
     if recipe.optimizer == "adam":
         return Adam([weights], recipe.lr, weight_decay=recipe.weight_decay)
@@ -61,7 +61,7 @@ def optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
     raise ValueError(f"optimizer {recipe.optimizer}: expected adam or sgd")
 
 
-def augmentation(recipe: Recipe) -> Augmentation | None:
+def new_augmentation(recipe: Recipe) -> Augmentation | None:
     """The recipe's augmentation, or None where it has none."""
     augmentation = Augmentation(
         recipe.rotation, recipe.shift, recipe.scale, recipe.shear, recipe.erase
@@ -69,7 +69,7 @@ def augmentation(recipe: Recipe) -> Augmentation | None:
     return None if augmentation == Augmentation() else augmentation
 
 
-def schedule(recipe: Recipe) -> Callable[[float], float]:
+def new_schedule(recipe: Recipe) -> Callable[[float], float]:
     """The schedule that the recipe names."""
     if recipe.schedule == "constant":
         return Constant()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinytrain.arguments import natural, positive, rate, seed_list
+from tinytrain.cli.words import natural, positive, rate, seed_list
 from tinytrain.recipes import RECIPES
 
 DATA_DIR_HELP = (

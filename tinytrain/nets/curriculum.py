@@ -1,4 +1,4 @@
-"""The nets of the curriculum, each as a function that builds it, and all nets by name.
+"""The nets of the curriculum, each as a function that builds it.
 
 A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
 initial weights, and its dropout, from `generator`; nets up to Net7 have no dropout and ignore its
@@ -8,12 +8,15 @@ norm (whose shift does what a bias would), ReLU, from Net8 on dropout of whole c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tinytrain import nn
-from tinytrain.beyond import framed2791, framed7500, late7500, with_looks
-from tinytrain.bricks import Generator, block, fully_connected, mix, with_log_probabilities
-from tinytrain.errors import UsageError
+from tinytrain.nets.beyond import with_looks
+from tinytrain.nets.bricks import (
+    Generator,
+    block,
+    conv1x1,
+    fully_connected,
+    with_log_probabilities,
+)
 
 
 def net1(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
@@ -44,7 +47,7 @@ def net2(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
 def net3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """Net2 with one 1×1 convolution in place of the linear layers: 93,728 parameters."""
     conv = wide_convolutions(generator)
-    return with_log_probabilities({"conv": conv, "scores": mix(128, 10, generator)})
+    return with_log_probabilities({"conv": conv, "scores": conv1x1(128, 10, generator)})
 
 
 def squeezed(widths: list[list[int]], squeezes: list[int], generator: Generator) -> nn.Sequential:
@@ -58,7 +61,7 @@ def squeezed(widths: list[list[int]], squeezes: list[int], generator: Generator)
             channels = width
         stages[f"conv{number}"] = nn.Sequential(*layers)
         stages[f"trans{number}"] = nn.Sequential(
-            mix(channels, squeeze, generator), nn.MaxPool2d(2)
+            conv1x1(channels, squeeze, generator), nn.MaxPool2d(2)
         )
         channels = squeeze
     stages["scores"] = nn.Conv2d(channels, 10, 3, padding=1, bias=False, generator=generator)
@@ -91,7 +94,7 @@ def lean(
     """
     brick = {"generator": generator, "norm": norm, "dropout": dropout}
     conv1 = block(1, 8, **brick) + block(8, first, **brick)
-    trans1 = [mix(first, 10, generator), nn.MaxPool2d(2)]
+    trans1 = [conv1x1(first, 10, generator), nn.MaxPool2d(2)]
     conv2, channels = [], 10
     for number, width in enumerate(second, 1):
         padding = last_padding if number == len(second) else 0
@@ -102,7 +105,7 @@ def lean(
             "conv1": nn.Sequential(*conv1),
             "trans1": nn.Sequential(*trans1),
             "conv2": nn.Sequential(*conv2),
-            "trans2": nn.Sequential(mix(second[-1], 10, generator)),
+            "trans2": nn.Sequential(conv1x1(second[-1], 10, generator)),
             "gap": nn.AdaptiveAvgPool2d(1),
         }
     )
@@ -136,31 +139,3 @@ def net9_3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
 def net9_3_looks(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """The final net with five looks at every test image. 7,934 parameters, the same ones."""
     return with_looks(net9_3(dropout, generator))
-
-
-NETS: dict[str, Callable[..., nn.Sequential]] = {
-    net.__name__: net
-    for net in (
-        net1,
-        net2,
-        net3,
-        net4,
-        net5,
-        net6,
-        net7,
-        net8,
-        net9,
-        net9_3,
-        net9_3_looks,
-        late7500,
-        framed7500,
-        framed2791,
-    )
-}
-
-
-def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """The net called `name`; raises UsageError where there is none of that name."""
-    if name not in NETS:
-        raise UsageError(f"--net {name}: no such net; there is {', '.join(NETS)}")
-    return NETS[name](dropout, generator)

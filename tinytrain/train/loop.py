@@ -14,13 +14,14 @@ from dataclasses import replace
 
 import torch
 
-from tinytrain import augment, batches, streams
+from tinytrain import streams
+from tinytrain.data import augment, batches
+from tinytrain.data.sets import Dataset, Split
 from tinytrain.errors import Diverged
-from tinytrain.mnist import Dataset, Split
 from tinytrain.nn import Dropout2d, Module, functional
 from tinytrain.nn.flat import flatten
 from tinytrain.nn.fold import fold
-from tinytrain.training import Batch, Epoch, Score, Training
+from tinytrain.train.state import Batch, Epoch, Score, Training
 
 
 def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:

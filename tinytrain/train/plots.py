@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinytrain.errors import UsageError
-from tinytrain.log import LAST_EPOCHS, TARGET_ACCURACY
-from tinytrain.training import Epoch
+from tinytrain.train.state import Epoch
+from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def save(figure: Figure, output: Path) -> None:
         raise UsageError(f"--output {output}: {error}") from error
 
 
-def curves(histories: Mapping[str, Sequence[Epoch]]) -> Figure:
+def accuracy_by_epoch(histories: Mapping[str, Sequence[Epoch]]) -> Figure:
     """The test accuracy of every run by epoch; thin lines are raw weights, where averaged.
 
     `histories`: what to call a run → its history.

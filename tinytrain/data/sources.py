@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinytrain import synthetic
+from tinytrain.data import synthetic
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,6 @@ SOURCES = {
             ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
         ),
         # Of any size, so that a test or a lesson can write() few.
-        Source("synthetic", tuple(File(file.name) for file in FILES), write=synthetic.write),
+        Source("synthetic", tuple(File(file.name) for file in FILES), write=synthetic.write_files),
     )
 }

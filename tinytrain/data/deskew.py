@@ -17,8 +17,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tinytrain import augment
-from tinytrain.mnist import Dataset
+from tinytrain.data import augment
+from tinytrain.data.sets import Dataset
 
 
 def slant(images: Tensor) -> tuple[Tensor, Tensor]:

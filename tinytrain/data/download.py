@@ -26,8 +26,8 @@ from typing import Any, BinaryIO
 import requests
 from tqdm import tqdm
 
+from tinytrain.data.files import whole_file
 from tinytrain.errors import DataError, Unavailable, UsageError
-from tinytrain.files import whole_file
 
 ANOTHER_FOLDER = "name another folder with --data-dir or TINYTRAIN_DATA"
 

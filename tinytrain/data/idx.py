@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tinytrain.data.files import whole_file
 from tinytrain.errors import DataError, UsageError
-from tinytrain.files import whole_file
 
 CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}
 TYPES = {code: np.dtype(name).newbyteorder(">") for name, code in CODES.items()}

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tinytrain import idx, streams
+from tinytrain import streams
+from tinytrain.data import idx
 
 # The ways to write each digit, 0 to 9. A point is two figures, x then y, each 0 to 9, from the top
 # left. The pen goes smoothly through the points of a stroke; a comma lifts it, or makes a corner.
@@ -119,7 +120,7 @@ def draw(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return (255 * images.clamp(max=1)).to(torch.uint8)[:, None]
 
 
-def write(folder: Path, seed: int = 0, train: int = 60000, test: int = 10000) -> None:
+def write_files(folder: Path, seed: int = 0, train: int = 60000, test: int = 10000) -> None:
     """Write `train` and `test` digits and their labels into `folder`, as MNIST's four IDX files.
 
     Every thousand has each digit a hundred times, shuffled, and a random stream of its own: the

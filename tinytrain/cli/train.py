@@ -10,14 +10,17 @@ from pathlib import Path
 
 import torch
 
-from tinytrain import build, flags, log, loop, mnist, runs
+from tinytrain.cli import inputs
+from tinytrain.data import sets
+from tinytrain.data.sets import Dataset
 from tinytrain.errors import Interrupted, TargetMissed, UsageError
-from tinytrain.memory import keep_freed_memory
-from tinytrain.mnist import Dataset
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES
-from tinytrain.runs import Settings
-from tinytrain.training import Batch, Training
+from tinytrain.train import build, log, loop, runs
+from tinytrain.train.memory import keep_freed_memory
+from tinytrain.train.runs import Settings
+from tinytrain.train.state import Batch, Training
+from tinytrain.train.target import reason_not_judged
 
 
 def train(options: argparse.Namespace) -> None:
@@ -28,7 +31,7 @@ def train(options: argparse.Namespace) -> None:
     else:
         settings, training, dataset, folder = begun(options)
     log.print_net(training.net)
-    root = mnist.data_root(options.data_dir).resolve()
+    root = sets.data_root(options.data_dir).resolve()
     place = ["--run-dir", str(folder), "--data-dir", str(root)]
     resume = shlex.join([sys.executable, "-m", "tinytrain", "train", "--resume", *place])
     try:
@@ -48,14 +51,14 @@ def train(options: argparse.Namespace) -> None:
 
 def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Path]:
     """A new run, as the flags say; what they say is checked before any data is fetched."""
-    recipe = flags.override(RECIPES[options.recipe], options)
-    device = flags.choose_device(options.device)
+    recipe = inputs.override(RECIPES[options.recipe], options)
+    device = inputs.choose_device(options.device)
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    training = build.training(recipe, options.seed, device)
+    training = build.start(recipe, options.seed, device)
     if options.run_dir is not None:
         runs.require_unused(options.run_dir)
-    dataset = flags.load_dataset(options, recipe)
-    flags.require_fit(training, dataset)
+    dataset = inputs.load_dataset(options, recipe)
+    inputs.require_fit(training, dataset)
     settings = Settings(
         recipe=recipe,
         dataset=dataset.name,
@@ -79,7 +82,7 @@ def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, P
     folder = options.run_dir
     if folder is None:
         raise UsageError("--resume: name the run's folder with --run-dir")
-    settings = runs.load_settings(folder)
+    settings = runs.read_settings(folder)
     allowed = {"--resume", "--run-dir", "--data-dir", "--require-target", "--or-synthetic"}
     for word in options.arguments:
         flag = word.partition("=")[0]
@@ -88,10 +91,10 @@ def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, P
                 f"{flag}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
                 "or start a new run in another --run-dir"
             )
-    flags.choose_device(settings.device, f"{folder} was begun on")
+    inputs.choose_device(settings.device, f"{folder} was begun on")
     torch.set_num_threads(settings.threads)
-    training = build.training(settings.recipe, settings.seed, settings.device)
-    dataset = flags.load_same_data(options, settings)
+    training = build.start(settings.recipe, settings.seed, settings.device)
+    dataset = inputs.load_same_data(options, settings)
     runs.restore(folder, settings, training)
     runs.write_history(folder, training)
     return settings, training, dataset, folder
@@ -136,14 +139,3 @@ class Stop:
     def request(self, *signal_and_frame: object) -> None:
         self.requested = True
         signal.signal(signal.SIGINT, self.previous)
-
-
-def reason_not_judged(settings: Settings) -> str | None:
-    """Why the target cannot be judged by this run, or None where it can."""
-    if settings.dataset == "synthetic":
-        return "the digits were drawn by tinytrain, this is not MNIST"
-    if settings.dataset != "mnist":
-        return f"the target is for MNIST, this is {settings.dataset}"
-    if settings.holdout:
-        return f"tested on {settings.holdout:,} held-out training images, not on the test set"
-    return None

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from tinytrain.errors import UsageError
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
@@ -34,3 +36,25 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all. Raises UsageError where the folder cannot be written."""
+    try:
+        with whole_file(path) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
+
+
+def cannot_write(folder: Path, error: OSError) -> UsageError:
+    """What to say where a run folder cannot be written."""
+    return UsageError(f"{folder}: cannot be written ({error.strerror}); choose another folder")
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` where it is not there. Raises UsageError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error

@@ -10,18 +10,23 @@ from pathlib import Path
 
 import torch
 
-from tinytrain import build, flags, log, loop, mnist, nets, plots, runs
-from tinytrain import seeds as many_seeds
-from tinytrain.arguments import seed_text
+from tinytrain import nets
+from tinytrain.cli import inputs
+from tinytrain.cli import seeds as many_seeds
+from tinytrain.cli.train import train
+from tinytrain.cli.words import seed_text
 from tinytrain.course import ladder as ladders
 from tinytrain.course import page, published, records, render
 from tinytrain.course.variations import ablations, frontier
+from tinytrain.data import files, sets
+from tinytrain.data.sets import Dataset
 from tinytrain.errors import DataError, UsageError
-from tinytrain.mnist import Dataset
 from tinytrain.nn import Module
 from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import reason_not_judged, train
+from tinytrain.train import build, log, loop, plots, runs
+from tinytrain.train.spread import as_text
+from tinytrain.train.target import reason_not_judged
 
 __all__ = [
     "course",
@@ -39,7 +44,7 @@ __all__ = [
 
 def seeds(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as record.json."""
-    recipe = flags.override(RECIPES[options.recipe], options)
+    recipe = inputs.override(RECIPES[options.recipe], options)
     folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}" / options.recipe
     arguments = [f"--recipe={options.recipe}"]
     for flag in ("net", "epochs", "batch_size", "lr"):
@@ -56,9 +61,9 @@ def ladder(options: argparse.Namespace) -> None:
             raise UsageError("ladder diff: expected two rungs, such as: ladder diff net6 net7")
         print(ladders.diff(*map(ladders.rung, options.rungs[1:])))
         return
-    rungs = ladders.climb() if options.all else [ladders.rung(name) for name in options.rungs]
+    rungs = ladders.all_rungs() if options.all else [ladders.rung(name) for name in options.rungs]
     if options.list or not rungs:
-        print(ladders.listing(rungs or ladders.climb()))
+        print(ladders.as_text(rungs or ladders.all_rungs()))
         return
     root = options.run_dir or Path("runs") / "ladder"
     train_seeds(
@@ -82,16 +87,16 @@ class Series:
 
 def train_seeds(options: argparse.Namespace, all_series: list[Series]) -> None:
     """Train recipes with every seed of the flags; print a table and keep a record for each."""
-    mnist.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
+    sets.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
     if options.records:
-        runs.make_folder(options.records)
-    device = flags.choose_device(options.device)
+        files.make_folder(options.records)
+    device = inputs.choose_device(options.device)
     shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
     shared.append(f"--device={device}")
     place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
     for series in all_series:
-        build.training(series.recipe, 0)  # a wrong value is told before anything starts
+        build.start(series.recipe, 0)  # a wrong value is told before anything starts
         many_seeds.require_same_recipe(
             series.folder, options.seeds, series.recipe, options.dataset, options.holdout
         )
@@ -104,26 +109,26 @@ def train_seeds(options: argparse.Namespace, all_series: list[Series]) -> None:
             path = options.records / f"{series.folder.name}.json"
         words = [*series.command, f"--seeds={seed_text(options.seeds)}", *shared]
         command = shlex.join(["python", "-m", "tinytrain", *words])
-        runs.write(path, records.collect(series.folder, options.seeds, command))
-        settings = runs.load_settings(series.folder / f"seed-{options.seeds[0]}")
+        files.write_file(path, records.collect(series.folder, options.seeds, command))
+        settings = runs.read_settings(series.folder / f"seed-{options.seeds[0]}")
         accuracies = {}
         for seed in options.seeds:
-            history = runs.load_history(series.folder / f"seed-{seed}")
+            history = runs.read_history(series.folder / f"seed-{seed}")
             accuracies[seed] = [epoch.test_accuracy for epoch in history]
-        shown = many_seeds.table(accuracies, reason_not_judged(settings))
+        shown = as_text(accuracies, reason_not_judged(settings))
         print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Print the loss and accuracy of a run's net, or of the published one, on test images."""
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    device = flags.choose_device(options.device)
+    device = inputs.choose_device(options.device)
     if options.run_dir is None:
         net, dataset = published_final(options.data_dir)
         net.to(device)
     else:
         settings, net = trained(options.run_dir, device)
-        dataset = flags.load_same_data(options, settings)
+        dataset = inputs.load_same_data(options, settings)
     test = loop.on_device(dataset.test, torch.device(device))
     score = loop.evaluate(net, test, dataset.mean, dataset.std)
     print(log.score_line(score, "Holdout set" if dataset.holdout else "Test set"))
@@ -139,33 +144,35 @@ def export(options: argparse.Namespace) -> None:
 
 def trained(run_dir: Path, device: str) -> tuple[runs.Settings, Module]:
     """The settings of a run, and its net: the averaged one, where weights are averaged."""
-    settings = runs.load_settings(run_dir)
-    training = build.training(settings.recipe, settings.seed, device)
+    settings = runs.read_settings(run_dir)
+    training = build.start(settings.recipe, settings.seed, device)
     runs.restore(run_dir, settings, training)
     return settings, training.average.net if training.average else training.net
 
 
 def published_final(data_dir: Path | None) -> tuple[Module, Dataset]:
     """The final net that comes with the code, and MNIST as its recipe wants it."""
-    return published.load(), build.dataset(RECIPES["final"], mnist.load("mnist", data_dir))
+    return published.final_net(), build.dataset(RECIPES["final"], sets.load("mnist", data_dir))
 
 
 def course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's table and picture, too."""
-    rungs, ablated, beyond = ladders.climb(), ablations(), frontier()
+    rungs, ablated, beyond = ladders.all_rungs(), ablations(), frontier()
     text = render.with_tables(options.readme, rungs, ablated, beyond) if options.readme else None
     try:
         pictures = list(render.at_work(*published_final(options.data_dir)).values())
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         pictures = []
-    runs.write(options.output, page.page(rungs, ablated, beyond, [draw() for draw in pictures]))
+    files.write_file(
+        options.output, page.page(rungs, ablated, beyond, [draw() for draw in pictures])
+    )
     print(f"The course is in {options.output}")
     if options.readme:
-        runs.write(options.readme, text)
+        files.write_file(options.readme, text)
         folder = options.readme.parent / "examples"
         for name, picture in render.pictures(rungs).items():
-            runs.write(folder / name, picture)
+            files.write_file(folder / name, picture)
         print(f"Rendered into {options.readme} and {folder}")
 
 
@@ -175,7 +182,7 @@ def gallery(options: argparse.Namespace) -> None:
         net, dataset = published_final(options.data_dir)
     else:
         settings, net = trained(options.run_dir, "cpu")
-        dataset = flags.load_same_data(options, settings)
+        dataset = inputs.load_same_data(options, settings)
     title, figure = render.at_work(net, dataset)[options.picture]()
     output = options.output or Path(f"{options.picture}.png")
     plots.save(figure, output)
@@ -210,15 +217,15 @@ def plot(options: argparse.Namespace) -> None:
     names = [run.resolve().name for run in options.runs]
     if len(set(names)) < len(names):
         names = [str(run) for run in options.runs]
-    histories = dict(zip(names, map(runs.load_history, options.runs), strict=True))
-    plots.save(plots.curves(histories), options.output)
+    histories = dict(zip(names, map(runs.read_history, options.runs), strict=True))
+    plots.save(plots.accuracy_by_epoch(histories), options.output)
     print(f"Drawn into {options.output}")
 
 
 def data(options: argparse.Namespace) -> None:
     """Verify a data set, downloading what is missing, and say where it is."""
-    dataset = mnist.load(options.dataset, options.data_dir)
-    folder = mnist.data_root(options.data_dir) / dataset.name
+    dataset = sets.load(options.dataset, options.data_dir)
+    folder = sets.data_root(options.data_dir) / dataset.name
     print(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "
         f"in {folder}, verified (sha256 {dataset.digest})"

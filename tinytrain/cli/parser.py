@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinytrain import __version__
-from tinytrain.arguments import Parser, natural
-from tinytrain.errors import UsageError, exit_status
-from tinytrain.options import (
+from tinytrain.cli.flags import (
     DATA_DIR_HELP,
     add_data_options,
     add_holdout_option,
@@ -22,6 +20,8 @@ from tinytrain.options import (
     add_recipe_options,
     add_seeds_options,
 )
+from tinytrain.cli.words import Parser, natural
+from tinytrain.errors import UsageError, exit_status
 
 EPILOG = """\
 exit status:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             allowed = " ".join(options.parser.format_usage().split())
             raise UsageError(f"{unknown[0]}: not known here; {allowed}")
         options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-        from tinytrain import commands  # here, because it imports torch
+        from tinytrain.cli import commands  # here, because it imports torch
 
         getattr(commands, options.command)(options)
 

@@ -30,7 +30,7 @@ def block(
     return layers
 
 
-def mix(inputs: int, outputs: int, generator: Generator) -> nn.Conv2d:
+def conv1x1(inputs: int, outputs: int, generator: Generator) -> nn.Conv2d:
     """A 1×1 convolution: at each place, `outputs` weighted sums of the channels."""
     return nn.Conv2d(inputs, outputs, 1, bias=False, generator=generator)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tinytrain.augment import Augmentation
+from tinytrain.data.augment import Augmentation
 from tinytrain.nn import Module
 from tinytrain.optim import SGD, Adam, ExponentialAverage
 

@@ -21,10 +21,10 @@ import numpy
 import torch
 
 from tinytrain import __version__
+from tinytrain.data.files import cannot_write, make_folder, write_file
 from tinytrain.errors import DataError, UsageError
-from tinytrain.files import whole_file
 from tinytrain.recipes import Recipe
-from tinytrain.training import Epoch, Training
+from tinytrain.train.state import Epoch, Training
 
 CHECKPOINT_VERSION = 1
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
@@ -86,14 +86,6 @@ def require_unused(folder: Path) -> None:
         )
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder` where it is not there. Raises UsageError where that cannot be done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
 def create(folder: Path, settings: Settings, training: Training, command: str) -> None:
     """Start a run in `folder`, which is new or empty: a first checkpoint, then run.json.
 
@@ -112,7 +104,7 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
         "machine": platform.machine(),
     }
     save(folder, settings, training)
-    write(folder / "run.json", json.dumps(description, indent=2) + "\n")
+    write_file(folder / "run.json", json.dumps(description, indent=2) + "\n")
 
 
 def parse_settings(text: str) -> Settings:
@@ -125,7 +117,7 @@ def parse_settings(text: str) -> Settings:
     return Settings(Recipe(**content["recipe"]), **{name: content[name] for name in names})
 
 
-def load_settings(folder: Path) -> Settings:
+def read_settings(folder: Path) -> Settings:
     """The settings in run.json, which must be those of the checkpoint beside it.
 
     Raises DataError where either is missing or damaged.
@@ -137,11 +129,11 @@ def load_settings(folder: Path) -> Settings:
         raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: not the run.json of this version: {error}") from error
-    load_checkpoint(folder, settings)
+    read_checkpoint(folder, settings)
     return settings
 
 
-def load_history(folder: Path) -> list[Epoch]:
+def read_history(folder: Path) -> list[Epoch]:
     """The epochs in history.jsonl. Raises DataError where it is missing or damaged."""
     path = folder / "history.jsonl"
     try:
@@ -167,16 +159,16 @@ def save(folder: Path, settings: Settings, training: Training) -> None:
     }
     buffer = io.BytesIO()  # torch.save reports a full disk in its own way, and not as an OSError
     torch.save(content, buffer)
-    write(folder / "checkpoint.pt", buffer.getvalue())
+    write_file(folder / "checkpoint.pt", buffer.getvalue())
 
 
 def write_history(folder: Path, training: Training) -> None:
     """Write history.jsonl."""
     lines = [json.dumps(asdict(epoch), allow_nan=False) + "\n" for epoch in training.history]
-    write(folder / "history.jsonl", "".join(lines))
+    write_file(folder / "history.jsonl", "".join(lines))
 
 
-def load_checkpoint(folder: Path, settings: Settings, device: str = "cpu") -> dict[str, Any]:
+def read_checkpoint(folder: Path, settings: Settings, device: str = "cpu") -> dict[str, Any]:
     """The state in the folder's checkpoint, its tensors on `device`.
 
     Raises DataError where it is missing, damaged, of another version or not of `settings`.
@@ -208,9 +200,9 @@ def load_checkpoint(folder: Path, settings: Settings, device: str = "cpu") -> di
 def restore(folder: Path, settings: Settings, training: Training) -> None:
     """Bring a `training` that was just built from `settings` to where the folder's run stands.
 
-    The checkpoint is checked whole before anything changes. Raises DataError as `load_checkpoint`.
+    The checkpoint is checked whole before anything changes. Raises DataError as `read_checkpoint`.
     """
-    state = load_checkpoint(folder, settings, training.weights.device)
+    state = read_checkpoint(folder, settings, training.weights.device)
     own = training.state_dict()
     if isinstance(state, dict) and isinstance(state.get("history"), list):
         own["history"] = [ANY_EPOCH] * len(state["history"])
@@ -241,17 +233,3 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
             raise DataError(f"{place}: expected {len(expected)} entries, found {len(found)}")
         for index, (one, other) in enumerate(zip(expected, found, strict=True)):
             require_same_form(one, other, f"{place}[{index}]")
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all. Raises UsageError where the folder cannot be written."""
-    try:
-        with whole_file(path) as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise cannot_write(path.parent, error) from error
-
-
-def cannot_write(folder: Path, error: OSError) -> UsageError:
-    """What to say where a run folder cannot be written."""
-    return UsageError(f"{folder}: cannot be written ({error.strerror}); choose another folder")

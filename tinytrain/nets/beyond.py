@@ -9,7 +9,7 @@ puts beside what they see.
 from __future__ import annotations
 
 from tinytrain import nn
-from tinytrain.bricks import Generator, block, mix, with_log_probabilities
+from tinytrain.nets.bricks import Generator, block, conv1x1, with_log_probabilities
 
 
 def with_looks(net: nn.Sequential) -> nn.Sequential:
@@ -43,7 +43,7 @@ def pooled_late(
         stages[f"conv{number}"] = nn.Sequential(*layers)
         if number < len(widths):
             stages[f"pool{number}"] = nn.MaxPool2d(2)
-    stages["scores"] = mix(channels, 10, generator)
+    stages["scores"] = conv1x1(channels, 10, generator)
     return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
 
 

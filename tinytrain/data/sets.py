@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tinytrain import idx, streams
+from tinytrain import streams
+from tinytrain.data import idx
+from tinytrain.data.sources import SOURCES, File, Source
 from tinytrain.errors import DataError, UsageError
-from tinytrain.sources import SOURCES, File, Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +147,7 @@ def _complete(source: Source, files: tuple[File, ...], folder: Path) -> None:
                 "TINYTRAIN_DATA"
             ) from error
     elif missing:
-        from tinytrain import download  # only here: a run that has its data needs no network code
+        from tinytrain.data import download  # only here: it imports the network code
 
         unreachable: dict[str, str] = {}
         for file in missing:

@@ -8,13 +8,14 @@ from dataclasses import fields, replace
 
 import torch
 
-from tinytrain import build, mnist
+from tinytrain.data import sets
+from tinytrain.data.sets import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
-from tinytrain.mnist import Dataset
 from tinytrain.nn.inspect import output_shape
 from tinytrain.recipes import Recipe
-from tinytrain.runs import Settings
-from tinytrain.training import Training
+from tinytrain.train import build
+from tinytrain.train.runs import Settings
+from tinytrain.train.state import Training
 
 
 def choose_device(name: str, flag: str = "--device") -> str:
@@ -45,12 +46,12 @@ def load_dataset(options: argparse.Namespace, recipe: Recipe) -> Dataset:
     With --or-synthetic it is drawn digits where no mirror answers.
     """
     try:
-        dataset = mnist.load(options.dataset, options.data_dir, options.holdout)
+        dataset = sets.load(options.dataset, options.data_dir, options.holdout)
     except Unavailable as error:
         if not options.or_synthetic:
             raise
         print(f"tinytrain: {error}", file=sys.stderr)
-        dataset = mnist.load("synthetic", options.data_dir, options.holdout)
+        dataset = sets.load("synthetic", options.data_dir, options.holdout)
     warn_of_synthetic(dataset)
     return build.dataset(recipe, dataset)
 
@@ -68,9 +69,9 @@ def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
 
     Raises DataError where it is other data now.
     """
-    dataset = mnist.load(settings.dataset, options.data_dir, settings.holdout)
+    dataset = sets.load(settings.dataset, options.data_dir, settings.holdout)
     if dataset.digest != settings.data_digest:
-        root = mnist.data_root(options.data_dir)
+        root = sets.data_root(options.data_dir)
         raise DataError(
             f"{root / dataset.name}: not the images that the run {options.run_dir} began with; "
             "name their folder with --data-dir"

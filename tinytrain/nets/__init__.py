@@ -1,0 +1,58 @@
+"""All nets by name: those of the curriculum, Net1 to Net9_3, and those beyond it.
+
+A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
+initial weights, and its dropout, from a `generator`. `curriculum` has the thirteen rungs' nets,
+`beyond` those that use each parameter more often, `bricks` what both are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinytrain import nn
+from tinytrain.errors import UsageError
+from tinytrain.nets.beyond import framed2791, framed7500, late7500
+from tinytrain.nets.bricks import Generator
+from tinytrain.nets.curriculum import (
+    net1,
+    net2,
+    net3,
+    net4,
+    net5,
+    net6,
+    net7,
+    net8,
+    net9,
+    net9_3,
+    net9_3_looks,
+)
+
+NETS: dict[str, Callable[..., nn.Sequential]] = {
+    net.__name__: net
+    for net in (
+        net1,
+        net2,
+        net3,
+        net4,
+        net5,
+        net6,
+        net7,
+        net8,
+        net9,
+        net9_3,
+        net9_3_looks,
+        late7500,
+        framed7500,
+        framed2791,
+    )
+}
+
+
+def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """The net called `name`; raises UsageError where there is none of that name."""
+    if name not in NETS:
+        raise UsageError(f"--net {name}: no such net; there is {', '.join(NETS)}")
+    return NETS[name](dropout, generator)
+
+
+__all__ = ["NETS", "build", *NETS]

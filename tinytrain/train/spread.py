@@ -1,0 +1,118 @@
+"""What many seeds say together: mean, spread, interval, and the difference of two recipes."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the seeds say together; accuracies in percent, of the last five epochs."""
+
+    count: int
+    mean: float
+    deviation: float
+    interval: tuple[float, float]
+    held: int
+
+
+def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
+    """Mean, standard deviation and 95 % interval over seeds of the mean of the last five epochs.
+
+    `accuracies`: those of all epochs, in percent, a list a seed. `held` counts the seeds that have
+    five epochs or more, the last five all at the target or above.
+    """
+    lasts = [seed[-LAST_EPOCHS:] for seed in accuracies]
+    means = [statistics.mean(last) for last in lasts]
+    mean, count = statistics.mean(means), len(means)
+    deviation = statistics.stdev(means) if count > 1 else math.nan
+    half = student_t(count - 1) * deviation / math.sqrt(count) if count > 1 else math.nan
+    held = sum(len(last) == LAST_EPOCHS and min(last) >= TARGET_ACCURACY for last in lasts)
+    return Summary(count, mean, deviation, (mean - half, mean + half), held)
+
+
+def student_t(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t for `freedom` degrees of freedom, to 3 %.
+
+    Expanded around the normal quantile z (Abramowitz and Stegun, 26.7.5); below 3 degrees, where
+    that is too small, interpolated between the exact values.
+    """
+    if freedom < 3:
+        exact = {1: 12.706, 2: 4.303, 3: 3.182}
+        low = int(freedom)
+        share = (1 / freedom - 1 / (low + 1)) / (1 / low - 1 / (low + 1))
+        return exact[low + 1] * (exact[low] / exact[low + 1]) ** share
+    z = 1.959964
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return sum(term / freedom**power for power, term in enumerate(terms))
+
+
+def as_text(
+    accuracies: Mapping[int, Sequence[float]], reason_not_judged: str | None = None
+) -> str:
+    """A line a seed, and what they say together; `accuracies` of all epochs, by seed.
+
+    `reason_not_judged` says why the target cannot be held by these runs, if it cannot.
+    """
+    epochs = min(map(len, accuracies.values()))
+    if epochs < LAST_EPOCHS:
+        reason_not_judged = reason_not_judged or f"only {epochs} of the {LAST_EPOCHS} last epochs"
+    lines = [f"seed   last {LAST_EPOCHS} epochs: lowest    mean    last"]
+    for seed, values in accuracies.items():
+        last = values[-LAST_EPOCHS:]
+        lines.append(f"{seed:4}{min(last):22.2f}{statistics.mean(last):8.2f}{last[-1]:8.2f}")
+    summary = summarise(list(accuracies.values()))
+    mean = f"mean of the last {LAST_EPOCHS}: {summary.mean:.3f}"
+    if summary.count > 1:
+        low, high = summary.interval
+        mean += f" ± {summary.deviation:.3f} over {summary.count} seeds, "
+        mean += f"95 % interval {low:.3f} to {high:.3f}"
+    target = f"{TARGET_ACCURACY:.2f} or more in every one of the last {LAST_EPOCHS} epochs"
+    held = f"{summary.held} of {summary.count}"
+    if reason_not_judged:
+        held = f"not judged ({reason_not_judged})"
+    return "\n".join([*lines, mean, f"{target}: {held}"])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much higher one mean over seeds is than another, with its 95 % interval, in points."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside the interval."""
+        return self.low > 0 or self.high < 0
+
+
+def difference(later: Summary, earlier: Summary) -> Difference | None:
+    """Welch's interval for the difference of two means with unequal deviations.
+
+    Welch, "The generalization of Student's problem when several different population variances
+    are involved", 1947. With one seed on a side there is no spread to tell it from: None.
+    """
+    value = later.mean - earlier.mean
+    if min(later.count, earlier.count) < 2:
+        return None
+    parts = [summary.deviation**2 / summary.count for summary in (later, earlier)]
+    if not sum(parts):
+        return Difference(value, value, value)
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (summary.count - 1)
+        for part, summary in zip(parts, (later, earlier), strict=True)
+    )
+    half = student_t(freedom) * math.sqrt(sum(parts))
+    return Difference(value, value - half, value + half)
