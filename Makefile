@@ -9,20 +9,23 @@ ifneq ($(wildcard ../shared/mnist),)
 export TINYTRAIN_DATA ?= ../shared
 endif
 
-# make train SEED=3 EPOCHS=2 becomes --seed 3 --epochs 2.
-VARIABLES := RECIPE NET EPOCHS BATCH_SIZE LR SEED DATASET DATA_DIR HOLDOUT DEVICE THREADS RUN_DIR
-dashed = $(subst _,-,$(shell echo $(1) | tr A-Z a-z))
-given = $(filter command,$(origin $(1)))
-SWITCHES := RESUME REQUIRE_TARGET
-FLAGS = $(foreach name,$(VARIABLES),$(if $(call given,$(name)),--$(call dashed,$(name)) "$($(name))")) \
-	$(foreach name,$(SWITCHES),$(if $(call given,$(name)),--$(call dashed,$(name))))
+# make train SEED=3 RUN_DIR="my runs" becomes --run-dir 'my runs' --seed '3'. Every variable of the
+# command line but these is a flag, so what flags there are is known to tinytrain alone.
+SETTINGS := PYTHON TORCH VENV COV TINYTRAIN_DATA SHELL
+GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+dashed = $(shell echo $(1) | tr A-Z_ a-z-)
+quoted = '$(subst ','\'',$(value $(1)))'
+FLAGS = $(foreach name,$(sort $(filter-out $(SETTINGS),$(GIVEN))),\
+	--$(call dashed,$(name)) $(call quoted,$(name)))
 
-.PHONY: help train test example course bench clean
+.PHONY: help train test check example course bench clean
 
 help:
 	@echo "make train     train the final net on MNIST: 15 epochs, then the verdict"
-	@echo "               change it: make train $(foreach name,$(VARIABLES),[$(name)=…]) [RESUME=1]"
-	@echo "make test      run the tests"
+	@echo "               every flag is a variable: make train SEED=3 BATCH_SIZE=64 RUN_DIR=runs/mine"
+	@echo "               which there are: $(RUN) -m tinytrain train --help"
+	@echo "make test      run the tests; with COV=1, see which lines and branches they reach"
+	@echo "make check     ruff (rules and format) and mypy (types)"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
 	@echo "make course    render the curriculum as course.html, and the README's table, from the records"
 	@echo "make bench     time tinytrain against the usual loop and torch.nn; several minutes, idle machine"
@@ -32,8 +35,13 @@ help:
 train: $(VENV)/installed
 	@$(RUN) -m tinytrain train --or-synthetic $(FLAGS)
 
-test: $(VENV)/installed
-	@$(RUN) -m pytest
+test: $(VENV)/$(if $(COV),checked,installed)
+	@$(RUN) -m pytest $(if $(COV),--cov)
+
+check: $(VENV)/checked
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
 
 example: $(VENV)/installed
 	@$(RUN) examples/final_net.py
@@ -44,10 +52,20 @@ course: $(VENV)/installed
 bench: $(VENV)/installed
 	@$(RUN) examples/bench.py
 
+# In a terminal pip draws a bar for torch, the one large download; elsewhere a line must do. -qq: errors only.
+PIP := $(RUN) -m pip --disable-pip-version-check install
+
 $(VENV)/installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet $(TORCH)
-	$(RUN) -m pip install --quiet --editable ".[test,plots]"
+	@echo "Setting up $(VENV), once. First torch: 200 MB, with CUDA over 2 GB …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) $$(test -t 1 || echo -qq) $(TORCH)
+	@echo "Then tinytrain, with matplotlib, pytest and hypothesis …"
+	@$(PIP) -qq --editable ".[test,plots]"
+	@touch $@
+
+$(VENV)/checked: $(VENV)/installed
+	@echo "Installing ruff, mypy and coverage into $(VENV), once …"
+	@$(PIP) -qq --editable ".[check]"
 	@touch $@
 
 clean:
