@@ -1,6 +1,8 @@
-"""Rules about the source: raw primitives only, imports one way down, the parser without torch."""
+"""Rules about the source: raw primitives only, imports one way down, short files, plain names."""
 
 import ast
+import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -8,15 +10,23 @@ import pytest
 import tinytrain
 
 PACKAGE = Path(tinytrain.__file__).parent
-FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+REPOSITORY = Path(__file__).parent.parent
 
 # From the ground up: a file imports only from rooms before its own, and from its own.
 ROOMS = ["errors", "streams", "recipes", "nn", "data", "optim", "nets", "train", "course", "cli"]
+DOORS = {"tinytrain", "tinytrain.__main__"}  # they open on every room
 FORBIDDEN = ("torch.nn", "torch.optim", "torch.utils", "torch._C", "torch.ops", "torchvision")
 
 
 def module(path):
-    return ".".join(path.with_suffix("").parts)
+    """tinytrain.nn.layers for nn/layers.py, tinytrain.nn for nn/__init__.py."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+SOURCES = {module(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
+every_module = pytest.mark.parametrize("name", SOURCES)
 
 
 def imported(tree):
@@ -29,65 +39,75 @@ def imported(tree):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def dotted(node):
-    """ "torch.nn.functional" for the expression that says so."""
-    names = []
-    while isinstance(node, ast.Attribute):
-        names.append(node.attr)
-        node = node.value
-    return ".".join(reversed([*names, node.id])) if isinstance(node, ast.Name) else ""
+def modules_imported(name):
+    """The modules of the package that a module imports: nn.layers for nn.layers.Conv2d."""
+    for other in imported(TREES[name]):
+        while other and other not in TREES:
+            other = other.rpartition(".")[0]
+        if other:
+            yield other
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_raw_primitives_only(path):
-    tree = ast.parse((PACKAGE / path).read_text())
-    used = {*imported(tree), *(dotted(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute))}
-    assert not [name for name in used if f"{name}.".startswith(tuple(f"{f}." for f in FORBIDDEN))]
+def floor(name):
+    """How far a module's room is from the ground."""
+    return ROOMS.index(name.split(".")[1])
 
 
-def file_of(name):
-    """The file of the package that a full name belongs to: itself a file, or defined in one."""
-    path = Path(*name.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py", path.with_suffix(".py")):
-        if name.count(".") and candidate in FILES:
-            return candidate
-    return file_of(name.rpartition(".")[0]) if name.count(".") > 1 else Path("__init__.py")
+@every_module
+def test_raw_primitives_only(name):
+    expressions = (ast.unparse(n) for n in ast.walk(TREES[name]) if isinstance(n, ast.Attribute))
+    for used in {*imported(TREES[name]), *expressions}:
+        assert not f"{used}.".startswith(tuple(f"{forbidden}." for forbidden in FORBIDDEN))
 
 
-def imports():
-    """For every file the files of the package that it imports."""
-    return {
-        path: {
-            file_of(name)
-            for name in imported(ast.parse((PACKAGE / path).read_text()))
-            if name.split(".")[0] == "tinytrain"
-        }
-        for path in FILES
-    }
+@pytest.mark.parametrize("name", sorted(SOURCES.keys() - DOORS))
+def test_imports_point_down(name):
+    assert all(floor(other) <= floor(name) for other in {*modules_imported(name)} - DOORS)
 
 
-def test_imports_point_down():
-    for path, others in imports().items():
-        room = path.parts[0].removesuffix(".py")
-        if room.startswith("__"):
-            continue  # the two doors: `import tinytrain` and `python -m tinytrain`
-        below = ROOMS[: ROOMS.index(room) + 1]
-        for other in others:
-            assert other.parts[0].removesuffix(".py") in ["__init__", *below], (path, other)
+def test_imports_go_one_way():
+    graph = {name: {*modules_imported(name)} for name in SOURCES}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
-def test_imports_within_a_room_go_one_way():
-    left = {path: others - {path} for path, others in imports().items()}
-    # A room's face names its files, and they do not look back at it.
-    left = {p: {o for o in others if o.name != "__init__.py"} for p, others in left.items()}
-    while free := [path for path, others in left.items() if not others]:
-        for path in free:
-            del left[path]
-        left = {path: others.difference(free) for path, others in left.items()}
-    assert not left, "these import each other"
+@every_module
+def test_a_file_opens_with_its_lesson_and_is_short(name):
+    lines = SOURCES[name].splitlines()
+    assert ast.get_docstring(TREES[name])
+    assert len(lines) <= 250 and max(map(len, lines)) < 100
 
 
-def test_every_file_opens_with_its_lesson():
-    for path in FILES:
-        assert max(map(len, (PACKAGE / path).read_text().splitlines())) < 100
-        assert ast.get_docstring(ast.parse((PACKAGE / path).read_text()))
+def defined(tree):
+    """The names that a file gives to something: a function, class, argument, variable, field."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.alias):
+            yield node.asname or ""
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+@every_module
+def test_no_name_is_private(name):
+    own = [*defined(TREES[name]), name.rpartition(".")[2]]
+    assert not [one for one in own if re.fullmatch("_.+(?<!__)", one)]  # __init__ is Python's
+
+
+def test_the_top_shows_the_rooms_and_few_files():
+    top = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert {path.name for path in top if path.is_dir()} <= {*ROOMS}
+    assert len([path for path in top if path.is_file()]) <= 6
+
+
+@pytest.mark.parametrize("page", ["README.md", ".github/CONTRIBUTING.md"])
+def test_links_lead_somewhere(page):
+    path = REPOSITORY / page
+    targets = re.findall(r"\]\(([^)#]+)", path.read_text())
+    assert targets
+    for target in targets:
+        assert target.startswith("http") or (path.parent / target).exists(), target
