@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tinytrain.cli.parser import main
+from tinytrain.course.records import read_record
 from tinytrain.data import sets, sources, synthetic
 from tinytrain.train import loop
 
@@ -179,16 +180,16 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     first = (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
     assert main([*few, "--seeds", "1-3"]) == 0
     assert (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns == first
-    record = json.loads((tmp_path / "all" / "record.json").read_text())
-    assert list(record["seeds"]) == ["1", "2", "3"]
-    assert record["seeds"]["2"]["test_accuracy"] == [
+    record = read_record("record", tmp_path / "all")
+    assert list(record.seeds) == [1, 2, 3]
+    assert record.seeds[2]["test_accuracy"] == [
         line["test_accuracy"] for line in history(tmp_path / "all" / "seed-2")
     ]
     older = json.loads((tmp_path / "all" / "seed-1" / "run.json").read_text())
     del older["recipe"]["deskew"]
     (tmp_path / "all" / "seed-1" / "run.json").write_text(json.dumps(older))
     assert main([*few, "--seeds", "1-3"]) == 0
-    assert json.loads((tmp_path / "all" / "record.json").read_text()) == record
+    assert read_record("record", tmp_path / "all") == record
     capsys.readouterr()
     assert main([*few, "--lr", "0.5"]) == 2
     assert one_line(capsys.readouterr().err)
@@ -244,9 +245,9 @@ def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):
     words += ["--records", str(tmp_path / "records"), "--seeds", "1"]
     assert main(["ladder", "net1", *words]) == 0
     assert "mean of the last 5: " in capsys.readouterr().out
-    record = json.loads((tmp_path / "records" / "net1.json").read_text())
-    assert len(record["seeds"]["1"]["test_accuracy"]) == 15
-    assert record["command"].startswith("python -m tinytrain ladder net1 --seeds=1 ")
+    record = read_record("net1", tmp_path / "records")
+    assert len(record.seeds[1]["test_accuracy"]) == 15
+    assert record.command.startswith("python -m tinytrain ladder net1 --seeds=1 ")
 
 
 def test_exported_weights_are_those_that_count(run, tmp_path):

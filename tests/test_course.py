@@ -1,62 +1,46 @@
 """The rendered course: complete, self-contained, fits its screen, and never stale."""
 
 import html
-import json
 import re
 import shutil
 import statistics
 import subprocess
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tinytrain import nets, streams
 from tinytrain.cli import parser as cli
-from tinytrain.course import ladder, page, published, records, render
-from tinytrain.course.variations import ablations, frontier
+from tinytrain.course import at_work, ladder, page, published, readme, records
+from tinytrain.course.ladder import ablations, frontier, gain
 from tinytrain.data import sets
-from tinytrain.errors import DataError, Unavailable
+from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.recipes import LADDER, RECIPES
-from tinytrain.train.spread import difference, student_t, summarise
+from tinytrain.train import Epoch, build, evaluate, runs
 
 REPOSITORY = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def invented(name, seeds=3):
-    """A record with drawn figures, as JSON."""
-    draw = torch.rand(seeds, 15, generator=streams.generator(0, name)) + 98.7
-    columns = {
-        seed: dict.fromkeys(records.MEASURED, values)
-        for seed, values in enumerate(draw.tolist(), 1)
-    }
-    return json.dumps(
-        {
-            "command": f"python -m tinytrain ladder {name}",
-            "date": "2026-01-01",
-            "recipe": asdict(RECIPES[name]),
-            "dataset": "mnist",
-            "holdout": 0,
-            "device": "cpu",
-            "threads": 1,
-            "versions": {"torch": "0"},
-            "fingerprint": records.fingerprint(RECIPES[name]),
-            "seeds": columns,
-        }
-    )
+    """A record with drawn figures."""
+    recipe = RECIPES[name]
+    draw = torch.rand(seeds, recipe.epochs, generator=streams.generator(0, name)) + 98.7
+    drawn = {n: dict.fromkeys(records.MEASURED, row) for n, row in enumerate(draw.tolist(), 1)}
+    stamp = records.fingerprint(recipe)
+    return replace(records.read_record("final"), recipe=recipe, fingerprint=stamp, seeds=drawn)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Invented records for all recipes but three."""
     folder = tmp_path_factory.mktemp("records")
-    for name in RECIPES:
-        if name not in ("net2", "late7500", "batch-64"):
-            (folder / f"{name}.json").write_text(invented(name, 1 if name == "net1" else 3))
+    for name in {*RECIPES} - {"net2", "late7500", "batch-64"}:
+        record = invented(name, 1 if name == "net1" else 3)
+        records.write_record(folder / f"{name}.jsonl", record)
     return folder
 
 
@@ -68,41 +52,41 @@ def rungs(folder):
 @pytest.fixture(scope="module")
 def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    weights = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
-    pictures = [draw() for draw in render.at_work(weights, tiny).values()]
-    return page.page(rungs, ablations(folder), frontier(folder), pictures)
+    net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
+    pictures = [draw() for draw in at_work.drawings(net, tiny, looks=5).values()]
+    return page.as_html(rungs, ablations(folder), frontier(folder), pictures)
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):
     text = html.unescape(rendered)
     for rung in rungs:
-        assert f"id='{rung.name}'" in rendered
-        for part in (
-            rung.lesson.change,
-            rung.lesson.target,
-            page.result(rung),
-            rung.lesson.analysis,
-        ):
-            assert part in text
+        lesson = rung.lesson
+        parts = [lesson.change, lesson.target, page.result(rung), lesson.analysis]
+        assert all(part in text for part in [f'<section id="{rung.name}">', *parts])
     assert text.count("not measured") >= 4 and "points, 95 % interval" in text
 
 
-def test_every_ablation_is_on_the_page(rendered, folder):
-    for ablation in ablations(folder):
-        assert f"<th scope='row'>{ablation.name}</th>" in rendered
-        assert f"<td>{ladder.describe(ablation.change)}</td>" in rendered
-        effect = ablation.effect
-        assert (effect is None) == (ablation.name == "batch-64")
-        if effect:
-            means = [one.summary.mean for one in (ablation.record, ablation.final)]
-            assert effect.value == pytest.approx(means[0] - means[1])
-            assert f"<td>{effect.value:+.3f}</td>" in rendered
+def test_text_arrives_as_text(rungs):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    odd = '1 < 2, <b>"so" & so</b>'
+    first = replace(rungs[0], lesson=replace(rungs[0].lesson, title=odd, analysis=odd))
+    shown = page.as_html([first, *rungs[1:]], [], [], [])
+    assert "<b>" not in shown and html.unescape(shown).count(odd) == 2
 
 
-def test_the_frontier_is_on_the_page(rendered, folder):
-    for variation in frontier(folder):
-        last = [seed[-1] for seed in variation.record.column("test_accuracy")]
-        assert f"<th scope='row'>{variation.name}</th>" in rendered
+def test_every_variation_is_on_the_page(rendered, folder):
+    final = ladder.rung("final", folder)
+    for rung in [*ablations(folder), *frontier(folder)]:
+        assert f'<th scope="row">{rung.name}</th>' in rendered
+        assert f"<td>{ladder.describe(rung.changes)}</td>" in rendered
+    for rung in ablations(folder):
+        change = gain(final, rung)
+        assert (change is None) == (rung.name == "batch-64")
+        if change:
+            assert change.value == pytest.approx(rung.summary.mean - final.summary.mean)
+            assert f"<td>{change.value:+.3f}</td>" in rendered
+    for rung in frontier(folder):
+        last = [seed[-1] for seed in rung.record.column("test_accuracy")]
         assert f"<td>{statistics.mean(last):.3f} ± {statistics.stdev(last):.3f}</td>" in rendered
 
 
@@ -114,7 +98,7 @@ def test_nothing_is_fetched(rendered):
 PROBE = """<script>
 addEventListener("load", () => {
   const frame = document.querySelector("iframe"), inner = frame.contentDocument;
-  const wide = [...inner.querySelectorAll("p, dd, h1, h2, h3, pre, .wide, section > svg")]
+  const wide = [...inner.querySelectorAll("p, dd, h1, h2, h3, pre, .wide, figure")]
     .filter(one => one.getBoundingClientRect().right > frame.clientWidth + 1);
   document.title = [inner.documentElement.scrollWidth > frame.clientWidth, wide.length,
     inner.querySelectorAll("section").length].join(" ");
@@ -140,86 +124,94 @@ def test_the_page_in_a_browser(rendered, width, tmp_path):
 
 
 def test_the_readme_shows_the_present_records():
-    readme = (REPOSITORY / "README.md").read_text()
-    rungs = ladder.all_rungs()
-    rendered = render.with_tables(REPOSITORY / "README.md", rungs, ablations(), frontier())
-    assert rendered == readme, "stale: run make course"
+    path, rungs = REPOSITORY / "README.md", ladder.all_rungs()
+    rendered = readme.with_tables(path, rungs, ablations(), frontier())
+    assert rendered == path.read_text(), "stale: run make course"
     for name in ("ladder.svg", "final_net.svg"):
         picture = (REPOSITORY / "examples" / name).read_text()
-        assert f"figures {render.digest(rungs)}" in picture, "stale: run make course"
-
-
-def no_data(*arguments):
-    raise Unavailable("no mirror answers")
+        assert f"figures {readme.digest(rungs)}" in picture, "stale: run make course"
 
 
 def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.setattr(sets, "load", no_data)
-    output = tmp_path / "course.html"
-    readme = tmp_path / "README.md"
-    tables = [
-        f"{render.BEGIN.format(name)}\nstale\n{render.END.format(name)}\n"
-        for name in ("ladder", "final", "ablation", "frontier")
+    monkeypatch.setattr(sets, "load", Mock(side_effect=Unavailable("no mirror answers")))
+    output, path = tmp_path / "course.html", tmp_path / "README.md"
+    names = ("ladder", "final", "ablation", "frontier")
+    marks = [(readme.BEGIN.format(name), readme.END.format(name)) for name in names]
+    around = ["before", "two", "three", "four", "after"]
+    texts = [
+        f"{begin}\nstale\n{end}\n{text}"
+        for (begin, end), text in zip(marks, around[1:], strict=True)
     ]
-    readme.write_text("\n".join(["before", tables[0], "between", *tables[1:], "after"]))
+    path.write_text("\n".join([around[0], *texts]))
     (tmp_path / "examples").mkdir()
-    assert cli.main(["course", "--output", str(output), "--readme", str(readme)]) == 0
+    assert cli.main(["course", "--output", str(output), "--readme", str(path)]) == 0
     assert "Not drawn" in output.read_text()
-    text = readme.read_text()
+    text = path.read_text()
     assert "stale" not in text and "| net9_3 |" in text
-    assert [word for word in ("before", "between", "after") if word in text.split("\n")]
+    assert [line for line in text.split("\n") if line in around] == around
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_weights_come_back_as_they_were(tmp_path):
     net = nets.build(RECIPES["final"].net, generator=streams.generator(3, "weights"))
     published.export(net, tmp_path / "weights.pt")
-    again = published.final_net(tmp_path / "weights.pt")
-    for name, value in net.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name])
-
-
-percents = st.lists(st.floats(98, 100), min_size=5, max_size=5)
-several = st.lists(percents, min_size=2, max_size=6)
-
-
-@given(several, several)
-def test_differences(first, second):
-    forth = difference(summarise(first), summarise(second))
-    back = difference(summarise(second), summarise(first))
-    assert forth.low <= forth.value <= forth.high
-    assert (back.value, back.low, back.high) == pytest.approx(
-        (-forth.value, -forth.high, -forth.low), abs=1e-9
-    )
-    assert forth.excludes_zero == (forth.low > 0 or forth.high < 0)
-
-
-@given(several)
-def test_difference_of_equal_spreads_has_their_degrees_of_freedom(seeds):
-    summary = summarise(seeds)
-    found = difference(summary, summary)
-    error = summary.deviation * (2 / summary.count) ** 0.5
-    assert found.high == pytest.approx(student_t(2 * summary.count - 2) * error, abs=1e-9)
+    again = published.final_net(tmp_path / "weights.pt").state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in net.state_dict().items())
 
 
 def test_one_seed_can_not_be_compared(rungs):
-    assert ladder.gain(rungs[0], rungs[2]) is None
+    assert gain(rungs[0], rungs[2]) is None
+
+
+def test_the_scores_of_a_net_at_work_are_those_of_evaluation(tiny):
+    net = nets.build("net9_3", generator=streams.generator(2, "weights")).eval()
+
+    def scores(down, right, looks=1):
+        images = torch.roll(tiny.test.images, (down, right), (2, 3))
+        return at_work.scores_of(net, replace(tiny, test=replace(tiny.test, images=images)), looks)
+
+    right = scores(0, 0).argmax(1) == tiny.test.labels
+    assert int(right.sum()) == evaluate(net, tiny.test, tiny.mean, tiny.std).correct
+    mean = sum(scores(*move) for move in [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]) / 5
+    torch.testing.assert_close(scores(0, 0, looks=5), mean.log_softmax(1))
+
+
+def test_collected_runs_are_of_one_kind_and_come_back(tmp_path):
+    recipe = replace(RECIPES["net1"], epochs=1)
+    for seed, threads in ((1, 1), (2, 1), (3, 2)):
+        settings = runs.Settings(recipe, "mnist", "0", 0.13, 0.31, 0, seed, "cpu", threads)
+        training = build.start(recipe, seed)
+        training.history.append(Epoch(1, 0.1, 0.123456, 90.0, 0.1, 9, 10, 90.0, 80.0, seed / 8))
+        runs.create(tmp_path / f"seed-{seed}", settings, training, "train")
+    record = records.collect(tmp_path, [1, 2], "seeds")
+    assert record.is_of(recipe) and (record.dataset, record.threads) == ("mnist", 1)
+    assert record.column("train_loss") == [[0.1235]] * 2
+    assert record.column("seconds") == [[0.125], [0.25]]
+    records.write_record(tmp_path / "both.jsonl", record)
+    assert records.read_record("both", tmp_path) == record
+    with pytest.raises(UsageError, match="seed-3: other threads than .*seed-1$"):
+        records.collect(tmp_path, [1, 3], "seeds")
 
 
 def test_a_stale_record_counts_as_not_measured(tmp_path):
-    record = json.loads(invented("net7"))
-    for change in ({}, {"fingerprint": "0" * 16}, {"recipe": record["recipe"] | {"lr": 1.0}}):
-        (tmp_path / "net7.json").write_text(json.dumps(record | change))
+    record = invented("net7")
+    for change in ({}, {"fingerprint": "0" * 16}, {"recipe": replace(record.recipe, lr=1.0)}):
+        records.write_record(tmp_path / "net7.jsonl", replace(record, **change))
         measured = ladder.rung("net7", tmp_path).record is not None
         assert measured == (not change)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"recipe": {}}'])
-def test_a_damaged_record(content, tmp_path):
-    (tmp_path / "net7.json").write_text(content)
-    with pytest.raises(DataError, match="net7.json"):
-        ladder.rung("net7", tmp_path)
+def test_a_damaged_record(tmp_path):
+    path = tmp_path / "net7.jsonl"
+    records.write_record(path, invented("net7"))
+    text = path.read_text()
+    damaged = ["", "[]", "{}", '{"recipe": {}}', text[:-9], text.splitlines()[0]]
+    damaged += [text.replace("[", "[1, ", 1), text.replace('"lr"', '"rate"')]
+    for content in [*damaged, text.replace("seconds", "time"), text.replace("machine", "place")]:
+        path.write_text(content)
+        with pytest.raises(DataError, match="net7.jsonl"):
+            ladder.rung("net7", tmp_path)
 
 
 def test_a_readme_without_marks(tmp_path, capsys):

@@ -48,21 +48,13 @@ def test_the_mean_of_looks_belongs_to_its_image(count, size):
     torch.testing.assert_close(nn.MeanOfLooks().eval()(scores.flatten(0, 1)), scores.mean(0))
 
 
-def without_looks(net):
-    """The layers of a net but for those that make it look more than once."""
-    looks = nn.Looks, nn.MeanOfLooks
-    layers = dict(net.named_children())
-    return nn.Sequential(
-        {name: layer for name, layer in layers.items() if not isinstance(layer, looks)}
-    )
-
-
-@pytest.fixture(params=["net9_3_looks", "framed7500", "framed2791"])
+@pytest.fixture(params=["net9_3", "framed7500", "framed2791"])
 def pair(request):
-    """A net with looks and the same net without, trained a little so that its norms have seen."""
-    looking = nets.build(request.param, generator=generator(2, "weights")).to(torch.float64)
-    looking.train()(digits(5))
-    return without_looks(looking), looking
+    """A net and the same net with looks, trained a little so that its norms have seen."""
+    plain = nets.build(request.param, generator=generator(2, "weights")).to(torch.float64)
+    plain.train()(digits(5))
+    *layers, last = (layer for _, layer in plain.named_children())
+    return plain, nn.Sequential(nn.Looks(), *layers, nn.MeanOfLooks(), last)
 
 
 def test_training_is_that_of_the_net(pair):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain.cli.words import seed_list, seed_text
-from tinytrain.train.spread import as_text, student_t, summarise
+from tinytrain.train.spread import as_text, difference, student_t, summarise
 
 percent = st.integers(9800, 10000).map(lambda hundredths: hundredths / 100)
 
@@ -45,6 +45,27 @@ def test_student_t_against_the_printed_table(freedom, exact):
 def test_one_seed_has_no_spread():
     assert math.isnan(summarise([[99.5] * 5]).deviation)
     assert "1 of 1" in as_text({7: [99.5] * 5})
+
+
+several = st.lists(st.lists(st.floats(98, 100), min_size=5, max_size=5), min_size=2, max_size=6)
+
+
+@given(several, several)
+def test_differences(first, second):
+    forth = difference(summarise(first), summarise(second))
+    back = difference(summarise(second), summarise(first))
+    assert forth.low <= forth.value <= forth.high
+    mirrored = pytest.approx((-forth.value, -forth.high, -forth.low), abs=1e-9)
+    assert (back.value, back.low, back.high) == mirrored
+    assert forth.excludes_zero == (forth.low > 0 or forth.high < 0)
+
+
+@given(several)
+def test_difference_of_equal_spreads_has_their_degrees_of_freedom(seeds):
+    summary = summarise(seeds)
+    error = summary.deviation * (2 / summary.count) ** 0.5
+    expected = student_t(2 * summary.count - 2) * error
+    assert difference(summary, summary).high == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.sets(st.integers(0, 50), min_size=1))

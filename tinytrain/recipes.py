@@ -18,8 +18,9 @@ class Recipe:
     `schedule` is "constant", "step" (×`gamma` every `step_size` epochs) or "warmup-linear" (up
     over the first `warmup` share of the epochs, then down to zero). `deskew` makes all digits
     upright, those of the test, too, before anything else. `rotation` is in degrees,
-    `shift` in pixels, `scale`, `shear` and `erase` as in `augment.Augmentation`. `average` is the
-    decay of the exponential average of the weights, 0 for none.
+    `shift` in pixels, `scale` and `shear` as in `augment.Augmentation`. `average` is the decay of
+    the exponential average of the weights, 0 for none. `looks` is how many times evaluation looks
+    at an image, 1 or 5.
     """
 
     net: str = "net9_3"
@@ -40,8 +41,8 @@ class Recipe:
     shift: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
-    erase: float = 0.0
     average: float = 0.0
+    looks: int = 1
 
 
 # The curriculum, rung by rung: what each changes in the recipe of the one before. The rate of SGD,
@@ -90,14 +91,14 @@ ABLATION: dict[str, dict[str, Any]] = {
 
 FEW_EPOCHS: dict[str, Any] = {
     **{"net": "framed7500", "epochs": 3, "batch_size": 32, "lr": 0.015, "average": 0.995},
-    **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
+    **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08, "looks": 5},
 }
 
 # Beyond the final recipe: upright digits, more arithmetic, fewer parameters, fewer epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"deskew": True},
-    "five-looks": {"net": "net9_3_looks"},
-    "fewest-parameters": {"net": "framed2791", "deskew": True},
+    "five-looks": {"looks": 5},
+    "fewest-parameters": {"net": "framed2791", "deskew": True, "looks": 5},
     "three-epochs": FEW_EPOCHS,
     "two-epochs": FEW_EPOCHS | {"epochs": 2, "deskew": True},
 }

@@ -16,8 +16,7 @@ from tinytrain.cli import seeds as many_seeds
 from tinytrain.cli.train import train
 from tinytrain.cli.words import seed_text
 from tinytrain.course import ladder as ladders
-from tinytrain.course import page, published, records, render
-from tinytrain.course.variations import ablations, frontier
+from tinytrain.course import at_work, page, published, readme, records
 from tinytrain.data import files, sets
 from tinytrain.data.sets import Dataset
 from tinytrain.errors import DataError, UsageError
@@ -43,7 +42,7 @@ __all__ = [
 
 
 def seeds(options: argparse.Namespace) -> None:
-    """Train a recipe with many seeds, print what they show, and keep it as record.json."""
+    """Train a recipe with many seeds, print what they show, and keep it as record.jsonl."""
     recipe = inputs.override(RECIPES[options.recipe], options)
     folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}" / options.recipe
     arguments = [f"--recipe={options.recipe}"]
@@ -104,12 +103,12 @@ def train_seeds(options: argparse.Namespace, all_series: list[Series]) -> None:
         jobs += many_seeds.jobs_of(series.folder, options.seeds, series.recipe.epochs, arguments)
     many_seeds.train_all(jobs, options.jobs)
     for series in all_series:
-        path = series.folder / "record.json"
+        path = series.folder / "record.jsonl"
         if options.records:
-            path = options.records / f"{series.folder.name}.json"
+            path = options.records / f"{series.folder.name}.jsonl"
         words = [*series.command, f"--seeds={seed_text(options.seeds)}", *shared]
         command = shlex.join(["python", "-m", "tinytrain", *words])
-        files.write_file(path, records.collect(series.folder, options.seeds, command))
+        records.write_record(path, records.collect(series.folder, options.seeds, command))
         settings = runs.read_settings(series.folder / f"seed-{options.seeds[0]}")
         accuracies = {}
         for seed in options.seeds:
@@ -157,21 +156,21 @@ def published_final(data_dir: Path | None) -> tuple[Module, Dataset]:
 
 def course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's table and picture, too."""
-    rungs, ablated, beyond = ladders.all_rungs(), ablations(), frontier()
-    text = render.with_tables(options.readme, rungs, ablated, beyond) if options.readme else None
+    rungs, ablated, beyond = ladders.all_rungs(), ladders.ablations(), ladders.frontier()
+    text = readme.with_tables(options.readme, rungs, ablated, beyond) if options.readme else None
     try:
-        pictures = list(render.at_work(*published_final(options.data_dir)).values())
+        pictures = list(at_work.drawings(*published_final(options.data_dir)).values())
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         pictures = []
     files.write_file(
-        options.output, page.page(rungs, ablated, beyond, [draw() for draw in pictures])
+        options.output, page.as_html(rungs, ablated, beyond, [draw() for draw in pictures])
     )
     print(f"The course is in {options.output}")
     if options.readme:
         files.write_file(options.readme, text)
         folder = options.readme.parent / "examples"
-        for name, picture in render.pictures(rungs).items():
+        for name, picture in readme.pictures(rungs).items():
             files.write_file(folder / name, picture)
         print(f"Rendered into {options.readme} and {folder}")
 
@@ -180,10 +179,12 @@ def gallery(options: argparse.Namespace) -> None:
     """Draw one of the pictures of a net at work."""
     if options.run_dir is None:
         net, dataset = published_final(options.data_dir)
+        looks = RECIPES["final"].looks
     else:
         settings, net = trained(options.run_dir, "cpu")
         dataset = inputs.load_same_data(options, settings)
-    title, figure = render.at_work(net, dataset)[options.picture]()
+        looks = settings.recipe.looks
+    title, figure = at_work.drawings(net, dataset, looks)[options.picture]()
     output = options.output or Path(f"{options.picture}.png")
     plots.save(figure, output)
     print(f"{title}: drawn into {output}")

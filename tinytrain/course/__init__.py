@@ -1,1 +1,12 @@
-"""The curriculum: rungs with their lessons, what was measured on each, and the page about it."""
+"""The course: the curriculum's rungs with their lessons, what was measured, and how it is shown.
+
+`ladder` has the rungs, `lessons` what a teacher says about them, `records` what was measured, and
+`published` the trained net that comes with the code. `tables`, `figures` and `at_work` (a net's
+mistakes, filters, feature maps) are what is shown, `page` and `readme` where.
+"""
+
+from tinytrain.course.ladder import Rung, all_rungs, rung
+from tinytrain.course.published import final_net
+from tinytrain.course.records import Record, read_record
+
+__all__ = ["Record", "Rung", "all_rungs", "final_net", "read_record", "rung"]

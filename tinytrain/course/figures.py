@@ -1,4 +1,4 @@
-"""The pictures of the course, each a matplotlib figure made from records or from a net at work.
+"""What was measured as pictures, each a matplotlib figure made from rungs or from a record.
 
 Accuracies near 100 % are drawn on a logarithmic axis of the error, so that the step from 99.0 to
 99.2 is as visible as the one from 98 to 98.5.
@@ -10,17 +10,10 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from tinytrain import streams
 from tinytrain.course.ladder import Rung
 from tinytrain.course.records import Record
-from tinytrain.data import augment
-from tinytrain.data.augment import Augmentation
-from tinytrain.errors import UsageError
-from tinytrain.nn import Conv2d, Module
 from tinytrain.train.plots import mark_target, new_figure
+from tinytrain.train.spread import Summary
 from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS
 
 if TYPE_CHECKING:
@@ -30,34 +23,35 @@ if TYPE_CHECKING:
 OWN, CURRICULUM = "tab:orange", "tab:blue"
 
 
-def ladder(rungs: Sequence[Rung]) -> Figure:
+def accuracy_by_rung(rungs: Sequence[Rung]) -> Figure:
     """Accuracy rung by rung: mean and standard deviation over seeds."""
-    measured = [rung for rung in rungs if rung.record]
+    measured = measured_of(rungs)
     figure = new_figure(8, 4.2)
     axes = figure.add_subplot()
-    for place, rung in enumerate(measured):
-        draw_result(axes, place, rung)
-    axes.set_xticks(range(len(measured)), [rung.name for rung in measured], rotation=60, size=8)
+    for place, (rung, summary) in enumerate(measured):
+        draw_result(axes, place, rung, summary)
+    names = [rung.name for rung, _ in measured]
+    axes.set_xticks(range(len(names)), names, rotation=60, size=8)
     finish_error_axis(axes)
     axes.set_title("mean and standard deviation over seeds; orange: tinytrain's own rungs", size=9)
     return figure
 
 
-def against_parameters(rungs: Sequence[Rung]) -> Figure:
-    """Accuracy against the number of parameters."""
+def accuracy_by_parameters(rungs: Sequence[Rung]) -> Figure:
+    """Accuracy against the number of parameters; of the nets of one size the best has its name."""
     figure = new_figure(8, 4.2)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    best: dict[int, Rung] = {}
-    for rung in rungs:
-        if rung.record:
-            draw_result(axes, rung.parameters, rung)
-            before = best.get(rung.parameters)
-            if before is None or rung.record.summary.mean > before.record.summary.mean:
-                best[rung.parameters] = rung
+    measured = measured_of(rungs)
+    for rung, summary in measured:
+        draw_result(axes, rung.parameters, rung, summary)
+    named: set[int] = set()
     above = {"left": True, "right": True}
-    for rung in sorted(best.values(), key=lambda rung: -rung.record.summary.mean):
-        place = (rung.parameters, 100 - rung.record.summary.mean)
+    for rung, summary in sorted(measured, key=lambda pair: -pair[1].mean):
+        if rung.parameters in named:
+            continue
+        named.add(rung.parameters)
+        place = (rung.parameters, 100 - summary.mean)
         # Most nets crowd just below the limit: their names go left, by turns above and below.
         side = "right" if rung.parameters < TARGET_PARAMETERS else "left"
         offset = (6 if side == "left" else -6, 3 if above[side] else -9)
@@ -74,10 +68,15 @@ def against_parameters(rungs: Sequence[Rung]) -> Figure:
     return figure
 
 
-def draw_result(axes: Axes, place: float, rung: Rung) -> None:
-    summary = rung.record.summary
+def measured_of(rungs: Sequence[Rung]) -> list[tuple[Rung, Summary]]:
+    """The rungs that have a record, each with what its seeds say."""
+    return [(rung, rung.record.summary) for rung in rungs if rung.record]
+
+
+def draw_result(axes: Axes, place: float, rung: Rung, summary: Summary) -> None:
+    """A dot at the error, and a bar of a standard deviation to each side."""
     spread = summary.deviation if summary.count > 1 else 0
-    color = CURRICULUM if rung.lesson.step <= 7 else OWN
+    color = CURRICULUM if rung.lesson and rung.lesson.step <= 7 else OWN
     axes.errorbar(place, 100 - summary.mean, spread, color=color, fmt="o", markersize=4, capsize=3)
 
 
@@ -94,7 +93,7 @@ def finish_error_axis(axes: Axes) -> None:
     axes.set_ylabel("test accuracy, %")
 
 
-def curves(record: Record) -> Figure:
+def accuracy_band(record: Record) -> Figure:
     """Accuracy by epoch: the mean over seeds with a band from the lowest to the highest."""
     figure = new_figure(6, 3)
     axes = figure.add_subplot()
@@ -114,92 +113,3 @@ def curves(record: Record) -> Figure:
     axes.set_ylabel("accuracy, %")
     axes.legend(loc="lower right", frameon=False, fontsize=8)
     return figure
-
-
-def grid(images: Sequence[Tensor], titles: Sequence[str], columns: int, inch: float) -> Figure:
-    """Grey pictures (H, W) with titles, in rows of `columns`; `inch` is the side of one."""
-    count = -(-len(images) // columns)
-    figure = new_figure(columns * inch, count * inch * 1.25)
-    for number, (image, title) in enumerate(zip(images, titles, strict=True), 1):
-        axes = figure.add_subplot(count, columns, number)
-        axes.imshow(image.numpy(), cmap="gray")
-        axes.set_title(title, size=7)
-        axes.set_axis_off()
-    return figure
-
-
-def misclassified(images: Tensor, labels: Tensor, log_probabilities: Tensor, most: int) -> Figure:
-    """The mistakes that the net was surest of: true digit, digit it took it for, confidence.
-
-    Images (N, 1, H, W), labels (N,), log-probabilities (N, 10) of the same digits.
-    """
-    confidence, guess = log_probabilities.exp().max(1)
-    wrong = (guess != labels).nonzero()[:, 0]
-    if not len(wrong):
-        raise UsageError(f"the net makes no mistake on these {len(labels):,} digits")
-    wrong = wrong[confidence[wrong].argsort(descending=True)][:most]
-    titles = [
-        f"{labels[row]} taken for {guess[row]}\n{100 * confidence[row]:.0f} % sure"
-        for row in wrong
-    ]
-    return grid([images[row, 0] for row in wrong], titles, columns=6, inch=1.3)
-
-
-def confusion(labels: Tensor, log_probabilities: Tensor) -> Figure:
-    """How often each digit (row) is taken for each other one (column)."""
-    guess = log_probabilities.argmax(1)
-    table = torch.bincount(labels * 10 + guess, minlength=100).view(10, 10)
-    figure = new_figure(4.5, 4.5)
-    axes = figure.add_subplot()
-    mistakes = table.clone().fill_diagonal_(0)
-    axes.imshow(mistakes.numpy(), cmap="Blues", vmax=max(int(mistakes.max()), 1) * 1.6)
-    for row in range(10):
-        for column in range(10):
-            color = "grey" if row == column else "#111111"
-            if table[row, column]:
-                text = str(int(table[row, column]))
-                axes.text(column, row, text, ha="center", va="center", size=7, color=color)
-    axes.set_xticks(range(10))
-    axes.set_yticks(range(10))
-    axes.set_xlabel("the net says")
-    axes.set_ylabel("the digit is")
-    return figure
-
-
-def filters(net: Module) -> Figure:
-    """The kernels of the net's first convolution. Raises UsageError where there is none."""
-    convolutions = (layer for layer in net.modules() if isinstance(layer, Conv2d))
-    first = next(convolutions, None)
-    if first is None:
-        raise UsageError("this net has no convolution, so no filters to draw")
-    weight = first.weight.detach()
-    return grid(list(weight[:, 0]), [f"filter {i}" for i in range(len(weight))], 8, inch=1.0)
-
-
-@torch.no_grad()
-def feature_maps(net: Module, image: Tensor, stage: str) -> Figure:
-    """What the channels of a stage answer to a normalised image (1, 1, H, W).
-
-    Raises UsageError where the net has no such stage.
-    """
-    names = [name for name, _ in net.named_children()]
-    if stage not in names:
-        raise UsageError(f"this net has no stage {stage}; it has {', '.join(names)}")
-    for name, child in net.named_children():
-        image = child(image)
-        if name == stage:
-            break
-    maps = list(image[0])
-    return grid(maps, [f"channel {i}" for i in range(len(maps))], columns=6, inch=1.0)
-
-
-def gallery(images: Tensor, augmentation: Augmentation, seed: int = 1) -> Figure:
-    """Digits (N, 1, H, W) as they are, one a row, and five times augmented."""
-    pictures, titles = [], []
-    for number, image in enumerate(images.float()):
-        draw = streams.generator(seed, "gallery", number)
-        copies = image.expand(5, -1, -1, -1)
-        moved = augment.apply(copies, augmentation.draw(5, image.shape[-1], draw))
-        pictures += [image[0], *moved[:, 0]]
-        titles += ["as it is", *["augmented"] * 5]
-    return grid(pictures, titles, columns=6, inch=1.0)

@@ -1,16 +1,19 @@
 """The ladder: every rung changes one thing where it can, and says what that brought.
 
-A rung is a recipe (`recipes.LADDER`), a lesson (`lessons.LESSONS`) and a record
-(`records/NAME.json`). This file puts the three together as text: the list of all rungs, and the
-difference between two of them.
+A rung is a recipe, what it changes in another one, a lesson (`lessons.LESSONS`) and a record
+(`records/NAME.jsonl`). On the ladder each changes the one before. What helped on the way up may be
+carried by what came later, so a ladder does not show what its top rests on: in an ablation every
+ingredient of the final recipe is changed alone, and the others stay as they are, tuned for the
+whole. The frontier goes on from there: upright digits, more arithmetic, fewer parameters, fewer
+epochs.
 """
 
 from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinytrain import nets, streams
@@ -19,48 +22,70 @@ from tinytrain.course.lessons import LESSONS, Lesson
 from tinytrain.course.records import Record
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Sequential
-from tinytrain.nn.inspect import layer_rows, parameter_count
-from tinytrain.recipes import LADDER, RECIPES, Recipe
-from tinytrain.train.spread import Difference, difference
+from tinytrain.nn.inspect import Row, layer_rows, parameter_count
+from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, Recipe
+from tinytrain.train.spread import Difference, Summary, difference
+
+CHANGES = LADDER | ABLATION | FRONTIER
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A recipe with its lesson, what was measured of it (None where nothing was), and its net."""
+    """A recipe, what it `changes` in that of the rung `base`, and what was measured of it.
+
+    `base` is None for the first rung; `lesson` where there is none, `record` where nothing of the
+    present net and recipe was measured.
+    """
 
     name: str
     recipe: Recipe
-    lesson: Lesson
+    base: str | None
+    changes: dict[str, object]
+    lesson: Lesson | None
     record: Record | None
-    parameters: int
 
     @property
-    def changes(self) -> dict[str, object]:
-        """What the recipe changes in that of the rung before."""
-        return LADDER[self.name]
+    def parameters(self) -> int:
+        """How many the net has."""
+        return parameter_count(net_of(self.recipe))
+
+    @property
+    def summary(self) -> Summary | None:
+        """The accuracies of the last five epochs, over seeds."""
+        return self.record.summary if self.record else None
 
     @property
     def result(self) -> str:
-        """The accuracy of the last five epochs over seeds, in one line."""
-        if self.record is None:
+        """The summary in one line."""
+        summary = self.summary
+        if summary is None:
             return "not measured"
-        summary = self.record.summary
-        spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
-        return f"{summary.mean:.3f}{spread} % ({summary.held} of {summary.count} seeds hold)"
+        return f"{accuracy(summary)} % ({summary.held} of {summary.count} seeds hold)"
 
 
 def all_rungs(folder: Path = records.FOLDER) -> list[Rung]:
-    """All rungs, from the ground up, with the records in `folder`."""
+    """All rungs of the ladder, from the ground up, with the records in `folder`."""
     return [rung(name, folder) for name in LADDER]
+
+
+def ablations(folder: Path = records.FOLDER) -> list[Rung]:
+    """The final recipe without each of its ingredients, with the records in `folder`."""
+    return [rung(name, folder) for name in ABLATION]
+
+
+def frontier(folder: Path = records.FOLDER) -> list[Rung]:
+    """What lies beyond the final recipe, with the records in `folder`."""
+    return [rung(name, folder) for name in FRONTIER]
 
 
 def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     """The rung called `name`; raises UsageError where there is none."""
-    if name not in LADDER:
-        raise UsageError(f"{name}: no such rung; there is {', '.join(LADDER)}")
+    if name not in CHANGES:
+        raise UsageError(f"{name}: no such rung; there is {', '.join(CHANGES)}")
     recipe = RECIPES[name]
+    base = dict(zip(LADDER, [None, *LADDER], strict=False)).get(name, "final")
     record = records.present(name, recipe, folder)
-    return Rung(name, recipe, LESSONS[name], record, parameter_count(net_of(recipe)))
+    return Rung(name, recipe, base, CHANGES[name], LESSONS.get(name), record)
 
 
 def net_of(recipe: Recipe) -> Sequential:
@@ -68,23 +93,36 @@ def net_of(recipe: Recipe) -> Sequential:
     return nets.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
 
 
+def layers_of(recipe: Recipe) -> list[Row]:
+    """The layers of the recipe's net that compute something, in order."""
+    bare = (Sequential, Flatten, LogSoftmax)
+    return [row for row in layer_rows(net_of(recipe)) if not isinstance(row.layer, bare)]
+
+
+def accuracy(summary: Summary) -> str:
+    """Mean and, of several seeds, standard deviation."""
+    spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
+    return f"{summary.mean:.3f}{spread}"
+
+
 def gain(before: Rung, after: Rung) -> Difference | None:
     """How much the second rung's mean is above the first's; None where that is not known."""
-    if before.record is None or after.record is None:
+    if before.summary is None or after.summary is None:
         return None
-    return difference(after.record.summary, before.record.summary)
+    return difference(after.summary, before.summary)
 
 
 def as_text(rungs: Iterable[Rung]) -> str:
     """A line a rung: step, name, parameters, result, what changed."""
     lines = [f"{'step':<6}{'rung':<15}{'parameters':>10}  {'result':<39}changed"]
     for item in rungs:
-        head = f"{item.lesson.step:<6}{item.name:<15}{item.parameters:>10,}"
+        step = item.lesson.step if item.lesson else ""
+        head = f"{step:<6}{item.name:<15}{item.parameters:>10,}"
         lines.append(f"{head}  {item.result:<39}{describe(item.changes)}")
     return "\n".join(lines)
 
 
-def describe(changes: dict[str, object]) -> str:
+def describe(changes: Mapping[str, object]) -> str:
     """Changes of a recipe as words: lr 0.03, momentum 0.9."""
     return ", ".join(f"{name} {value}" for name, value in changes.items())
 
@@ -92,11 +130,8 @@ def describe(changes: dict[str, object]) -> str:
 def diff(before: Rung, after: Rung) -> str:
     """What differs between two rungs: the recipe's fields, the layers side by side, the result."""
     lines = [f"{before.name} → {after.name}", "", "Recipe"]
-    changed = [
-        (field.name, getattr(before.recipe, field.name), getattr(after.recipe, field.name))
-        for field in fields(Recipe)
-    ]
-    lines += [f"  {name}: {old} → {new}" for name, old, new in changed if old != new]
+    old, new = asdict(before.recipe), asdict(after.recipe)
+    lines += [f"  {name}: {old[name]} → {new[name]}" for name in old if old[name] != new[name]]
     lines += ["", "Layers", *side_by_side(layer_lines(before), layer_lines(after)), ""]
     more = after.parameters - before.parameters
     lines.append(f"Parameters: {before.parameters:,} → {after.parameters:,} ({more:+,})")
@@ -123,10 +158,8 @@ def in_words(change: Difference) -> str:
 def layer_lines(item: Rung) -> list[str]:
     """A line a layer of the rung's net: what it is, the shape of its output, its parameters."""
     lines = []
-    for row in layer_rows(net_of(item.recipe)):
+    for row in layers_of(item.recipe):
         layer = row.layer
-        if isinstance(layer, (Sequential, Flatten, LogSoftmax)):
-            continue
         kind = type(layer).__name__
         if isinstance(layer, Conv2d):
             kind += f" {layer.kernel_size[0]}×{layer.kernel_size[1]}"

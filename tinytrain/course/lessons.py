@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lesson:
     """What is said about a rung: what changed, what it was to show, what it did show.
 
@@ -39,173 +39,177 @@ STEPS = {
 
 LESSONS = {
     "net1": Lesson(
-        1,
-        "Net1",
-        "Four linear layers, 784-128-64-16-10, with ReLU between them. SGD with momentum 0.9 at a "
-        "rate of 0.03, times 0.1 every six epochs; no augmentation. Optimizer and rate stay like "
-        "this until step 6.",
-        "A first net that trains, to have something to compare with.",
-        "It learns the training digits nearly by heart and stops there. Every pixel has "
-        "weights of its own, so what is learned about a stroke in one place says nothing "
-        "about the same stroke in another.",
+        step=1,
+        title="Net1",
+        change="Four linear layers, 784-128-64-16-10, with ReLU between them. SGD with momentum "
+        "0.9 at a rate of 0.03, times 0.1 every six epochs; no augmentation. Optimizer and rate "
+        "stay like this until step 6.",
+        target="A first net that trains, to have something to compare with.",
+        analysis="It learns the training digits nearly by heart and stops there. Every pixel has "
+        "weights of its own, so what is learned about a stroke in one place says nothing about "
+        "the same stroke in another.",
     ),
     "net2": Lesson(
-        1,
-        "Net2",
-        "3×3 convolutions with 32, 64 and 128 channels see the image first; three linear layers "
-        "decide.",
-        "Let the net know what a neighbourhood is, with no more parameters.",
-        "The largest step of the whole ladder, with fewer parameters: a kernel learns a "
+        step=1,
+        title="Net2",
+        change="3×3 convolutions with 32, 64 and 128 channels see the image first; three linear "
+        "layers decide.",
+        target="Let the net know what a neighbourhood is, with no more parameters.",
+        analysis="The largest step of the whole ladder, with fewer parameters: a kernel learns a "
         "stroke once, for every place. What is learned by heart becomes less, too: the gap "
         "shrinks to a fraction of Net1's.",
     ),
     "net3": Lesson(
-        1,
-        "Net3",
-        "One 1×1 convolution takes the place of the three linear layers.",
-        "Show that after the convolutions there is nothing left for linear layers to do.",
-        "With one parameter in eleven gone, the difference just stays within what seeds would "
-        "explain: the linear layers did little, if anything.",
+        step=1,
+        title="Net3",
+        change="One 1×1 convolution takes the place of the three linear layers.",
+        target="Show that after the convolutions there is nothing left for linear layers to do.",
+        analysis="With one parameter in eleven gone, the difference just stays within what seeds "
+        "would explain: the linear layers did little, if anything.",
     ),
     "net4": Lesson(
-        1,
-        "Net4",
-        "Narrower padded convolutions, squeezed by 1×1 convolutions before each pooling, and a "
-        "global average at the end. Width, padding and head change together: the curriculum "
+        step=1,
+        title="Net4",
+        change="Narrower padded convolutions, squeezed by 1×1 convolutions before each pooling, "
+        "and a global average at the end. Width, padding and head change together: the curriculum "
         "takes this step at once.",
-        "The skeleton of all later nets: see edges, squeeze, see shapes, squeeze, average.",
-        "Below Net3 by more than seeds would explain. It has a third of the parameters, yet "
-        "it does not even fit the training digits as well: narrow, deep and without batch "
+        target="The skeleton of all later nets: see edges, squeeze, see shapes, squeeze, average.",
+        analysis="Below Net3 by more than seeds would explain. It has a third of the parameters, "
+        "yet it does not even fit the training digits as well: narrow, deep and without batch "
         "norm it is slow to train at this rate. The skeleton pays off only from Net7 on.",
     ),
     "net5": Lesson(
-        1,
-        "Net5",
-        "The same skeleton with twice the parameters: 16-64, squeezed to 32, then 128, squeezed "
-        "to 64.",
-        "Find out whether the skeleton is limited by its width.",
-        "Twice the parameters bring nothing that three seeds could show: width is not what limits "
-        "this skeleton. Its seeds lie far apart, as those of all nets that are deep and have no "
-        "batch norm.",
+        step=1,
+        title="Net5",
+        change="The same skeleton with twice the parameters: 16-64, squeezed to 32, then 128, "
+        "squeezed to 64.",
+        target="Find out whether the skeleton is limited by its width.",
+        analysis="Twice the parameters bring nothing that three seeds could show: width is not "
+        "what limits this skeleton. Its seeds lie far apart, as those of all nets that are deep "
+        "and have no batch norm.",
     ),
     "net6": Lesson(
-        2,
-        "Net6",
-        "Below 8,000 parameters: no padding, at most 16 channels, six 3×3 convolutions. Again "
-        "several things change together.",
-        "Keep the skeleton and give up seven parameters of eight.",
-        "With an eighth of Net5's parameters no difference that these seeds can show. Its seeds, "
-        "too, lie far apart: without batch norm, luck decides.",
+        step=2,
+        title="Net6",
+        change="Below 8,000 parameters: no padding, at most 16 channels, six 3×3 convolutions. "
+        "Again several things change together.",
+        target="Keep the skeleton and give up seven parameters of eight.",
+        analysis="With an eighth of Net5's parameters no difference that these seeds can show. "
+        "Its seeds, too, lie far apart: without batch norm, luck decides.",
     ),
     "net7": Lesson(
-        3,
-        "Net7",
-        "Batch norm after every 3×3 convolution: 152 more parameters, so this net and the next "
-        "two are over the limit of 8,000.",
-        "Make the small net train as well as the large ones.",
-        "Every seed is above every seed of Net6, and they lie closer together; that the "
-        "interval is wide is Net6's doing, whose seeds differ most of all rungs. Batch norm "
-        "takes most of the luck out of the result. With that and nothing "
-        "else this net already touches the target, if not the limit of parameters.",
+        step=3,
+        title="Net7",
+        change="Batch norm after every 3×3 convolution: 152 more parameters, so this net and the "
+        "next two are over the limit of 8,000.",
+        target="Make the small net train as well as the large ones.",
+        analysis="Every seed is above every seed of Net6, and they lie closer together; that the "
+        "interval is wide is Net6's doing, whose seeds differ most of all rungs. Batch norm takes "
+        "most of the luck out of the result. With that and nothing else this net already touches "
+        "the target, if not the limit of parameters.",
     ),
     "net8": Lesson(
-        4,
-        "Net8",
-        "Dropout of whole channels with probability 0.1 after every ReLU.",
-        "Close the gap between training and test.",
-        "At 0.1 it costs accuracy: where a layer has eight to sixteen channels, none can be "
-        "spared, and Net7 had hardly a gap to close. The curriculum's 'not useful' holds up.",
+        step=4,
+        title="Net8",
+        change="Dropout of whole channels with probability 0.1 after every ReLU.",
+        target="Close the gap between training and test.",
+        analysis="At 0.1 it costs accuracy: where a layer has eight to sixteen channels, none can "
+        "be spared, and Net7 had hardly a gap to close. The curriculum's 'not useful' holds up.",
     ),
     "net8_1": Lesson(
-        4,
-        "Net8_1",
-        "The dropout probability is 0.01 instead of 0.1.",
-        "Find an amount of dropout that helps. The curriculum calls 0.1 not useful, 0.01 useful.",
-        "It gives back what 0.1 took away. That is all: against Net7, the same net without "
-        "dropout, the interval includes zero, so these seeds do not confirm the curriculum's "
-        "'useful'.",
+        step=4,
+        title="Net8_1",
+        change="The dropout probability is 0.01 instead of 0.1.",
+        target="Find an amount of dropout that helps. The curriculum calls 0.1 not useful, 0.01 "
+        "useful.",
+        analysis="It gives back what 0.1 took away. That is all: against Net7, the same net "
+        "without dropout, the interval includes zero, so these seeds do not confirm the "
+        "curriculum's 'useful'.",
         also=("net7",),
     ),
     "net9": Lesson(
-        5,
-        "Net9",
-        "One padded convolution with 31 channels takes the place of the last two with 16: back "
-        "below 8,000 parameters.",
-        "Put the parameters where digits, and no longer strokes, are recognised.",
-        "This does not hold up: Net9 is below Net8_1 by more than seeds would explain. Likely "
-        "what it gives up is depth. The two convolutions that it replaces let a place see 22 "
-        "pixels of the image before the average, in Net9 it sees 18, and more channels do not "
+        step=5,
+        title="Net9",
+        change="One padded convolution with 31 channels takes the place of the last two with 16: "
+        "back below 8,000 parameters.",
+        target="Put the parameters where digits, and no longer strokes, are recognised.",
+        analysis="This does not hold up: Net9 is below Net8_1 by more than seeds would explain. "
+        "Likely what it gives up is depth. The two convolutions that it replaces let a place see "
+        "22 pixels of the image before the average, in Net9 it sees 18, and more channels do not "
         "make up for that.",
     ),
     "net9-rotation": Lesson(
-        6,
-        "Net9 with augmentation",
-        "Every image is turned by a random angle within ±7°.",
-        "Make the training harder than the test, instead of making the net weaker by dropout.",
-        "No gain that seeds would not explain. Fifteen epochs, with a rate that falls early, "
-        "leave little room to learn from more varied digits.",
+        step=6,
+        title="Net9 with augmentation",
+        change="Every image is turned by a random angle within ±7°.",
+        target="Make the training harder than the test, instead of making the net weaker by "
+        "dropout.",
+        analysis="No gain that seeds would not explain. Fifteen epochs, with a rate that falls "
+        "early, leave little room to learn from more varied digits.",
     ),
     "net9_3": Lesson(
-        6,
-        "Net9_3",
-        "One more channel before the pooling, 11 instead of 10: 84 parameters.",
-        "Spend what is left below the limit. This is the final net.",
-        "One channel more makes no difference that these seeds can show.",
+        step=6,
+        title="Net9_3",
+        change="One more channel before the pooling, 11 instead of 10: 84 parameters.",
+        target="Spend what is left below the limit. This is the final net.",
+        analysis="One channel more makes no difference that these seeds can show.",
     ),
     "reference": Lesson(
-        7,
-        "Net9_3 with Adam",
-        "Adam at a rate of 0.01 takes the place of SGD; the rate still falls by 0.1 every six "
-        "epochs.",
-        "Reach 99.4 % within 15 epochs. Here the curriculum ends.",
-        "Adam brings what the last three changes did not. It is the first net below 8,000 "
-        "parameters near the target, which it touches now and then and does not hold; the larger "
-        "Net7 and Net8_1 are still above it.",
+        step=7,
+        title="Net9_3 with Adam",
+        change="Adam at a rate of 0.01 takes the place of SGD; the rate still falls by 0.1 every "
+        "six epochs.",
+        target="Reach 99.4 % within 15 epochs. Here the curriculum ends.",
+        analysis="Adam brings what the last three changes did not. It is the first net below "
+        "8,000 parameters near the target, which it touches now and then and does not hold; the "
+        "larger Net7 and Net8_1 are still above it.",
     ),
     "falling": Lesson(
-        8,
-        "A smooth rate",
-        "The rate rises to 0.03 over the first fifth of the run and falls to zero on a line.",
-        "Higher rates in the middle, and no noise left at the end.",
-        "By itself it gains no more than seeds would explain. The high rate makes the first "
-        "epochs worse; what it is worth shows together with the next rung.",
+        step=8,
+        title="A smooth rate",
+        change="The rate rises to 0.03 over the first fifth of the run and falls to zero on a "
+        "line.",
+        target="Higher rates in the middle, and no noise left at the end.",
+        analysis="By itself it gains no more than seeds would explain. The high rate makes the "
+        "first epochs worse; what it is worth shows together with the next rung.",
     ),
     "averaged": Lesson(
-        8,
-        "Averaged weights",
-        "What is tested is no longer the net of the last step but an average over the last "
+        step=8,
+        title="Averaged weights",
+        change="What is tested is no longer the net of the last step but an average over the last "
         "steps: after every batch it moves 0.4 % of the way to the present weights (more at "
-        "first), batch norm's statistics included, so it remembers half an epoch. Training "
-        "itself stays as it is.",
-        "Turn an accuracy that swings from epoch to epoch into one that holds.",
-        "It gains more than seeds would explain: the weights swing around a place that is better "
-        "than nearly all the places they pass. Below 8,000 parameters no seed held 99.4 % to the "
-        "end before; now nearly all do.",
+        "first), batch norm's statistics included, so it remembers half an epoch. Training itself "
+        "stays as it is.",
+        target="Turn an accuracy that swings from epoch to epoch into one that holds.",
+        analysis="It gains more than seeds would explain: the weights swing around a place that "
+        "is better than nearly all the places they pass. Below 8,000 parameters no seed held 99.4 "
+        "% to the end before; now nearly all do.",
         also=("reference",),
     ),
     "final": Lesson(
-        8,
-        "The final recipe",
-        "Small shifts, sizes and slants join the rotation, now within ±8°, and dropout goes: "
-        "several changes, chosen together on held-out training images.",
-        "Hold 99.4 % in every one of the last five epochs, on every seed.",
-        "Against the rung before, the change of augmentation and dropout makes no difference "
-        "that these seeds can show. Against the reference, all of step 8 together does. Most "
-        "seeds hold, and with more seeds come some that miss by a few hundredths of a point: "
-        "several that hold are not yet a recipe that holds.",
+        step=8,
+        title="The final recipe",
+        change="Small shifts, sizes and slants join the rotation, now within ±8°, and dropout "
+        "goes: several changes, chosen together on held-out training images.",
+        target="Hold 99.4 % in every one of the last five epochs, on every seed.",
+        analysis="Against the rung before, the change of augmentation and dropout makes no "
+        "difference that these seeds can show. Against the reference, all of step 8 together "
+        "does. Most seeds hold, and with more seeds come some that miss by a few hundredths of a "
+        "point: several that hold are not yet a recipe that holds.",
         also=("reference",),
     ),
     "late7500": Lesson(
-        9,
-        "Padded, and pooled twice",
-        "Every 3×3 convolution is padded, and a second pooling stands after the fourth: the first "
-        "four convolutions work on larger images than the final net's. 7,500 parameters, half as "
-        "many multiplications again. These widths are older than the rule to choose on held-out "
-        "images: they were found by single runs on the test images.",
-        "Parameters are what is limited, arithmetic is not: use each parameter at more places.",
-        "Not more accurate than the final net, as far as these seeds can show, but with 434 "
-        "parameters fewer. All of its seeds hold 99.4 %; five are too few to say that it holds "
-        "more surely than the final net.",
+        step=9,
+        title="Padded, and pooled twice",
+        change="Every 3×3 convolution is padded, and a second pooling stands after the fourth: "
+        "the first four convolutions work on larger images than the final net's. 7,500 "
+        "parameters, half as many multiplications again. These widths are older than the rule to "
+        "choose on held-out images: they were found by single runs on the test images.",
+        target="Parameters are what is limited, arithmetic is not: use each parameter at more "
+        "places.",
+        analysis="Not more accurate than the final net, as far as these seeds can show, but with "
+        "434 parameters fewer. All of its seeds hold 99.4 %; five are too few to say that it "
+        "holds more surely than the final net.",
     ),
 }
 

@@ -1,110 +1,111 @@
-"""The course as one HTML page, and its short form in the README: rendered, never typed.
+"""The course as one HTML page: rendered, never typed.
 
-Everything on it comes from the rungs, their records and the code itself.
+Everything on it comes from the rungs, their records and the code itself. Here are the values; how
+they stand on the page is in page.html and page.css. The template escapes all text, so that it
+arrives as it is, whatever characters it has; only pictures go in as markup.
 """
 
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinytrain import nets
 from tinytrain.course import figures, tables
-from tinytrain.course.ladder import Rung, gain, in_words, net_of
-from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS
-from tinytrain.course.markup import document, escape, listing, picture, table, wide
-from tinytrain.course.records import Record
-from tinytrain.course.variations import Variation
-from tinytrain.nn import Flatten, LogSoftmax, Sequential
-from tinytrain.nn.inspect import layer_rows, parameter_count
+from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
+from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS, Lesson
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.recipes import RECIPES
+from tinytrain.train.plots import as_svg
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
-def page(
+
+def as_html(
     rungs: Sequence[Rung],
-    ablations: Sequence[Variation],
-    frontier: Sequence[Variation],
+    ablations: Sequence[Rung],
+    frontier: Sequence[Rung],
     at_work: Sequence[tuple[str, Figure]],
 ) -> str:
     """The whole page. `at_work`: titles and pictures of the final net; empty without data."""
-    parts = [opening(rungs)]
-    before = None
-    for rung in rungs:
-        if before is None or before.lesson.step != rung.lesson.step:
-            parts.append(f"<h2>{rung.lesson.step}. {escape(STEPS[rung.lesson.step])}</h2>")
-        others = [other for other in rungs if other.name in rung.lesson.also]
-        parts.append(section(before, rung, others))
-        before = rung
-    parts += [ablation_section(ablations), frontier_section(frontier)]
-    # Shorter recipes have no last five epochs to compare with.
-    long = [*rungs, *(one for one in frontier if RECIPES[one.name].epochs >= LAST_EPOCHS)]
-    parts += [flattery(long), final_section(at_work)]
-    measured = [*rungs, *ablations, *frontier]
-    parts.append(colophon({one.name: one.record for one in measured if one.record}))
-    return document("tinytrain: the ladder to 99.4 %", parts)
+    by_name = {rung.name: rung for rung in rungs}
+    taught = [(rung, rung.lesson) for rung in rungs if rung.lesson]
+    steps = itertools.groupby(taught, key=lambda pair: pair[1].step)
+    return TEMPLATES.get_template("page.html").render(
+        target=f"{TARGET_ACCURACY:g}",
+        most_epochs=TARGET_EPOCHS,
+        limit=f"{TARGET_PARAMETERS:,}",
+        last=LAST_EPOCHS,
+        overview=[
+            picture("Accuracy rung by rung", figures.accuracy_by_rung(rungs)),
+            picture("Accuracy against parameters", figures.accuracy_by_parameters(rungs)),
+        ],
+        results=tables.result_cells(rungs),
+        steps=[
+            {
+                "number": step,
+                "title": STEPS[step],
+                "rungs": [section(*one, by_name) for one in some],
+            }
+            for step, some in steps
+        ],
+        ablation_lesson=ABLATION_LESSON,
+        ablations=tables.ablation_cells(ablations, by_name["final"]),
+        frontier_lesson=FRONTIER_LESSON,
+        frontier=tables.frontier_cells(frontier),
+        selection_bias=tables.selection_bias_cells([*rungs, *frontier]),
+        at_work=[picture(title, figure) for title, figure in at_work],
+        measured=[rung for rung in (*rungs, *ablations, *frontier) if rung.record],
+    )
 
 
-def opening(rungs: Sequence[Rung]) -> str:
-    """Title, what to expect, the ladder as pictures and as a table."""
-    return f"""<h1>The ladder: MNIST at {TARGET_ACCURACY:g} % with fewer than
-{TARGET_PARAMETERS:,} parameters</h1>
-<p>The task: {TARGET_ACCURACY:g} % test accuracy in every one of the last {LAST_EPOCHS} epochs, at
-most {TARGET_EPOCHS} epochs, fewer than {TARGET_PARAMETERS:,} parameters. Below, a net is changed
-step by step until it does that. Each change is a rung of the ladder, and says what changed, what
-was hoped for, what was measured, and whether it differs from the rung before by more than chance.
-The first seven steps follow a course in which such nets were built by hand and each was trained
-once (here: the curriculum); all are measured anew, over seeds. The rest is tinytrain's own.</p>
-{wide(picture("Accuracy rung by rung", figures.ladder(rungs)))}
-{wide(picture("Accuracy against parameters", figures.against_parameters(rungs)))}
-{wide(results_table(rungs))}
-<p>{EXPLANATION}</p>"""
+def picture(title: str, figure: Figure) -> dict[str, str]:
+    """A figure's title and its SVG; lines and text take the page's colour."""
+    svg = as_svg(figure)
+    names = r' id="(figure|axes|patch|matplotlib|xtick|ytick|text|line2d)[^"]*"'
+    bare = re.sub(rf"(?s)<metadata>.*?</metadata>|{names}", "", svg[svg.index("<svg") :])
+    return {"title": title, "svg": bare.replace("#000000", "currentColor")}
 
 
-EXPLANATION = f"""Accuracy: the mean over seeds of the test accuracy of the last {LAST_EPOCHS}
-epochs ± its standard deviation over seeds. Held: seeds with {TARGET_ACCURACY:g} % or more in
-every one of those epochs. Gap: training minus test accuracy in points; training accuracy is
-measured on the way, while the net changes, with augmentation and dropout where the rung has them,
-so it can lie below the test's. A difference between two rungs has a 95 % interval (Welch); of
-twenty such intervals one misses by chance, and all share one set of test images."""
-
-
-def results_table(rungs: Sequence[Rung]) -> str:
-    """The table of all rungs as HTML."""
-    head, *body = tables.result_cells(rungs)
-    linked = [[f"<a href='#{name}'>{name}</a>", *cells] for name, *cells in body]
-    return table([head, *linked])
-
-
-def section(before: Rung | None, rung: Rung, others: Sequence[Rung]) -> str:
-    """A rung: change, target, result, analysis, and its code, layers and curves.
-
-    `others` are the rungs that the analysis compares with, besides the one before.
-    """
-    lesson = rung.lesson
+def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str, object]:
+    """A rung: change, target, result, analysis, and its code, layers and curve."""
     facts = [("What changes", lesson.change), ("Target of this rung", lesson.target)]
     facts.append(("Result", result(rung)))
-    for other in [before, *others]:
-        change = gain(other, rung) if other else None
-        if change is not None:
-            mean = f"{other.record.summary.mean:.3f} %"
-            where = "the rung before, " if other is before else ""
-            facts.append((f"Against {where}{other.name} ({mean})", in_words(change)))
+    for other in (by_name[name] for name in (rung.base, *lesson.also) if name):
+        change = gain(other, rung)
+        if change and other.summary:
+            where = "the rung before, " if other.name == rung.base else ""
+            head = f"Against {where}{other.name} ({other.summary.mean:.3f} %)"
+            facts.append((head, in_words(change)))
     facts.append(("Analysis", lesson.analysis))
-    listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts)
-    drawn = picture(f"Accuracy of {rung.name}", figures.curves(rung.record)) if rung.record else ""
-    as_before = before is not None and before.recipe.net == rung.recipe.net
-    layers = f"Its layers: {rung.parameters:,} parameters{', as before' if as_before else ''}"
-    return f"""<section id='{rung.name}'><h3>{escape(lesson.title)}</h3><dl>{listed}</dl>{drawn}
-<details><summary>The change as code</summary>{listing(code(before, rung))}</details>
-<details><summary>{layers}</summary>{wide(layer_table(rung))}</details>
-</section>"""
+    record, before = rung.record, by_name.get(rung.base or "")
+    return {
+        "name": rung.name,
+        "title": lesson.title,
+        "facts": facts,
+        "curve": record and picture(f"Accuracy of {rung.name}", figures.accuracy_band(record)),
+        "code": code(before, rung),
+        "parameters": f"{rung.parameters:,}",
+        "same_net": before is not None and before.recipe.net == rung.recipe.net,
+        "layers": layer_cells(rung),
+    }
 
 
 def result(rung: Rung) -> str:
@@ -116,7 +117,7 @@ def result(rung: Rung) -> str:
     several = summary.count > 1
     seeds = f"{summary.count} seed{'s' * several}"
     return (
-        f"{tables.accuracy(summary)} % of the test digits, mean{' ± deviation' * several} "
+        f"{accuracy(summary)} % of the test digits, mean{' ± deviation' * several} "
         f"over {seeds} of the last {LAST_EPOCHS} epochs; {summary.held} of {seeds} held, that is, "
         f"had {TARGET_ACCURACY:g} % or more in every one of these; training minus test accuracy "
         f"{record.gap:+.2f} points; {record.seconds:.0f} s an epoch ({record.device}, "
@@ -148,70 +149,13 @@ def functions(net: str) -> list[Callable[..., object]]:
     return found
 
 
-def layer_table(rung: Rung) -> str:
+def layer_cells(rung: Rung) -> tables.Cells:
     """Layers with output shapes, receptive fields and parameters."""
-    net = net_of(rung.recipe)
-    seen = {field.name: field.field for field in receptive_field(net)}
-    cells: list[list[object]] = [["layer", "name", "output", "sees, pixels a side", "parameters"]]
-    for row in layer_rows(net):
-        if isinstance(row.layer, (Sequential, Flatten, LogSoftmax)):
-            continue
+    seen = {field.name: str(field.field) for field in receptive_field(net_of(rung.recipe))}
+    cells = [["layer", "name", "output", "sees, pixels a side", "parameters"]]
+    for row in layers_of(rung.recipe):
         shape = " × ".join(map(str, row.output_shape))
         own = parameter_count(row.layer)
         kind = type(row.layer).__name__
         cells.append([kind, row.name, shape, seen.get(row.name, ""), f"{own:,}" if own else ""])
-    return table(cells)
-
-
-def ablation_section(ablations: Sequence[Variation]) -> str:
-    """What each ingredient of the final recipe adds to the others."""
-    return f"""<h2>What each ingredient is worth</h2>
-<p>{escape(ABLATION_LESSON)}</p>
-{wide(table(tables.ablation_cells(ablations)))}"""
-
-
-def frontier_section(frontier: Sequence[Variation]) -> str:
-    """How far one gets with upright digits and more arithmetic, and with less of all else."""
-    return f"""<h2>Beyond the final recipe</h2>
-<p>{escape(FRONTIER_LESSON)}</p>
-{wide(table(tables.frontier_cells(frontier)))}"""
-
-
-def flattery(measured: Sequence[Rung | Variation]) -> str:
-    """How far other ways of reporting would have raised the same measurements."""
-    head = ["recipe", "reported here", "best epoch of each seed", "best seed", "best epoch of all"]
-    cells: list[list[object]] = [head]
-    for one in measured:
-        if one.record:
-            mean = one.record.summary.mean
-            others = [f"{value:.2f} ({value - mean:+.2f})" for value in one.record.flattered]
-            cells.append([one.name, f"{mean:.2f}", *others])
-    return f"""<h2>What choosing on the test set would have added</h2>
-<p>Recipes were compared on 5,000 or 10,000 training images held back; the test images are read by
-finished recipes only. (Not so the widths of late7500 and of the nets in a frame, which were
-found by runs on the test images.) To pick the epoch or the seed that does best on the test
-images is to choose on them, and what is then reported is too high. This is by how much, in percent
-and in points, for the same runs:</p>
-{wide(table(cells))}"""
-
-
-def final_section(at_work: Sequence[tuple[str, Figure]]) -> str:
-    """The final net at work on the test digits."""
-    drawn = [f"<h3>{escape(name)}</h3>{picture(name, figure)}" for name, figure in at_work]
-    if not drawn:
-        drawn = ["<p>Not drawn: MNIST was not at hand when this page was made.</p>"]
-    return "<h2>The final net at work</h2>" + "".join(drawn)
-
-
-def colophon(measured: Mapping[str, Record]) -> str:
-    """Where the figures come from; records by name."""
-    lines = [
-        f"{name}: {record.command} ({record.date}, torch {record.versions['torch']}, "
-        f"{record.device}, seeds {', '.join(map(str, record.seeds))})"
-        for name, record in measured.items()
-    ]
-    return (
-        "<h2>Where the figures come from</h2><p>Each recipe's record lies in "
-        "<code>tinytrain/course/records</code>; to repeat it:</p>"
-        f"{listing(chr(10).join(lines))}"
-    )
+    return cells

@@ -1,9 +1,10 @@
 """A figure is worth as much as the record behind it.
 
-A record is one JSON file: what was run (recipe, data, command), on what (device, threads,
-versions, date), and what came out, every epoch of every seed. All published figures are computed
-from the records that lie beside this file, one a recipe. A record also holds a fingerprint of the
-net, so that a change of the net or of the recipe makes it stale.
+A record says what was run (recipe, data, command), on what (device, threads, versions, date), and
+what came out, every epoch of every seed. It is a file of JSON Lines: all but the seeds in the
+first line, then a line a seed. All published figures are computed from the records that lie beside
+this file, one a recipe. A record also holds a fingerprint of the net, so that a change of the net
+or of the recipe makes it stale.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tinytrain import nets, streams
+from tinytrain.data import files
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
@@ -25,52 +28,14 @@ from tinytrain.train.spread import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent / "records"
-MEASURED = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")
-MEASURED += ("seconds",)
-
-
-def fingerprint(recipe: Recipe) -> str:
-    """Sixteen digits that change with any layer, kernel, stride, padding or shape of the net."""
-    described = [
-        (
-            row.name,
-            type(row.layer).__name__,
-            *(getattr(row.layer, name, None) for name in ("kernel_size", "stride", "padding")),
-            row.output_shape,
-            parameter_count(row.layer),
-        )
-        for row in layer_rows(nets.build(recipe.net, generator=streams.generator(0, "look")))
-    ]
-    return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
-
-
-def collect(folder: Path, seeds: Sequence[int], command: str) -> str:
-    """The runs in `folder`/seed-N as the JSON of a record; its date is that of the last epoch.
-
-    Raises DataError where a run cannot be read, UsageError where they are not of one kind.
-    """
-    kinds, measured, latest = [], {}, 0.0
-    for seed in seeds:
-        place = folder / f"seed-{seed}"
-        history = runs.read_history(place)
-        recipe = asdict(runs.read_settings(place).recipe)
-        kind = json.loads((place / "run.json").read_text()) | {"recipe": recipe}
-        kinds.append({name: kind[name] for name in kind if name not in ("seed", "command")})
-        if kinds[-1] != kinds[0]:
-            names = [name for name in kind if kinds[-1].get(name) != kinds[0].get(name)]
-            raise UsageError(f"{place}: other {', '.join(names)} than {folder}/seed-{seeds[0]}")
-        measured[seed] = {
-            name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
-        }
-        latest = max(latest, (place / "history.jsonl").stat().st_mtime)
-    head = {
-        "command": command,
-        "date": time.strftime("%Y-%m-%d", time.gmtime(latest)),
-        **kinds[0],
-        "fingerprint": fingerprint(Recipe(**kinds[0]["recipe"])),
-    }
-    lines = [f'  "{seed}": {json.dumps(columns)}' for seed, columns in measured.items()]
-    return json.dumps(head, indent=1)[:-2] + ',\n "seeds": {\n' + ",\n".join(lines) + "\n }\n}\n"
+MEASURED = (
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "raw_test_accuracy",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -81,10 +46,14 @@ class Record:
     date: str
     recipe: Recipe
     dataset: str
+    data_digest: str
+    mean: float
+    std: float
     holdout: int
     device: str
     threads: int
     versions: dict[str, str]
+    machine: str
     fingerprint: str
     seeds: dict[int, dict[str, list[float]]]
 
@@ -112,7 +81,7 @@ class Record:
         return statistics.median(value for seed in self.column("seconds") for value in seed)
 
     @property
-    def flattered(self) -> tuple[float, float, float]:
+    def chosen_on_test(self) -> tuple[float, float, float]:
         """What others would report: every seed's best epoch, the best seed, the best of all.
 
         The first is a mean over seeds, the second a mean over the last five epochs.
@@ -127,17 +96,80 @@ class Record:
         return self.recipe == recipe and self.fingerprint == fingerprint(recipe)
 
 
+def fingerprint(recipe: Recipe) -> str:
+    """Sixteen digits that change with any layer, kernel, stride, padding or shape of the net."""
+    described = [
+        (
+            row.name,
+            type(row.layer).__name__,
+            *(getattr(row.layer, name, None) for name in ("kernel_size", "stride", "padding")),
+            row.output_shape,
+            parameter_count(row.layer),
+        )
+        for row in layer_rows(nets.build(recipe.net, generator=streams.generator(0, "look")))
+    ]
+    return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
+
+
+def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
+    """The record of the runs in `folder`/seed-N; its date is that of the last epoch.
+
+    Raises DataError where a run cannot be read, UsageError where they are not of one kind.
+    """
+    kinds, measured, latest = [], {}, 0.0
+    for seed in seeds:
+        place = folder / f"seed-{seed}"
+        history = runs.read_history(place)
+        kinds.append(kind_of(place))
+        if different := [name for name in kinds[0] if kinds[-1][name] != kinds[0][name]]:
+            other = ", ".join(different)
+            raise UsageError(f"{place}: other {other} than {folder}/seed-{seeds[0]}")
+        measured[seed] = {
+            name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
+        }
+        latest = max(latest, (place / "history.jsonl").stat().st_mtime)
+    return Record(
+        command=command,
+        date=time.strftime("%Y-%m-%d", time.gmtime(latest)),
+        **kinds[0],
+        fingerprint=fingerprint(kinds[0]["recipe"]),
+        seeds=measured,
+    )
+
+
+def kind_of(place: Path) -> dict[str, Any]:
+    """What all runs of a record share: their settings but for the seed, versions and machine."""
+    settings = dict(vars(runs.read_settings(place)))
+    del settings["seed"]
+    content = json.loads((place / "run.json").read_text())
+    try:
+        return settings | {name: content[name] for name in ("versions", "machine")}
+    except KeyError as error:
+        raise DataError(f"{place / 'run.json'}: does not say {error}") from error
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write the record, whole or not at all. Raises UsageError."""
+    head = asdict(record)
+    seeds = head.pop("seeds")
+    lines = [head, *({"seed": seed} | columns for seed, columns in seeds.items())]
+    files.write_file(path, "".join(json.dumps(line) + "\n" for line in lines))
+
+
 def read_record(name: str, folder: Path = FOLDER) -> Record | None:
     """The record called `name`, or None where there is none; DataError where it is damaged."""
-    path = folder / f"{name}.json"
+    path = folder / f"{name}.jsonl"
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_text())
-        values = {field: content[field] for field in Record.__dataclass_fields__}
-        seeds = {int(seed): columns for seed, columns in values.pop("seeds").items()}
-        return Record(**values | {"seeds": seeds, "recipe": Recipe(**values["recipe"])})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        head, *lines = map(json.loads, path.read_text().splitlines())
+        recipe = Recipe(**head.pop("recipe"))
+        record = Record(recipe=recipe, seeds={line.pop("seed"): line for line in lines}, **head)
+        lengths = {len(record.seeds[seed][name]) for seed in record.seeds for name in MEASURED}
+        if lengths != {recipe.epochs}:
+            raise ValueError(f"expected seeds with {recipe.epochs} epochs")
+        return record
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a record of this version: {error}") from error
 
 

@@ -1,74 +1,60 @@
-"""Results as rows of words: the same figures for the page and for the README."""
+"""Tables of figures for the page and for the README: a row of headings, then a row each."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 
-from tinytrain.course.ladder import Rung, describe, net_of
+from tinytrain.course.ladder import Rung, accuracy, describe, gain
 from tinytrain.course.records import Record
-from tinytrain.course.variations import Variation
-from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import RECIPES
 from tinytrain.train.spread import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
+Cells = list[list[str]]
 
-def result_cells(rungs: Sequence[Rung]) -> list[list[str]]:
-    """The table of all rungs: a header, then a row a rung."""
+
+def result_cells(rungs: Sequence[Rung]) -> Cells:
+    """The table of all rungs."""
     cells = [["rung", "parameters", "accuracy, %", "held", "gap", "s an epoch"]]
     for rung in rungs:
         row = [rung.name, f"{rung.parameters:,}"]
-        if rung.record:
-            row += [accuracy(rung.record.summary), held(rung.record.summary)]
-            row += [f"{rung.record.gap:+.2f}", f"{rung.record.seconds:.0f}"]
+        if record := rung.record:
+            row += [accuracy(record.summary), held(record.summary)]
+            row += [f"{record.gap:+.2f}", f"{record.seconds:.0f}"]
         else:
             row += ["not measured", "", "", ""]
         cells.append(row)
     return cells
 
 
-def ablation_cells(ablations: Sequence[Variation]) -> list[list[str]]:
-    """The table of the final recipe without one ingredient: a header, then a row each."""
+def ablation_cells(ablations: Sequence[Rung], final: Rung) -> Cells:
+    """The table of the final recipe without one ingredient."""
     head = ["recipe", "final, but", "accuracy, %", "held", "against final, points"]
     cells = [[*head, "95 % interval"]]
-    for ablation in ablations:
-        row = [ablation.name, describe(ablation.change)]
-        if ablation.record:
-            row += [accuracy(ablation.record.summary), held(ablation.record.summary)]
-        else:
-            row += ["not measured", ""]
-        if effect := ablation.effect:
-            row += [f"{effect.value:+.3f}", f"{effect.low:+.3f} to {effect.high:+.3f}"]
-        else:
-            row += ["", ""]
-        cells.append(row)
+    for rung in ablations:
+        summary, change = rung.summary, gain(final, rung)
+        row = [rung.name, describe(rung.changes)]
+        row += [accuracy(summary), held(summary)] if summary else ["not measured", ""]
+        interval = f"{change.low:+.3f} to {change.high:+.3f}" if change else ""
+        cells.append([*row, f"{change.value:+.3f}" if change else "", interval])
     return cells
 
 
-def frontier_cells(frontier: Sequence[Variation]) -> list[list[str]]:
-    """The table of what lies beyond the final recipe: a header, then a row each."""
+def frontier_cells(frontier: Sequence[Rung]) -> Cells:
+    """The table of what lies beyond the final recipe."""
     head = ["recipe", "parameters", "epochs", "seeds", "last epoch, %"]
     cells = [[*head, f"last {LAST_EPOCHS} epochs, %", "held", "final, but"]]
-    for variation in frontier:
-        recipe = RECIPES[variation.name]
-        row = [variation.name, f"{parameter_count(net_of(recipe)):,}", str(recipe.epochs)]
-        if record := variation.record:
-            summary = record.summary
+    for rung in frontier:
+        row = [rung.name, f"{rung.parameters:,}", str(rung.recipe.epochs)]
+        if record := rung.record:
             last = summarise([seed[-1:] for seed in record.column("test_accuracy")])
+            long = rung.recipe.epochs >= LAST_EPOCHS
             row += [str(last.count), accuracy(last)]
-            long = recipe.epochs >= LAST_EPOCHS
-            row += [accuracy(summary), held(summary)] if long else ["", ""]
+            row += [accuracy(record.summary), held(record.summary)] if long else ["", ""]
         else:
             row += ["not measured", "", "", ""]
-        cells.append([*row, describe(variation.change)])
+        cells.append([*row, describe(rung.changes)])
     return cells
-
-
-def accuracy(summary: Summary) -> str:
-    """Mean and, of several seeds, standard deviation."""
-    spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
-    return f"{summary.mean:.3f}{spread}"
 
 
 def held(summary: Summary) -> str:
@@ -76,8 +62,8 @@ def held(summary: Summary) -> str:
     return f"{summary.held} of {summary.count}"
 
 
-def seed_cells(record: Record) -> list[list[str]]:
-    """The table of a record's seeds: a header, then a row a seed."""
+def seed_cells(record: Record) -> Cells:
+    """The table of a record's seeds."""
     cells = [["seed", f"last {LAST_EPOCHS} epochs, %", "mean", f"each ≥ {TARGET_ACCURACY:.2f}"]]
     for seed, columns in record.seeds.items():
         last = columns["test_accuracy"][-LAST_EPOCHS:]
@@ -88,8 +74,23 @@ def seed_cells(record: Record) -> list[list[str]]:
     return cells
 
 
-def markdown(cells: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, the first one the header, as a Markdown table."""
+def selection_bias_cells(rungs: Sequence[Rung]) -> Cells:
+    """How far to choose epoch or seed on the test images would have raised what is reported.
+
+    Recipes of fewer epochs have no last five to compare with, and no row.
+    """
+    head = ["recipe", "reported here", "best epoch of each seed", "best seed", "best epoch of all"]
+    cells = [head]
+    for rung in rungs:
+        if rung.record and rung.recipe.epochs >= LAST_EPOCHS:
+            mean = rung.record.summary.mean
+            chosen = [f"{value:.2f} ({value - mean:+.2f})" for value in rung.record.chosen_on_test]
+            cells.append([rung.name, f"{mean:.2f}", *chosen])
+    return cells
+
+
+def markdown(cells: Cells) -> str:
+    """The cells as a Markdown table."""
     head, *body = cells
     lines = [" | ".join(row) for row in (head, ["---"] * len(head), *body)]
     return "\n".join(f"| {line} |" for line in lines)
