@@ -24,7 +24,6 @@ from tinytrain.nets.curriculum import (
     net8,
     net9,
     net9_3,
-    net9_3_looks,
 )
 
 NETS: dict[str, Callable[..., nn.Sequential]] = {
@@ -40,7 +39,6 @@ NETS: dict[str, Callable[..., nn.Sequential]] = {
         net8,
         net9,
         net9_3,
-        net9_3_looks,
         late7500,
         framed7500,
         framed2791,

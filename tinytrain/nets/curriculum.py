@@ -9,7 +9,6 @@ norm (whose shift does what a bias would), ReLU, from Net8 on dropout of whole c
 from __future__ import annotations
 
 from tinytrain import nn
-from tinytrain.nets.beyond import with_looks
 from tinytrain.nets.bricks import (
     Generator,
     block,
@@ -134,8 +133,3 @@ def net9(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
 def net9_3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """The final net: Net9 with 11 channels in place of 10 before the pooling. 7,934 parameters."""
     return lean(11, [12, 14, 31], generator, dropout=dropout, last_padding=1)
-
-
-def net9_3_looks(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """The final net with five looks at every test image. 7,934 parameters, the same ones."""
-    return with_looks(net9_3(dropout, generator))
