@@ -15,10 +15,30 @@ LAYERS = {
     "norm": lambda: nn.BatchNorm2d(3),
     "relu": lambda: nn.ReLU(),
     "stage": lambda: nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.ReLU()),
+    "own convolution": lambda: Absolute(3, 3, 1),
+    "own norm": lambda: Centred(3),
+    "own stage": lambda: Backwards(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)),
 }
 
 
-def seen(net, channels):
+class Absolute(nn.Conv2d):
+    def forward(self, input):
+        return super().forward(input).abs()
+
+
+class Centred(nn.BatchNorm2d):
+    def forward(self, input):
+        return input - self.running_mean[:, None, None]
+
+
+class Backwards(nn.Sequential):
+    def forward(self, input):
+        for _, layer in reversed(list(self.named_children())):
+            input = layer(input)
+        return input
+
+
+def seen(net):
     """The net in float64 and in evaluation, its norms with statistics and weights of their own."""
     for index, module in enumerate(net.to(torch.float64).modules()):
         if isinstance(module, nn.BatchNorm2d):
@@ -35,14 +55,14 @@ def images(channels, size=6):
 
 @given(st.lists(st.sampled_from(sorted(LAYERS)), max_size=6))
 def test_random_stacks(names):
-    net = seen(nn.Sequential(*(LAYERS[name]() for name in names)), 3)
+    net = seen(nn.Sequential(*(LAYERS[name]() for name in names)))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     torch.testing.assert_close(fold(net)(images(3)), net(images(3)), rtol=1e-12, atol=1e-12)
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
 
 
 def test_the_final_net_has_no_norm_left():
-    net = seen(nets.net9_3(generator=generator(4, "weights")), 1)
+    net = seen(nets.net9_3(generator=generator(4, "weights")))
     folded = fold(net)
     assert not [layer for layer in folded.modules() if isinstance(layer, nn.BatchNorm2d)]
     torch.testing.assert_close(folded(images(1, 28)), net(images(1, 28)), rtol=1e-12, atol=1e-12)

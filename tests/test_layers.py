@@ -1,12 +1,13 @@
 """Every layer gives what `torch.nn`'s gives: initial weights, values, gradients and statistics.
 
 The names and arguments are the same, so one line builds both: `lambda nn: nn.Conv2d(3, 5, 3)` is
-called with `torch.nn` and with `tinytrain.nn`.
+called with `torch.nn` and with `tinytrain.nn`. What `fast` arranges is what `functional` defines.
 """
 
 from __future__ import annotations
 
-from functools import partial
+import copy
+from inspect import isfunction
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as oracle
 
 from tinytrain import nn
-from tinytrain.nn import functional
+from tinytrain.nn import fast, functional
 from tinytrain.streams import generator
 
 SEEDS = st.integers(0, 2**31)
@@ -38,18 +39,21 @@ def built(build, seed=0):
     return ours, theirs
 
 
-def agree(build, *inputs: torch.Tensor, training: bool = True) -> None:
-    """Values, gradients of input and parameters, and state are torch's, batch after batch."""
-    ours, theirs = built(build)
-    theirs = theirs.to(torch.float64).train(training)
-    ours = ours.to(torch.float64).train(training)
+def agree(build, *inputs: torch.Tensor) -> None:
+    """Values, gradients of input and parameters, and state are torch's: in training, batch after
+    batch, and then in evaluation."""
+    ours, theirs = (layer.to(torch.float64) for layer in built(build))
     ours.load_state_dict(theirs.state_dict())
-    for input in inputs:
-        torch.testing.assert_close(
-            values_and_gradients(ours, input, *ours.parameters()),
-            values_and_gradients(theirs, input, *theirs.parameters()),
-        )
-        torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+    for training in True, False:
+        for input in inputs:
+            torch.testing.assert_close(
+                *(
+                    values_and_gradients(layer.train(training), input, *layer.parameters())
+                    for layer in (ours, theirs)
+                )
+            )
+            torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+    assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
 
 
 def values_and_gradients(function, input, *parameters):
@@ -76,6 +80,55 @@ def windows(draw, pool: bool = False):
     return kernel, stride, padding, normal(draw(SMALL), draw(SMALL), height, width)
 
 
+@st.composite
+def convolutions(draw):
+    """Tensors and options for `conv2d`, half of them over images of one channel, or over none."""
+    *geometry, image = draw(windows())
+    image = image[draw(st.integers(0, 1)) :, : draw(st.sampled_from([1, 9]))]
+    outputs = draw(SMALL)
+    weight = normal(outputs, image.shape[1], *functional.pair(geometry[0]), seed=2)
+    bias = {"bias": normal(outputs, seed=3)} if draw(st.booleans()) else {}
+    return dict(input=image, weight=weight, **bias), dict(stride=geometry[1], padding=geometry[2])
+
+
+@st.composite
+def norms(draw):
+    """Tensors and options for `batch_norm`, running statistics among them."""
+    options = dict(training=draw(st.booleans()), momentum=draw(P), eps=draw(st.floats(1e-8, 1)))
+    shape = draw(st.integers(2, 8)), draw(SMALL), draw(SMALL), draw(st.integers(1, 8))
+    mean, var, weight, bias = (normal(shape[1], seed=seed) for seed in range(2, 6))
+    images = 3 * normal(*shape) + 1
+    tensors = dict(input=images, weight=weight, bias=bias)
+    return tensors, dict(running_mean=mean, running_var=var.square(), **options)
+
+
+PAIRS = {"batch_norm": norms(), "conv2d": convolutions()}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@given(st.data())
+def test_fast_is_what_functional_defines(global_generator_untouched, name, data):
+    tensors, options = data.draw(PAIRS[name])
+    layout = data.draw(st.sampled_from([torch.contiguous_format, torch.channels_last]))
+    found = []
+    for library in functional, fast:
+        own, others = copy.deepcopy(tensors), copy.deepcopy(options)
+        own["input"] = own["input"].contiguous(memory_format=layout)
+        with global_generator_untouched():
+            inputs = [tensor.requires_grad_() for tensor in own.values()]
+            output = getattr(library, name)(**own, **others)
+            uneven = normal(*output.shape, seed=1)
+            gradients = torch.autograd.grad(output, inputs, uneven)
+        found.append((output, gradients, others))
+        torch.testing.assert_close(own, tensors, rtol=0, atol=0)
+    torch.testing.assert_close(*found)
+
+
+def test_every_pair_is_compared():
+    own = {name for name, value in vars(fast).items() if isfunction(value)}
+    assert own & set(vars(functional)) - {"pair", "values_a_channel"} == set(PAIRS)
+
+
 @few
 @given(st.lists(SMALL, min_size=1, max_size=3), SMALL, SMALL, st.booleans())
 def test_linear(batch, inputs, outputs, bias):
@@ -87,12 +140,6 @@ def test_linear(batch, inputs, outputs, bias):
 def test_conv2d(window, outputs, bias):
     *geometry, image = window
     agree(lambda nn: nn.Conv2d(image.shape[1], outputs, *geometry, bias=bias), image)
-
-
-@given(windows(), SMALL, st.booleans())
-def test_conv2d_of_one_channel(window, outputs, bias):
-    *geometry, image = window
-    agree(lambda nn: nn.Conv2d(1, outputs, *geometry, bias=bias), image[:, :1], image[:0, :1])
 
 
 @given(windows(pool=True))
@@ -108,77 +155,41 @@ def test_avg_pool2d(window):
 
 
 @few
-@given(st.tuples(st.integers(2, 4), SMALL, SMALL, SMALL), P, st.floats(1e-8, 1), st.booleans())
-def test_batch_norm2d(shape, momentum, eps, training):
+@given(st.tuples(st.integers(2, 4), SMALL, SMALL, SMALL), P, st.floats(1e-8, 1))
+def test_batch_norm2d(shape, momentum, eps):
     batches = [3 * normal(*shape, seed=seed) + seed for seed in range(3)]
     batches[2] = batches[2].to(memory_format=torch.channels_last)
-    agree(lambda nn: nn.BatchNorm2d(shape[1], eps, momentum), *batches, training=training)
+    agree(lambda nn: nn.BatchNorm2d(shape[1], eps, momentum), *batches)
 
 
 @few
 @given(st.tuples(SMALL, SMALL, SMALL, SMALL), st.integers(0, 6))
-def test_replication_pad2d(shape, padding):
-    agree(lambda nn: nn.ReplicationPad2d(padding), normal(*shape))
-
-
-@few
-@given(st.tuples(st.integers(2, 4), SMALL, SMALL, SMALL), P, st.floats(1e-8, 1), st.booleans())
-def test_batch_norm_formula(shape, momentum, eps, training):
-    results = []
-    for library in functional, oracle:
-        mean, var, weight, bias = (normal(shape[1], seed=seed) for seed in range(2, 6))
-        parameters = weight.requires_grad_(), bias.requires_grad_()
-        norm = partial(
-            library.batch_norm,
-            running_mean=mean,
-            running_var=var.square_(),
-            weight=weight,
-            bias=bias,
-            training=training,
-            momentum=momentum,
-            eps=eps,
-        )
-        results.append((*values_and_gradients(norm, normal(*shape), *parameters), mean, var))
-    torch.testing.assert_close(*results)
-
-
-@few
-@given(st.tuples(SMALL, SMALL, SMALL), SEEDS)
-def test_batch_norm2d_evaluates_with_what_it_saw_in_training(shape, seed):
-    ours, theirs = built(lambda nn: nn.BatchNorm2d(shape[0]))
-    image = 3 * normal(4, *shape, seed=seed) + 1
-    for layer in ours.to(torch.float64), theirs.to(torch.float64):
-        layer(image)
-        layer.eval()
-    torch.testing.assert_close(ours(image), theirs(image))
-    assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
-
-
-@few
-@given(st.tuples(SMALL, SMALL, SMALL, SMALL), st.booleans())
-def test_layers_without_weights(shape, training):
+def test_layers_without_weights(shape, padding):
     image = normal(*shape)
-    agree(lambda nn: nn.ReLU(), image, training=training)
-    agree(lambda nn: nn.AdaptiveAvgPool2d(1), image, training=training)
-    agree(lambda nn: nn.Flatten(), image, training=training)
+    agree(lambda nn: nn.ReplicationPad2d(padding), image)
+    agree(lambda nn: nn.ReLU(), image)
+    agree(lambda nn: nn.AdaptiveAvgPool2d(1), image)
+    agree(lambda nn: nn.Flatten(), image)
     agree(lambda nn: nn.LogSoftmax(-1) if nn is torch.nn else nn.LogSoftmax(), image[0, 0])
 
 
 @few
 @given(SEEDS, SMALL, SMALL, st.integers(1, 3), st.booleans())
 def test_initial_weights(global_generator_untouched, seed, inputs, outputs, kernel, bias):
-    for name, *sizes in ("Conv2d", inputs, outputs, kernel), ("Linear", inputs, outputs):
-        ours, theirs = built(lambda nn: getattr(nn, name)(*sizes, bias=bias), seed)
+    for build in (
+        lambda nn, **generator: nn.Conv2d(inputs, outputs, kernel, bias=bias, **generator),
+        lambda nn, **generator: nn.Linear(inputs, outputs, bias=bias, **generator),
+    ):
+        ours, theirs = built(build, seed)
         torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
         with global_generator_untouched():
-            own = torch.Generator().manual_seed(seed)
-            drawn = getattr(nn, name)(*sizes, bias=bias, generator=own)
+            drawn = build(nn, generator=torch.Generator().manual_seed(seed))
         torch.testing.assert_close(drawn.state_dict(), dict(theirs.state_dict()))
 
 
 @few
-@given(SEEDS, P, SMALL, SMALL)
-def test_dropout2d_draws_as_torch_does(seed, p, count, channels):
+@given(SEEDS, P, st.integers(1, 8), st.integers(1, 8))
+def test_dropout2d_draws_as_torch_does(global_generator_untouched, seed, p, count, channels):
     image = normal(count, channels, 2, 3)
     (ours, theirs), found = built(lambda nn: nn.Dropout2d(p)), []
     for layer in ours, theirs:
@@ -186,32 +197,10 @@ def test_dropout2d_draws_as_torch_does(seed, p, count, channels):
             torch.manual_seed(seed)
             found.append(values_and_gradients(layer, image))
     torch.testing.assert_close(*found)
-
-
-@few
-@given(SEEDS, P, st.integers(1, 8), st.integers(1, 8))
-def test_dropout2d_drops_whole_maps_and_scales_the_others(
-    global_generator_untouched, seed, p, count, channels
-):
-    image = normal(count, channels, 2, 3)
     with global_generator_untouched():
-        first, again = (
-            nn.Dropout2d(p, generator=torch.Generator().manual_seed(seed))(image) for _ in range(2)
-        )
-    assert torch.equal(first, again)
-    dropped = (first == 0).all(3).all(2)[:, :, None, None]
-    torch.testing.assert_close(first, torch.where(dropped, 0, image / (1 - p)))
-    layer = nn.Dropout2d(p, generator=torch.Generator().manual_seed(seed)).eval()
-    assert torch.equal(layer(image), image)
-
-
-@few
-@given(SEEDS, P)
-def test_dropout2d_rate(seed, p):
-    maps = 4000
-    kept = functional.dropout2d(torch.ones(40, 100, 1, 1), p, True, generator(seed, "rate"))
-    deviations = (float((kept == 0).sum()) - p * maps) / (p * (1 - p) * maps) ** 0.5
-    assert abs(deviations) < 5
+        ours.set_generator(torch.Generator().manual_seed(seed))
+        torch.testing.assert_close(values_and_gradients(ours, image), found[1])
+        assert torch.equal(ours.eval()(image), image)
 
 
 @pytest.mark.parametrize("p", [0, 1])

@@ -138,6 +138,28 @@ def test_train_and_eval_reach_all_children():
     assert nn.Module.training  # it is each module's own, not everyone's
 
 
+def test_set_generator_reaches_all_that_draw_and_nothing_else(global_generator_untouched):
+    class Noise(nn.Module):
+        generator = None  # the class's, until it is given its own
+
+        def forward(self, input):
+            return input + torch.rand(input.shape, generator=self.generator)
+
+    net = nn.Sequential(dict(generator=nn.Sequential(nn.Dropout2d(), nn.Conv2d(1, 1, 1), Noise())))
+    found = []
+    for _ in range(2):
+        net.set_generator(generator(0, "batch"))
+        with global_generator_untouched():
+            found.append(net(images()))
+    assert torch.equal(*found)
+    drawing = net.generator
+    assert type(drawing) is nn.Sequential and Noise.generator is None
+    dropout, conv, noise = (module for _, module in drawing.named_children())
+    assert dropout.generator is noise.generator and not hasattr(conv, "generator")
+    net.set_generator(None)
+    assert dropout.generator is noise.generator is None
+
+
 def test_what_is_not_there_raises():
     net = nn.Sequential(nn.ReLU())
     for holder, name in (net, "trainning"), (net, "1"), (nn.Linear(2, 2), "wieght"):

@@ -1,6 +1,13 @@
-"""Layers and nets on raw torch functions, with the names and arguments of `torch.nn`."""
+"""Layers and nets on raw torch functions, with the names and arguments of `torch.nn`.
 
-from tinytrain.nn import functional
+A layer is a function (`functional` defines it, `fast` arranges it for speed) with the numbers that
+it has learned (`layers`); a `Module` finds the numbers and the layers below it (`module`). `flat`
+lays all weights of a net end to end, `fold` takes batch norm into the convolutions for evaluation.
+`inspect` and `receptive_field` say what a net computes, costs and sees, and leave it as it is.
+"""
+
+from tinytrain.nn import fast, functional
+from tinytrain.nn.inspect import parameter_count, summary
 from tinytrain.nn.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -14,7 +21,6 @@ from tinytrain.nn.layers import (
     ReLU,
     ReplicationPad2d,
 )
-from tinytrain.nn.looks import Looks, MeanOfLooks
 from tinytrain.nn.module import Module, Sequential
 
 __all__ = [
@@ -26,12 +32,13 @@ __all__ = [
     "Flatten",
     "Linear",
     "LogSoftmax",
-    "Looks",
     "MaxPool2d",
-    "MeanOfLooks",
     "Module",
     "ReLU",
     "ReplicationPad2d",
     "Sequential",
+    "fast",
     "functional",
+    "parameter_count",
+    "summary",
 ]

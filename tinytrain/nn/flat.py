@@ -24,7 +24,7 @@ def flatten_parameters(net: Module) -> Tensor:
     """
     parameters = list(net.parameters())
     vector = flatten([parameter.detach() for parameter in parameters]).requires_grad_()
-    pieces = vector.detach().split([parameter.numel() for parameter in parameters])
+    pieces = torch.split(vector.detach(), [parameter.numel() for parameter in parameters])
     views = iter(zip(parameters, pieces, strict=True))
     for _, module, attribute in list(net.named_tensors()):
         if attribute not in module.buffer_names:

@@ -20,20 +20,22 @@ from tinytrain.nn.module import Module, Sequential
 def fold(net: Module) -> Module:
     """A net that computes what `net` computes in evaluation, with fewer layers.
 
-    In every `Sequential`, a batch norm that follows a convolution is folded into a new one; all
-    other layers are shared with `net`, which does not change. Later changes of `net` may or may
-    not show in the result: fold again.
+    In every `Sequential`, a `BatchNorm2d` that follows a `Conv2d` is folded into a new one; all
+    other layers are shared with `net`, which does not change. Exactly these types: a subclass may
+    compute something else, so it stays as it is. Later changes of `net` may or may not show in the
+    result: fold again.
     """
-    if not isinstance(net, Sequential):
+    if type(net) is not Sequential:
         return net
     folded: dict[str, Module] = {}
-    previous = None
+    last = ""
     for name, child in net.named_children():
-        if isinstance(child, BatchNorm2d) and isinstance(folded.get(previous), Conv2d):
-            folded[previous] = joined(folded[previous], child)
+        before = folded.get(last)
+        if type(child) is BatchNorm2d and type(before) is Conv2d:
+            folded[last] = joined(before, child)
         else:
             folded[name] = fold(child)
-            previous = name
+            last = name
     return Sequential(folded)
 
 

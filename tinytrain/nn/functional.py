@@ -3,13 +3,17 @@
 A layer is a function plus the numbers it has learned. Here are the functions: nothing in this file
 has a state, and everything that a function depends on is one of its arguments. Convolution and
 pooling of maxima are torch's own stateless kernels; the rest is spelled out, and autograd finds
-the gradients. Images are (N, C, H, W) throughout.
+the gradients. Two of them have a faster way to the same numbers, in `fast`. Images are
+(N, C, H, W) throughout.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+# 3 means (3, 3): sizes are given for both axes, or as (vertical, horizontal).
+Size = int | tuple[int, int]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -19,56 +23,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0
 ) -> Tensor:
     """Slide `weight` (out, in, kH, kW) over `input` (N, in, H, W).
 
     Gives (N, out, H', W') with H' = floor((H + 2·padding − kH) / stride) + 1, likewise W'. As
-    everywhere in deep learning, it is a correlation: the kernel is not flipped. Over images of one
-    channel torch's kernel is slower than the product that the definition amounts to.
+    everywhere in deep learning, it is a correlation: the kernel is not flipped.
     """
-    if input.ndim == 4 and input.shape[1] == weight.shape[1] == 1:
-        return conv2d_as_product(input, weight, bias, stride, padding)
     return torch.conv2d(input, weight, bias, stride, padding)
-
-
-def conv2d_as_product(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
-) -> Tensor:
-    """`conv2d` as one product of matrices: all patches (N·H'·W', in·kH·kW) by the kernels.
-
-    A row of the patches is what the kernel sees at one place, so the product has the channels last
-    in memory. The patches take kH·kW times the memory of the images: little where the images have
-    one channel. Chellapilla et al., "High performance convolutional neural networks", 2006.
-    """
-    (stride_y, stride_x), (pad_y, pad_x) = pair(stride), pair(padding)
-    if pad_y or pad_x:
-        input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
-    outputs, _, kernel_height, kernel_width = weight.shape
-    bottom, right = (input.shape[2] - kernel_height + 1, input.shape[3] - kernel_width + 1)
-    if min(bottom, right) < 1 or min(pad_y, pad_x) < 0:
-        raise RuntimeError(f"conv2d: a kernel {tuple(weight.shape)} does not fit {input.shape}")
-    patches = torch.stack(
-        [
-            input[:, :, y : y + bottom : stride_y, x : x + right : stride_x].transpose(0, 1)
-            for y in range(kernel_height)
-            for x in range(kernel_width)
-        ],
-        dim=1,
-    )
-    count, height, width = patches.shape[2:]
-    output = patches.flatten(2).flatten(0, 1).T @ weight.reshape(outputs, -1).T
-    if bias is not None:
-        output = output + bias
-    return output.view(count, height, width, outputs).permute(0, 3, 1, 2)
 
 
 def batch_norm(
@@ -86,16 +48,11 @@ def batch_norm(
     In training the mean and variance are those of the batch, and the running ones move towards
     them, in place, by `momentum`; otherwise the running ones are used. The batch is divided by its
     biased variance (over n = N·H·W), while the running variance collects the unbiased one
-    (over n − 1), as torch does. The layer uses `normalise.batch_norm`, the same function arranged
-    for speed. Raises ValueError for other shapes, and where a channel has one value only.
-    Ioffe and Szegedy, "Batch normalization", 2015.
+    (over n − 1), as torch does. Raises ValueError for other shapes, and where a channel has one
+    value only. Ioffe and Szegedy, "Batch normalization", 2015.
     """
-    if input.ndim != 4 or input.shape[1] != len(weight):
-        raise ValueError(f"batch norm: expected (N, {len(weight)}, H, W), got {input.shape}")
+    count = values_a_channel(input, len(weight), training)
     if training:
-        count = input.numel() // input.shape[1]
-        if count < 2:
-            raise ValueError(f"batch norm: expected several values a channel, got {input.shape}")
         var, mean = torch.var_mean(input, (0, 2, 3), correction=0)
         with torch.no_grad():
             running_mean.lerp_(mean.to(running_mean.dtype), momentum)
@@ -106,6 +63,18 @@ def batch_norm(
     scale = weight * torch.rsqrt(var + eps)
     shift = bias - mean * scale
     return input * scale[:, None, None] + shift[:, None, None]
+
+
+def values_a_channel(input: Tensor, channels: int, training: bool) -> int:
+    """How many values batch norm finds in each channel; ValueError where they do not suit it."""
+    if input.ndim != 4 or input.shape[1] != channels:
+        raise ValueError(f"batch norm: expected (N, {channels}, H, W), got {tuple(input.shape)}")
+    count = input.numel() // channels
+    if training and count < 2:
+        raise ValueError(
+            f"batch norm: expected several values a channel, got {tuple(input.shape)}"
+        )
+    return count
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -152,20 +121,14 @@ def replication_pad2d(input: Tensor, padding: int) -> Tensor:
 
 
 def max_pool2d(
-    input: Tensor,
-    kernel_size: int | tuple[int, int],
-    stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0,
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0
 ) -> Tensor:
     """The maximum of every window; `stride` is the kernel's size unless it is given."""
     return torch.max_pool2d(input, kernel_size, kernel_size if stride is None else stride, padding)
 
 
 def avg_pool2d(
-    input: Tensor,
-    kernel_size: int | tuple[int, int],
-    stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0,
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0
 ) -> Tensor:
     """The mean of every window, zeros of the padding included, as torch does by default.
 
@@ -219,6 +182,9 @@ def correct(scores: Tensor, target: Tensor) -> Tensor:
     return (scores.argmax(1) == target).sum()
 
 
-def pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """3 means (3, 3): sizes are given for both axes, or as (vertical, horizontal)."""
-    return (value, value) if isinstance(value, int) else tuple(value)
+def pair(value: Size) -> tuple[int, int]:
+    """(vertical, horizontal) for a size of either kind."""
+    if isinstance(value, int):
+        return value, value
+    vertical, horizontal = value
+    return vertical, horizontal

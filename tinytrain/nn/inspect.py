@@ -1,85 +1,25 @@
 """Looking at a net without touching it: what each layer gives, and what it costs.
 
-Shapes follow from kernel, stride and padding alone, so nothing is run and nothing is drawn. Along
-each axis a window of `kernel` that moves by `stride` over `size` + 2 · `padding` places fits
-
-    (size + 2·padding − kernel) // stride + 1
-
-times. Dumoulin and Visin, "A guide to convolution arithmetic", 2016.
+What comes out of a layer is seen best by letting it run. A blank image goes through a copy of the
+net, and every module of the copy notes the shapes of what goes in and what comes out. So any
+module that defines `forward` can be looked at, also one that nobody here has heard of, and the net
+itself, its buffers and its random numbers stay as they are.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tinytrain.nn.layers import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Dropout2d,
-    Flatten,
-    Linear,
-    LogSoftmax,
-    MaxPool2d,
-    ReLU,
-    ReplicationPad2d,
-)
-from tinytrain.nn.looks import Looks, MeanOfLooks
-from tinytrain.nn.module import Module, Sequential
+import torch
+from torch import Tensor
+
+from tinytrain.nn.layers import Conv2d, Flatten, Linear, LogSoftmax
+from tinytrain.nn.module import Module
 
 Shape = tuple[int, ...]
-
-
-def output_shape(layer: Module, shape: Shape) -> Shape:
-    """The shape of the layer's output for an input of `shape`, both without the batch axis.
-
-    Raises ValueError where the layer cannot take that shape.
-    """
-    if isinstance(layer, Sequential):
-        for _, child in layer.named_children():
-            shape = output_shape(child, shape)
-        return shape
-    if isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d)):
-        channels, *sizes = expect(layer, shape, rank=3)
-        if isinstance(layer, Conv2d):
-            if channels != layer.in_channels:
-                raise ValueError(f"Conv2d: expected {layer.in_channels} channels, got {channels}")
-            channels = layer.out_channels
-        geometry = zip(sizes, layer.kernel_size, layer.stride, layer.padding, strict=True)
-        sizes = [(size + 2 * padding - k) // stride + 1 for size, k, stride, padding in geometry]
-        if min(sizes) < 1:
-            raise ValueError(
-                f"{type(layer).__name__}: the kernel is larger than its input {shape}"
-            )
-        return (channels, *sizes)
-    if isinstance(layer, ReplicationPad2d):
-        channels, *sizes = expect(layer, shape, rank=3)
-        return (channels, *(size + 2 * layer.padding for size in sizes))
-    if isinstance(layer, AdaptiveAvgPool2d):
-        return (expect(layer, shape, rank=3)[0], 1, 1)
-    if isinstance(layer, Linear):
-        if shape[-1] != layer.in_features:
-            raise ValueError(f"Linear: expected {layer.in_features} features, got {shape[-1]}")
-        return (*shape[:-1], layer.out_features)
-    if isinstance(layer, Flatten) and (layer.start_dim, layer.end_dim) == (1, -1):
-        return (math.prod(shape),)
-    if isinstance(layer, BatchNorm2d) and expect(layer, shape, rank=3)[0] != layer.num_features:
-        raise ValueError(f"BatchNorm2d: expected {layer.num_features} channels, got {shape[0]}")
-    if isinstance(layer, (BatchNorm2d, Dropout2d)):
-        return expect(layer, shape, rank=3)
-    if isinstance(layer, (ReLU, LogSoftmax, Looks, MeanOfLooks)):
-        return shape
-    raise ValueError(f"no shape rule for the layer {type(layer).__name__}")
-
-
-def expect(layer: Module, shape: Shape, rank: int) -> Shape:
-    """`shape`, if it has as many axes as `rank`; else ValueError."""
-    if len(shape) != rank:
-        raise ValueError(f"{type(layer).__name__}: expected {rank} axes, got shape {shape}")
-    return shape
 
 
 @dataclass(frozen=True)
@@ -93,17 +33,70 @@ class Row:
     output_shape: Shape
 
 
-def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> Iterator[Row]:
-    """Every module below the sequential `net` in order, a stage before the layers in it."""
-    yield from layer_rows_below(net, input_shape, "", 1)
+class DoesNotFit(ValueError):
+    """A layer cannot take what it is given; the message names layer, shape and reason."""
 
 
-def layer_rows_below(module: Module, shape: Shape, prefix: str, depth: int) -> Iterator[Row]:
-    for name, child in module.named_children():
-        after = output_shape(child, shape)
-        yield Row(f"{prefix}{name}", depth, child, shape, after)
-        yield from layer_rows_below(child, shape, f"{prefix}{name}.", depth + 1)
-        shape = after
+def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> list[Row]:
+    """Every module below `net` in order, a stage before the layers in it.
+
+    A module that the net runs twice has a row for each time, one that it does not run has none.
+    Raises ValueError where `input_shape`, without the batch axis, does not fit.
+    """
+    return [row for row in all_rows(net, input_shape) if row.depth]
+
+
+def output_shape(net: Module, input_shape: Shape = (1, 28, 28)) -> Shape:
+    """The shape of the output for one input of `input_shape`, both without the batch axis.
+
+    Raises ValueError where `input_shape` does not fit; it names the innermost layer.
+    """
+    return all_rows(net, input_shape)[0].output_shape
+
+
+def all_rows(net: Module, input_shape: Shape) -> list[Row]:
+    """`layer_rows`, after a row for the net itself, which has depth 0 and no name."""
+    twin = copy.deepcopy(net).eval()
+    shapes: dict[Module, list[tuple[Shape, Shape]]] = {}
+    for name, module in list(twin.named_modules()):
+        if module not in shapes:
+            shapes[module] = []
+            vars(module)["forward"] = noting(name, module, shapes[module])
+    tensors = [tensor for tensor in twin.state_dict().values() if tensor.is_floating_point()]
+    blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape))
+    elsewhere = [] if blank.device.type == "cpu" else [blank.device]
+    with torch.no_grad(), torch.random.fork_rng(elsewhere, device_type=blank.device.type):
+        twin(blank)
+    return [
+        Row(name, name.count(".") + bool(name), module, *between)
+        for (name, module), its_twin in zip(net.named_modules(), twin.modules(), strict=True)
+        for between in shapes.pop(its_twin, [])
+    ]
+
+
+def noting(
+    name: str, module: Module, shapes: list[tuple[Shape, Shape]]
+) -> Callable[[Tensor], Tensor]:
+    """The module's `forward`, which also notes the shapes of its input and output.
+
+    What it cannot take becomes a `DoesNotFit`.
+    """
+    forward = module.forward
+    where = f"{name} ({type(module).__name__})" if name else type(module).__name__
+
+    def noted(input: Tensor) -> Tensor:
+        shape = tuple(input.shape[1:])
+        try:
+            output = forward(input)
+        except DoesNotFit:
+            raise
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise DoesNotFit(f"{where}: does not take the shape {shape}: {reason}") from error
+        shapes.append((shape, tuple(output.shape[1:])))
+        return output
+
+    return noted
 
 
 def multiply_adds(row: Row) -> int:
@@ -120,6 +113,12 @@ def parameter_count(module: Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def own_parameters(module: Module) -> int:
+    """The numbers that the module holds itself, without those of the modules below it."""
+    below = (parameter_count(child) for _, child in module.named_children())
+    return parameter_count(module) - sum(below)
+
+
 def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     """The table of layers, output shapes and parameters, and the totals.
 
@@ -127,11 +126,8 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     of the layers with parameters. Flattening and log-softmax have no row.
     """
     mega = 4 / 2**20
-    table = [
-        row
-        for row in layer_rows(net, input_shape)
-        if not isinstance(row.layer, (Flatten, LogSoftmax))
-    ]
+    rows = layer_rows(net, input_shape)
+    table = [row for row in rows if not isinstance(row.layer, (Flatten, LogSoftmax))]
     rule = "=" * 90
     lines = [rule, f"{'Layer (type:depth-idx)':<41}{'Output Shape':<26}Param #", rule]
     indices: dict[int, int] = {}
@@ -140,12 +136,11 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
         branch = "├─" if row.depth == 1 else "|    " * (row.depth - 1) + "└─"
         label = f"{branch}{type(row.layer).__name__}: {row.depth}-{index}"
         shape = str([-1, *row.output_shape])
-        own = 0 if isinstance(row.layer, Sequential) else parameter_count(row.layer)
+        own = own_parameters(row.layer)
         lines.append(f"{label:<41}{shape:<26}{f'{own:,}' if own else '--'}")
     total = parameter_count(net)
     trainable = sum(p.numel() for p in net.parameters() if p.requires_grad)
-    leaves = [row for row in table if not isinstance(row.layer, Sequential)]
-    outputs = sum(math.prod(row.output_shape) for row in leaves if parameter_count(row.layer))
+    outputs = sum(math.prod(row.output_shape) for row in table if own_parameters(row.layer))
     input_size = math.prod(input_shape) * mega
     pass_size = 2 * outputs * mega
     parameter_size = total * mega
@@ -156,7 +151,7 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
             f"Total params: {total:,}",
             f"Trainable params: {trainable:,}",
             f"Non-trainable params: {total - trainable:,}",
-            f"Total mult-adds (M): {sum(map(multiply_adds, leaves)) / 1e6:.2f}",
+            f"Total mult-adds (M): {sum(map(multiply_adds, table)) / 1e6:.2f}",
             rule,
             f"Input size (MB): {input_size:.2f}",
             f"Forward/backward pass size (MB): {pass_size:.2f}",

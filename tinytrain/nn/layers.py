@@ -2,7 +2,8 @@
 
 Arguments, defaults, initial weights and meanings are those of the `torch.nn` layer of the same
 name. A layer that draws random numbers takes a `generator`: initial weights come from it, and
-dropout's masks; None means torch's own global one, as in torch.
+dropout's masks; None means torch's own global one, as in torch. What a layer computes is defined
+in `functional`; convolution and batch norm take the way through `fast` to it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tinytrain.nn import fast, functional
+from tinytrain.nn.functional import Size, pair
 from tinytrain.nn.module import Module
 
 
@@ -53,25 +55,25 @@ class Conv2d(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
         bias: bool = True,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = functional.pair(kernel_size)
-        self.stride = functional.pair(stride)
-        self.padding = functional.pair(padding)
+        self.kernel_size = pair(kernel_size)
+        self.stride = pair(stride)
+        self.padding = pair(padding)
         shape = (out_channels, in_channels, *self.kernel_size)
         fan_in = math.prod(shape[1:])
         self.weight = uniform(shape, fan_in, generator)
         self.bias = uniform((out_channels,), fan_in, generator) if bias else None
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.conv2d(input, self.weight, self.bias, self.stride, self.padding)
+        return fast.conv2d(input, self.weight, self.bias, self.stride, self.padding)
 
 
 class BatchNorm2d(Module):
@@ -96,15 +98,9 @@ class BatchNorm2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if self.training:
             self.num_batches_tracked += 1
+        running = self.running_mean, self.running_var
         return fast.batch_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training,
-            self.momentum,
-            self.eps,
+            input, *running, self.weight, self.bias, self.training, self.momentum, self.eps
         )
 
 
@@ -150,15 +146,10 @@ class ReplicationPad2d(Module):
 class Pool2d(Module):
     """What both poolings hold; `stride` is `kernel_size` unless it is given."""
 
-    def __init__(
-        self,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] | None = None,
-        padding: int | tuple[int, int] = 0,
-    ) -> None:
-        self.kernel_size = functional.pair(kernel_size)
-        self.stride = functional.pair(kernel_size if stride is None else stride)
-        self.padding = functional.pair(padding)
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
+        self.kernel_size = pair(kernel_size)
+        self.stride = pair(kernel_size if stride is None else stride)
+        self.padding = pair(padding)
 
 
 class MaxPool2d(Pool2d):
@@ -178,8 +169,8 @@ class AvgPool2d(Pool2d):
 class AdaptiveAvgPool2d(Module):
     """The mean of every channel: (N, C, H, W) to (N, C, 1, 1). `output_size` must be 1."""
 
-    def __init__(self, output_size: int | tuple[int, int]) -> None:
-        if functional.pair(output_size) != (1, 1):
+    def __init__(self, output_size: Size) -> None:
+        if pair(output_size) != (1, 1):
             raise ValueError(f"AdaptiveAvgPool2d: expected output size 1, got {output_size}")
         self.output_size = (1, 1)
 

@@ -12,6 +12,7 @@ like running averages, belong to the state but are not learned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,7 +80,17 @@ class Module:
         """Switch this module and all below it to evaluation."""
         return self.train(False)
 
-    def to(self, *args, **kwargs) -> Module:
+    def set_generator(self, generator: torch.Generator | None) -> None:
+        """Let this module and all below it that draw random numbers draw them from `generator`.
+
+        Those are the modules with an attribute `generator`, which holds a generator or None, for
+        torch's own. A loop that calls this before every batch says where the numbers come from.
+        """
+        for module in self.modules():
+            if isinstance(getattr(module, "generator", False), torch.Generator | None):
+                vars(module)["generator"] = generator
+
+    def to(self, *args: Any, **kwargs: Any) -> Module:
         """Move to a device or to a floating-point dtype, in place; arguments as of `Tensor.to`.
 
         Integer buffers keep their dtype. Move a net before an optimizer is given its parameters:
@@ -127,11 +138,9 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        if len(modules) == 1 and isinstance(modules[0], Mapping):
-            named = modules[0]
-        else:
-            named = {str(index): module for index, module in enumerate(modules)}
-        for name, module in named.items():
+        numbered = {str(index): module for index, module in enumerate(modules)}
+        only = modules[0] if len(modules) == 1 else None
+        for name, module in (only if isinstance(only, Mapping) else numbered).items():
             if not isinstance(module, Module):
                 raise TypeError(f"Sequential takes modules, got {type(module).__name__} ({name})")
             if hasattr(self, name) or "." in name:
