@@ -12,7 +12,7 @@ from tinytrain.nn.inspect import summary
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import build, loop, runs
 
-QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1, erase=0.3)
+QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)
 
 
 def history(training):

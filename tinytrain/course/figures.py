@@ -199,7 +199,7 @@ def gallery(images: Tensor, augmentation: Augmentation, seed: int = 1) -> Figure
     for number, image in enumerate(images.float()):
         draw = streams.generator(seed, "gallery", number)
         copies = image.expand(5, -1, -1, -1)
-        moved = augment.apply(copies, augmentation.draw(5, image.shape[-1], draw))
+        moved = augment.apply(copies, augmentation.draw(5, draw))
         pictures += [image[0], *moved[:, 0]]
         titles += ["as it is", *["augmented"] * 5]
     return grid(pictures, titles, columns=6, inch=1.0)

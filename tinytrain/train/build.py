@@ -63,9 +63,7 @@ def new_optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
 
 def new_augmentation(recipe: Recipe) -> Augmentation | None:
     """The recipe's augmentation, or None where it has none."""
-    augmentation = Augmentation(
-        recipe.rotation, recipe.shift, recipe.scale, recipe.shear, recipe.erase
-    )
+    augmentation = Augmentation(recipe.rotation, recipe.shift, recipe.scale, recipe.shear)
     return None if augmentation == Augmentation() else augmentation
 
 
