@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import socket
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
@@ -42,10 +42,8 @@ class Mirror:
                 pass
 
             def handle(self):
-                try:
+                with suppress(ConnectionError):  # who asked has gone away
                     super().handle()
-                except ConnectionError:  # who asked has gone away
-                    pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.block_on_close = False

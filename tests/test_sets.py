@@ -19,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain.data import idx, sets, sources
+from tinytrain.data.deskew import deskew
 from tinytrain.errors import DataError, UsageError
 
 TRAIN, TEST = 30, 7
-NAMES = [file.name for file in sources.FILES]
+NAMES = list(sources.SIZES)
 
 
 def digits(count, seed):
@@ -32,14 +33,14 @@ def digits(count, seed):
     return images, chance.integers(0, 10, count, np.uint8)
 
 
-ARRAYS = dict(zip(NAMES, [*digits(TRAIN, 0), *digits(TEST, 1)]))
+ARRAYS = dict(zip(NAMES, [*digits(TRAIN, 0), *digits(TEST, 1)], strict=True))
 
 
-def write(folder, suffix=".gz", **changed):
-    """The four files of a tiny set, some of them with other arrays."""
+def write(folder, suffix=".gz", changed=()):
+    """The four files of a tiny set, some of them, by number, with other arrays."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in ARRAYS.items():
-        idx.write(folder / f"{name}{suffix}", changed.get(name.replace("-", "_"), array))
+    for number, (name, array) in enumerate(ARRAYS.items()):
+        idx.write(folder / f"{name}{suffix}", dict(changed).get(number, array))
 
 
 def plain(name):
@@ -54,6 +55,15 @@ def sha256(content):
 FILES = tuple(sources.File(name, len(plain(name)), sha256(plain(name))) for name in NAMES)
 TINY = sources.Source("tiny", FILES)
 UNCHECKED = sources.Source("tiny", tuple(sources.File(name) for name in NAMES))
+
+
+def packed(root, names=NAMES, kind="tiny"):
+    """Where the .gz files are."""
+    return [root / kind / f"{name}.gz" for name in names]
+
+
+def digest(names):
+    return sha256("".join(sha256(plain(name)) for name in names).encode())
 
 
 def snapshot(root):
@@ -72,14 +82,26 @@ def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
         assert split.images.shape == (len(split), 1, 28, 28)
         assert (split.images[:, 0].numpy() == ARRAYS[images]).all()
         assert (split.labels.numpy() == ARRAYS[labels]).all()
-    assert data.digest == sha256("".join(sha256(plain(name)) for name in NAMES).encode())
+    assert data.digest == digest(NAMES)
     assert (data.name, data.holdout, len(data.train), len(data.test)) == ("tiny", 0, TRAIN, TEST)
+
+
+@pytest.mark.parametrize("holdout", [0, 5])
+def test_upright_where_they_are_loaded(tmp_path, holdout):
+    write(tmp_path / "synthetic")
+    before = sets.load("synthetic", tmp_path, holdout)
+    after = sets.load("synthetic", tmp_path, holdout, deskew=True)
+    for slanted, upright in (before.train, after.train), (before.test, after.test):
+        assert torch.equal(upright.images, deskew(slanted.images))
+        assert not torch.equal(upright.images, slanted.images)
+        assert torch.equal(upright.labels, slanted.labels)
+    assert vars(after) | {"train": 0, "test": 0} == vars(before) | {"train": 0, "test": 0}
 
 
 def test_the_plain_file_goes_first(tmp_path):
     write(tmp_path / "tiny", "")
-    for name in NAMES:
-        (tmp_path / "tiny" / f"{name}.gz").write_bytes(b"never looked at")
+    for path in packed(tmp_path):
+        path.write_bytes(b"never looked at")
     sets.load_source(TINY, tmp_path)
 
 
@@ -87,8 +109,8 @@ def test_the_plain_file_goes_first(tmp_path):
 def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     root = tmp_path_factory.mktemp("root")
     write(root / "tiny")
-    for name in NAMES[2:]:  # the test files: never opened
-        (root / "tiny" / f"{name}.gz").write_bytes(b"not to be opened")
+    for path in packed(root, NAMES[2:]):
+        path.write_bytes(b"the test files: never opened")
     torch.manual_seed(holdout)  # the split doesn't depend on torch's own generator
     data = sets.load_source(TINY, root, holdout)
     assert (len(data.test), len(data.train), data.holdout) == (holdout, TRAIN - holdout, holdout)
@@ -102,10 +124,9 @@ def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
 
 def test_holdout_needs_no_test_files(tmp_path):
     write(tmp_path / "tiny")
-    for name in NAMES[2:]:
-        (tmp_path / "tiny" / f"{name}.gz").unlink()
-    data = sets.load_source(TINY, tmp_path, 5)
-    assert data.digest == sha256("".join(sha256(plain(name)) for name in NAMES[:2]).encode())
+    for path in packed(tmp_path, NAMES[2:]):
+        path.unlink()
+    assert sets.load_source(TINY, tmp_path, 5).digest == digest(NAMES[:2])
     with pytest.raises(DataError, match=NAMES[2]):
         sets.load_source(TINY, tmp_path)
 
@@ -117,7 +138,7 @@ def test_holdout_outside_the_set(tmp_path, holdout):
         sets.load_source(TINY, tmp_path, holdout)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -130,9 +151,9 @@ def test_holdout_outside_the_set(tmp_path, holdout):
         lambda content: gzip.compress(gzip.decompress(content)[:-1] + b"\xff"),
     ],
 )
-def test_damaged_file_is_named(tmp_path, number, damage):
+def test_damaged_file_is_named(tmp_path, name, damage):
     write(tmp_path / "tiny")
-    path = tmp_path / "tiny" / f"{NAMES[number]}.gz"
+    [path] = packed(tmp_path, [name])
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=f"^{path}: expected .* found.*; delete the file") as error:
         sets.load_source(TINY, tmp_path)
@@ -150,26 +171,20 @@ def test_size_is_checked_before_unpacking(tmp_path):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"train_labels_idx1_ubyte": np.zeros(TRAIN - 1, np.uint8)},
-        {"train_labels_idx1_ubyte": np.full(TRAIN, 10, np.uint8)},
-        {"train_labels_idx1_ubyte": np.zeros((TRAIN, 1), np.uint8)},
-        {"train_labels_idx1_ubyte": np.zeros(TRAIN, np.int32)},
-        {
-            "train_images_idx3_ubyte": ARRAYS[NAMES[0]][:, :, 1:],
-            "t10k_images_idx3_ubyte": ARRAYS[NAMES[2]][:, :, 1:],
-        },
-        {"train_images_idx3_ubyte": np.zeros((TRAIN, 784), np.uint8)},
-        {"train_images_idx3_ubyte": np.zeros((TRAIN, 28, 28), np.float32)},
-        {"train_images_idx3_ubyte": np.zeros((TRAIN, 28, 28), np.uint8)},  # all alike
-        {"t10k_images_idx3_ubyte": np.zeros((TEST, 20, 20), np.uint8)},
-        {
-            "t10k_images_idx3_ubyte": np.zeros((0, 28, 28), np.uint8),
-            "t10k_labels_idx1_ubyte": np.zeros(0, np.uint8),
-        },
+        {1: np.zeros(TRAIN - 1, np.uint8)},
+        {1: np.full(TRAIN, 10, np.uint8)},
+        {1: np.zeros((TRAIN, 1), np.uint8)},
+        {1: np.zeros(TRAIN, np.int32)},
+        {0: ARRAYS[NAMES[0]][:, :, 1:], 2: ARRAYS[NAMES[2]][:, :, 1:]},
+        {0: np.zeros((TRAIN, 784), np.uint8)},
+        {0: np.zeros((TRAIN, 28, 28), np.float32)},
+        {0: np.zeros((TRAIN, 28, 28), np.uint8)},  # all alike
+        {2: np.zeros((TEST, 20, 20), np.uint8)},
+        {2: np.zeros((0, 28, 28), np.uint8), 3: np.zeros(0, np.uint8)},
     ],
 )
 def test_files_that_do_not_belong_together(tmp_path, changed):
-    write(tmp_path / "tiny", **changed)
+    write(tmp_path / "tiny", changed=changed)
     with pytest.raises(DataError, match=f"{tmp_path}.*expected .* found "):
         sets.load_source(UNCHECKED, tmp_path)
 
@@ -186,7 +201,7 @@ def test_mean_and_std_belong_to_the_set(tmp_path):
     write(tmp_path / "tiny")
     computed = sets.load_source(TINY, tmp_path)
     held = sets.load_source(TINY, tmp_path, holdout=10)
-    named = sets.load_source(replace(TINY, mean=0.1, std=0.2), tmp_path)
+    named = sets.load_source(replace(TINY, mean_and_std=(0.1, 0.2)), tmp_path)
     pixels = ARRAYS[NAMES[0]] / 255
     assert (computed.mean, computed.std) == pytest.approx((pixels.mean(), pixels.std()))
     assert (held.mean, held.std) == (computed.mean, computed.std)
@@ -217,8 +232,11 @@ def published(tmp_path, monkeypatch):
 
 def by_md5(folder):
     """The tiny set's files, verified as Fashion-MNIST's and KMNIST's are."""
-    md5 = [hashlib.md5((folder / f"{name}.gz").read_bytes()).hexdigest() for name in NAMES]
-    return tuple(sources.File(name, md5=digest) for name, digest in zip(NAMES, md5))
+    paths = {name: folder / f"{name}.gz" for name in NAMES}
+    return tuple(
+        sources.File(name, md5=hashlib.md5(path.read_bytes()).hexdigest())
+        for name, path in paths.items()
+    )
 
 
 @pytest.mark.parametrize("by", ["sha256", "md5"])
@@ -226,12 +244,10 @@ def test_missing_files_are_downloaded(tmp_path, published, by):
     folder, url = published
     source = sources.Source("tiny", by_md5(folder) if by == "md5" else FILES, (url,))
     sets.load_source(source, tmp_path, holdout=3)
-    names = sorted(path.name for path in (tmp_path / "tiny").iterdir())
-    assert names == sorted(f"{name}.gz" for name in NAMES[:2])
+    assert {*(tmp_path / "tiny").iterdir()} == {*packed(tmp_path, NAMES[:2])}
     sets.load_source(source, tmp_path)
-    for name in NAMES:
-        content = (tmp_path / "tiny" / f"{name}.gz").read_bytes()
-        assert content == (folder / f"{name}.gz").read_bytes()
+    for path in packed(tmp_path):
+        assert path.read_bytes() == (folder / path.name).read_bytes()
     sets.load_source(replace(source, mirrors=()), tmp_path)
 
 
@@ -258,7 +274,7 @@ def test_a_wrong_download_is_refused(tmp_path, published, wrong):
 
 
 def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
-    source = replace(UNCHECKED, write=write)
+    source = replace(UNCHECKED, write_files=write)
     assert len(sets.load_source(source, tmp_path / "root").test) == TEST
     before = snapshot(tmp_path)
     sets.load_source(source, tmp_path / "root")
@@ -296,7 +312,7 @@ def test_registry_is_whole():
     for source in sources.SOURCES.values():
         assert [file.name for file in source.files] == NAMES
         assert all(mirror.endswith("/") for mirror in source.mirrors)
-        assert bool(source.mirrors) != bool(source.write)
+        assert bool(source.mirrors) != bool(source.write_files)
         for file in source.files:
             assert bool(file.sha256 or file.md5) == bool(source.mirrors)
             assert len(file.sha256 or file.md5 or "") in (0, 32, 64)
