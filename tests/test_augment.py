@@ -14,7 +14,7 @@ from tinytrain.streams import generator
 
 # The tolerance is a share of the range of a pixel, 255.
 PRECISIONS = [(torch.float32, 1e-5), (torch.float64, 1e-12)]
-precisions = pytest.mark.parametrize("dtype, share", PRECISIONS, ids=["float32", "float64"])
+precisions = pytest.mark.parametrize("dtype, share", PRECISIONS)
 SIZES, COUNTS, SEEDS = st.integers(2, 28), st.integers(1, 4), st.integers(0, 2**31)
 few = settings(max_examples=40)
 LIVELY = Augmentation(rotation=60, shift=5, scale=0.4, shear=0.5)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -57,9 +58,16 @@ TINY = sources.Source("tiny", FILES)
 UNCHECKED = sources.Source("tiny", tuple(sources.File(name) for name in NAMES))
 
 
-def packed(root, names=NAMES, kind="tiny"):
-    """Where the .gz files are."""
-    return [root / kind / f"{name}.gz" for name in names]
+@pytest.fixture
+def root(tmp_path):
+    """A folder with a whole tiny set in it."""
+    write(tmp_path / "tiny")
+    return tmp_path
+
+
+def packed(root, names=NAMES):
+    """Where the tiny set's .gz files are."""
+    return [root / "tiny" / f"{name}.gz" for name in names]
 
 
 def digest(names):
@@ -70,6 +78,12 @@ def snapshot(root):
     return {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]}
 
 
+def refused(match, root, source=TINY, holdout=0, error=DataError):
+    with pytest.raises(error, match=match) as raised:
+        sets.load_source(source, root, holdout)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
     write(tmp_path / "tiny", suffix)
@@ -77,7 +91,7 @@ def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
     (tmp_path / "tiny").chmod(0o555)
     data = sets.load_source(TINY, tmp_path)
     assert snapshot(tmp_path) == before
-    for split, (images, labels) in ((data.train, NAMES[:2]), (data.test, NAMES[2:])):
+    for split, (images, labels) in (data.train, NAMES[:2]), (data.test, NAMES[2:]):
         assert split.images.dtype == torch.uint8 and split.labels.dtype == torch.int64
         assert split.images.shape == (len(split), 1, 28, 28)
         assert (split.images[:, 0].numpy() == ARRAYS[images]).all()
@@ -91,6 +105,7 @@ def test_upright_where_they_are_loaded(tmp_path, holdout):
     write(tmp_path / "synthetic")
     before = sets.load("synthetic", tmp_path, holdout)
     after = sets.load("synthetic", tmp_path, holdout, deskew=True)
+    assert (before.name, len(before.train)) == ("synthetic", TRAIN - holdout)
     for slanted, upright in (before.train, after.train), (before.test, after.test):
         assert torch.equal(upright.images, deskew(slanted.images))
         assert not torch.equal(upright.images, slanted.images)
@@ -122,20 +137,17 @@ def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
 
 
-def test_holdout_needs_no_test_files(tmp_path):
-    write(tmp_path / "tiny")
-    for path in packed(tmp_path, NAMES[2:]):
+def test_holdout_needs_no_test_files(root):
+    for path in packed(root, NAMES[2:]):
         path.unlink()
-    assert sets.load_source(TINY, tmp_path, 5).digest == digest(NAMES[:2])
-    with pytest.raises(DataError, match=NAMES[2]):
-        sets.load_source(TINY, tmp_path)
+    assert sets.load_source(TINY, root, 5).digest == digest(NAMES[:2])
+    refused(NAMES[2], root)
 
 
 @pytest.mark.parametrize("holdout", [-1, TRAIN, TRAIN + 1])
-def test_holdout_outside_the_set(tmp_path, holdout):
-    write(tmp_path / "tiny")
-    with pytest.raises(UsageError, match=f"expected 0 to {TRAIN - 1} .* found {holdout}"):
-        sets.load_source(TINY, tmp_path, holdout)
+def test_holdout_outside_the_set(root, holdout):
+    found = f"expected 0 to {TRAIN - 1} .* found {holdout}"
+    refused(found, root, holdout=holdout, error=UsageError)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -151,21 +163,17 @@ def test_holdout_outside_the_set(tmp_path, holdout):
         lambda content: gzip.compress(gzip.decompress(content)[:-1] + b"\xff"),
     ],
 )
-def test_damaged_file_is_named(tmp_path, name, damage):
-    write(tmp_path / "tiny")
-    [path] = packed(tmp_path, [name])
+def test_damaged_file_is_named(root, name, damage):
+    [path] = packed(root, [name])
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=f"^{path}: expected .* found.*; delete the file") as error:
-        sets.load_source(TINY, tmp_path)
-    assert "\n" not in str(error.value)
+    refused(f"^{path}: expected .* found.*; delete the file", root)
 
 
-def test_size_is_checked_before_unpacking(tmp_path):
-    write(tmp_path / "tiny")
+def test_size_is_checked_before_unpacking(root):
     size = FILES[0].size - 1
     files = (replace(FILES[0], size=size), *FILES[1:])
-    with pytest.raises(DataError, match=f"expected {size} bytes, found a header for {size + 1}"):
-        sets.load_source(replace(TINY, files=files), tmp_path)
+    found = f"expected {size} bytes, found a header for {size + 1}"
+    refused(found, root, replace(TINY, files=files))
 
 
 @pytest.mark.parametrize(
@@ -185,8 +193,7 @@ def test_size_is_checked_before_unpacking(tmp_path):
 )
 def test_files_that_do_not_belong_together(tmp_path, changed):
     write(tmp_path / "tiny", changed=changed)
-    with pytest.raises(DataError, match=f"{tmp_path}.*expected .* found "):
-        sets.load_source(UNCHECKED, tmp_path)
+    refused(f"{tmp_path}.*expected .* found ", tmp_path, UNCHECKED)
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32))
@@ -197,11 +204,10 @@ def test_mean_and_std_are_exact(count, side, seed):
     assert found == pytest.approx((pixels.mean(), pixels.std()), rel=1e-13, abs=1e-13)
 
 
-def test_mean_and_std_belong_to_the_set(tmp_path):
-    write(tmp_path / "tiny")
-    computed = sets.load_source(TINY, tmp_path)
-    held = sets.load_source(TINY, tmp_path, holdout=10)
-    named = sets.load_source(replace(TINY, mean_and_std=(0.1, 0.2)), tmp_path)
+def test_mean_and_std_belong_to_the_set(root):
+    computed = sets.load_source(TINY, root)
+    held = sets.load_source(TINY, root, holdout=10)
+    named = sets.load_source(replace(TINY, mean_and_std=(0.1, 0.2)), root)
     pixels = ARRAYS[NAMES[0]] / 255
     assert (computed.mean, computed.std) == pytest.approx((pixels.mean(), pixels.std()))
     assert (held.mean, held.std) == (computed.mean, computed.std)
@@ -214,15 +220,8 @@ def published(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     folder = tmp_path / "published"
     write(folder)
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=folder)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield folder, f"http://127.0.0.1:{server.server_port}/"
@@ -232,11 +231,8 @@ def published(tmp_path, monkeypatch):
 
 def by_md5(folder):
     """The tiny set's files, verified as Fashion-MNIST's and KMNIST's are."""
-    paths = {name: folder / f"{name}.gz" for name in NAMES}
-    return tuple(
-        sources.File(name, md5=hashlib.md5(path.read_bytes()).hexdigest())
-        for name, path in paths.items()
-    )
+    contents = ((name, (folder / f"{name}.gz").read_bytes()) for name in NAMES)
+    return tuple(sources.File(name, md5=hashlib.md5(data).hexdigest()) for name, data in contents)
 
 
 @pytest.mark.parametrize("by", ["sha256", "md5"])
@@ -256,10 +252,9 @@ def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, publishe
     files = by_md5(folder)
     for name in NAMES:
         (folder / f"{name}.gz").write_bytes(gzip.compress(plain(name), 1))
-    sets.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
+    sets.load_source(replace(TINY, mirrors=(url,)), tmp_path)
     for source in (sources.Source("tiny", files), sources.Source("other", files, (url,))):
-        with pytest.raises(DataError, match="expected a file of md5 .* found "):
-            sets.load_source(source, tmp_path)
+        refused("expected a file of md5 .* found ", tmp_path, source)
     assert not list((tmp_path / "other").iterdir())
 
 
@@ -268,8 +263,8 @@ def test_a_wrong_download_is_refused(tmp_path, published, wrong):
     folder, url = published
     path = folder / f"{NAMES[0]}.gz"
     path.write_bytes(wrong(path.read_bytes()))
-    with pytest.raises(DataError, match=f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"):
-        sets.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
+    found = f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"
+    refused(found, tmp_path, replace(TINY, mirrors=(url,)))
     assert not list((tmp_path / "tiny").iterdir())
 
 
@@ -279,15 +274,19 @@ def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
     before = snapshot(tmp_path)
     sets.load_source(source, tmp_path / "root")
     assert snapshot(tmp_path) == before
+    packed(tmp_path / "root")[2].unlink()
+    refused(f"root/tiny: {NAMES[2]} missing; delete the rest", tmp_path / "root", source)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UsageError, match="file/tiny.*--data-dir.*TINYTRAIN_DATA"):
-        sets.load_source(source, tmp_path / "file")
-
-
-def test_synthetic_of_any_size(tmp_path):
-    write(tmp_path / "synthetic", "")
-    data = sets.load("synthetic", tmp_path)
-    assert (data.name, len(data.train), len(data.test)) == ("synthetic", TRAIN, TEST)
+    advice = "cannot be written.* with --data-dir or TINYTRAIN_DATA"
+    source = replace(UNCHECKED, write_files=write)
+    refused(f"file/tiny: {advice}", tmp_path / "file", source, error=UsageError)
+    source = replace(
+        UNCHECKED, write_files=lambda folder: idx.write(folder / "no" / "file", np.int32())
+    )
+    refused(f"tiny/no: {advice}", tmp_path, source, error=UsageError)
 
 
 def test_unknown_name(tmp_path):
@@ -295,16 +294,17 @@ def test_unknown_name(tmp_path):
         sets.load("cifar", tmp_path)
 
 
-def test_data_root(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_data_root(monkeypatch):
     for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
         monkeypatch.delenv(variable, raising=False)
-    assert sets.data_root() == tmp_path / ".cache" / "tinytrain"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert sets.data_root() == Path("/cache/tinytrain")
-    monkeypatch.setenv("TINYTRAIN_DATA", "/data")
-    assert sets.data_root() == Path("/data")
-    assert sets.data_root("~/mine") == tmp_path / "mine"
+    for variable, value, expected in [
+        ("HOME", "/me", "/me/.cache/tinytrain"),
+        ("XDG_CACHE_HOME", "/cache", "/cache/tinytrain"),
+        ("TINYTRAIN_DATA", "/data", "/data"),
+    ]:
+        monkeypatch.setenv(variable, value)
+        assert sets.data_root() == Path(expected)
+    assert sets.data_root("~/mine") == Path("/me/mine")
 
 
 def test_registry_is_whole():
