@@ -77,7 +77,7 @@ class OneByOne(Dataset):
     def __getitem__(self, index):
         image = self.data.train.images[index].float()[None]
         draw = streams.generator(1, "augment", index)
-        image = augment.apply(image, AUGMENTATION.draw(1, image.shape[-1], draw))
+        image = augment.apply(image, AUGMENTATION.draw(1, draw))
         image = (image - 255 * self.data.mean) / (255 * self.data.std)
         return image[0], self.data.train.labels[index]
 
@@ -105,7 +105,7 @@ def steps(data, batch_size):
 def augmented(data, images, epoch, index):
     """A batch of pixels, augmented and normalised as tinytrain does it."""
     draw = streams.generator(1, "augment", epoch, index)
-    images = augment.apply(images, AUGMENTATION.draw(len(images), images.shape[-1], draw))
+    images = augment.apply(images, AUGMENTATION.draw(len(images), draw))
     return batches.normalise(images, data.mean, data.std)
 
 

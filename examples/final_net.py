@@ -55,7 +55,7 @@ def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
         for index, rows in enumerate(tqdm(steps, desc=f"Epoch {epoch}", disable=None)):
             images, target = dataset.train.images[rows].float(), dataset.train.labels[rows]
             draw = streams.generator(seed, "augment", epoch, index)
-            transform = augmentation.draw(len(rows), images.shape[-1], draw)
+            transform = augmentation.draw(len(rows), draw)
             images = data.augment.apply(images, transform)
             images = data.batches.normalise(images, dataset.mean, dataset.std)
 

@@ -46,6 +46,6 @@ def device(request):
 def tiny():
     """100 training and 40 test images, every class in both."""
     labels = torch.arange(140) % 10
-    images = synthetic.draw(labels, streams.generator(0, "tiny"))
+    images = synthetic.digits(labels, streams.generator(0, "tiny"))
     train, test = Split(images[:100], labels[:100]), Split(images[100:], labels[100:])
     return Dataset("synthetic", train, test, 0.13, 0.31, "tiny", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 import torch
 from hypothesis import given
@@ -31,7 +33,7 @@ def test_shuffled_deals_out_every_row_once(global_generator_untouched, count, ba
 @given(COUNTS, SIZES)
 def test_in_order_sees_every_row_once(count, batch_size):
     seen = [list(range(count))[rows] for rows in batches.in_order(count, batch_size)]
-    assert sum(seen, []) == list(range(count))
+    assert [*chain(*seen)] == list(range(count))
     assert {len(rows) for rows in seen[:-1]} <= {batch_size}
     assert 0 < len(seen[-1]) <= batch_size
 
@@ -40,9 +42,8 @@ def test_in_order_sees_every_row_once(count, batch_size):
 def test_images_keep_their_labels(count, batch_size, seed):
     labels = torch.arange(count)
     images = labels[:, None, None, None].expand(count, 1, 2, 2)
-    for rows in batches.shuffled(count, batch_size, generator(seed, "shuffle")):
-        assert (images[rows] == labels[rows, None, None, None]).all()
-    for rows in batches.in_order(count, batch_size):
+    dealt = batches.shuffled(count, batch_size, generator(seed, "shuffle"))
+    for rows in (*dealt, *batches.in_order(count, batch_size)):
         assert (images[rows] == labels[rows, None, None, None]).all()
 
 
@@ -68,8 +69,7 @@ def test_normalise(count, mean, std, seed):
     pixels = 255 * torch.rand(shape, dtype=torch.float64, generator=drawn)
     normalised = batches.normalise(pixels, mean, std)
     torch.testing.assert_close(normalised, (pixels / 255 - mean) / std)
-    own = batches.normalise(
-        pixels, float(pixels.mean()) / 255, float(pixels.std(correction=0)) / 255
-    )
+    std, mean = (float(value) / 255 for value in torch.std_mean(pixels, correction=0))
+    own = batches.normalise(pixels, mean, std)
     assert float(own.mean()) == pytest.approx(0, abs=1e-9)
     assert float(own.std(correction=0)) == pytest.approx(1)

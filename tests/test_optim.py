@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from tinytrain import nn, optim
 from tinytrain.nn.flat import flatten, flatten_parameters
@@ -18,9 +19,9 @@ SHAPES = [(3, 2), (4,), (), (1, 2, 2)]
 STEPS = 24
 SEEDS = st.integers(0, 2**31)
 few = settings(max_examples=30)
-rates = st.floats(1e-4, 0.5)
-decays = st.just(0.0) | st.floats(0.001, 0.5)
-shares = st.floats(0.05, 0.95)
+DECAYS = st.just(0.0) | st.floats(0.001, 0.5)
+SHARES = st.floats(0.05, 0.95)
+both_kinds = pytest.mark.parametrize("name", ["SGD", "Adam"])
 
 
 def normal(*shape: int, seed: int, place: int = 0) -> torch.Tensor:
@@ -32,12 +33,11 @@ def parameters(seed):
     return [tensor.requires_grad_() for tensor in tensors]
 
 
-def reloaded(optimizer, build, params):
-    """A new optimizer for `params` that goes on where `optimizer` is, by way of a file."""
+def reloaded(old, new):
+    """`new`, which goes on where `old` is, by way of a file."""
     file = io.BytesIO()
-    torch.save(optimizer.state_dict(), file)
+    torch.save(old.state_dict(), file)
     file.seek(0)
-    new = build(params)
     new.load_state_dict(torch.load(file, weights_only=True))
     return new
 
@@ -45,8 +45,8 @@ def reloaded(optimizer, build, params):
 def same_path(ours, theirs, seed, save_at=STEPS // 2) -> None:
     """Both builders' optimizers, from the same weights with the same gradients, stay together.
 
-    The first parameter never has a gradient and the second has none at every third step; in the
-    middle ours is saved and another one takes its place. The rate changes on the way.
+    The first parameter never has a gradient and the second has none at every third step; before
+    step `save_at` ours is saved and another one takes its place. The rate changes on the way.
     """
     found, expected = parameters(seed), parameters(seed)
     ours_now, theirs_now = ours(found), theirs(expected)
@@ -56,69 +56,52 @@ def same_path(ours, theirs, seed, save_at=STEPS // 2) -> None:
                 noise = normal(*param.shape, seed=seed + step + 1, place=place)
                 param.grad = param.detach() + noise if place > 1 or step % 3 else None
         if step == save_at:
-            ours_now = reloaded(ours_now, ours, found)
+            ours_now = reloaded(ours_now, ours(found))
         theirs_now.param_groups[0]["lr"] *= 0.9
         ours_now.lr = theirs_now.param_groups[0]["lr"]
-        before = [None if param.grad is None else param.grad.clone() for param in found]
+        before = [param.grad.clone() for param in found[2:]]
         ours_now.step()
         theirs_now.step()
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
-        torch.testing.assert_close([param.grad for param in found[2:]], before[2:])
+        torch.testing.assert_close([param.grad for param in found[2:]], before)
 
 
+def chosen(**values):
+    """Arguments of an optimizer, each drawn from its own strategy."""
+    return st.fixed_dictionaries({"lr": st.floats(1e-4, 0.5), "weight_decay": DECAYS} | values)
+
+
+PLAIN = chosen(momentum=st.just(0.0) | SHARES, dampening=st.floats(0, 1))
+NESTEROV = chosen(momentum=SHARES, nesterov=st.just(True))
+ADAM = chosen(betas=st.tuples(SHARES, SHARES), eps=st.floats(1e-10, 1e-2))
+ADAMW = partial(optim.Adam, decoupled_weight_decay=True)
+SGDS = [(optim.SGD, torch.optim.SGD, strategy) for strategy in (PLAIN, NESTEROV)]
+ADAMS = [(optim.Adam, torch.optim.Adam, ADAM), (ADAMW, torch.optim.AdamW, ADAM)]
+
+
+@pytest.mark.parametrize("ours, theirs, strategy", SGDS + ADAMS)
 @few
-@given(rates, st.just(0.0) | shares, st.floats(0, 1), decays, SEEDS, st.integers(0, STEPS))
-def test_sgd(lr, momentum, dampening, weight_decay, seed, save_at):
-    chosen = dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
-    same_path(
-        lambda params: optim.SGD(params, **chosen),
-        lambda params: torch.optim.SGD(params, **chosen),
-        seed,
-        save_at,
-    )
+@given(st.data(), SEEDS, st.integers(0, STEPS))
+def test_step_by_step(ours, theirs, strategy, data, seed, save_at):
+    values = data.draw(strategy)
+    same_path(partial(ours, **values), partial(theirs, **values), seed, save_at)
 
 
-@few
-@given(rates, shares, decays, SEEDS)
-def test_sgd_with_nesterov(lr, momentum, weight_decay, seed):
-    chosen = dict(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True)
-    same_path(
-        lambda params: optim.SGD(params, **chosen),
-        lambda params: torch.optim.SGD(params, **chosen),
-        seed,
-    )
-
-
-@few
-@given(rates, shares, shares, st.floats(1e-10, 1e-2), decays, st.booleans(), SEEDS)
-def test_adam(lr, beta1, beta2, eps, weight_decay, decoupled, seed):
-    chosen = dict(lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay)
-    oracle = torch.optim.AdamW if decoupled else torch.optim.Adam
-    same_path(
-        lambda params: optim.Adam(params, decoupled_weight_decay=decoupled, **chosen),
-        lambda params: oracle(params, **chosen),
-        seed,
-    )
-
-
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@both_kinds
 def test_defaults(name):
     same_path(getattr(optim, name), getattr(torch.optim, name), seed=0)
 
 
+@pytest.mark.parametrize("kind", [partial(optim.SGD, momentum=0.9), optim.Adam])
 @few
-@given(SEEDS, st.booleans(), decays)
-def test_one_vector_of_weights_does_as_many_tensors(seed, adam, weight_decay):
-    kind = optim.Adam if adam else optim.SGD
-    chosen = dict(lr=0.01, weight_decay=weight_decay) | ({} if adam else {"momentum": 0.9})
-    drawn = generator(seed, "weights")
+@given(SEEDS, DECAYS)
+def test_one_vector_of_weights_does_as_many_tensors(kind, seed, weight_decay):
     nets = [nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).to(torch.float64) for _ in range(2)]
-    with torch.no_grad():
-        for parameter in nets[0].parameters():
-            parameter.normal_(generator=drawn)
-    nets[1].load_state_dict(nets[0].state_dict())
     vector, tensors = flatten_parameters(nets[0]), list(nets[1].parameters())
-    optimizers = kind([vector], **chosen), kind(tensors, **chosen)
+    with torch.no_grad():
+        vector.copy_(normal(*vector.shape, seed=seed))
+    nets[1].load_state_dict(nets[0].state_dict())
+    optimizers = [kind(held, 0.01, weight_decay=weight_decay) for held in ([vector], tensors)]
     for step in range(20):
         losses = [net(normal(5, 3, seed=seed, place=step)).square().mean() for net in nets]
         vector.grad = flatten(torch.autograd.grad(losses[0], list(nets[0].parameters())))
@@ -129,7 +112,7 @@ def test_one_vector_of_weights_does_as_many_tensors(seed, adam, weight_decay):
         torch.testing.assert_close(vector, flatten(tensors), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@both_kinds
 def test_zero_grad(name):
     for library in optim, torch.optim:
         params = parameters(0)
@@ -141,28 +124,24 @@ def test_zero_grad(name):
         assert params[1].grad is None
 
 
-@pytest.mark.parametrize(
-    "name, bad",
-    [
-        ("SGD", {"lr": -0.1}),
-        ("SGD", {"momentum": -0.1}),
-        ("SGD", {"weight_decay": -0.1}),
-        ("SGD", {"nesterov": True}),
-        ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
-        ("Adam", {"lr": -0.1}),
-        ("Adam", {"eps": -1e-8}),
-        ("Adam", {"weight_decay": -0.1}),
-        ("Adam", {"betas": (1.0, 0.9)}),
-        ("Adam", {"betas": (0.9, -0.1)}),
-    ],
-)
+BAD = [
+    *(("SGD", {name: -0.1}) for name in ("lr", "momentum", "weight_decay")),
+    *(("Adam", {name: -0.1}) for name in ("lr", "eps", "weight_decay")),
+    ("SGD", {"nesterov": True}),
+    ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
+    ("Adam", {"betas": (1.0, 0.9)}),
+    ("Adam", {"betas": (0.9, -0.1)}),
+]
+
+
+@pytest.mark.parametrize("name, bad", BAD)
 def test_values_out_of_range(name, bad):
     for library in optim, torch.optim:
         with pytest.raises(ValueError):
             getattr(library, name)(parameters(0), **bad)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@both_kinds
 def test_nothing_to_optimize(name):
     for library in optim, torch.optim:
         with pytest.raises(ValueError, match="empty"):
@@ -171,24 +150,24 @@ def test_nothing_to_optimize(name):
             getattr(library, name)(parameters(0)[0])  # the vector itself instead of [vector]
 
 
-def rates_of_torch(schedule, steps):
+def rates_of_torch(schedule, steps, **values):
     """The factors that a scheduler of torch gives at steps 0 … `steps`."""
     optimizer = torch.optim.SGD(parameters(0), lr=1.0)
-    scheduler = schedule(optimizer)
-    factors = [scheduler.get_last_lr()[0]]
+    scheduler = getattr(torch.optim.lr_scheduler, schedule)(optimizer, **values)
+    factors = scheduler.get_last_lr()
     for _ in range(steps):
         optimizer.step()
         scheduler.step()
-        factors.append(scheduler.get_last_lr()[0])
+        factors += scheduler.get_last_lr()
     return factors
 
 
 @few
 @given(st.integers(1, 10), st.floats(0.05, 1), st.floats(0, 0.99))
 def test_step_lr(step_size, gamma, fraction):
-    oracle = partial(torch.optim.lr_scheduler.StepLR, step_size=step_size, gamma=gamma)
+    expected = rates_of_torch("StepLR", 15, step_size=step_size, gamma=gamma)
     schedule = optim.StepLR(step_size, gamma)
-    for epoch, factor in enumerate(rates_of_torch(oracle, 15)):
+    for epoch, factor in enumerate(expected):
         assert schedule(epoch) == pytest.approx(factor)
         assert schedule(epoch + fraction) == schedule(epoch)
 
@@ -198,19 +177,12 @@ def test_step_lr(step_size, gamma, fraction):
 def test_warmup_linear(up, down, total):
     """Torch's one-cycle policy with straight lines, in steps of a fraction of an epoch."""
     steps = up + down
-    oracle = partial(
-        torch.optim.lr_scheduler.OneCycleLR,
-        max_lr=1.0,
-        total_steps=steps + 1,
-        pct_start=(up + 1) / (steps + 1),
-        anneal_strategy="linear",
-        cycle_momentum=False,
-        div_factor=1e12,
-        final_div_factor=1e12,
-    )
+    lengths = {"total_steps": steps + 1, "pct_start": (up + 1) / (steps + 1)}
+    lines = {"anneal_strategy": "linear", "div_factor": 1e12, "final_div_factor": 1e12}
+    oracle = {"max_lr": 1.0, "cycle_momentum": False} | lengths | lines
     schedule = optim.WarmupLinear(total, up / steps)
     found = [schedule(total * step / steps) for step in range(steps + 1)]
-    assert found == pytest.approx(rates_of_torch(oracle, steps), abs=1e-9)
+    assert found == pytest.approx(rates_of_torch("OneCycleLR", steps, **oracle), abs=1e-9)
 
 
 @given(st.floats(0.1, 100), st.floats(0, 1), st.floats(-1, 2))
@@ -225,6 +197,13 @@ def normed(library):
     return library.Sequential(library.Conv2d(1, 2, 3), library.BatchNorm2d(2)).to(torch.float64)
 
 
+def move(source, seed, step, *averages):
+    """New statistics for the source, and what its averages make of them."""
+    source(normal(2, 1, 4, 4, seed=seed, place=step))
+    for average in averages:
+        average.update()
+
+
 @few
 @given(st.floats(0.3, 0.9), SEEDS)
 def test_exponential_average(decay, seed):
@@ -232,15 +211,12 @@ def test_exponential_average(decay, seed):
     source, twin = normed(nn), normed(torch.nn)
     average = optim.ExponentialAverage(source, decay)
     for step in range(100):
-        source(normal(2, 1, 4, 4, seed=seed, place=step))
-        average.update()
+        move(source, seed, step, average)
     twin.load_state_dict(average.net.state_dict())
-    oracle = torch.optim.swa_utils.AveragedModel(
-        twin, avg_fn=torch.optim.swa_utils.get_ema_avg_fn(decay), use_buffers=True
-    )
+    oracle = AveragedModel(twin, avg_fn=get_ema_avg_fn(decay), use_buffers=True)
     oracle.n_averaged += 1  # else its first update only copies
     for step in range(100, 110):
-        source(normal(2, 1, 4, 4, seed=seed, place=step))
+        move(source, seed, step)
         twin.load_state_dict(source.state_dict())
         before = {name: tensor.clone() for name, tensor in source.state_dict().items()}
         average.update()
@@ -251,6 +227,18 @@ def test_exponential_average(decay, seed):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
         torch.testing.assert_close(source.state_dict(), before, rtol=0, atol=0)
     assert source.training and not average.net.training
+
+
+def test_an_average_is_taken_up_again():
+    source = normed(nn)
+    averages = [optim.ExponentialAverage(source, 0.9)]
+    for step in range(20):
+        if step == 10:
+            averages.append(reloaded(averages[0], optim.ExponentialAverage(source, 0.9)))
+        move(source, 0, step, *averages)
+    whole, resumed = (average.state_dict() for average in averages)
+    assert whole["steps"] == resumed["steps"] == 20
+    torch.testing.assert_close(resumed["net"], whole["net"], rtol=0, atol=0)
 
 
 @few
@@ -268,21 +256,17 @@ def test_exponential_average_forgets_the_first_weights(decay, values):
     assert float(source.weight.detach()) == values[-1]
 
 
-@pytest.mark.parametrize("decay", [-0.1, 1.0])
-def test_decay_out_of_range(decay):
-    with pytest.raises(ValueError, match="decay"):
-        optim.ExponentialAverage(nn.ReLU(), decay)
+REFUSED = [
+    (optim.StepLR, {"step_size": 0}),
+    (optim.WarmupLinear, {"total": 0}),
+    (optim.WarmupLinear, {"total": 5, "warmup": 1.5}),
+    (optim.WarmupLinear, {"total": 5, "warmup": -0.1}),
+    (optim.ExponentialAverage, {"source": nn.ReLU(), "decay": -0.1}),
+    (optim.ExponentialAverage, {"source": nn.ReLU(), "decay": 1.0}),
+]
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: optim.StepLR(0),
-        lambda: optim.WarmupLinear(0),
-        lambda: optim.WarmupLinear(5, warmup=1.5),
-        lambda: optim.WarmupLinear(5, warmup=-0.1),
-    ],
-)
-def test_schedules_refuse_what_has_no_meaning(make):
+@pytest.mark.parametrize("kind, values", REFUSED)
+def test_what_has_no_meaning_is_refused(kind, values):
     with pytest.raises(ValueError, match="expected"):
-        make()
+        kind(**values)

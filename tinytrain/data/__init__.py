@@ -1,12 +1,12 @@
-"""From files to batches: where images come from, and what happens to them before a net sees them.
+"""Where images come from, and what happens to them before a net sees them.
 
-`load` gives a `Dataset`, verified byte by byte; `batches` deals its images out, `augment` moves
-them about, `deskew` makes them upright. `idx` reads and writes the file format, `download` and
-`sources` know the mirrors, `synthetic` draws digits where there are none, and `files` writes a
-file whole or not at all.
+A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `sources` (mirrors and digests),
+`download` (asking the mirrors), `synthetic` (digits drawn where there are none), `idx` (the file
+format), `files` (written whole or not at all). An image: `deskew` (made upright), `batches` (dealt
+out, normalised), `augment` (turned, moved, sized, slanted anew each time).
 """
 
-from tinytrain.data import augment, batches, deskew, files, idx, sources, synthetic
+from tinytrain.data import augment, batches, deskew, files, idx, sets, sources, synthetic
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset, Split, data_root, load
 
@@ -21,6 +21,7 @@ __all__ = [
     "files",
     "idx",
     "load",
+    "sets",
     "sources",
     "synthetic",
 ]

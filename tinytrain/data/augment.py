@@ -8,7 +8,6 @@ comes from. Drawing the numbers is kept apart from applying them: `apply` is a p
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -21,76 +20,54 @@ class Transform:
 
     `angle` (N,) turns counter-clockwise, in degrees. `shift` (N, 2) moves right and down, in
     pixels. `scale` (N,) makes larger by the factor e^scale, so that −s undoes s. `shear` (N,)
-    slants: it moves a pixel to the right by this share of its height above the centre. `erased`
-    (N, 4) is a rectangle (top, left, height, width), in pixels, that is set to background; None
-    means no erasing.
+    slants: it moves a pixel to the right by this share of its height above the centre.
     """
 
     angle: Tensor
     shift: Tensor
     scale: Tensor
     shear: Tensor
-    erased: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Transform:
         """The same numbers on `device`."""
-        numbers = (self.angle, self.shift, self.scale, self.shear, self.erased)
-        return Transform(*(None if part is None else part.to(device) for part in numbers))
+        return Transform(*(numbers.to(device) for numbers in vars(self).values()))
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """The ranges from which a `Transform` is drawn: uniformly within ± the value, image by image.
 
-    `rotation` in degrees, `shift` in pixels along each axis, `scale` and `shear` as in
-    `Transform`. With probability `erase` a rectangle of 2–20 % of the image's area, sides 1:3 to
-    3:1, is erased (Zhong et al., "Random erasing data augmentation", 2020).
+    `rotation` in degrees, `shift` in pixels along each axis, `scale`, `shear` as in `Transform`.
     """
 
     rotation: float = 0.0
     shift: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
-    erase: float = 0.0
 
-    def draw(self, count: int, size: int, generator: torch.Generator) -> Transform:
-        """The numbers for `count` images of `size` × `size` pixels, on the generator's device."""
+    def draw(self, count: int, generator: torch.Generator) -> Transform:
+        """The numbers for `count` images, on the generator's device."""
         device = generator.device
         numbers = torch.rand((5, count), generator=generator, device=device) * 2 - 1
-        transform = Transform(
+        return Transform(
             angle=numbers[0] * self.rotation,
             shift=numbers[1:3].T * self.shift,
             scale=numbers[3] * self.scale,
             shear=numbers[4] * self.shear,
-        )
-        if not self.erase:
-            return transform
-        chance, area, ratio, top, left = torch.rand((5, count), generator=generator, device=device)
-        area = (0.02 + 0.18 * area) * (chance < self.erase) * size**2
-        ratio = torch.exp((2 * ratio - 1) * math.log(3))
-        height = (area * ratio).sqrt().round().clamp(max=size)
-        width = (area / ratio).sqrt().round().clamp(max=size)
-        top, left = (top * (size - height)).round(), (left * (size - width)).round()
-        erased = torch.stack((top, left, height, width), 1)
-        return Transform(
-            transform.angle, transform.shift, transform.scale, transform.shear, erased
         )
 
 
 def apply(images: Tensor, transform: Transform) -> Tensor:
     """Transform `images` (N, C, S, S), floating-point, background 0, into new ones of that shape.
 
-    Slanted, then sized, then turned, all about the centre, then moved; then a rectangle is erased.
-    Between pixels the value is interpolated (bilinear); what comes from outside is background.
+    Slanted, then sized, then turned, all about the centre, then moved. Between pixels the value is
+    interpolated (bilinear); what comes from outside is background.
     """
     grid = torch.affine_grid_generator(
         sampling_matrix(transform, images.shape[-1]).to(images.dtype), images.shape, False
     )
-    bilinear, zeros = 0, 0
-    moved = torch.grid_sampler(images, grid, bilinear, zeros, False)
-    if transform.erased is None:
-        return moved
-    return moved.masked_fill(inside(transform.erased, images.shape[-1])[:, None], 0)
+    bilinear, zeros = 0, 0  # torch's numbers for these ways
+    return torch.grid_sampler(images, grid, bilinear, zeros, False)
 
 
 def sampling_matrix(transform: Transform, size: int) -> Tensor:
@@ -108,12 +85,3 @@ def sampling_matrix(transform: Transform, size: int) -> Tensor:
     inverse = shrink[:, None, None] * (unslant @ unturn)
     offset = -inverse @ (transform.shift * (2 / size))[:, :, None]
     return torch.cat((inverse, offset), 2)
-
-
-def inside(rectangles: Tensor, size: int) -> Tensor:
-    """(N, size, size) bool: the pixels that lie in each of the rectangles (N, 4)."""
-    top, left, height, width = rectangles[:, :, None].unbind(1)
-    pixel = torch.arange(size, device=rectangles.device)
-    rows = (pixel >= top) & (pixel < top + height)
-    columns = (pixel >= left) & (pixel < left + width)
-    return rows[:, :, None] & columns[:, None, :]

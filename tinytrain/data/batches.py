@@ -16,7 +16,7 @@ def shuffled(count: int, batch_size: int, generator: torch.Generator) -> tuple[T
 
     The last batch holds the remainder.
     """
-    return torch.randperm(count, generator=generator).split(batch_size)
+    return torch.split(torch.randperm(count, generator=generator), batch_size)
 
 
 def in_order(count: int, batch_size: int) -> tuple[slice, ...]:

@@ -12,13 +12,10 @@ this for some of the classifiers that they compare.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from tinytrain.data import augment
-from tinytrain.data.sets import Dataset
 
 
 def slant(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,11 +29,11 @@ def slant(images: Tensor) -> tuple[Tensor, Tensor]:
     middle = (ink.shape[-1] - 1) / 2
     place = torch.arange(ink.shape[-1], dtype=ink.dtype, device=ink.device) - middle
     share = ink / ink.sum((1, 2), keepdim=True).clamp(min=1)
-    columns, rows = share.sum(1), share.sum(2)
-    x, y = (columns * place).sum(1), (rows * place).sum(1)
+    by_column, by_row = share.sum(1), share.sum(2)
+    x, y = (by_column * place).sum(1), (by_row * place).sum(1)
     right, down = place - x[:, None], place - y[:, None]
     covariance = (share * down[:, :, None] * right[:, None, :]).sum((1, 2))
-    variance = (rows * down**2).sum(1)
+    variance = (by_row * down**2).sum(1)
     return torch.where(variance > 1e-3, covariance / variance, 0), y
 
 
@@ -47,7 +44,7 @@ def deskew(images: Tensor) -> Tensor:
     is interpolated; what slides out of the image is lost.
     """
     upright = torch.empty_like(images)
-    for part, result in zip(images.split(1000), upright.split(1000)):
+    for part, result in zip(torch.split(images, 1000), torch.split(upright, 1000), strict=True):
         pixels = part.float()
         right, row = slant(pixels)
         none = torch.zeros_like(right)
@@ -55,10 +52,3 @@ def deskew(images: Tensor) -> Tensor:
         slide = augment.Transform(none, torch.stack((right * row, none), 1), none, right)
         result.copy_(augment.apply(pixels, slide).round())
     return upright
-
-
-def deskew_dataset(dataset: Dataset) -> Dataset:
-    """The data set with all its images upright; mean, std and digest stay those of its files."""
-    train = replace(dataset.train, images=deskew(dataset.train.images))
-    test = replace(dataset.test, images=deskew(dataset.test.images))
-    return replace(dataset, train=train, test=test)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import gzip
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,8 @@ from typing import Any, BinaryIO
 import requests
 from tqdm import tqdm
 
-from tinytrain.data.files import whole_file
+from tinytrain.data.files import BY_FLAG, cannot_write, whole_file
 from tinytrain.errors import DataError, Unavailable, UsageError
-
-ANOTHER_FOLDER = "name another folder with --data-dir or TINYTRAIN_DATA"
 
 
 @dataclass(frozen=True)
@@ -45,23 +43,23 @@ class Patience:
     largest: int = 64 << 20  # no file of a data set comes near this
 
 
-class _Unreachable(Exception):
-    """The mirror gives no answer: don't ask it again, not for another file either."""
+class Refused(Exception):
+    """The mirror doesn't have the file, or not the published one: ask the next."""
 
 
-class _Again(Exception):
+class Busy(Refused):
     """The mirror has a trouble that often passes: ask it again."""
 
 
-class _Next(Exception):
-    """The mirror doesn't have the file, or not the published one: ask the next."""
+class Unreachable(Refused):
+    """The mirror gives no answer: don't ask it again, not for another file either."""
 
 
 def fetch(
     name: str,
     mirrors: Sequence[str],
     folder: Path,
-    check: Callable[[Path], None],
+    check: Callable[[Path], object],
     unreachable: dict[str, str] | None = None,
     patience: Patience = Patience(),
 ) -> Path:
@@ -75,7 +73,7 @@ def fetch(
     and after Ctrl-C, nothing is left in `folder`.
     """
     unreachable = {} if unreachable is None else unreachable
-    answers = {}
+    answers: dict[str, str] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for mirror in mirrors:
@@ -85,34 +83,30 @@ def fetch(
                 time.sleep(attempt * patience.pause)
                 try:
                     with whole_file(folder / name) as file:
-                        _receive(mirror + name, file, check, patience)
+                        receive(mirror + name, file, check, patience)
                     return folder / name
-                except _Unreachable as error:
-                    unreachable[mirror] = str(error)
-                except _Again as error:
-                    answers[mirror] = str(error)
-                except _Next as error:
-                    answers[mirror] = str(error)
-                    break
+                except Refused as error:
+                    known = unreachable if isinstance(error, Unreachable) else answers
+                    known[mirror] = str(error)
+                    if not isinstance(error, Busy):
+                        break
     except OSError as error:
-        raise UsageError(
-            f"{folder}: cannot be written ({error.strerror or error}); {ANOTHER_FOLDER}"
-        ) from error
+        raise UsageError(f"{cannot_write(folder, error)} {BY_FLAG}") from error
     raise Unavailable(
         f"{name}: expected the published file from a mirror, found "
         + "; ".join(f"{mirror}: {(answers | unreachable)[mirror]}" for mirror in mirrors)
-        + f". Put the file into {folder} by hand, {ANOTHER_FOLDER}, or use "
+        + f". Put the file into {folder} by hand, choose another folder {BY_FLAG}, or use "
         "--dataset synthetic (digits drawn by tinytrain)"
     )
 
 
-def _receive(url: str, file: BinaryIO, check: Callable[[Path], None], patience: Patience) -> None:
+def receive(url: str, file: BinaryIO, check: Callable[[Path], object], patience: Patience) -> None:
     """Write what `url` sends into the open `file`, and check it."""
-    with closing(_pieces(url, patience)) as pieces:
+    with closing(stream(url, patience)) as pieces:
         response = next(pieces)
         if response.status_code != 200:
             busy = response.status_code == 429 or response.status_code >= 500
-            raise (_Again if busy else _Next)(f"{response.status_code} {response.reason}")
+            raise (Busy if busy else Refused)(f"{response.status_code} {response.reason}")
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
         # disable=None: a bar in a terminal, nothing in a file.
@@ -122,41 +116,42 @@ def _receive(url: str, file: BinaryIO, check: Callable[[Path], None], patience: 
                 file.write(piece)
                 bar.update(len(piece))
     try:
-        _check(file, check)
-    except _Next:
+        require_published(file, check)
+    except Refused:
         # Content-Encoding says that the file was packed for the journey. Some servers say so of
         # every .gz they have, which is why the bytes were tried as they came.
         if "gzip" not in response.headers.get("Content-Encoding", ""):
             raise
-        _unpack(file, patience.largest)
-        _check(file, check)
+        unpack(file, patience.largest)
+        require_published(file, check)
 
 
-def _check(file: BinaryIO, check: Callable[[Path], None]) -> None:
+def require_published(file: BinaryIO, check: Callable[[Path], object]) -> None:
+    """Raise Refused if the open `file` isn't the published one."""
     file.flush()
     try:
         check(Path(file.name))
     except DataError as error:
-        raise _Next(f"200, but {error}".replace(f"{file.name}: ", "")) from error
+        raise Refused(f"200, but {error}".replace(f"{file.name}: ", "")) from error
 
 
-def _unpack(file: BinaryIO, largest: int) -> None:
+def unpack(file: BinaryIO, largest: int) -> None:
     """Replace the content of the open `file`, a gzip, by what's in it."""
     file.seek(0)
     try:
         content = gzip.GzipFile(fileobj=file, mode="rb").read(largest)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _Next(f"200, but not the gzip that Content-Encoding promises: {error}") from error
+        raise Refused(f"200, but not the gzip that Content-Encoding promises: {error}") from error
     file.seek(0)
     file.truncate()
     file.write(content)
 
 
-def _pieces(url: str, patience: Patience) -> Iterator[Any]:
+def stream(url: str, patience: Patience) -> Generator[Any, None, None]:
     """The Response to a GET of `url`, then the bytes of its body, undecoded, as they come."""
-    queue: SimpleQueue = SimpleQueue()
+    queue: SimpleQueue[Any] = SimpleQueue()
     left = Event()
-    Thread(target=_ask, args=(url, patience, queue, left), daemon=True).start()
+    Thread(target=request, args=(url, patience, queue, left), daemon=True).start()
     started, received, answered = time.monotonic(), 0, False
     try:
         while True:
@@ -165,12 +160,12 @@ def _pieces(url: str, patience: Patience) -> Iterator[Any]:
                 piece = queue.get(timeout=max(0, started + limit - time.monotonic()))
             except Empty:
                 if not answered:
-                    raise _Unreachable(f"no answer in {limit:.3g} s") from None
-                raise _Next(f"only {received} bytes in {limit:.3g} s") from None
+                    raise Unreachable(f"no answer in {limit:.3g} s") from None
+                raise Refused(f"only {received} bytes in {limit:.3g} s") from None
             if isinstance(piece, OSError):  # as all errors of requests are
                 if not answered:
-                    raise _Unreachable(f"no answer ({_cause(piece)})") from piece
-                raise _Again(f"broken off after {received} bytes ({_cause(piece)})") from piece
+                    raise Unreachable(f"no answer ({cause(piece)})") from piece
+                raise Busy(f"broken off after {received} bytes ({cause(piece)})") from piece
             if isinstance(piece, BaseException):
                 raise piece
             if piece is None:
@@ -181,12 +176,12 @@ def _pieces(url: str, patience: Patience) -> Iterator[Any]:
             else:
                 started, answered = time.monotonic(), True
             if received > patience.largest:
-                raise _Next(f"more than {patience.largest} bytes")
+                raise Refused(f"more than {patience.largest} bytes")
     finally:
         left.set()
 
 
-def _ask(url: str, patience: Patience, queue: SimpleQueue, left: Event) -> None:
+def request(url: str, patience: Patience, queue: SimpleQueue[Any], left: Event) -> None:
     """The thread's part: put the Response, the pieces of its body and None, or an exception."""
     try:
         with requests.get(
@@ -196,7 +191,7 @@ def _ask(url: str, patience: Patience, queue: SimpleQueue, left: Event) -> None:
             timeout=(patience.connect, 2 * patience.silence),  # ends a thread that was left
         ) as response:
             queue.put(response)
-            # Decoding is _receive's decision; without this header requests leaves the bytes alone.
+            # Decoding is up to `receive`; without this header requests leaves the bytes alone.
             response.raw.headers.pop("Content-Encoding", None)
             for piece in response.iter_content(1 << 14):
                 if left.is_set():
@@ -207,7 +202,7 @@ def _ask(url: str, patience: Patience, queue: SimpleQueue, left: Event) -> None:
         queue.put(error)
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """One line on what began it: "Connection refused" rather than a pool and its retries."""
     while error.__context__ is not None:
         error = error.__context__

@@ -2,7 +2,8 @@
 
 A program can be stopped between any two bytes. What is written straight under its final name may
 then stay there half, and be believed by the next reader; what is written under another name and
-renamed when it is whole cannot: renaming within a folder is one step.
+renamed when it is whole cannot: renaming within a folder is one step. And what is read is believed
+only after `require`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tinytrain.errors import UsageError
+from tinytrain.errors import DataError, UsageError
+
+AnyPath = str | os.PathLike[str]
+BY_FLAG = "with --data-dir or TINYTRAIN_DATA"  # how to choose another folder for data
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def whole_file(path: AnyPath) -> Iterator[BinaryIO]:
     """A binary file to write and read, which takes the name `path` only once it is whole.
 
     Until then it has a temporary name in the same folder. If the block raises, Ctrl-C included, it
@@ -48,8 +52,9 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def cannot_write(folder: Path, error: OSError) -> UsageError:
-    """What to say where a run folder cannot be written."""
-    return UsageError(f"{folder}: cannot be written ({error.strerror}); choose another folder")
+    """What to say where a folder cannot be written."""
+    reason = error.strerror or error
+    return UsageError(f"{folder}: cannot be written ({reason}); choose another folder")
 
 
 def make_folder(folder: Path) -> None:
@@ -58,3 +63,9 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def require(holds: bool, path: AnyPath, expected: str, found: object) -> None:
+    """Raise DataError, which names the file and both sides, unless `holds`."""
+    if not holds:
+        raise DataError(f"{path}: expected {expected}, found {found}")

@@ -16,20 +16,22 @@ import mmap
 import os
 import struct
 import zlib
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinytrain.data.files import whole_file
-from tinytrain.errors import DataError, UsageError
+from tinytrain.data.files import AnyPath, cannot_write, require, whole_file
+from tinytrain.errors import DataError
 
+Array = np.ndarray[Any, np.dtype[Any]]
 CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}
 TYPES = {code: np.dtype(name).newbyteorder(">") for name, code in CODES.items()}
 GZIP = b"\x1f\x8b"
 CHUNK = 1 << 20  # bytes
 
 
-def read(path: str | os.PathLike, size: int | None = None, hasher: Any = None) -> np.ndarray:
+def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     """The array in the IDX file `path`, plain or gzip (told by the content, not by the name).
 
     Its rank is 0 to 64 (numpy's limit; the format's is 255). Its elements are uint8, int8, int16,
@@ -45,22 +47,15 @@ def read(path: str | os.PathLike, size: int | None = None, hasher: Any = None) -
         with open(path, "rb") as file:
             packed = file.read(2) == GZIP
             file.seek(0)
-            stream = _Gunzip(file) if packed else file
-            header, dtype, shape = _header(path, stream)
+            stream = Gunzip(file) if packed else file
+            header, dtype, shape = read_header(path, stream)
             count = math.prod(shape) * dtype.itemsize  # in Python's integers, which don't overflow
             promised = len(header) + count
-            if size not in (None, promised):
-                raise DataError(f"{path}: expected {size} bytes, found a header for {promised}")
+            require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
             # One byte more than promised is enough to see that there is more.
-            body = stream.read(count + 1) if packed else memoryview(_mapped(file))[len(header) :]
-            if len(body) != count:
-                found = "more" if len(body) > count else len(body)
-                raise DataError(
-                    f"{path}: expected {count} bytes after the header ({dtype.name}, shape "
-                    f"{shape}), found {found}"
-                )
-            if packed:
-                stream.expect_end()
+            body = stream.read(count + 1) if packed else memoryview(mapped(file))[len(header) :]
+            expected = f"{count} bytes after the header ({dtype.name}, shape {shape})"
+            require(len(body) == count, path, expected, len(body) if len(body) < count else "more")
             array = np.ndarray(shape, dtype, body)
     except (OSError, zlib.error) as error:
         raise DataError(f"{path}: expected a whole IDX file, found: {error}") from error
@@ -74,7 +69,7 @@ def read(path: str | os.PathLike, size: int | None = None, hasher: Any = None) -
     return array
 
 
-def write(path: str | os.PathLike, array: np.ndarray) -> None:
+def write(path: AnyPath, array: Array) -> None:
     """Write `array` as an IDX file, gzip if the name ends in .gz: whole, or not at all.
 
     The same array gives the same bytes (a gzip's time stamp is 0).
@@ -88,7 +83,7 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
         raise ValueError(f"IDX holds dimensions below 2**32, not the shape {array.shape}")
     code = CODES[array.dtype.name]
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    body = np.ascontiguousarray(array, TYPES[code]).reshape(-1).view(np.uint8)
+    body = np.ascontiguousarray(array, TYPES[code]).reshape(-1).view(np.uint8).data
     try:
         with whole_file(path) as file:
             if os.fspath(path).endswith(".gz"):
@@ -99,24 +94,24 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
                 file.write(header)
                 file.write(body)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise cannot_write(Path(path).parent, error) from error
 
 
-def _header(path: str | os.PathLike, stream: Any) -> tuple[bytes, np.dtype, tuple[int, ...]]:
+def read_header(
+    path: AnyPath, stream: BinaryIO | Gunzip
+) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
+    """The header's bytes, and the type and the shape that they say; DataError if it isn't one."""
     magic = bytes(stream.read(4))
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
-        raise DataError(
-            f"{path}: expected an IDX file (00 00, a type 08 09 0b 0c 0d 0e, a rank), found "
-            f"{magic.hex(' ') or 'no bytes'}"
-        )
+    known = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in TYPES
+    expected = "an IDX file (00 00, a type 08 09 0b 0c 0d 0e, a rank)"
+    require(known, path, expected, magic.hex(" ") or "no bytes")
     rank = magic[3]
     sizes = bytes(stream.read(4 * rank))
-    if len(sizes) < 4 * rank:
-        raise DataError(f"{path}: expected a header of {4 + 4 * rank} bytes, found fewer")
+    require(len(sizes) == 4 * rank, path, f"a header of {4 + 4 * rank} bytes", "fewer")
     return magic + sizes, TYPES[magic[2]], struct.unpack(f">{rank}I", sizes)
 
 
-def _mapped(file: BinaryIO) -> mmap.mmap:
+def mapped(file: BinaryIO) -> mmap.mmap:
     """The file in memory without reading it: a page is loaded when it is first looked at.
 
     A copy-on-write map, because torch.from_numpy wants memory that can be written. Linux refuses
@@ -128,7 +123,7 @@ def _mapped(file: BinaryIO) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-class _Gunzip:
+class Gunzip:
     """What a gzip file holds, decompressed only as far as it is asked for (RFC 1952, one member).
 
     Python's own reader takes zeros after the end for padding; here every byte has to be right.
@@ -139,18 +134,17 @@ class _Gunzip:
         self.stream = zlib.decompressobj(wbits=31)  # 31: a gzip header and its check sum
 
     def read(self, count: int) -> bytearray:
-        """The next `count` bytes; fewer only where the stream ends or is cut off."""
+        """The next `count` bytes, fewer where the stream ends.
+
+        Raises zlib.error if the stream is cut off before, or anything follows its end.
+        """
         data = bytearray()  # grows with what is there, not with what was promised
         while len(data) < count and not self.stream.eof:
             packed = self.stream.unconsumed_tail or self.file.read(CHUNK)
             piece = self.stream.decompress(packed, min(count - len(data), CHUNK))
             if not packed and not piece:
-                break
+                raise zlib.error("the gzip stream is cut off")
             data += piece
-        return data
-
-    def expect_end(self) -> None:
-        if not self.stream.eof:
-            raise zlib.error("the gzip stream is cut off")
-        if self.stream.unused_data or self.file.read(1):
+        if self.stream.eof and (self.stream.unused_data or self.file.read(1)):
             raise zlib.error("bytes after the end of the gzip stream")
+        return data

@@ -12,13 +12,17 @@ import hashlib
 import math
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tinytrain import streams
 from tinytrain.data import idx
+from tinytrain.data.deskew import deskew
+from tinytrain.data.files import BY_FLAG, AnyPath, make_folder, require
 from tinytrain.data.sources import SOURCES, File, Source
 from tinytrain.errors import DataError, UsageError
 
@@ -30,11 +34,15 @@ class Split:
     (Other sizes are taken too, as long as the images are square.)
     """
 
-    images: torch.Tensor
-    labels: torch.Tensor
+    images: Tensor
+    labels: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def upright(self) -> Split:
+        """The same digits, deskewed."""
+        return Split(deskew(self.images), self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +63,11 @@ class Dataset:
     holdout: int
 
 
-def data_root(data_dir: str | os.PathLike | None = None) -> Path:
-    """The folder that has a folder for each set: `data_dir` (the flag --data-dir), else
+def data_root(data_dir: AnyPath | None = None) -> Path:
+    """The folder that has a folder for each set.
 
-    $TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain.
+    It is `data_dir` (the flag --data-dir), else $TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain,
+    else ~/.cache/tinytrain.
     """
     named = data_dir or os.environ.get("TINYTRAIN_DATA")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
@@ -69,31 +78,30 @@ def data_root(data_dir: str | os.PathLike | None = None) -> Path:
 
 
 def load(
-    name: str = "mnist", data_dir: str | os.PathLike | None = None, holdout: int = 0
+    name: str = "mnist", data_dir: AnyPath | None = None, holdout: int = 0, deskew: bool = False
 ) -> Dataset:
     """The set `name` (a key of SOURCES), checked; what's missing is downloaded or drawn first.
 
     With `holdout` = N the test set is N images out of the training set, the same ones in every
     run, and the training set is the rest; the test files are neither opened nor downloaded.
+    With `deskew` all images are upright; mean, std and digest stay those of the files.
     Raises UsageError for an unknown name, a `holdout` outside 0 … count - 1, or a folder that
     can't be written; DataError for files that are missing, damaged, or not the published ones.
     """
     if name not in SOURCES:
         raise UsageError(f"dataset: expected one of {', '.join(SOURCES)}, found {name!r}")
-    return load_source(SOURCES[name], data_root(data_dir), holdout)
+    return load_source(SOURCES[name], data_root(data_dir), holdout, deskew)
 
 
-def load_source(source: Source, root: Path, holdout: int = 0) -> Dataset:
+def load_source(source: Source, root: Path, holdout: int = 0, deskew: bool = False) -> Dataset:
     """`load` for any source; `root` is the folder that has (or gets) the folder `source.name`."""
     folder = root / source.name
-    _complete(source, source.files[:2] if holdout else source.files, folder)
-    train, digests = _read_split(source.files[:2], folder)
+    fetch_missing(source, source.files[:2] if holdout else source.files, folder)
+    train, digests = read_split(source.files[:2], folder)
     count = len(train)
     if not 0 <= holdout < count:
         raise UsageError(f"holdout: expected 0 to {count - 1} of {source.name}, found {holdout}")
-    mean, std = source.mean, source.std
-    if mean is None or std is None:
-        mean, std = mean_and_std(train.images)
+    mean, std = source.mean_and_std or mean_and_std(train.images)
     if holdout:
         order = torch.randperm(count, generator=streams.generator(0, "holdout"))
         test, train = (
@@ -101,106 +109,91 @@ def load_source(source: Source, root: Path, holdout: int = 0) -> Dataset:
             for rows in (order[:holdout], order[holdout:])
         )
     else:
-        test, test_digests = _read_split(source.files[2:], folder)
+        test, test_digests = read_split(source.files[2:], folder)
         digests += test_digests
-    if std == 0 or train.images.shape[1:] != test.images.shape[1:]:
-        raise DataError(
-            f"{folder}: expected images of one size that aren't all alike, found "
-            f"{tuple(train.images.shape)} and {tuple(test.images.shape)}, standard deviation {std}"
-        )
+    shape, test_shape = tuple(train.images.shape), tuple(test.images.shape)
+    fit = std > 0 and shape[1:] == test_shape[1:]
+    found = f"{shape} and {test_shape}, standard deviation {std}"
+    require(fit, folder, "images of one size that aren't all alike", found)
+    if deskew:
+        train, test = train.upright(), test.upright()
     digest = hashlib.sha256(digests.encode()).hexdigest()
     return Dataset(source.name, train, test, mean, std, digest, holdout)
 
 
-def mean_and_std(images: torch.Tensor) -> tuple[float, float]:
+def mean_and_std(images: Tensor) -> tuple[float, float]:
     """Mean and standard deviation of all pixels of uint8 `images`, as numbers from 0 to 1.
 
     Pixels have 256 values, so counting them gives the exact sums, in integers.
     """
-    parts = images.split(1000)  # bincount makes an int64 of every pixel
-    counts = sum(torch.bincount(part.reshape(-1), minlength=256) for part in parts).tolist()
+    parts = torch.split(images, 1000)  # bincount makes an int64 of every pixel
+    counted = [torch.bincount(part.reshape(-1), minlength=256) for part in parts]
+    counts = torch.stack(counted).sum(0).tolist()
     total = sum(counts)
     first = sum(value * count for value, count in enumerate(counts))
     second = sum(value**2 * count for value, count in enumerate(counts))
     return first / total / 255, math.sqrt(total * second - first**2) / total / 255
 
 
-def _paths(file: File, folder: Path) -> list[Path]:
+def present(file: File, folder: Path) -> list[Path]:
     """Those of the plain file and the .gz that are there."""
     paths = (folder / file.name, folder / f"{file.name}.gz")
     return [path for path in paths if os.path.exists(path)]
 
 
-def _complete(source: Source, files: tuple[File, ...], folder: Path) -> None:
+def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None:
     """Get those of `files` that aren't in `folder`."""
-    missing = [file for file in files if not _paths(file, folder)]
-    if missing and source.write is not None:
-        if any(_paths(file, folder) for file in source.files):
+    missing = [file for file in files if not present(file, folder)]
+    if missing and source.write_files is not None:
+        if any(present(file, folder) for file in source.files):
             names = ", ".join(file.name for file in missing)
             raise DataError(f"{folder}: {names} missing; delete the rest, and all is drawn anew")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            source.write(folder)
-        except (OSError, UsageError) as error:
-            raise UsageError(
-                f"{folder}: cannot be written ({error}); name another folder with --data-dir or "
-                "TINYTRAIN_DATA"
-            ) from error
+            make_folder(folder)
+            source.write_files(folder)
+        except UsageError as error:
+            raise UsageError(f"{error} {BY_FLAG}") from error
     elif missing:
         from tinytrain.data import download  # only here: it imports the network code
 
         unreachable: dict[str, str] = {}
         for file in missing:
-            download.fetch(
-                f"{file.name}.gz",
-                source.mirrors,
-                folder,
-                lambda path, file=file: _read(file, path, packed=True),
-                unreachable,
-            )
+            check = partial(read_verified, file)
+            download.fetch(f"{file.name}.gz", source.mirrors, folder, check, unreachable)
 
 
-def _read(file: File, path: Path, packed: bool) -> tuple[np.ndarray, str]:
+def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Array, str]:
     """The array in `path` and the sha256 (hex) of its plain bytes; DataError unless it's `file`.
 
     Where only the .gz has a published digest, a plain file is checked for its size alone.
     """
     hasher = hashlib.sha256()
     array = idx.read(path, file.size, hasher)
-    if file.sha256 not in (None, hasher.hexdigest()):
-        raise DataError(
-            f"{path}: expected content of sha256 {file.sha256}, found {hasher.hexdigest()}"
-        )
+    sha256 = hasher.hexdigest()
+    require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
     if packed:
         content = path.read_bytes()
-        if not content.startswith(idx.GZIP):
-            raise DataError(f"{path}: expected a gzip file, found a plain one")
+        require(content.startswith(idx.GZIP), path, "a gzip file", "a plain one")
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if file.md5 not in (None, md5):
-            raise DataError(f"{path}: expected a file of md5 {file.md5}, found {md5}")
-    return array, hasher.hexdigest()
+        require(file.md5 in (None, md5), path, f"a file of md5 {file.md5}", md5)
+    return array, sha256
 
 
-def _read_split(files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
+def read_split(files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
     """Images and labels that belong together, and the digests of their two files."""
-    paths = [_paths(file, folder)[0] for file in files]
+    paths = [present(file, folder)[0] for file in files]
     try:
         (images, images_digest), (labels, labels_digest) = (
-            _read(file, path, path.suffix == ".gz") for file, path in zip(files, paths)
+            read_verified(file, path, path.suffix == ".gz")
+            for file, path in zip(files, paths, strict=True)
         )
         square = images.ndim == 3 and images.shape[1] == images.shape[2] > 0
-        if images.dtype != np.uint8 or not square:
-            raise DataError(
-                f"{paths[0]}: expected square images, uint8 (N, H, W), found {images.dtype} "
-                f"{images.shape}"
-            )
-        if labels.dtype != np.uint8 or labels.shape != images.shape[:1] or not labels.size:
-            raise DataError(
-                f"{paths[1]}: expected a label for each of {len(images)} images, uint8 (N,), "
-                f"found {labels.dtype} {labels.shape}"
-            )
-        if labels.max() > 9:
-            raise DataError(f"{paths[1]}: expected labels 0 to 9, found {labels.max()}")
+        holds, found = images.dtype == np.uint8 and square, f"{images.dtype} {images.shape}"
+        require(holds, paths[0], "square images, uint8 (N, H, W)", found)
+        each = labels.shape == images.shape[:1] and len(images) > 0
+        holds, found = labels.dtype == np.uint8 and each, f"{labels.dtype} {labels.shape}"
+        require(holds, paths[1], f"a label for each of {len(images)} images, uint8 (N,)", found)
+        require(labels.max() <= 9, paths[1], "labels 0 to 9", labels.max())
     except DataError as error:
         raise DataError(f"{error}; delete the file, and it is fetched again") from error
     split = Split(torch.from_numpy(images)[:, None], torch.from_numpy(labels).long())

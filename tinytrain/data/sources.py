@@ -7,7 +7,7 @@ mirror without encryption safe to read from. So nothing is listed here without a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain.data import synthetic
@@ -28,26 +28,27 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a set comes from. Without `mean` and `std` these are computed from the images."""
+    """Where a set comes from, and where mean and deviation of its pixels are published, these."""
 
     name: str  # of the folder, too
-    files: tuple[File, File, File, File]  # train images, train labels, test images, test labels
+    files: tuple[File, ...]  # four: train images, train labels, test images, test labels
     mirrors: tuple[str, ...] = ()
-    write: Callable[[Path], None] | None = None  # writes all four files, where there's no mirror
-    mean: float | None = None
-    std: float | None = None
+    write_files: Callable[[Path], None] | None = None  # where there's no mirror
+    mean_and_std: tuple[float, float] | None = None
 
 
-FILES = (
-    File("train-images-idx3-ubyte", 47_040_016),
-    File("train-labels-idx1-ubyte", 60_008),
-    File("t10k-images-idx3-ubyte", 7_840_016),
-    File("t10k-labels-idx1-ubyte", 10_008),
-)
+SIZES = {
+    "train-images-idx3-ubyte": 47_040_016,
+    "train-labels-idx1-ubyte": 60_008,
+    "t10k-images-idx3-ubyte": 7_840_016,
+    "t10k-labels-idx1-ubyte": 10_008,
+}
 
 
-def _with(kind: str, *digests: str) -> tuple[File, ...]:
-    return tuple(replace(file, **{kind: digest}) for file, digest in zip(FILES, digests))
+def published(kind: str, *digests: str) -> tuple[File, ...]:
+    """The four files with their digests of one `kind`, "sha256" or "md5"."""
+    files = zip(SIZES.items(), digests, strict=True)
+    return tuple(File(name, size, **{kind: digest}) for (name, size), digest in files)
 
 
 SOURCES = {
@@ -56,7 +57,7 @@ SOURCES = {
         Source(
             "mnist",
             # Mirrors have zipped the files anew, so what's inside is pinned.
-            _with(
+            published(
                 "sha256",
                 "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
                 "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -68,12 +69,11 @@ SOURCES = {
                 "https://storage.googleapis.com/cvdf-datasets/mnist/",
                 "https://raw.githubusercontent.com/fgnt/mnist/master/",
             ),
-            mean=0.1307,
-            std=0.3081,
+            mean_and_std=(0.1307, 0.3081),
         ),
         Source(
             "fashion-mnist",
-            _with(
+            published(
                 "md5",
                 "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
                 "25c81989df183df01b3e8a0aad5dffbe",
@@ -87,7 +87,7 @@ SOURCES = {
         ),
         Source(
             "kmnist",
-            _with(
+            published(
                 "md5",
                 "bdb82020997e1d708af4cf47b453dcf7",
                 "e144d726b3acfaa3e44228e80efcd344",
@@ -96,7 +96,7 @@ SOURCES = {
             ),
             ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
         ),
-        # Of any size, so that a test or a lesson can write() few.
-        Source("synthetic", tuple(File(file.name) for file in FILES), write=synthetic.write_files),
+        # Of any size, so that a test or a lesson can write few.
+        Source("synthetic", tuple(map(File, SIZES)), write_files=synthetic.write_files),
     )
 }

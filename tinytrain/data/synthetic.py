@@ -10,11 +10,13 @@ accuracy on them shows that the engine learns, and says nothing about the target
 
 from __future__ import annotations
 
+from itertools import chain
 from math import pi, sqrt
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tinytrain import streams
 from tinytrain.data import idx
@@ -38,29 +40,30 @@ BLOBS = 8  # on the piece of curve between two points: near enough to look like 
 CHUNK = 1000  # images drawn at a time, from one random stream
 
 
-def _tables() -> tuple[torch.Tensor, torch.Tensor]:
+def glyph_tables() -> tuple[Tensor, Tensor]:
     """Points (G, K, 2) of all G glyphs, and pieces (G, S, 4): which points shape each piece.
 
     A point named twice in a glyph is one point, so that strokes which meet there always meet.
     Padding repeats the first point: a piece without length, which leaves no ink.
     """
-    points, pieces = [], []
-    for glyph in sum(GLYPHS, ()):
+    points: list[list[list[float]]] = []
+    pieces: list[list[list[int]]] = []
+    for glyph in chain(*GLYPHS):
         names = list(dict.fromkeys(glyph.replace(",", "").split()))
-        points.append([[0.7 * int(x), int(y)] for x, y in names])  # digits are narrow
+        points.append([[0.7 * int(name[0]), int(name[1])] for name in names])  # digits are narrow
         pieces.append([])
         for stroke in glyph.split(","):
             path = [names.index(name) for name in stroke.split()]
             path = [path[0], *path, path[-1]]
             pieces[-1] += [path[start : start + 4] for start in range(len(path) - 3)]
     most_points, most_pieces = max(map(len, points)), max(map(len, pieces))
-    for row, piece in zip(points, pieces):
-        row += row[:1] * (most_points - len(row))
-        piece += [[0] * 4] * (most_pieces - len(piece))
+    for places, shaped in zip(points, pieces, strict=True):
+        places += places[:1] * (most_points - len(places))
+        shaped += [[0] * 4] * (most_pieces - len(shaped))
     return torch.tensor(points), torch.tensor(pieces)
 
 
-def _spline() -> tuple[torch.Tensor, torch.Tensor]:
+def spline_weights() -> tuple[Tensor, Tensor]:
     """Place and velocity along a piece, each (BLOBS, 4), as weights of its four points.
 
     The Catmull-Rom spline ("A class of local interpolating splines", 1974): it runs from the
@@ -73,20 +76,20 @@ def _spline() -> tuple[torch.Tensor, torch.Tensor]:
     return time**power @ powers, velocity @ powers
 
 
-POINTS, PIECES = _tables()
-PLACE, VELOCITY = _spline()
+POINTS, PIECES = glyph_tables()
+PLACE, VELOCITY = spline_weights()
 WAYS = torch.tensor([len(ways) for ways in GLYPHS])
 FIRST_WAY = WAYS.cumsum(0) - WAYS
 
 
-def draw(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def digits(labels: Tensor, generator: torch.Generator) -> Tensor:
     """A digit for each of the int64 labels (N,), 0 to 9: uint8 (N, 1, 28, 28), white on black.
 
     The digit fills about 20 x 20 pixels in the middle; the outermost pixels are always 0. One call
     draws all at once, in about 35 kB an image. The numbers come from `generator` alone.
     """
 
-    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(len(labels), *shape).uniform_(low, high, generator=generator)
 
     glyph = FIRST_WAY[labels] + (uniform(0, 1) * WAYS[labels]).long()
@@ -112,11 +115,12 @@ def draw(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     unit = sqrt(2) * blur
     pixels = (torch.arange(SIDE) + 0.5) / unit
     # exp(-30) is black. Were it much smaller, products would be subnormal, which is far slower.
-    columns, rows = (
-        (part / unit - pixels).square_().clamp_(max=30).neg_().exp_() for part in path.split(1, 2)
+    across, down = (
+        (part / unit - pixels).square_().clamp_(max=30).neg_().exp_()
+        for part in torch.split(path, 1, 2)
     )
     ink = thickness * length / (sqrt(pi) * unit)  # so that a long line reaches `thickness`
-    images = (ink * rows).mT @ columns  # 1 is white; what exceeds it makes the line wider
+    images: Tensor = (ink * down).mT @ across  # 1 is white; what exceeds it makes the line wider
     return (255 * images.clamp(max=1)).to(torch.uint8)[:, None]
 
 
@@ -133,9 +137,9 @@ def write_files(folder: Path, seed: int = 0, train: int = 60000, test: int = 100
         labels = np.empty(count, np.uint8)
         for start in range(0, count, CHUNK):
             generator = streams.generator(seed, "synthetic", split, start // CHUNK)
-            digits = torch.randperm(CHUNK, generator=generator) % 10
+            balanced = torch.randperm(CHUNK, generator=generator) % 10
             end = min(start + CHUNK, count)
-            images[start:end] = draw(digits, generator)[: end - start, 0]
-            labels[start:end] = digits[: end - start]
+            images[start:end] = digits(balanced, generator)[: end - start, 0]
+            labels[start:end] = balanced[: end - start]
         idx.write(folder / f"{name}-images-idx3-ubyte", images)
         idx.write(folder / f"{name}-labels-idx1-ubyte", labels)

@@ -1,4 +1,8 @@
-"""Optimizers, schedules of the learning rate and the averaging of weights."""
+"""From gradients to new weights.
+
+`optimizers` (SGD and Adam, side by side), `schedules` (the learning rate by epoch: `Constant`,
+`StepLR`, `WarmupLinear`), `average` (the weights averaged over the steps).
+"""
 
 from tinytrain.optim.average import ExponentialAverage
 from tinytrain.optim.optimizers import SGD, Adam

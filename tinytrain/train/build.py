@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
 from tinytrain import nets, streams
 from tinytrain.data.augment import Augmentation
-from tinytrain.data.deskew import deskew_dataset
+from tinytrain.data.deskew import deskew
 from tinytrain.data.sets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn.flat import flatten_parameters
@@ -43,7 +44,12 @@ def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Trai
 
 def dataset(recipe: Recipe, dataset: Dataset) -> Dataset:
     """The data set as the recipe wants its images: upright, or as they are."""
-    return deskew_dataset(dataset) if recipe.deskew else dataset
+    if not recipe.deskew:
+        return dataset
+    train = replace(dataset.train, images=deskew(dataset.train.images))
+    return replace(
+        dataset, train=train, test=replace(dataset.test, images=deskew(dataset.test.images))
+    )
 
 
 def new_optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:

@@ -59,7 +59,7 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         images, target = split.images[rows].float(), split.labels[rows]
         if training.augmentation is not None:
             draw = streams.generator(seed, "augment", epoch, index)
-            transform = training.augmentation.draw(len(rows), images.shape[-1], draw)
+            transform = training.augmentation.draw(len(rows), draw)
             images = augment.apply(images, transform.to(images.device))
         images = batches.normalise(images, dataset.mean, dataset.std)
         if dropouts:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain.data import idx, sets, sources
+from tinytrain.data.deskew import deskew
 from tinytrain.errors import DataError, UsageError
 
 TRAIN, TEST = 30, 7
-NAMES = [file.name for file in sources.FILES]
+NAMES = list(sources.SIZES)
 
 
 def digits(count, seed):
@@ -32,14 +34,14 @@ def digits(count, seed):
     return images, chance.integers(0, 10, count, np.uint8)
 
 
-ARRAYS = dict(zip(NAMES, [*digits(TRAIN, 0), *digits(TEST, 1)]))
+ARRAYS = dict(zip(NAMES, [*digits(TRAIN, 0), *digits(TEST, 1)], strict=True))
 
 
-def write(folder, suffix=".gz", **changed):
-    """The four files of a tiny set, some of them with other arrays."""
+def write(folder, suffix=".gz", changed=()):
+    """The four files of a tiny set, some of them, by number, with other arrays."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in ARRAYS.items():
-        idx.write(folder / f"{name}{suffix}", changed.get(name.replace("-", "_"), array))
+    for number, (name, array) in enumerate(ARRAYS.items()):
+        idx.write(folder / f"{name}{suffix}", dict(changed).get(number, array))
 
 
 def plain(name):
@@ -56,8 +58,30 @@ TINY = sources.Source("tiny", FILES)
 UNCHECKED = sources.Source("tiny", tuple(sources.File(name) for name in NAMES))
 
 
+@pytest.fixture
+def root(tmp_path):
+    """A folder with a whole tiny set in it."""
+    write(tmp_path / "tiny")
+    return tmp_path
+
+
+def packed(root, names=NAMES):
+    """Where the tiny set's .gz files are."""
+    return [root / "tiny" / f"{name}.gz" for name in names]
+
+
+def digest(names):
+    return sha256("".join(sha256(plain(name)) for name in names).encode())
+
+
 def snapshot(root):
     return {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]}
+
+
+def refused(match, root, source=TINY, holdout=0, error=DataError):
+    with pytest.raises(error, match=match) as raised:
+        sets.load_source(source, root, holdout)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -67,19 +91,32 @@ def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
     (tmp_path / "tiny").chmod(0o555)
     data = sets.load_source(TINY, tmp_path)
     assert snapshot(tmp_path) == before
-    for split, (images, labels) in ((data.train, NAMES[:2]), (data.test, NAMES[2:])):
+    for split, (images, labels) in (data.train, NAMES[:2]), (data.test, NAMES[2:]):
         assert split.images.dtype == torch.uint8 and split.labels.dtype == torch.int64
         assert split.images.shape == (len(split), 1, 28, 28)
         assert (split.images[:, 0].numpy() == ARRAYS[images]).all()
         assert (split.labels.numpy() == ARRAYS[labels]).all()
-    assert data.digest == sha256("".join(sha256(plain(name)) for name in NAMES).encode())
+    assert data.digest == digest(NAMES)
     assert (data.name, data.holdout, len(data.train), len(data.test)) == ("tiny", 0, TRAIN, TEST)
+
+
+@pytest.mark.parametrize("holdout", [0, 5])
+def test_upright_where_they_are_loaded(tmp_path, holdout):
+    write(tmp_path / "synthetic")
+    before = sets.load("synthetic", tmp_path, holdout)
+    after = sets.load("synthetic", tmp_path, holdout, deskew=True)
+    assert (before.name, len(before.train)) == ("synthetic", TRAIN - holdout)
+    for slanted, upright in (before.train, after.train), (before.test, after.test):
+        assert torch.equal(upright.images, deskew(slanted.images))
+        assert not torch.equal(upright.images, slanted.images)
+        assert torch.equal(upright.labels, slanted.labels)
+    assert vars(after) | {"train": 0, "test": 0} == vars(before) | {"train": 0, "test": 0}
 
 
 def test_the_plain_file_goes_first(tmp_path):
     write(tmp_path / "tiny", "")
-    for name in NAMES:
-        (tmp_path / "tiny" / f"{name}.gz").write_bytes(b"never looked at")
+    for path in packed(tmp_path):
+        path.write_bytes(b"never looked at")
     sets.load_source(TINY, tmp_path)
 
 
@@ -87,8 +124,8 @@ def test_the_plain_file_goes_first(tmp_path):
 def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     root = tmp_path_factory.mktemp("root")
     write(root / "tiny")
-    for name in NAMES[2:]:  # the test files: never opened
-        (root / "tiny" / f"{name}.gz").write_bytes(b"not to be opened")
+    for path in packed(root, NAMES[2:]):
+        path.write_bytes(b"the test files: never opened")
     torch.manual_seed(holdout)  # the split doesn't depend on torch's own generator
     data = sets.load_source(TINY, root, holdout)
     assert (len(data.test), len(data.train), data.holdout) == (holdout, TRAIN - holdout, holdout)
@@ -100,24 +137,20 @@ def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
 
 
-def test_holdout_needs_no_test_files(tmp_path):
-    write(tmp_path / "tiny")
-    for name in NAMES[2:]:
-        (tmp_path / "tiny" / f"{name}.gz").unlink()
-    data = sets.load_source(TINY, tmp_path, 5)
-    assert data.digest == sha256("".join(sha256(plain(name)) for name in NAMES[:2]).encode())
-    with pytest.raises(DataError, match=NAMES[2]):
-        sets.load_source(TINY, tmp_path)
+def test_holdout_needs_no_test_files(root):
+    for path in packed(root, NAMES[2:]):
+        path.unlink()
+    assert sets.load_source(TINY, root, 5).digest == digest(NAMES[:2])
+    refused(NAMES[2], root)
 
 
 @pytest.mark.parametrize("holdout", [-1, TRAIN, TRAIN + 1])
-def test_holdout_outside_the_set(tmp_path, holdout):
-    write(tmp_path / "tiny")
-    with pytest.raises(UsageError, match=f"expected 0 to {TRAIN - 1} .* found {holdout}"):
-        sets.load_source(TINY, tmp_path, holdout)
+def test_holdout_outside_the_set(root, holdout):
+    found = f"expected 0 to {TRAIN - 1} .* found {holdout}"
+    refused(found, root, holdout=holdout, error=UsageError)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -130,48 +163,37 @@ def test_holdout_outside_the_set(tmp_path, holdout):
         lambda content: gzip.compress(gzip.decompress(content)[:-1] + b"\xff"),
     ],
 )
-def test_damaged_file_is_named(tmp_path, number, damage):
-    write(tmp_path / "tiny")
-    path = tmp_path / "tiny" / f"{NAMES[number]}.gz"
+def test_damaged_file_is_named(root, name, damage):
+    [path] = packed(root, [name])
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=f"^{path}: expected .* found.*; delete the file") as error:
-        sets.load_source(TINY, tmp_path)
-    assert "\n" not in str(error.value)
+    refused(f"^{path}: expected .* found.*; delete the file", root)
 
 
-def test_size_is_checked_before_unpacking(tmp_path):
-    write(tmp_path / "tiny")
+def test_size_is_checked_before_unpacking(root):
     size = FILES[0].size - 1
     files = (replace(FILES[0], size=size), *FILES[1:])
-    with pytest.raises(DataError, match=f"expected {size} bytes, found a header for {size + 1}"):
-        sets.load_source(replace(TINY, files=files), tmp_path)
+    found = f"expected {size} bytes, found a header for {size + 1}"
+    refused(found, root, replace(TINY, files=files))
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"train_labels_idx1_ubyte": np.zeros(TRAIN - 1, np.uint8)},
-        {"train_labels_idx1_ubyte": np.full(TRAIN, 10, np.uint8)},
-        {"train_labels_idx1_ubyte": np.zeros((TRAIN, 1), np.uint8)},
-        {"train_labels_idx1_ubyte": np.zeros(TRAIN, np.int32)},
-        {
-            "train_images_idx3_ubyte": ARRAYS[NAMES[0]][:, :, 1:],
-            "t10k_images_idx3_ubyte": ARRAYS[NAMES[2]][:, :, 1:],
-        },
-        {"train_images_idx3_ubyte": np.zeros((TRAIN, 784), np.uint8)},
-        {"train_images_idx3_ubyte": np.zeros((TRAIN, 28, 28), np.float32)},
-        {"train_images_idx3_ubyte": np.zeros((TRAIN, 28, 28), np.uint8)},  # all alike
-        {"t10k_images_idx3_ubyte": np.zeros((TEST, 20, 20), np.uint8)},
-        {
-            "t10k_images_idx3_ubyte": np.zeros((0, 28, 28), np.uint8),
-            "t10k_labels_idx1_ubyte": np.zeros(0, np.uint8),
-        },
+        {1: np.zeros(TRAIN - 1, np.uint8)},
+        {1: np.full(TRAIN, 10, np.uint8)},
+        {1: np.zeros((TRAIN, 1), np.uint8)},
+        {1: np.zeros(TRAIN, np.int32)},
+        {0: ARRAYS[NAMES[0]][:, :, 1:], 2: ARRAYS[NAMES[2]][:, :, 1:]},
+        {0: np.zeros((TRAIN, 784), np.uint8)},
+        {0: np.zeros((TRAIN, 28, 28), np.float32)},
+        {0: np.zeros((TRAIN, 28, 28), np.uint8)},  # all alike
+        {2: np.zeros((TEST, 20, 20), np.uint8)},
+        {2: np.zeros((0, 28, 28), np.uint8), 3: np.zeros(0, np.uint8)},
     ],
 )
 def test_files_that_do_not_belong_together(tmp_path, changed):
-    write(tmp_path / "tiny", **changed)
-    with pytest.raises(DataError, match=f"{tmp_path}.*expected .* found "):
-        sets.load_source(UNCHECKED, tmp_path)
+    write(tmp_path / "tiny", changed=changed)
+    refused(f"{tmp_path}.*expected .* found ", tmp_path, UNCHECKED)
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32))
@@ -182,11 +204,10 @@ def test_mean_and_std_are_exact(count, side, seed):
     assert found == pytest.approx((pixels.mean(), pixels.std()), rel=1e-13, abs=1e-13)
 
 
-def test_mean_and_std_belong_to_the_set(tmp_path):
-    write(tmp_path / "tiny")
-    computed = sets.load_source(TINY, tmp_path)
-    held = sets.load_source(TINY, tmp_path, holdout=10)
-    named = sets.load_source(replace(TINY, mean=0.1, std=0.2), tmp_path)
+def test_mean_and_std_belong_to_the_set(root):
+    computed = sets.load_source(TINY, root)
+    held = sets.load_source(TINY, root, holdout=10)
+    named = sets.load_source(replace(TINY, mean_and_std=(0.1, 0.2)), root)
     pixels = ARRAYS[NAMES[0]] / 255
     assert (computed.mean, computed.std) == pytest.approx((pixels.mean(), pixels.std()))
     assert (held.mean, held.std) == (computed.mean, computed.std)
@@ -199,15 +220,8 @@ def published(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     folder = tmp_path / "published"
     write(folder)
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=folder)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield folder, f"http://127.0.0.1:{server.server_port}/"
@@ -217,8 +231,8 @@ def published(tmp_path, monkeypatch):
 
 def by_md5(folder):
     """The tiny set's files, verified as Fashion-MNIST's and KMNIST's are."""
-    md5 = [hashlib.md5((folder / f"{name}.gz").read_bytes()).hexdigest() for name in NAMES]
-    return tuple(sources.File(name, md5=digest) for name, digest in zip(NAMES, md5))
+    contents = ((name, (folder / f"{name}.gz").read_bytes()) for name in NAMES)
+    return tuple(sources.File(name, md5=hashlib.md5(data).hexdigest()) for name, data in contents)
 
 
 @pytest.mark.parametrize("by", ["sha256", "md5"])
@@ -226,12 +240,10 @@ def test_missing_files_are_downloaded(tmp_path, published, by):
     folder, url = published
     source = sources.Source("tiny", by_md5(folder) if by == "md5" else FILES, (url,))
     sets.load_source(source, tmp_path, holdout=3)
-    names = sorted(path.name for path in (tmp_path / "tiny").iterdir())
-    assert names == sorted(f"{name}.gz" for name in NAMES[:2])
+    assert {*(tmp_path / "tiny").iterdir()} == {*packed(tmp_path, NAMES[:2])}
     sets.load_source(source, tmp_path)
-    for name in NAMES:
-        content = (tmp_path / "tiny" / f"{name}.gz").read_bytes()
-        assert content == (folder / f"{name}.gz").read_bytes()
+    for path in packed(tmp_path):
+        assert path.read_bytes() == (folder / path.name).read_bytes()
     sets.load_source(replace(source, mirrors=()), tmp_path)
 
 
@@ -240,10 +252,9 @@ def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, publishe
     files = by_md5(folder)
     for name in NAMES:
         (folder / f"{name}.gz").write_bytes(gzip.compress(plain(name), 1))
-    sets.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
+    sets.load_source(replace(TINY, mirrors=(url,)), tmp_path)
     for source in (sources.Source("tiny", files), sources.Source("other", files, (url,))):
-        with pytest.raises(DataError, match="expected a file of md5 .* found "):
-            sets.load_source(source, tmp_path)
+        refused("expected a file of md5 .* found ", tmp_path, source)
     assert not list((tmp_path / "other").iterdir())
 
 
@@ -252,26 +263,30 @@ def test_a_wrong_download_is_refused(tmp_path, published, wrong):
     folder, url = published
     path = folder / f"{NAMES[0]}.gz"
     path.write_bytes(wrong(path.read_bytes()))
-    with pytest.raises(DataError, match=f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"):
-        sets.load_source(sources.Source("tiny", FILES, (url,)), tmp_path)
+    found = f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"
+    refused(found, tmp_path, replace(TINY, mirrors=(url,)))
     assert not list((tmp_path / "tiny").iterdir())
 
 
 def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
-    source = replace(UNCHECKED, write=write)
+    source = replace(UNCHECKED, write_files=write)
     assert len(sets.load_source(source, tmp_path / "root").test) == TEST
     before = snapshot(tmp_path)
     sets.load_source(source, tmp_path / "root")
     assert snapshot(tmp_path) == before
+    packed(tmp_path / "root")[2].unlink()
+    refused(f"root/tiny: {NAMES[2]} missing; delete the rest", tmp_path / "root", source)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UsageError, match="file/tiny.*--data-dir.*TINYTRAIN_DATA"):
-        sets.load_source(source, tmp_path / "file")
-
-
-def test_synthetic_of_any_size(tmp_path):
-    write(tmp_path / "synthetic", "")
-    data = sets.load("synthetic", tmp_path)
-    assert (data.name, len(data.train), len(data.test)) == ("synthetic", TRAIN, TEST)
+    advice = "cannot be written.* with --data-dir or TINYTRAIN_DATA"
+    source = replace(UNCHECKED, write_files=write)
+    refused(f"file/tiny: {advice}", tmp_path / "file", source, error=UsageError)
+    source = replace(
+        UNCHECKED, write_files=lambda folder: idx.write(folder / "no" / "file", np.int32())
+    )
+    refused(f"tiny/no: {advice}", tmp_path, source, error=UsageError)
 
 
 def test_unknown_name(tmp_path):
@@ -279,16 +294,17 @@ def test_unknown_name(tmp_path):
         sets.load("cifar", tmp_path)
 
 
-def test_data_root(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_data_root(monkeypatch):
     for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
         monkeypatch.delenv(variable, raising=False)
-    assert sets.data_root() == tmp_path / ".cache" / "tinytrain"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert sets.data_root() == Path("/cache/tinytrain")
-    monkeypatch.setenv("TINYTRAIN_DATA", "/data")
-    assert sets.data_root() == Path("/data")
-    assert sets.data_root("~/mine") == tmp_path / "mine"
+    for variable, value, expected in [
+        ("HOME", "/me", "/me/.cache/tinytrain"),
+        ("XDG_CACHE_HOME", "/cache", "/cache/tinytrain"),
+        ("TINYTRAIN_DATA", "/data", "/data"),
+    ]:
+        monkeypatch.setenv(variable, value)
+        assert sets.data_root() == Path(expected)
+    assert sets.data_root("~/mine") == Path("/me/mine")
 
 
 def test_registry_is_whole():
@@ -296,7 +312,7 @@ def test_registry_is_whole():
     for source in sources.SOURCES.values():
         assert [file.name for file in source.files] == NAMES
         assert all(mirror.endswith("/") for mirror in source.mirrors)
-        assert bool(source.mirrors) != bool(source.write)
+        assert bool(source.mirrors) != bool(source.write_files)
         for file in source.files:
             assert bool(file.sha256 or file.md5) == bool(source.mirrors)
             assert len(file.sha256 or file.md5 or "") in (0, 32, 64)
