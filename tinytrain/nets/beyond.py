@@ -1,24 +1,14 @@
 """Nets beyond the curriculum: parameters are what is scarce there, arithmetic is not.
 
-So use each parameter more often. A net that pools later has more convolutions that work on large
-images, and one that looks at a test image five times uses all of its weights five times. A frame
-around the image, in place of padding in every layer, spares the kernels the zeros that padding
-puts beside what they see.
+So use each parameter more often: a net that pools later has more convolutions that work on large
+images. A frame around the image, in place of padding in every layer, spares the kernels the zeros
+that padding puts beside what they see.
 """
 
 from __future__ import annotations
 
 from tinytrain import nn
-from tinytrain.nets.bricks import Generator, block, conv1x1, with_log_probabilities
-
-
-def with_looks(net: nn.Sequential) -> nn.Sequential:
-    """The same net with the same weights, that in evaluation looks five times: `nn.looks`."""
-    layers = dict(net.named_children())
-    last = layers.pop("log_softmax")
-    return nn.Sequential(
-        {"looks": nn.Looks(), **layers, "mean": nn.MeanOfLooks(), "log_softmax": last}
-    )
+from tinytrain.nets.bricks import Generator, blocks, conv1x1, with_log_probabilities
 
 
 def framed(pixels: int, net: nn.Sequential) -> nn.Sequential:
@@ -36,11 +26,9 @@ def pooled_late(
     stages: dict[str, nn.Module] = {}
     channels = 1
     for number, stage in enumerate(widths, 1):
-        layers: list[nn.Module] = []
-        for width in stage:
-            layers += block(channels, width, generator, padding=padding, dropout=dropout)
-            channels = width
-        stages[f"conv{number}"] = nn.Sequential(*layers)
+        conv = blocks([channels, *stage], generator, padding=padding, dropout=dropout)
+        stages[f"conv{number}"] = nn.Sequential(*conv)
+        channels = stage[-1]
         if number < len(widths):
             stages[f"pool{number}"] = nn.MaxPool2d(2)
     stages["scores"] = conv1x1(channels, 10, generator)
@@ -53,12 +41,12 @@ def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential
 
 
 def framed7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """late7500 with a frame of 6 pixels in place of padding, and five looks: 7,500 parameters."""
+    """late7500 with a frame of 6 pixels in place of padding: 7,500 parameters."""
     widths = [[10, 11], [12, 13], [14, 15]]
-    return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))
+    return framed(6, pooled_late(widths, dropout, generator, padding=0))
 
 
 def framed2791(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """5-7, pool, 7-8, pool, 8-10, framed like framed7500: 2,791 parameters. How few are enough?"""
     widths = [[5, 7], [7, 8], [8, 10]]
-    return with_looks(framed(6, pooled_late(widths, dropout, generator, padding=0)))
+    return framed(6, pooled_late(widths, dropout, generator, padding=0))

@@ -9,6 +9,8 @@ Juditsky, "Acceleration of stochastic approximation by averaging", 1992; Izmailo
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -44,3 +46,12 @@ class ExponentialAverage:
                 average.lerp_(value, weight)
             else:
                 average.copy_(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What later averages depend on, besides the source."""
+        return {"steps": self.steps, "net": self.net.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a copy of the state that `state_dict` gave."""
+        self.steps = state["steps"]
+        self.net.load_state_dict(state["net"])
