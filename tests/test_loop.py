@@ -1,6 +1,5 @@
 """The loop: repeatable, undisturbed by looking, and exact when it is taken up again."""
 
-import copy
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,7 +9,7 @@ from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import build, loop, runs
+from tinytrain.train import build, checkpoints, evaluate, loop, runs
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)
 
@@ -21,7 +20,7 @@ def history(training):
 
 def same_state(one, other):
     """Bit for bit, but for the seconds."""
-    runs.require_same_form(one.state_dict(), other.state_dict(), "state")
+    checkpoints.require_same_form(one.state_dict(), other.state_dict(), "state")
     pairs = zip(tensors(one.state_dict()), tensors(other.state_dict()), strict=True)
     return history(one) == history(other) and all(torch.equal(a, b) for a, b in pairs)
 
@@ -58,7 +57,7 @@ def test_looking_changes_nothing(tiny, uninterrupted):
     training = build.start(QUICK, 1)
     before = torch.random.get_rng_state()
     for _ in loop.fit(training, tiny):
-        loop.evaluate(training.net, tiny.test, tiny.mean, tiny.std)
+        evaluate(training.net, tiny.test, tiny.mean, tiny.std)
         summary(training.net)
     assert same_state(training, uninterrupted)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -91,19 +90,11 @@ def test_every_image_is_trained_on_and_tested_once(tiny):
 
 def test_averaged_and_raw_accuracy(tiny):
     training = trained(QUICK, tiny)
-    raw = loop.evaluate(training.net, tiny.test, tiny.mean, tiny.std)
-    averaged = loop.evaluate(training.average.net, tiny.test, tiny.mean, tiny.std)
+    raw = evaluate(training.net, tiny.test, tiny.mean, tiny.std)
+    averaged = evaluate(training.average.net, tiny.test, tiny.mean, tiny.std)
     last = training.history[-1]
     assert (last.test_accuracy, last.raw_test_accuracy) == (averaged.accuracy, raw.accuracy)
-    assert last.score == averaged
-
-
-def test_evaluate_restores_the_mode_and_ignores_the_batch_size(tiny, uninterrupted):
-    net = copy.deepcopy(uninterrupted.net).train()
-    whole = loop.evaluate(net, tiny.test, tiny.mean, tiny.std)
-    pieces = loop.evaluate(net, tiny.test, tiny.mean, tiny.std, batch_size=7)
-    assert net.training and all(module.training for module in net.modules())
-    assert pieces.correct == whole.correct and pieces.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert (last.test_loss, last.test_correct) == (averaged.loss, averaged.correct)
 
 
 def test_it_learns_on_every_device(tiny, device):
@@ -124,10 +115,20 @@ def test_a_rate_too_high_ends_in_one_line(tiny, optimizer):
         trained(recipe, tiny)
 
 
-@pytest.mark.parametrize("field", ["net", "optimizer", "schedule"])
-def test_unknown_names_in_a_recipe(field):
-    with pytest.raises(UsageError, match="nothing"):
-        build.start(replace(QUICK, **{field: "nothing"}), 1)
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"net": "nothing"}, "nothing"),
+        ({"optimizer": "nothing"}, "nothing"),
+        ({"schedule": "nothing"}, "nothing"),
+        ({"net": "net7", "dropout": 0.1}, "--dropout 0.1: net7 has no dropout"),
+        ({"momentum": 0.9}, "--momentum 0"),
+        ({"average": 1}, "decay"),
+    ],
+)
+def test_what_a_recipe_cannot_have(change, named):
+    with pytest.raises(UsageError, match=named):
+        build.start(replace(QUICK, **change), 1)
 
 
 def test_the_rate_follows_the_schedule(tiny):

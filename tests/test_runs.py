@@ -66,17 +66,41 @@ def test_what_a_folder_holds(folder):
     assert runs.read_settings(folder) == SETTINGS
 
 
-def test_a_run_from_before_recipes_could_deskew(folder):
-    def without(text):
-        settings = json.loads(text)
-        del settings["recipe"]["deskew"]
-        return json.dumps(settings)
+@pytest.mark.parametrize(
+    ("older", "present"),
+    [
+        ({}, {}),
+        ({"deskew": None}, {}),
+        ({"net": "net9_3_looks", "erase": 0.0}, {"looks": 5}),
+        ({"net": "framed2791"}, {"net": "framed2791", "looks": 5}),
+    ],
+)
+def test_a_run_of_an_earlier_version(older, present, tmp_path):
+    """`older`: what its recipe had in other words, None for what it had not."""
+    settings = replace(SETTINGS, recipe=replace(SETTINGS.recipe, **present))
+    runs.create(tmp_path / "run", settings, build.start(settings.recipe, 1), "")
 
-    (folder / "run.json").write_text(without((folder / "run.json").read_text()))
-    content = torch.load(folder / "checkpoint.pt", weights_only=True)
-    torch.save(content | {"settings": without(content["settings"])}, folder / "checkpoint.pt")
-    assert runs.read_settings(folder) == SETTINGS
-    runs.restore(folder, SETTINGS, build.start(SETTINGS.recipe, 1))
+    def earlier(text):
+        content = json.loads(text)
+        recipe = content["recipe"] | {"looks": None} | older
+        content["recipe"] = {name: value for name, value in recipe.items() if value is not None}
+        return json.dumps(content)
+
+    run, checkpoint = tmp_path / "run" / "run.json", tmp_path / "run" / "checkpoint.pt"
+    run.write_text(earlier(run.read_text()))
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save(content | {"settings": earlier(content["settings"])}, checkpoint)
+    assert runs.read_settings(tmp_path / "run") == settings
+    runs.restore(tmp_path / "run", settings, build.start(settings.recipe, 1))
+
+
+def test_a_run_that_erased_is_refused_with_the_version_that_cannot(folder):
+    content = json.loads((folder / "run.json").read_text())
+    content["recipe"] = dict(content["recipe"], erase=0.3)
+    del content["recipe"]["looks"]
+    (folder / "run.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="erase.*since tinytrain 0.2"):
+        runs.read_settings(folder)
 
 
 def test_a_used_folder_is_refused(folder):

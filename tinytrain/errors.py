@@ -7,6 +7,7 @@ kept for what only a programmer can cause.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Interrupted(TinytrainError):
 def exit_status(main: Callable[[], None]) -> int:
     """Run `main` and return the exit status; an error that a user can cause becomes one line."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback
     try:
         main()

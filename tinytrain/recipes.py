@@ -1,48 +1,65 @@
 """A recipe is everything about a run that is not the data, the seed or the machine.
 
 It is a handful of plain values, so that it can be printed, compared, kept in a file and changed
-from the command line; each named recipe states what it is for. `build.py` turns it into a net, an
-optimizer and a schedule.
+from the command line, field by field; each named recipe states what it changes, and in which.
+`train/build.py` turns one into a net, an optimizer and a schedule.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[Any, ...] | None = None,
+    range: tuple[float, float] | None = None,
+) -> Any:
+    """A field of a recipe: its default, what it is, and what it may be (`range` inclusive).
+
+    The command line makes a flag of it.
+    """
+    return field(default=default, metadata={"help": help, "choices": choices, "range": range})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a net is trained. The defaults are a plain run: no augmentation, no averaging.
+    """How a net is trained. The defaults are a plain run: no augmentation, no averaging."""
 
-    `schedule` is "constant", "step" (×`gamma` every `step_size` epochs) or "warmup-linear" (up
-    over the first `warmup` share of the epochs, then down to zero). `deskew` makes all digits
-    upright, those of the test, too, before anything else. `rotation` is in degrees,
-    `shift` in pixels, `scale` and `shear` as in `augment.Augmentation`. `average` is the decay of
-    the exponential average of the weights, 0 for none. `looks` is how many times evaluation looks
-    at an image, 1 or 5.
-    """
-
-    net: str = "net9_3"
-    epochs: int = 15
-    batch_size: int = 128
-    dropout: float = 0.0
-    optimizer: str = "adam"
-    lr: float = 0.01
-    momentum: float = 0.0
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    step_size: int = 6
-    gamma: float = 0.1
-    warmup: float = 0.2
-    deskew: bool = False
-    rotation: float = 0.0
-    shift: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    average: float = 0.0
-    looks: int = 1
+    net: str = setting("net9_3", "the net, by its name in nets.NETS")
+    epochs: int = setting(15, "times through the training images", range=(1, 10**6))
+    batch_size: int = setting(128, "images a step", range=(1, 10**6))
+    dropout: float = setting(
+        0.0, "probability to silence a channel, in nets that can", range=(0, 1)
+    )
+    optimizer: str = setting("adam", "how a gradient becomes a step", choices=("adam", "sgd"))
+    lr: float = setting(0.01, "the learning rate, at its highest", range=(1e-30, 1e30))
+    momentum: float = setting(0.0, "momentum of SGD", range=(0, 1))
+    nesterov: bool = setting(False, "Nesterov's kind of momentum")
+    weight_decay: float = setting(0.0, "how much weights are pulled to zero", range=(0, 1e30))
+    schedule: str = setting(
+        "constant",
+        "the rate over the run: constant; step, times gamma every step-size epochs; or "
+        "warmup-linear, up over the first warmup share of the epochs, then down to zero",
+        choices=("constant", "step", "warmup-linear"),
+    )
+    step_size: int = setting(6, "epochs between two steps of the rate", range=(1, 10**6))
+    gamma: float = setting(0.1, "what a step multiplies the rate by", range=(0, 1e30))
+    warmup: float = setting(0.2, "share of the epochs in which the rate rises", range=(0, 1))
+    deskew: bool = setting(False, "make all digits upright first, those of the test, too")
+    rotation: float = setting(0.0, "turn by up to so many degrees", range=(0, 180))
+    shift: float = setting(0.0, "move by up to so many pixels", range=(0, 10**6))
+    scale: float = setting(0.0, "size by a factor of up to e to the power of this", range=(0, 100))
+    shear: float = setting(0.0, "slant by up to this share of the height", range=(0, 100))
+    average: float = setting(
+        0.0, "decay of the exponential average of the weights, 0 for none", range=(0, 1)
+    )
+    looks: int = setting(
+        1, "times that evaluation looks at an image, moved by a pixel each time", choices=(1, 5)
+    )
 
 
 # The curriculum, rung by rung: what each changes in the recipe of the one before. The rate of SGD,
@@ -90,8 +107,9 @@ ABLATION: dict[str, dict[str, Any]] = {
 }
 
 FEW_EPOCHS: dict[str, Any] = {
-    **{"net": "framed7500", "epochs": 3, "batch_size": 32, "lr": 0.015, "average": 0.995},
-    **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08, "looks": 5},
+    **{"net": "framed7500", "looks": 5, "epochs": 3, "batch_size": 32},
+    **{"lr": 0.015, "average": 0.995},
+    **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
 # Beyond the final recipe: upright digits, more arithmetic, fewer parameters, fewer epochs.

@@ -1,12 +1,28 @@
-"""Groups of flags that several commands share."""
+"""Groups of flags that several commands share; those of a recipe follow from its fields.
+
+A flag that decides what is trained has no default of its own: what argparse returns is what was
+given, and `DEFAULTS` fills in the rest. So a resumed run can tell which flags would change it.
+"""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from tinytrain.cli.words import natural, positive, rate, seed_list
-from tinytrain.recipes import RECIPES
+from tinytrain.cli.words import natural, number, positive, seed_list, truth
+from tinytrain.recipes import RECIPES, Recipe
+
+Flags: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
+DEFAULTS: dict[str, Any] = {
+    "recipe": "final",
+    "seed": 1,
+    "dataset": "mnist",
+    "holdout": 0,
+    "device": "auto",
+    "threads": None,
+}
 
 DATA_DIR_HELP = (
     "the folder that holds a folder a data set "
@@ -14,63 +30,97 @@ DATA_DIR_HELP = (
 )
 
 
-def add_recipe_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    group = parser.add_argument_group("what is trained")
-    group.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default="final",
-        help="a named set of choices; the flags below change one each (default: %(default)s)",
+def add_setting(flags: Flags, name: str, help: str, **more: Any) -> None:
+    """A flag with its default in `DEFAULTS`."""
+    default = DEFAULTS[name.strip("-").replace("-", "_")]
+    said = "" if default is None else f" (default: {default})"
+    flags.add_argument(name, default=argparse.SUPPRESS, help=f"{help}{said}", **more)
+
+
+def add_switch(flags: Flags, name: str, help: str, default: Any = False) -> None:
+    """A flag that may be given alone, or with yes or no."""
+    flags.add_argument(
+        name, nargs="?", const=True, type=truth, default=default, metavar="yes|no", help=help
     )
-    group.add_argument("--net", help="the net (default: the recipe's)")
-    group.add_argument("--epochs", type=positive, help="times through the training images")
-    group.add_argument("--batch-size", type=positive, help="images a step")
-    group.add_argument("--lr", type=rate, help="the learning rate, at its highest")
+
+
+def add_recipe_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("what is trained")
+    add_setting(
+        group,
+        "--recipe",
+        "a named set of choices; each flag below changes one of them",
+        choices=RECIPES,
+        metavar="NAME",
+    )
+    for field in fields(Recipe):
+        add_recipe_flag(group, field)
     return group
 
 
-def add_holdout_option(group: argparse._ArgumentGroup) -> None:
+def add_recipe_flag(group: argparse._ArgumentGroup, field: Field[Any]) -> None:
+    """The flag of one field of a recipe; its type and what it may be follow from the field."""
+    flag, help = f"--{field.name.replace('_', '-')}", field.metadata["help"]
+    kind, limits = type(field.default), field.metadata["range"]
+    if kind is bool:
+        add_switch(group, flag, help, default=argparse.SUPPRESS)
+        return
     group.add_argument(
-        "--holdout",
-        type=natural,
-        default=0,
-        metavar="N",
-        help="do not open the test images: hold back N training images, the same ones in every "
-        "run, and test on those. Choose recipes this way (default: %(default)s)",
+        flag,
+        type=number(kind, *limits) if limits else kind,
+        choices=field.metadata["choices"],
+        default=argparse.SUPPRESS,
+        help=help,
     )
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def given_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a recipe that a flag gives."""
+    return {
+        field.name: getattr(options, field.name)
+        for field in fields(Recipe)
+        if hasattr(options, field.name)
+    }
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("data")
-    group.add_argument(
+    add_setting(
+        group,
         "--dataset",
-        default="mnist",
-        help="mnist, fashion-mnist, kmnist, or synthetic: digits that tinytrain draws itself "
-        "(default: %(default)s)",
+        "mnist, fashion-mnist, kmnist, or synthetic: digits that tinytrain draws itself",
     )
     group.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
     return group
 
 
-def add_device_option(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
+def add_holdout_flag(group: argparse._ArgumentGroup) -> None:
+    add_setting(
+        group,
+        "--holdout",
+        "do not open the test images: hold back N training images, the same ones in every run, "
+        "and test on those. Choose recipes this way",
+        type=natural,
+        metavar="N",
+    )
+
+
+def add_device_flag(group: argparse._ArgumentGroup) -> None:
+    add_setting(
+        group,
         "--device",
-        default="auto",
-        help="auto, cpu, cuda, cuda:1, mps, …: auto takes CUDA, then MPS, then the CPU "
-        "(default: %(default)s)",
+        "auto, cpu, cuda, cuda:1, mps, …: auto takes CUDA, then MPS, then the CPU",
     )
 
 
-def add_machine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def add_machine_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("machine")
-    add_device_option(group)
-    group.add_argument(
-        "--threads", type=positive, help="CPU threads (default: as many as torch takes)"
-    )
+    add_device_flag(group)
+    add_setting(group, "--threads", "CPU threads (default: as many as torch takes)", type=positive)
     return group
 
 
-def add_seeds_options(parser: argparse.ArgumentParser, seeds: str, folder: str) -> None:
+def add_seeds_flags(parser: argparse.ArgumentParser, seeds: str, folder: str) -> None:
     group = parser.add_argument_group("runs")
     group.add_argument(
         "--seeds",
@@ -80,10 +130,16 @@ def add_seeds_options(parser: argparse.ArgumentParser, seeds: str, folder: str) 
         help=f"such as 1-5,9 (default: {seeds})",
     )
     group.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
-    add_device_option(group)
+    add_device_flag(group)
     group.add_argument("--run-dir", type=Path, help=f"the folder of all runs (default: {folder})")
     group.add_argument(
         "--records", type=Path, help="a folder for the records (default: beside the runs)"
     )
-    data = add_data_options(parser)
-    add_holdout_option(data)
+    add_holdout_flag(add_data_flags(parser))
+
+
+def completed(options: argparse.Namespace) -> argparse.Namespace:
+    """What argparse found, with `DEFAULTS` for the rest; `given` names the settings it found."""
+    settings = {*DEFAULTS, *(field.name for field in fields(Recipe))}
+    given = settings.intersection(vars(options))
+    return argparse.Namespace(**(DEFAULTS | vars(options)), given=given)

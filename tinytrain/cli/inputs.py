@@ -1,21 +1,24 @@
-"""From what the flags say to what they mean: a recipe, a device, a data set."""
+"""What the flags name, made present: a device, a recipe, a data set, the net of a run."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
-from tinytrain.data import sets
-from tinytrain.data.sets import Dataset
+from tinytrain import data
+from tinytrain.cli.flags import given_fields
+from tinytrain.course import published
+from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
+from tinytrain.nn import Module
 from tinytrain.nn.inspect import output_shape
-from tinytrain.recipes import Recipe
-from tinytrain.train import build
+from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.train import Training, build, runs
 from tinytrain.train.runs import Settings
-from tinytrain.train.state import Training
 
 
 def choose_device(name: str, flag: str = "--device") -> str:
@@ -40,20 +43,56 @@ def choose_device(name: str, flag: str = "--device") -> str:
     return name
 
 
+def use_threads(count: int | None) -> int:
+    """Have torch compute with so many CPU threads, or with as many as it takes; returns which."""
+    torch.set_num_threads(count or torch.get_num_threads())
+    return torch.get_num_threads()
+
+
+def chosen_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe of the flags: a named one with those of its fields that are given."""
+    return replace(RECIPES[options.recipe], **given_fields(options))
+
+
 def load_dataset(options: argparse.Namespace, recipe: Recipe) -> Dataset:
     """The data set of the flags, as the recipe wants it.
 
     With --or-synthetic it is drawn digits where no mirror answers.
     """
+    where = (options.data_dir, options.holdout, recipe.deskew)
     try:
-        dataset = sets.load(options.dataset, options.data_dir, options.holdout)
+        dataset = data.load(options.dataset, *where)
     except Unavailable as error:
         if not options.or_synthetic:
             raise
         print(f"tinytrain: {error}", file=sys.stderr)
-        dataset = sets.load("synthetic", options.data_dir, options.holdout)
+        dataset = data.load("synthetic", *where)
     warn_of_synthetic(dataset)
-    return build.dataset(recipe, dataset)
+    return dataset
+
+
+def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
+    """The data that a run began with, as its recipe wants it.
+
+    Raises DataError where it is other data now.
+    """
+    dataset = data.load(
+        settings.dataset, options.data_dir, settings.holdout, settings.recipe.deskew
+    )
+    if dataset.digest != settings.data_digest:
+        root = data.data_root(options.data_dir)
+        raise DataError(
+            f"{root / dataset.name}: not the images that the run {options.run_dir} began with; "
+            "name their folder with --data-dir"
+        )
+    warn_of_synthetic(dataset)
+    return dataset
+
+
+def warn_of_synthetic(dataset: Dataset) -> None:
+    """Say loudly where the images are not what people expect."""
+    if dataset.name == "synthetic":
+        print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
 
 
 def require_fit(training: Training, dataset: Dataset) -> None:
@@ -64,30 +103,21 @@ def require_fit(training: Training, dataset: Dataset) -> None:
         raise UsageError(f"--dataset {dataset.name}: does not suit the net: {error}") from error
 
 
-def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
-    """The data that a run began with, as its recipe wants it.
-
-    Raises DataError where it is other data now.
-    """
-    dataset = sets.load(settings.dataset, options.data_dir, settings.holdout)
-    if dataset.digest != settings.data_digest:
-        root = sets.data_root(options.data_dir)
-        raise DataError(
-            f"{root / dataset.name}: not the images that the run {options.run_dir} began with; "
-            "name their folder with --data-dir"
-        )
-    warn_of_synthetic(dataset)
-    return build.dataset(settings.recipe, dataset)
+def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:
+    """The settings of a run, and its net: the averaged one, where weights are averaged."""
+    settings = runs.read_settings(run_dir)
+    training = build.start(settings.recipe, settings.seed, device)
+    runs.restore(run_dir, settings, training)
+    return settings, training.tested_net
 
 
-def warn_of_synthetic(dataset: Dataset) -> None:
-    """Say loudly where the images are not what people expect."""
-    if dataset.name == "synthetic":
-        print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
-
-
-def override(recipe: Recipe, options: argparse.Namespace) -> Recipe:
-    """The recipe with those of its fields that a flag gives."""
-    names = [field.name for field in fields(Recipe)]
-    given = {name: getattr(options, name, None) for name in names}
-    return replace(recipe, **{name: value for name, value in given.items() if value is not None})
+def net_and_data(
+    options: argparse.Namespace, device: str = "cpu"
+) -> tuple[Module, Dataset, Recipe]:
+    """The net of --run-dir, or the final one that comes with tinytrain; its data and recipe."""
+    if options.run_dir is None:
+        recipe = RECIPES["final"]
+        dataset = data.load("mnist", options.data_dir, deskew=recipe.deskew)
+        return published.final_net().to(device), dataset, recipe
+    settings, net = trained(options.run_dir, device)
+    return net, load_same_data(options, settings), settings.recipe

@@ -10,18 +10,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from tinytrain import __version__
 from tinytrain.cli.flags import (
     DATA_DIR_HELP,
-    add_data_options,
-    add_holdout_option,
-    add_machine_options,
-    add_recipe_options,
-    add_seeds_options,
+    add_data_flags,
+    add_holdout_flag,
+    add_machine_flags,
+    add_recipe_flags,
+    add_seeds_flags,
+    add_setting,
+    add_switch,
+    completed,
 )
 from tinytrain.cli.words import Parser, natural
 from tinytrain.errors import UsageError, exit_status
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 EPILOG = """\
 exit status:
@@ -39,20 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
 
     def run() -> None:
-        options, unknown = parser().parse_known_args(arguments)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        options, unknown = parser().parse_known_args(words)
         if unknown:
             allowed = " ".join(options.parser.format_usage().split())
             raise UsageError(f"{unknown[0]}: not known here; {allowed}")
-        options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-        from tinytrain.cli import commands  # here, because it imports torch
+        options = completed(options)
+        options.words = words
+        from tinytrain.cli.commands import COMMANDS  # here, because it imports torch
 
-        getattr(commands, options.command)(options)
+        COMMANDS[options.command](options)
 
     return exit_status(run)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; `command` names a function of `commands.py`."""
+    """The parser of the whole command line; `command` is a key of `commands.COMMANDS`."""
     top = Parser(
         prog="python -m tinytrain",
         description="A minimal training engine: MNIST at 99.4 % with fewer than 8,000 parameters.",
@@ -75,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def add_train(commands: argparse._SubParsersAction) -> None:
+def add_train(commands: Commands) -> None:
     train = command(
         commands,
         "train",
@@ -83,52 +91,49 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         "Train a net by a recipe, print the log and the verdict, and keep the run in a folder: "
         "run.json (how to repeat it), history.jsonl (a line an epoch) and checkpoint.pt.",
     )
-    recipe = add_recipe_options(train)
-    recipe.add_argument(
-        "--seed",
-        type=natural,
-        default=1,
-        help="decides every random draw; the same seed gives the same run (default: %(default)s)",
+    recipe = add_recipe_flags(train)
+    add_setting(
+        recipe, "--seed", "decides every random draw; the same seed, the same run", type=natural
     )
-    data = add_data_options(train)
-    add_holdout_option(data)
-    data.add_argument(
+    data = add_data_flags(train)
+    add_holdout_flag(data)
+    add_switch(
+        data,
         "--or-synthetic",
-        action="store_true",
-        help="where no mirror answers, go on with --dataset synthetic, and say so",
+        "where no mirror answers, go on with drawn digits, and say so",
     )
-    machine = add_machine_options(train)
+    machine = add_machine_flags(train)
     machine.add_argument(
         "--run-dir",
         type=Path,
         help="the run's folder, new or empty (default: a new one in runs/)",
     )
-    machine.add_argument(
+    add_switch(
+        machine,
         "--resume",
-        action="store_true",
-        help="continue the run in --run-dir, to the very result it would have had uninterrupted",
+        "continue the run in --run-dir, to the very result it would have had uninterrupted",
     )
-    train.add_argument(
+    add_switch(
+        train,
         "--require-target",
-        action="store_true",
-        help="exit with status 1 unless the verdict is that the target is met",
+        "exit with status 1 unless the target is met",
     )
 
 
-def add_seeds(commands: argparse._SubParsersAction) -> None:
+def add_seeds(commands: Commands) -> None:
     seeds = command(
         commands,
         "seeds",
         "train a recipe with many seeds",
         "Train a recipe with many seeds, several processes of one thread at a time, and say what "
         "they show together: mean, spread, and how many hold the target. The same command goes on "
-        "where it was interrupted. Leaves record.json beside the runs.",
+        "where it was interrupted. Leaves record.jsonl beside the runs.",
     )
-    add_recipe_options(seeds)
-    add_seeds_options(seeds, "1-5", "runs/seeds-DATASET/RECIPE")
+    add_recipe_flags(seeds)
+    add_seeds_flags(seeds, "1-5", "runs/seeds-DATASET/RECIPE")
 
 
-def add_ladder(commands: argparse._SubParsersAction) -> None:
+def add_ladder(commands: Commands) -> None:
     ladder = command(
         commands,
         "ladder",
@@ -140,10 +145,10 @@ def add_ladder(commands: argparse._SubParsersAction) -> None:
     ladder.add_argument("rungs", nargs="*", metavar="RUNG", help="net1 … net9_3, reference, …")
     ladder.add_argument("--list", action="store_true", help="list them instead of training")
     ladder.add_argument("--all", action="store_true", help="all rungs")
-    add_seeds_options(ladder, "1", "runs/ladder")
+    add_seeds_flags(ladder, "1", "runs/ladder")
 
 
-def add_evaluate(commands: argparse._SubParsersAction) -> None:
+def add_evaluate(commands: Commands) -> None:
     evaluate = command(
         commands,
         "evaluate",
@@ -153,10 +158,10 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     evaluate.add_argument("--run-dir", type=Path, help="the run's folder")
     evaluate.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
-    add_machine_options(evaluate)
+    add_machine_flags(evaluate)
 
 
-def add_export(commands: argparse._SubParsersAction) -> None:
+def add_export(commands: Commands) -> None:
     export = command(
         commands,
         "export",
@@ -168,7 +173,7 @@ def add_export(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--output", type=Path, default=Path("weights.pt"), help="the file")
 
 
-def add_gallery(commands: argparse._SubParsersAction) -> None:
+def add_gallery(commands: Commands) -> None:
     gallery = command(
         commands,
         "gallery",
@@ -184,7 +189,7 @@ def add_gallery(commands: argparse._SubParsersAction) -> None:
     gallery.add_argument("--output", type=Path, help="the picture (default: PICTURE.png)")
 
 
-def add_course(commands: argparse._SubParsersAction) -> None:
+def add_course(commands: Commands) -> None:
     course = command(
         commands,
         "course",
@@ -197,7 +202,7 @@ def add_course(commands: argparse._SubParsersAction) -> None:
     course.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
 
 
-def add_summary(commands: argparse._SubParsersAction) -> None:
+def add_summary(commands: Commands) -> None:
     summary = command(
         commands,
         "summary",
@@ -207,17 +212,17 @@ def add_summary(commands: argparse._SubParsersAction) -> None:
     summary.add_argument("--net", default="net9_3", help="the net (default: %(default)s)")
 
 
-def add_data(commands: argparse._SubParsersAction) -> None:
+def add_data(commands: Commands) -> None:
     data = command(
         commands,
         "data",
         "fetch and verify a data set",
         "Verify a data set, downloading first what is missing, and say where it is.",
     )
-    add_data_options(data)
+    add_data_flags(data)
 
 
-def add_plot(commands: argparse._SubParsersAction) -> None:
+def add_plot(commands: Commands) -> None:
     plot = command(
         commands,
         "plot",
@@ -233,9 +238,7 @@ def add_plot(commands: argparse._SubParsersAction) -> None:
     )
 
 
-def command(
-    commands: argparse._SubParsersAction, name: str, help: str, description: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help, description=description, allow_abbrev=False)
-    parser.set_defaults(parser=parser)
-    return parser
+def command(commands: Commands, name: str, help: str, description: str) -> argparse.ArgumentParser:
+    added = commands.add_parser(name, help=help, description=description, allow_abbrev=False)
+    added.set_defaults(parser=added)
+    return added

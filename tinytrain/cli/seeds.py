@@ -1,13 +1,13 @@
-"""One run is an anecdote: the same recipe with many seeds, and what they say together.
+"""Many seeds at once: every run is a process of its own, and the same call goes on with them.
 
-Two seeds of one recipe differ by more than many a change of the recipe does. So a claim about a
-recipe is a claim about its seeds: their mean, their spread, and how many hold the target. Every
-seed is a run of `train` in a process of its own with one thread: on a net this small, two
-processes get more done than two threads.
+Each has one thread: on a net this small, two processes get more done than two threads. What they
+show together becomes a record.
 """
 
 from __future__ import annotations
 
+import argparse
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,10 +18,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from tinytrain import data
+from tinytrain.cli.flags import given_fields
+from tinytrain.cli.inputs import choose_device, chosen_recipe
+from tinytrain.cli.words import seed_text
+from tinytrain.course import ladder as ladders
+from tinytrain.course import records
 from tinytrain.data import files
 from tinytrain.errors import DataError, TinytrainError, UsageError
-from tinytrain.recipes import Recipe
-from tinytrain.train import runs
+from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.train import build, runs, spread
+from tinytrain.train.target import reason_not_judged
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Job:
         except DataError:
             return 0
 
-    def start(self) -> subprocess.Popen:
+    def start(self) -> subprocess.Popen[bytes]:
         """The process that trains it, from its start or from where it was left.
 
         It is in a session of its own, so that Ctrl-C reaches it through `train_all` and only once.
@@ -77,13 +84,6 @@ class Job:
             raise error
 
 
-def jobs_of(
-    folder: Path, seeds: Sequence[int], epochs: int, arguments: Sequence[str]
-) -> list[Job]:
-    """A job a seed, in `folder`/seed-N; `arguments` are those of `train`, but for the seed."""
-    return [Job(folder / f"seed-{seed}", epochs, (f"--seed={seed}", *arguments)) for seed in seeds]
-
-
 def train_all(jobs: Sequence[Job], at_once: int) -> None:
     """Do the jobs, `at_once` at a time; what is finished stays as it is.
 
@@ -92,7 +92,7 @@ def train_all(jobs: Sequence[Job], at_once: int) -> None:
     """
     done = {job: job.done() for job in jobs}
     waiting = [job for job in jobs if done[job] < job.epochs]
-    running: dict[Job, subprocess.Popen] = {}
+    running: dict[Job, subprocess.Popen[bytes]] = {}
     total, initial = sum(job.epochs for job in jobs), sum(done.values())
     with tqdm(total=total, initial=initial, unit="epoch", disable=None) as bar:
         try:
@@ -115,13 +115,84 @@ def train_all(jobs: Sequence[Job], at_once: int) -> None:
                 process.wait()
 
 
-def require_same_recipe(
-    folder: Path, seeds: Sequence[int], recipe: Recipe, dataset: str, holdout: int
-) -> None:
-    """Raise UsageError where `folder` holds a run of another recipe, data set or holdout."""
-    for seed in seeds:
-        place = folder / f"seed-{seed}"
-        if (place / "run.json").exists():
-            settings = runs.read_settings(place)
-            if (settings.recipe, settings.dataset, settings.holdout) != (recipe, dataset, holdout):
-                raise UsageError(f"{place}: a run of something else; name another --run-dir")
+@dataclass(frozen=True)
+class Series:
+    """A recipe to be trained with several seeds: where, the words for `train`, and the command."""
+
+    folder: Path
+    recipe: Recipe
+    arguments: list[str]
+    command: list[str]
+
+
+def seeds(options: argparse.Namespace) -> None:
+    """Train a recipe with many seeds, print what they show, and keep it as a record."""
+    folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}" / options.recipe
+    arguments = [f"--recipe={options.recipe}"]
+    for name, value in given_fields(options).items():
+        arguments.append(f"--{name.replace('_', '-')}={value}")
+    train_series(
+        options, [Series(folder, chosen_recipe(options), arguments, ["seeds", *arguments])]
+    )
+
+
+def ladder(options: argparse.Namespace) -> None:
+    """List the rungs, show the difference between two, or train some of them."""
+    if options.rungs[:1] == ["diff"]:
+        if len(options.rungs) != 3:
+            raise UsageError("ladder diff: expected two rungs, such as: ladder diff net6 net7")
+        print(ladders.diff(*map(ladders.rung, options.rungs[1:])))
+        return
+    rungs = ladders.all_rungs() if options.all else list(map(ladders.rung, options.rungs))
+    if options.list or not rungs:
+        print(ladders.as_text(rungs or ladders.all_rungs()))
+        return
+    root = options.run_dir or Path("runs") / "ladder"
+    train_series(
+        options,
+        [
+            Series(root / name, RECIPES[name], [f"--recipe={name}"], ["ladder", name])
+            for name in (rung.name for rung in rungs)
+        ],
+    )
+
+
+def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:
+    """Train recipes with every seed of the flags; print a table and keep a record for each."""
+    data.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
+    if options.records:
+        files.make_folder(options.records)
+    shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
+    shared.append(f"--device={choose_device(options.device)}")
+    place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
+    jobs = []
+    for series in all_series:
+        build.start(series.recipe, 0)  # a wrong value is told before anything starts
+        require_same_recipe(series, options)
+        for seed in options.seeds:
+            arguments = (f"--seed={seed}", *series.arguments, *shared, *place)
+            jobs.append(Job(series.folder / f"seed-{seed}", series.recipe.epochs, arguments))
+    train_all(jobs, options.jobs)
+    for series in all_series:
+        path = series.folder / "record.jsonl"
+        if options.records:
+            path = options.records / f"{series.folder.name}.jsonl"
+        words = [*series.command, f"--seeds={seed_text(options.seeds)}", *shared]
+        command = shlex.join(["python", "-m", "tinytrain", *words])
+        record = records.collect(series.folder, options.seeds, command)
+        records.write_record(path, record)
+        accuracies = {seed: column["test_accuracy"] for seed, column in record.seeds.items()}
+        reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
+        shown = spread.as_text(accuracies, reason)
+        print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
+
+
+def require_same_recipe(series: Series, options: argparse.Namespace) -> None:
+    """Raise UsageError where the folder holds a run of another recipe, data set or holdout."""
+    wanted = (series.recipe, options.dataset, options.holdout)
+    for seed in options.seeds:
+        folder = series.folder / f"seed-{seed}"
+        if (folder / "run.json").exists():
+            settings = runs.read_settings(folder)
+            if (settings.recipe, settings.dataset, settings.holdout) != wanted:
+                raise UsageError(f"{folder}: a run of something else; name another --run-dir")

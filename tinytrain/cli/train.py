@@ -7,31 +7,31 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
-import torch
-
-from tinytrain.cli import inputs
-from tinytrain.data import sets
-from tinytrain.data.sets import Dataset
+from tinytrain import data
+from tinytrain.cli.inputs import (
+    choose_device,
+    chosen_recipe,
+    load_dataset,
+    load_same_data,
+    require_fit,
+    use_threads,
+)
+from tinytrain.data import Dataset
 from tinytrain.errors import Interrupted, TargetMissed, UsageError
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import RECIPES
-from tinytrain.train import build, log, loop, runs
-from tinytrain.train.memory import keep_freed_memory
+from tinytrain.train import Epoch, Training, build, keep_freed_memory, log, loop, runs
 from tinytrain.train.runs import Settings
-from tinytrain.train.state import Batch, Training
-from tinytrain.train.target import reason_not_judged
+from tinytrain.train.target import reason_not_judged, verdict
 
 
 def train(options: argparse.Namespace) -> None:
     """Train by a recipe, or go on with a run; print the log and the verdict."""
     keep_freed_memory()
-    if options.resume:
-        settings, training, dataset, folder = resumed(options)
-    else:
-        settings, training, dataset, folder = begun(options)
+    settings, training, dataset, folder = (resumed if options.resume else begun)(options)
     log.print_net(training.net)
-    root = sets.data_root(options.data_dir).resolve()
+    root = data.data_root(options.data_dir).resolve()
     place = ["--run-dir", str(folder), "--data-dir", str(root)]
     resume = shlex.join([sys.executable, "-m", "tinytrain", "train", "--resume", *place])
     try:
@@ -42,23 +42,22 @@ def train(options: argparse.Namespace) -> None:
     if not finished:
         raise Interrupted(f"interrupted; the run is saved, and goes on with: {resume}")
     accuracies = [epoch.test_accuracy for epoch in training.history]
-    parameters = parameter_count(training.net)
-    met = log.print_verdict(accuracies, parameters, reason_not_judged(settings))
-    print(f"The run is in {folder}")
-    if options.require_target and not met:
+    reason = reason_not_judged(settings.dataset, settings.holdout, len(accuracies))
+    judged = verdict(accuracies, parameter_count(training.net), reason)
+    print(f"{judged.text}\nThe run is in {folder}")
+    if options.require_target and not judged.met:
         raise TargetMissed("--require-target: the target is not met")
 
 
 def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Path]:
     """A new run, as the flags say; what they say is checked before any data is fetched."""
-    recipe = inputs.override(RECIPES[options.recipe], options)
-    device = inputs.choose_device(options.device)
-    torch.set_num_threads(options.threads or torch.get_num_threads())
+    recipe = chosen_recipe(options)
+    device, threads = choose_device(options.device), use_threads(options.threads)
     training = build.start(recipe, options.seed, device)
     if options.run_dir is not None:
         runs.require_unused(options.run_dir)
-    dataset = inputs.load_dataset(options, recipe)
-    inputs.require_fit(training, dataset)
+    dataset = load_dataset(options, recipe)
+    require_fit(training, dataset)
     settings = Settings(
         recipe=recipe,
         dataset=dataset.name,
@@ -68,11 +67,11 @@ def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Pat
         holdout=dataset.holdout,
         seed=options.seed,
         device=device,
-        threads=torch.get_num_threads(),
+        threads=threads,
     )
     name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
     folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
-    command = shlex.join(["python", "-m", "tinytrain", *options.arguments])
+    command = shlex.join(["python", "-m", "tinytrain", *options.words])
     runs.create(folder, settings, training, command)
     return settings, training, dataset, folder
 
@@ -83,18 +82,16 @@ def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, P
     if folder is None:
         raise UsageError("--resume: name the run's folder with --run-dir")
     settings = runs.read_settings(folder)
-    allowed = {"--resume", "--run-dir", "--data-dir", "--require-target", "--or-synthetic"}
-    for word in options.arguments:
-        flag = word.partition("=")[0]
-        if flag.startswith("--") and flag not in allowed:
-            raise UsageError(
-                f"{flag}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
-                "or start a new run in another --run-dir"
-            )
-    inputs.choose_device(settings.device, f"{folder} was begun on")
-    torch.set_num_threads(settings.threads)
+    if options.given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options.given))
+        raise UsageError(
+            f"{flags}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
+            "or start a new run in another --run-dir"
+        )
+    choose_device(settings.device, f"{folder} was begun on")
+    use_threads(settings.threads)
     training = build.start(settings.recipe, settings.seed, settings.device)
-    dataset = inputs.load_same_data(options, settings)
+    dataset = load_same_data(options, settings)
     runs.restore(folder, settings, training)
     runs.write_history(folder, training)
     return settings, training, dataset, folder
@@ -103,22 +100,14 @@ def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, P
 def follow(
     training: Training, dataset: Dataset, settings: Settings, folder: Path, stop: Stop
 ) -> bool:
-    """Train to the end, printing and saving; False if `stop` was requested before the end."""
-    test_name = "Holdout set" if settings.holdout else "Test set"
-    bar = None
+    """Train to the end: show, save, maybe stop. False if `stop` was requested before the end."""
+    shown = log.Log("Holdout set" if settings.holdout else "Test set")
     for event in loop.fit(training, dataset):
-        if bar is None:
-            log.print_epoch_start(event.epoch, event.lr)
-            bar = log.TrainBar()
-        if isinstance(event, Batch):
-            bar.update(event)
-        else:
+        if isinstance(event, Epoch):
             runs.save(folder, settings, training)
-            print(log.score_line(event.score, test_name), "\n", sep="", flush=True)
-            bar = None
+        shown.show(event)
         if stop.requested and training.epoch <= training.epochs:
-            if bar is not None:
-                bar.close()
+            shown.close()
             runs.save(folder, settings, training)
             return False
     return True
@@ -136,6 +125,7 @@ class Stop:
     def __exit__(self, *exception: object) -> None:
         signal.signal(signal.SIGINT, self.previous)
 
-    def request(self, *signal_and_frame: object) -> None:
+    def request(self, number: int, frame: FrameType | None) -> None:
+        """Note the wish, and let the next Ctrl-C through."""
         self.requested = True
         signal.signal(signal.SIGINT, self.previous)

@@ -17,25 +17,33 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def checked(convert: Callable[[str], float], allowed: str, test: Callable[[float], bool]):
-    """An argparse type that says what is allowed when a value is not."""
+def number(kind: type, low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a number of that kind, int or float, from `low` to `high`."""
 
     def parse(text: str) -> float:
         try:
-            value = convert(text)
+            value = kind(text)
         except ValueError:
             value = None
-        if value is None or not test(value):
-            raise argparse.ArgumentTypeError(f"expected {allowed}, got {text!r}")
-        return value
+        if value is None or not low <= value <= high:
+            noun = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"expected {noun} from {low} to {high}, got {text!r}")
+        return float(value) if kind is float else int(value)
 
     return parse
 
 
 LARGEST = 10**6
-positive = checked(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
-natural = checked(int, f"a whole number from 0 to {LARGEST}", lambda n: 0 <= n <= LARGEST)
-rate = checked(float, "a number above 0, at most 1e30", lambda value: 0 < value <= 1e30)
+positive = number(int, 1, LARGEST)
+natural = number(int, 0, LARGEST)
+
+
+def truth(text: str) -> bool:
+    """The argparse type of yes and no."""
+    values = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"expected yes or no, got {text!r}")
+    return values[text.lower()]
 
 
 def seed_list(text: str) -> list[int]:
@@ -43,7 +51,7 @@ def seed_list(text: str) -> list[int]:
     numbers: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition("-")
-        low, high = natural(first), natural(last or first)
+        low, high = int(natural(first)), int(natural(last or first))
         if low > high or high - low > 1000:
             raise argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")
         numbers.update(range(low, high + 1))

@@ -7,6 +7,7 @@ initial weights, and its dropout, from a `generator`. `curriculum` has the thirt
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from tinytrain import nn
@@ -47,10 +48,17 @@ NETS: dict[str, Callable[..., nn.Sequential]] = {
 
 
 def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """The net called `name`; raises UsageError where there is none of that name."""
+    """The net called `name`, with that rate of dropout.
+
+    Raises UsageError where there is no such net, and for a rate where it has no dropout.
+    """
     if name not in NETS:
         raise UsageError(f"--net {name}: no such net; there is {', '.join(NETS)}")
-    return NETS[name](dropout, generator)
+    if "dropout" in inspect.signature(NETS[name]).parameters:
+        return NETS[name](dropout, generator)
+    if dropout:
+        raise UsageError(f"--dropout {dropout:g}: {name} has no dropout; leave the flag out")
+    return NETS[name](generator)
 
 
 __all__ = ["NETS", "build", *NETS]

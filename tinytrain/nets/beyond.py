@@ -1,6 +1,6 @@
 """Nets beyond the curriculum: parameters are what is scarce there, arithmetic is not.
 
-So use each parameter more often. A net that pools later has more convolutions that work on large
+So use each parameter more often: a net that pools later has more convolutions that work on large
 images. A frame around the image, in place of padding in every layer, spares the kernels the zeros
 that padding puts beside what they see.
 """
@@ -8,7 +8,7 @@ that padding puts beside what they see.
 from __future__ import annotations
 
 from tinytrain import nn
-from tinytrain.nets.bricks import Generator, block, conv1x1, with_log_probabilities
+from tinytrain.nets.bricks import Generator, blocks, conv1x1, with_log_probabilities
 
 
 def framed(pixels: int, net: nn.Sequential) -> nn.Sequential:
@@ -26,11 +26,9 @@ def pooled_late(
     stages: dict[str, nn.Module] = {}
     channels = 1
     for number, stage in enumerate(widths, 1):
-        layers: list[nn.Module] = []
-        for width in stage:
-            layers += block(channels, width, generator, padding=padding, dropout=dropout)
-            channels = width
-        stages[f"conv{number}"] = nn.Sequential(*layers)
+        conv = blocks([channels, *stage], generator, padding=padding, dropout=dropout)
+        stages[f"conv{number}"] = nn.Sequential(*conv)
+        channels = stage[-1]
         if number < len(widths):
             stages[f"pool{number}"] = nn.MaxPool2d(2)
     stages["scores"] = conv1x1(channels, 10, generator)

@@ -1,9 +1,8 @@
 """The nets of the curriculum, each as a function that builds it.
 
-A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
-initial weights, and its dropout, from `generator`; nets up to Net7 have no dropout and ignore its
-rate. All but Net1 are made of one brick: a 3×3 convolution without bias, from Net7 on with batch
-norm (whose shift does what a bias would), ReLU, from Net8 on dropout of whole channels.
+All but Net1 are made of one brick: a 3×3 convolution without bias, from Net7 on with batch norm
+(whose shift does what a bias would), ReLU, from Net8 on dropout of whole channels. Nets up to Net7
+have no dropout, and take no rate of it.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from __future__ import annotations
 from tinytrain import nn
 from tinytrain.nets.bricks import (
     Generator,
-    block,
+    blocks,
     conv1x1,
     fully_connected,
     with_log_probabilities,
 )
 
 
-def net1(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net1(generator: Generator = None) -> nn.Sequential:
     """Fully connected, 784-128-64-16-10: 109,946 parameters. Knows nothing of neighbourhood."""
     linear = fully_connected([784, 128, 64, 16, 10], generator)
     stages = {"flatten": nn.Flatten(), "linear": nn.Sequential(*linear)}
@@ -27,15 +26,14 @@ def net1(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
 
 def wide_convolutions(generator: Generator) -> nn.Sequential:
     """What Net2 and Net3 share: (N, 1, 28, 28) to (N, 128, 1, 1)."""
-    plain = {"generator": generator, "norm": False}
     return nn.Sequential(
-        *[*block(1, 32, **plain), nn.MaxPool2d(2)],
-        *[*block(32, 64, **plain), nn.MaxPool2d(2)],
-        *[*block(64, 128, **plain), nn.AvgPool2d(3)],
+        *[*blocks([1, 32], generator, norm=False), nn.MaxPool2d(2)],
+        *[*blocks([32, 64], generator, norm=False), nn.MaxPool2d(2)],
+        *[*blocks([64, 128], generator, norm=False), nn.AvgPool2d(3)],
     )
 
 
-def net2(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net2(generator: Generator = None) -> nn.Sequential:
     """Convolutions 32-64-128, then linear layers 128-64-32-10: 103,114 parameters."""
     conv = wide_convolutions(generator)
     linear = nn.Sequential(*fully_connected([128, 64, 32, 10], generator))
@@ -43,7 +41,7 @@ def net2(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     return nn.Sequential({**stages, "log_softmax": nn.LogSoftmax()})
 
 
-def net3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net3(generator: Generator = None) -> nn.Sequential:
     """Net2 with one 1×1 convolution in place of the linear layers: 93,728 parameters."""
     conv = wide_convolutions(generator)
     return with_log_probabilities({"conv": conv, "scores": conv1x1(128, 10, generator)})
@@ -54,25 +52,21 @@ def squeezed(widths: list[list[int]], squeezes: list[int], generator: Generator)
     stages: dict[str, nn.Module] = {}
     channels = 1
     for number, (stage, squeeze) in enumerate(zip(widths, squeezes, strict=True), 1):
-        layers: list[nn.Module] = []
-        for width in stage:
-            layers += block(channels, width, generator, padding=1, norm=False)
-            channels = width
-        stages[f"conv{number}"] = nn.Sequential(*layers)
-        stages[f"trans{number}"] = nn.Sequential(
-            conv1x1(channels, squeeze, generator), nn.MaxPool2d(2)
-        )
+        conv = blocks([channels, *stage], generator, padding=1, norm=False)
+        stages[f"conv{number}"] = nn.Sequential(*conv)
+        trans = conv1x1(stage[-1], squeeze, generator)
+        stages[f"trans{number}"] = nn.Sequential(trans, nn.MaxPool2d(2))
         channels = squeeze
     stages["scores"] = nn.Conv2d(channels, 10, 3, padding=1, bias=False, generator=generator)
     return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
 
 
-def net4(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net4(generator: Generator = None) -> nn.Sequential:
     """3×3 16-32, 1×1 16, pool, 3×3 32-64, 1×1 16, pool, 3×3 10, average: 30,768 parameters."""
     return squeezed([[16, 32], [32, 64]], [16, 16], generator)
 
 
-def net5(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net5(generator: Generator = None) -> nn.Sequential:
     """3×3 16-64, 1×1 32, pool, 3×3 128, 1×1 64, pool, 3×3 10, average: 62,224 parameters."""
     return squeezed([[16, 64], [128]], [32, 64], generator)
 
@@ -91,31 +85,30 @@ def lean(
     Two 3×3 convolutions see strokes, a 1×1 convolution and a pooling condense them, more 3×3
     convolutions see digits, and the mean over the places that are left decides.
     """
-    brick = {"generator": generator, "norm": norm, "dropout": dropout}
-    conv1 = block(1, 8, **brick) + block(8, first, **brick)
+    conv1 = blocks([1, 8, first], generator, norm=norm, dropout=dropout)
     trans1 = [conv1x1(first, 10, generator), nn.MaxPool2d(2)]
-    conv2, channels = [], 10
-    for number, width in enumerate(second, 1):
-        padding = last_padding if number == len(second) else 0
-        conv2 += block(channels, width, padding=padding, **brick)
-        channels = width
+    *narrow, widest = second
+    conv2 = blocks([10, *narrow], generator, norm=norm, dropout=dropout)
+    conv2 += blocks(
+        [narrow[-1], widest], generator, padding=last_padding, norm=norm, dropout=dropout
+    )
     return with_log_probabilities(
         {
             "conv1": nn.Sequential(*conv1),
             "trans1": nn.Sequential(*trans1),
             "conv2": nn.Sequential(*conv2),
-            "trans2": nn.Sequential(conv1x1(second[-1], 10, generator)),
+            "trans2": nn.Sequential(conv1x1(widest, 10, generator)),
             "gap": nn.AdaptiveAvgPool2d(1),
         }
     )
 
 
-def net6(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net6(generator: Generator = None) -> nn.Sequential:
     """The lean skeleton without batch norm: 7,964 parameters."""
     return lean(10, [12, 14, 16, 16], generator, norm=False)
 
 
-def net7(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net7(generator: Generator = None) -> nn.Sequential:
     """Net6 with batch norm after every 3×3 convolution: 8,116 parameters."""
     return lean(10, [12, 14, 16, 16], generator)
 

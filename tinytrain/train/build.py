@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 
 from tinytrain import nets, streams
 from tinytrain.data.augment import Augmentation
-from tinytrain.data.deskew import deskew
-from tinytrain.data.sets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
@@ -37,24 +34,17 @@ def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Trai
             batch_size=recipe.batch_size,
             epochs=recipe.epochs,
             seed=seed,
+            looks=recipe.looks,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def dataset(recipe: Recipe, dataset: Dataset) -> Dataset:
-    """The data set as the recipe wants its images: upright, or as they are."""
-    if not recipe.deskew:
-        return dataset
-    train = replace(dataset.train, images=deskew(dataset.train.images))
-    return replace(
-        dataset, train=train, test=replace(dataset.test, images=deskew(dataset.test.images))
-    )
-
-
 def new_optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
     """The optimizer that the recipe names, for a vector of weights."""
     if recipe.optimizer == "adam":
+        if recipe.momentum or recipe.nesterov:
+            raise ValueError("optimizer adam: has no momentum; set --momentum 0 --nesterov no")
         return Adam([weights], recipe.lr, weight_decay=recipe.weight_decay)
     if recipe.optimizer == "sgd":
         return SGD(

@@ -1,17 +1,16 @@
-"""What a run prints: the reference's log, line for line, and the verdict at the end."""
+"""What a run prints: the reference's log, line for line."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from typing import Any
 
 from tqdm import tqdm
 
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import summary
-from tinytrain.train.state import Batch, Score
-from tinytrain.train.target import verdict
+from tinytrain.train.state import Batch, Epoch
 
 
 def print_net(net: Module) -> None:
@@ -21,48 +20,51 @@ def print_net(net: Module) -> None:
         print(f"{name}\t\t {parameter.shape}")
 
 
-def print_epoch_start(epoch: int, lr: float) -> None:
-    """The two lines before an epoch; `lr` is the rate of its first step."""
-    print(f"Adjusting learning rate of group 0 to {lr:.4e}.")
-    print(f"Epoch {epoch}", flush=True)
-
-
-def score_line(score: Score, name: str = "Test set") -> str:
+def score_line(loss: float, correct: int, total: int, name: str = "Test set") -> str:
     """The line after an epoch. `name` is "Holdout set" where the test set was not opened."""
-    return (
-        f"{name}: Average loss: {score.loss:.4f}, Accuracy: "
-        f"{score.correct}/{score.total} ({score.accuracy:.2f}%)"
-    )
+    accuracy = 100 * correct / total
+    return f"{name}: Average loss: {loss:.4f}, Accuracy: {correct}/{total} ({accuracy:.2f}%)"
 
 
-class TrainBar:
-    """The progress of an epoch: a bar in a terminal, one plain line at the end in a file."""
+class Log:
+    """Shows what `fit` yields: an epoch's rate, its progress, its score.
 
-    def __init__(self) -> None:
-        self.bar: tqdm | None = None
-        self.started = time.perf_counter()
+    The progress is a bar in a terminal, one plain line at the end of the epoch in a file.
+    """
 
-    def update(self, event: Batch) -> None:
-        """Show a step that was taken."""
-        last = event.batch == event.batches
-        if not sys.stdout.isatty():
-            if last:
-                seconds = time.perf_counter() - self.started
-                print(
-                    tqdm.format_meter(event.batch, event.batches, seconds, prefix=describe(event))
-                )
+    def __init__(self, test_name: str = "Test set") -> None:
+        self.test_name = test_name
+        self.bar: Any = None  # tqdm's, in a terminal
+        self.epoch = 0
+        self.started = 0.0
+
+    def show(self, event: Batch | Epoch) -> None:
+        """Print what there is to say of a step or of an epoch."""
+        if event.epoch != self.epoch:
+            self.epoch, self.started = event.epoch, time.perf_counter()
+            print(f"Adjusting learning rate of group 0 to {event.lr:.4e}.")
+            print(f"Epoch {event.epoch}", flush=True)
+        if isinstance(event, Epoch):
+            score = (event.test_loss, event.test_correct, event.test_total)
+            print(score_line(*score, self.test_name), "\n", sep="", flush=True)
             return
-        if self.bar is None:
-            self.bar = tqdm(total=event.batches, initial=event.batch - 1, file=sys.stdout)
-        if self.bar.update() or last:
-            self.bar.set_description(describe(event))
+        last = event.batch == event.batches
+        if sys.stdout.isatty():
+            if self.bar is None:
+                self.bar = tqdm(total=event.batches, initial=event.batch - 1, file=sys.stdout)
+            if self.bar.update() or last:
+                self.bar.set_description(describe(event))
+        elif last:
+            seconds = time.perf_counter() - self.started
+            print(tqdm.format_meter(event.batch, event.batches, seconds, prefix=describe(event)))
         if last:
             self.close()
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Leave the bar, if there is one, as it stands."""
         if self.bar is not None:
             self.bar.close()
+            self.bar = None
 
 
 def describe(event: Batch) -> str:
@@ -70,12 +72,3 @@ def describe(event: Batch) -> str:
     accuracy = 100 * int(event.correct) / event.seen
     loss = float(event.loss)
     return f"Train: Loss={loss:.4f} Batch_id={event.batch - 1} Accuracy={accuracy:.2f}"
-
-
-def print_verdict(
-    accuracies: Sequence[float], parameters: int, reason_not_judged: str | None = None
-) -> bool:
-    """Print the `verdict`; returns whether the target is met."""
-    met, text = verdict(accuracies, parameters, reason_not_judged)
-    print(text)
-    return met

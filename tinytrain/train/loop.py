@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -18,10 +19,10 @@ from tinytrain import streams
 from tinytrain.data import augment, batches
 from tinytrain.data.sets import Dataset, Split
 from tinytrain.errors import Diverged
-from tinytrain.nn import Dropout2d, Module, functional
+from tinytrain.nn import functional
 from tinytrain.nn.flat import flatten
-from tinytrain.nn.fold import fold
-from tinytrain.train.state import Batch, Epoch, Score, Training
+from tinytrain.train.evaluation import evaluate
+from tinytrain.train.state import Batch, Epoch, Training
 
 
 def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
@@ -49,7 +50,6 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
     split = dataset.train
     shuffle = streams.generator(seed, "shuffle", epoch)
     steps = batches.shuffled(len(split), training.batch_size, shuffle)
-    dropouts = [layer for layer in net.modules() if isinstance(layer, Dropout2d) and layer.p]
     parameters = list(net.parameters())
     lr = training.rate(0, len(steps))
     net.train()
@@ -62,11 +62,8 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
             transform = training.augmentation.draw(len(rows), draw)
             images = augment.apply(images, transform.to(images.device))
         images = batches.normalise(images, dataset.mean, dataset.std)
-        if dropouts:
-            masks = streams.generator(seed, "dropout", epoch, index, device=images.device)
-            for layer in dropouts:
-                layer.generator = masks
 
+        net.set_generator(streams.generator(seed, "dropout", epoch, index, device=images.device))
         log_probabilities = net(images)
         loss = functional.nll_loss(log_probabilities, target)
         training.weights.grad = flatten(torch.autograd.grad(loss, parameters))
@@ -89,10 +86,10 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     """Evaluate, add a line to the history, and move the place to the next epoch."""
     started = time.perf_counter()
     loss_sum, correct = float(training.loss_sum), int(training.correct)
-    raw = evaluate(training.net, dataset.test, dataset.mean, dataset.std)
-    score = raw
+    test = partial(evaluate, split=dataset.test, mean=dataset.mean, std=dataset.std)
+    raw = score = test(training.net, looks=training.looks)
     if training.average is not None:
-        score = evaluate(training.average.net, dataset.test, dataset.mean, dataset.std)
+        score = test(training.average.net, looks=training.looks)
     if not math.isfinite(loss_sum + raw.loss + score.loss):
         raise Diverged(
             f"epoch {training.epoch}: the loss is not finite; try a smaller rate (--lr, now "
@@ -115,22 +112,3 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     training.epoch += 1
     training.batch, training.loss_sum, training.correct, training.seconds = 0, 0.0, 0, 0.0
     return record
-
-
-@torch.no_grad()
-def evaluate(net: Module, split: Split, mean: float, std: float, batch_size: int = 50) -> Score:
-    """The loss and accuracy of `net` on every image of `split` once, unaugmented.
-
-    The net is in evaluation mode meanwhile, and afterwards as it was. Fifty images at a time stay
-    in the processor's caches, also where the net looks at each several times.
-    """
-    training = net.training
-    folded = fold(net.eval())
-    loss, correct = 0.0, 0
-    for rows in batches.in_order(len(split), batch_size):
-        images = batches.normalise(split.images[rows].float(), mean, std)
-        log_probabilities, target = folded(images), split.labels[rows]
-        loss += float(functional.nll_loss(log_probabilities, target)) * len(target)
-        correct += int(functional.correct(log_probabilities, target))
-    net.train(training)
-    return Score(loss / len(split), correct, len(split))

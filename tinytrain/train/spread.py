@@ -1,4 +1,9 @@
-"""What many seeds say together: mean, spread, interval, and the difference of two recipes."""
+"""One run is an anecdote: what the runs of many seeds say together.
+
+Two seeds of one recipe differ by more than many a change of the recipe does. So a claim about a
+recipe is a claim about its seeds: their mean, their spread, and how many hold the target; and a
+claim about two recipes is one about the difference of their means, with an interval.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
+from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, holds
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,7 @@ def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
     mean, count = statistics.mean(means), len(means)
     deviation = statistics.stdev(means) if count > 1 else math.nan
     half = student_t(count - 1) * deviation / math.sqrt(count) if count > 1 else math.nan
-    held = sum(len(last) == LAST_EPOCHS and min(last) >= TARGET_ACCURACY for last in lasts)
-    return Summary(count, mean, deviation, (mean - half, mean + half), held)
+    return Summary(count, mean, deviation, (mean - half, mean + half), sum(map(holds, accuracies)))
 
 
 def student_t(freedom: float) -> float:
@@ -46,7 +50,7 @@ def student_t(freedom: float) -> float:
         exact = {1: 12.706, 2: 4.303, 3: 3.182}
         low = int(freedom)
         share = (1 / freedom - 1 / (low + 1)) / (1 / low - 1 / (low + 1))
-        return exact[low + 1] * (exact[low] / exact[low + 1]) ** share
+        return exact[low + 1] * math.pow(exact[low] / exact[low + 1], share)
     z = 1.959964
     terms = (
         z,
@@ -57,16 +61,11 @@ def student_t(freedom: float) -> float:
     return sum(term / freedom**power for power, term in enumerate(terms))
 
 
-def as_text(
-    accuracies: Mapping[int, Sequence[float]], reason_not_judged: str | None = None
-) -> str:
+def as_text(accuracies: Mapping[int, Sequence[float]], reason: str | None = None) -> str:
     """A line a seed, and what they say together; `accuracies` of all epochs, by seed.
 
-    `reason_not_judged` says why the target cannot be held by these runs, if it cannot.
+    `reason` says why these runs cannot be held against the target, if they cannot.
     """
-    epochs = min(map(len, accuracies.values()))
-    if epochs < LAST_EPOCHS:
-        reason_not_judged = reason_not_judged or f"only {epochs} of the {LAST_EPOCHS} last epochs"
     lines = [f"seed   last {LAST_EPOCHS} epochs: lowest    mean    last"]
     for seed, values in accuracies.items():
         last = values[-LAST_EPOCHS:]
@@ -79,8 +78,8 @@ def as_text(
         mean += f"95 % interval {low:.3f} to {high:.3f}"
     target = f"{TARGET_ACCURACY:.2f} or more in every one of the last {LAST_EPOCHS} epochs"
     held = f"{summary.held} of {summary.count}"
-    if reason_not_judged:
-        held = f"not judged ({reason_not_judged})"
+    if reason:
+        held = f"not judged ({reason})"
     return "\n".join([*lines, mean, f"{target}: {held}"])
 
 

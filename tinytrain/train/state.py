@@ -56,11 +56,6 @@ class Epoch:
     raw_test_accuracy: float
     seconds: float
 
-    @property
-    def score(self) -> Score:
-        """The test's part of the line."""
-        return Score(self.test_loss, self.test_correct, self.test_total)
-
 
 @dataclass(frozen=True)
 class Score:
@@ -81,9 +76,9 @@ class Training:
     """A net on its way: what trains it, and how far it has come.
 
     The rate of a step is `lr` times `schedule`, a function of the epochs done, taken in the middle
-    of the step. `weights` is what `optimizer` steps: the net's parameters in one vector. The place
-    is the present `epoch` (from 1), the `batch` that comes next in it (from 0), and the epoch's
-    sums so far.
+    of the step. `weights` is what `optimizer` steps: the net's parameters in one vector. In
+    evaluation an image is looked at `looks` times. The place is the present `epoch` (from 1), the
+    `batch` that comes next in it (from 0), and the epoch's sums so far.
     """
 
     net: Module
@@ -96,6 +91,7 @@ class Training:
     batch_size: int
     epochs: int
     seed: int
+    looks: int = 1
     epoch: int = 1
     batch: int = 0
     loss_sum: Tensor | float = 0.0
@@ -103,19 +99,21 @@ class Training:
     seconds: float = 0.0
     history: list[Epoch] = field(default_factory=list)
 
+    @property
+    def tested_net(self) -> Module:
+        """The net that counts: the averaged one, where weights are averaged."""
+        return self.average.net if self.average else self.net
+
     def rate(self, step: int, steps: int) -> float:
         """The learning rate in the middle of `step` (from 0) of the `steps` of this epoch."""
         return self.lr * self.schedule(self.epoch - 1 + (step + 0.5) / steps)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on and that the settings do not say."""
-        average = None
-        if self.average is not None:
-            average = {"steps": self.average.steps, "net": self.average.net.state_dict()}
         return {
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "average": average,
+            "average": self.average.state_dict() if self.average else None,
             "epoch": self.epoch,
             "batch": self.batch,
             "loss_sum": float(self.loss_sum),
@@ -129,8 +127,7 @@ class Training:
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
-            self.average.steps = state["average"]["steps"]
-            self.average.net.load_state_dict(state["average"]["net"])
+            self.average.load_state_dict(state["average"])
         for name in ("epoch", "batch", "loss_sum", "correct", "seconds"):
             setattr(self, name, state[name])
         self.history = [Epoch(**epoch) for epoch in state["history"]]

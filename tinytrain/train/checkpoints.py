@@ -1,0 +1,78 @@
+"""A checkpoint is data that is looked at from all sides before it is believed.
+
+A file can be cut off, damaged by a bit, of another version or of another run; and what is loaded
+half is worse than nothing. So the whole of it is compared, name by name, with the form that it
+must have, and only then does anything change.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinytrain.data.files import write_file
+from tinytrain.errors import DataError
+
+VERSION = 1
+
+
+def write_checkpoint(path: Path, settings: str, state: dict[str, Any]) -> None:
+    """Write the settings of a run and the state of its training, whole or not at all.
+
+    Raises UsageError where the folder cannot be written.
+    """
+    buffer = io.BytesIO()  # torch.save reports a full disk in its own way, and not as an OSError
+    torch.save({"version": VERSION, "settings": settings, "state": state}, buffer)
+    write_file(path, buffer.getvalue())
+
+
+def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str, Any]:
+    """The settings and the state in the checkpoint `path`, its tensors on `device`.
+
+    Raises DataError where it is missing, damaged or of another version. The form of the state is
+    still to be compared: `require_same_form`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:  # as which torch.save writes, with checksums
+            if damaged := archive.testzip():
+                raise DataError(f"{path}: damaged ({damaged} does not fit its checksum)")
+        content = torch.load(path, weights_only=True, map_location=device)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no checkpoint there; check --run-dir") from error
+    except DataError:
+        raise
+    except Exception as error:
+        # Both raise errors of many types, and long ones, for bytes that they cannot read.
+        raise DataError(f"{path}: damaged or not a checkpoint ({type(error).__name__})") from error
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise DataError(f"{path}: expected a checkpoint of version {VERSION}")
+    return str(content.get("settings")), content.get("state")
+
+
+def require_same_form(expected: Any, found: Any, place: str) -> None:
+    """Raise DataError where `found` first differs in names, types, shapes or lengths."""
+    if type(expected) is not type(found):
+        raise DataError(
+            f"{place}: expected {type(expected).__name__}, found {type(found).__name__}"
+        )
+    if isinstance(expected, torch.Tensor):
+        if expected.shape != found.shape or expected.dtype != found.dtype:
+            raise DataError(
+                f"{place}: expected {expected.dtype} {tuple(expected.shape)}, "
+                f"found {found.dtype} {tuple(found.shape)}"
+            )
+    elif isinstance(expected, dict):
+        if expected.keys() != found.keys():
+            different = sorted(map(str, expected.keys() ^ found.keys()))
+            raise DataError(f"{place}: names missing or unknown: {', '.join(different)}")
+        for name, value in expected.items():
+            require_same_form(value, found[name], f"{place}.{name}")
+    elif isinstance(expected, list):
+        if len(expected) != len(found):
+            raise DataError(f"{place}: expected {len(expected)} entries, found {len(found)}")
+        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+            require_same_form(one, other, f"{place}[{index}]")
