@@ -1,5 +1,6 @@
 """The command line as a user meets it: output, exit status, one line for every mistake."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,9 +11,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tinytrain.cli.parser import main
-from tinytrain.course.records import read_record
+from tinytrain.cli.flags import completed
+from tinytrain.cli.inputs import chosen_recipe
+from tinytrain.cli.parser import main, parser
 from tinytrain.data import sets, sources, synthetic
+from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import loop
 
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
@@ -39,9 +42,12 @@ def train(run_dir, data_dir, *more):
     return ["train", *SMALL, "--data-dir", data_dir, "--run-dir", str(run_dir), *more]
 
 
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def history(run_dir):
-    lines = (run_dir / "history.jsonl").read_text().splitlines()
-    return [json.loads(line) | {"seconds": 0} for line in lines]
+    return [line | {"seconds": 0} for line in lines_of(run_dir / "history.jsonl")]
 
 
 def weights(run_dir):
@@ -180,16 +186,17 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     first = (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
     assert main([*few, "--seeds", "1-3"]) == 0
     assert (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns == first
-    record = read_record("record", tmp_path / "all")
-    assert list(record.seeds) == [1, 2, 3]
-    assert record.seeds[2]["test_accuracy"] == [
+    _, *columns = lines_of(tmp_path / "all" / "record.jsonl")
+    assert [column["seed"] for column in columns] == [1, 2, 3]
+    assert columns[1]["test_accuracy"] == [
         line["test_accuracy"] for line in history(tmp_path / "all" / "seed-2")
     ]
+    before = (tmp_path / "all" / "record.jsonl").read_bytes()
     older = json.loads((tmp_path / "all" / "seed-1" / "run.json").read_text())
-    del older["recipe"]["deskew"]
+    del older["recipe"]["deskew"], older["recipe"]["looks"]
     (tmp_path / "all" / "seed-1" / "run.json").write_text(json.dumps(older))
     assert main([*few, "--seeds", "1-3"]) == 0
-    assert read_record("record", tmp_path / "all") == record
+    assert (tmp_path / "all" / "record.jsonl").read_bytes() == before
     capsys.readouterr()
     assert main([*few, "--lr", "0.5"]) == 2
     assert one_line(capsys.readouterr().err)
@@ -245,9 +252,9 @@ def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):
     words += ["--records", str(tmp_path / "records"), "--seeds", "1"]
     assert main(["ladder", "net1", *words]) == 0
     assert "mean of the last 5: " in capsys.readouterr().out
-    record = read_record("net1", tmp_path / "records")
-    assert len(record.seeds[1]["test_accuracy"]) == 15
-    assert record.command.startswith("python -m tinytrain ladder net1 --seeds=1 ")
+    head, column = lines_of(tmp_path / "records" / "net1.jsonl")
+    assert len(column["test_accuracy"]) == 15
+    assert head["command"].startswith("python -m tinytrain ladder net1 --seeds=1 ")
 
 
 def test_exported_weights_are_those_that_count(run, tmp_path):
@@ -280,6 +287,12 @@ MISTAKES = {
     "half an epoch": (["train", "--epochs", "0.5"], 2, "--epochs"),
     "seeds backwards": (["seeds", "--seeds", "5-1"], 2, "1-5,9"),
     "seeds that are none": (["seeds", "--seeds", "one"], 2, "--seeds"),
+    "dropout for a net without": (["train", "--net", "net7", "--dropout=0.1"], 2, "net7 has no"),
+    "a wrong schedule": (["train", "--schedule", "cosine"], 2, "warmup-linear"),
+    "three looks": (["train", "--looks", "3"], 2, "--looks"),
+    "half upright": (["train", "--deskew", "half"], 2, "yes or no"),
+    "more than all dropped": (["train", "--dropout", "1.5"], 2, "from 0 to 1"),
+    "momentum for Adam": (["train", "--momentum", "0.9"], 2, "--momentum 0"),
     "a rate that is none": (["train", "--lr", "nan"], 2, "--lr"),
     "a rate beyond float32": (["train", "--lr", "1e39"], 2, "--lr"),
     "threads without end": (["train", "--threads", "3000000000"], 2, "--threads"),
@@ -309,11 +322,40 @@ def test_a_mistake_is_one_line(mistake, data_dir, capsys, monkeypatch, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_setting_cannot_change_in_a_resumed_run(run, data_dir, capsys):
+SETTINGS = ["--lr=0.1", "--seed=1", "--batch-size=5", "--deskew", "--threads=1", "--recipe=final"]
+
+
+@pytest.mark.parametrize("word", SETTINGS)
+def test_a_setting_cannot_change_in_a_resumed_run(run, data_dir, capsys, word):
     resume = ["train", "--resume", "--run-dir", str(run), "--data-dir", data_dir]
-    assert main([*resume, "--lr=0.1"]) == 2
+    assert main([*resume, word]) == 2
     errors = capsys.readouterr().err
-    assert one_line(errors) and "--lr" in errors and "run.json" in errors
+    assert one_line(errors) and word.partition("=")[0] in errors and "run.json" in errors
+
+
+def other(field):
+    """A value that the field of the final recipe does not have, and its net can use."""
+    now = getattr(RECIPES["final"], field.name)
+    if isinstance(now, bool):
+        return not now
+    if choices := field.metadata["choices"]:
+        return next(choice for choice in choices if choice != now)
+    return "late7500" if field.name == "net" else now + 1 if isinstance(now, int) else 0.03125
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda field: field.name)
+def test_every_field_of_a_recipe_is_a_flag(field):
+    flag, value = f"--{field.name.replace('_', '-')}", other(field)
+    options = parser().parse_args(["train", f"{flag}={value}"])
+    assert chosen_recipe(completed(options)) == replace(RECIPES["final"], **{field.name: value})
+    assert completed(options).given == {field.name}
+    assert flag in parser().parse_args(["train"]).parser.format_help()
+
+
+@pytest.mark.parametrize("words", [["--deskew"], ["--deskew", "yes"], ["--deskew=1"]])
+def test_a_switch_alone_or_with_its_value(words):
+    assert parser().parse_args(["train", *words]).deskew
+    assert not parser().parse_args(["train", "--deskew", "no"]).deskew
 
 
 def test_a_used_run_folder(run, data_dir, capsys):

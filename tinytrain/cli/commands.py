@@ -44,12 +44,12 @@ def render_course(options: argparse.Namespace) -> None:
     text = options.readme and readme.with_tables(options.readme, rungs, ablations, frontier)
     options.run_dir = None
     try:
-        net, dataset, _ = net_and_data(options)
-        drawn = [draw() for draw in at_work.pictures(net, dataset).values()]
+        net, dataset, recipe = net_and_data(options)
+        drawn = [draw() for draw in at_work.drawings(net, dataset, recipe.looks).values()]
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         drawn = []
-    write_file(options.output, page.render(rungs, ablations, frontier, drawn))
+    write_file(options.output, page.as_html(rungs, ablations, frontier, drawn))
     print(f"The course is in {options.output}")
     if options.readme:
         write_file(options.readme, text)
@@ -61,8 +61,8 @@ def render_course(options: argparse.Namespace) -> None:
 
 def draw_at_work(options: argparse.Namespace) -> None:
     """Draw one of the pictures of a net at work."""
-    net, dataset, _ = net_and_data(options)
-    title, figure = at_work.pictures(net, dataset)[options.picture]()
+    net, dataset, recipe = net_and_data(options)
+    title, figure = at_work.drawings(net, dataset, recipe.looks)[options.picture]()
     output = options.output or Path(f"{options.picture}.png")
     plots.save(figure, output)
     print(f"{title}: drawn into {output}")

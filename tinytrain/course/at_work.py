@@ -16,12 +16,11 @@ from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Module
 from tinytrain.recipes import RECIPES
 from tinytrain.train import build
+from tinytrain.train.evaluation import predict
 from tinytrain.train.plots import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-MOVES = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # of the looks: down and right, in pixels
 
 
 def drawings(
@@ -33,7 +32,7 @@ def drawings(
     """
     net.eval()
     images, labels = dataset.test.images, dataset.test.labels
-    scores = scores_of(net, dataset, looks)
+    scores = predict(net, images, dataset.mean, dataset.std, looks=looks)
     mistakes = int((scores.argmax(1) != labels).sum())
     one = batches.normalise(images[:1].float(), dataset.mean, dataset.std)
     digits = [int((dataset.train.labels == digit).int().argmax()) for digit in (2, 5, 8)]
@@ -56,18 +55,6 @@ def drawings(
             augmented(dataset.train.images[digits], augmentation),
         ),
     }
-
-
-@torch.no_grad()
-def scores_of(net: Module, dataset: Dataset, looks: int) -> Tensor:
-    """The log-probabilities (N, 10) of the test digits, as evaluation comes to them."""
-    scores = []
-    for rows in batches.in_order(len(dataset.test), 50):
-        images = dataset.test.images[rows].float()
-        images = batches.normalise(images, dataset.mean, dataset.std)
-        moved = [net(torch.roll(images, move, (2, 3))) for move in MOVES[:looks]]
-        scores.append(torch.log_softmax(torch.stack(moved).mean(0), 1))
-    return torch.cat(scores)
 
 
 def grid(images: Sequence[Tensor], titles: Sequence[str], columns: int, inch: float) -> Figure:
@@ -150,7 +137,7 @@ def augmented(images: Tensor, augmentation: Augmentation, seed: int = 1) -> Figu
     for number, image in enumerate(images.float()):
         draw = streams.generator(seed, "gallery", number)
         copies = image.expand(5, -1, -1, -1)
-        moved = augment.apply(copies, augmentation.draw(5, image.shape[-1], draw))
+        moved = augment.apply(copies, augmentation.draw(5, draw))
         pictures += [image[0], *moved[:, 0]]
         titles += ["as it is", *["augmented"] * 5]
     return grid(pictures, titles, columns=6, inch=1.0)

@@ -40,6 +40,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: torch.device | str) -> Split:
+        """The same images and labels on `device`."""
+        return Split(self.images.to(device), self.labels.to(device))
+
     def upright(self) -> Split:
         """The same digits, deskewed."""
         return Split(deskew(self.images), self.labels)

@@ -25,27 +25,34 @@ MOVES = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 @torch.no_grad()
-def evaluate(
-    net: Module, split: Split, mean: float, std: float, batch_size: int = 50, looks: int = 1
-) -> Score:
-    """The loss and accuracy of `net` on every image of `split` once, unaugmented.
+def predict(
+    net: Module, images: Tensor, mean: float, std: float, batch_size: int = 50, looks: int = 1
+) -> Tensor:
+    """What `net` says of uint8 images (N, C, H, W): log-probabilities (N, classes).
 
     `mean` and `std` normalise the images; `looks` is 1 to 5. The net is in evaluation mode
     meanwhile, and afterwards as it was. Fifty images at a time stay in the processor's caches.
     """
     training = net.training
     folded = fold(net.eval())
-    loss, correct = 0.0, 0
-    for rows in batches.in_order(len(split), batch_size):
-        images = batches.normalise(split.images[rows].float(), mean, std)
-        scores, target = log_probabilities(folded, images, looks), split.labels[rows]
-        loss += float(functional.nll_loss(scores, target)) * len(target)
-        correct += int(functional.correct(scores, target))
+    said = [
+        log_probabilities(folded, batches.normalise(images[rows].float(), mean, std), looks)
+        for rows in batches.in_order(len(images), batch_size)
+    ]
     net.train(training)
-    return Score(loss / len(split), correct, len(split))
+    return torch.cat(said)
 
 
-def log_probabilities(net: Module, images: Tensor, looks: int = 1) -> Tensor:
+def evaluate(
+    net: Module, split: Split, mean: float, std: float, batch_size: int = 50, looks: int = 1
+) -> Score:
+    """The loss and accuracy of `net` on every image of `split` once: see `predict`."""
+    said = predict(net, split.images, mean, std, batch_size, looks)
+    loss = float(functional.nll_loss(said, split.labels))
+    return Score(loss, int(functional.correct(said, split.labels)), len(split))
+
+
+def log_probabilities(net: Module, images: Tensor, looks: int) -> Tensor:
     """What `net` says of images (N, C, H, W), normalised: (N, classes), the mean over its looks.
 
     The mean is that of the scores before they become probabilities: the mean of log-probabilities

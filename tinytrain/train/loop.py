@@ -17,7 +17,7 @@ import torch
 
 from tinytrain import streams
 from tinytrain.data import augment, batches
-from tinytrain.data.sets import Dataset, Split
+from tinytrain.data.sets import Dataset
 from tinytrain.errors import Diverged
 from tinytrain.nn import functional
 from tinytrain.nn.flat import flatten
@@ -31,17 +31,10 @@ def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
     Raises Diverged at the end of an epoch in which the loss was not finite.
     """
     device = training.weights.device
-    dataset = replace(
-        dataset, train=on_device(dataset.train, device), test=on_device(dataset.test, device)
-    )
+    dataset = replace(dataset, train=dataset.train.to(device), test=dataset.test.to(device))
     while training.epoch <= training.epochs:
         yield from train_epoch(training, dataset)
         yield finish_epoch(training, dataset)
-
-
-def on_device(split: Split, device: torch.device) -> Split:
-    """The split with its uint8 images and its labels on `device`."""
-    return Split(split.images.to(device), split.labels.to(device))
 
 
 def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
