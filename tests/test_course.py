@@ -19,7 +19,7 @@ from tinytrain.course.ladder import ablations, frontier, gain
 from tinytrain.data import sets
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.recipes import LADDER, RECIPES
-from tinytrain.train import Epoch, build, evaluate, runs
+from tinytrain.train import Epoch, build, runs
 
 REPOSITORY = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -162,19 +162,6 @@ def test_weights_come_back_as_they_were(tmp_path):
 
 def test_one_seed_can_not_be_compared(rungs):
     assert gain(rungs[0], rungs[2]) is None
-
-
-def test_the_scores_of_a_net_at_work_are_those_of_evaluation(tiny):
-    net = nets.build("net9_3", generator=streams.generator(2, "weights")).eval()
-
-    def scores(down, right, looks=1):
-        images = torch.roll(tiny.test.images, (down, right), (2, 3))
-        return at_work.scores_of(net, replace(tiny, test=replace(tiny.test, images=images)), looks)
-
-    right = scores(0, 0).argmax(1) == tiny.test.labels
-    assert int(right.sum()) == evaluate(net, tiny.test, tiny.mean, tiny.std).correct
-    mean = sum(scores(*move) for move in [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]) / 5
-    torch.testing.assert_close(scores(0, 0, looks=5), mean.log_softmax(1))
 
 
 def test_collected_runs_are_of_one_kind_and_come_back(tmp_path):

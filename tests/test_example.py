@@ -25,7 +25,7 @@ def load():
 def test_it_is_the_recipe_of_train(tiny):
     recipe = replace(RECIPES["final"], epochs=3, batch_size=20)
     training = build.start(recipe, seed=5)
-    for _ in loop.fit(training, build.dataset(recipe, tiny)):
+    for _ in loop.fit(training, tiny):
         pass
     epochs = load().train_and_test(tiny, seed=5, epochs=3, batch_size=20)
     for ours, (loss, score) in zip(training.history, epochs, strict=True):
