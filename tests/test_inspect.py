@@ -90,7 +90,8 @@ class Shared(nn.Module):
     """Runs one layer twice and another not at all."""
 
     def __init__(self, layer):
-        self.layer, self.idle = layer, nn.Linear(7, 7)
+        self.layer = self.same = layer
+        self.idle = nn.Linear(7, 7)
 
     def forward(self, input):
         return self.layer(self.layer(input))
@@ -105,6 +106,7 @@ class Noisy(nn.Module):
         self.calls, self.generator = torch.tensor(0), generator(0, "noise")
 
     def forward(self, input):
+        assert not self.training
         self.calls += 1
         return input + torch.rand(()) + torch.rand((), generator=self.generator)
 
@@ -114,6 +116,10 @@ class Function(nn.Module):
 
     def __init__(self, function):
         self.forward = function
+
+
+def refuse(image):
+    raise RuntimeError("in two\nlines")
 
 
 @st.composite
@@ -170,6 +176,7 @@ def test_shapes_are_those_of_a_run(net):
         (nn.Dropout2d(), (3,)),
         (nn.Linear(3, 2), (2, 5)),
         (nn.Module(), (2, 5, 5)),
+        (Function(refuse), (2, 5, 5)),
     ],
 )
 def test_shapes_that_do_not_fit(layer, shape):
@@ -235,11 +242,13 @@ def test_receptive_fields_of_layers_that_a_student_wrote():
         (lambda image: image.relu_(), (28, 1, 0, 1)),
         (lambda image: image[:, :, 5:6, 5:6], (1, 1, 5, 1, True)),
         (lambda image: image + image.mean((2, 3), keepdim=True), (28, 0, 13.5, 28, True)),
+        (lambda image: image.cumsum(2).cumsum(3), (28, 1, -6.5, 14, True)),
+        (lambda image: image.amax((2, 3), keepdim=True), (1, 1, 13.5, 28, True)),
         (lambda image: image.sign(), None),
         (lambda image: image.detach(), None),
         (lambda image: image.flip((2, 3)), None),
         (lambda image: image.repeat_interleave(2, 2).repeat_interleave(2, 3), None),
-        (lambda image: image.repeat_interleave(4, 2).repeat_interleave(4, 3), None),
+        (lambda image: image[:, :, 1:, 1:].repeat_interleave(4, 2).repeat_interleave(4, 3), None),
         (lambda image: image.flatten(1), None),
     ],
 )

@@ -59,9 +59,8 @@ def all_rows(net: Module, input_shape: Shape) -> list[Row]:
     twin = copy.deepcopy(net).eval()
     shapes: dict[Module, list[tuple[Shape, Shape]]] = {}
     for name, module in list(twin.named_modules()):
-        if module not in shapes:
-            shapes[module] = []
-            vars(module)["forward"] = noting(name, module, shapes[module])
+        shapes[module] = []
+        vars(module)["forward"] = noting(name, module, shapes[module])
     tensors = [tensor for tensor in twin.state_dict().values() if tensor.is_floating_point()]
     blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape))
     elsewhere = [] if blank.device.type == "cpu" else [blank.device]

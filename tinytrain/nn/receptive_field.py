@@ -43,7 +43,6 @@ from tinytrain.nn.layers import (
 from tinytrain.nn.module import Module, Sequential
 
 POINTWISE = (BatchNorm2d, Dropout2d, LogSoftmax, ReLU)
-IMAGES = 8  # that a measurement looks at, because one alone may have its maxima elsewhere
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def measured_field(
     Measured on the net in plain form, where no dependence can hide. Raises ValueError where the
     layer has no `Field`.
     """
-    images = noise(IMAGES, input_channels(net), image_size, image_size).requires_grad_()
+    images = sliding((input_channels(net), image_size, image_size), axis).requires_grad_()
     for passed_name, _, _, output in passed(net, images):
         if passed_name == name and (pixels := seen(images, output, place, axis)):
             return pixels[0], pixels[-1]
@@ -168,7 +167,7 @@ def measured_window(layer: Module, shape: Shape, axis: int) -> tuple[int, int, i
     They lie in the middle. Where all of them see everything, the stride is 0. None where one has
     no gradient, or where they do not look at equal distances (after enlarging, say).
     """
-    images = noise(IMAGES, *shape[1:]).requires_grad_()
+    images = sliding(shape[1:], axis).requires_grad_()
     output = in_plain_form(layer)(images.clone())
     size = output.shape[2 + axis]
     middle = (size - 1) // 2
@@ -193,6 +192,13 @@ def seen(images: Tensor, output: Tensor, place: int, axis: int) -> list[int]:
     uneven = 1 + noise(*outputs.shape).abs()
     (gradient,) = torch.autograd.grad(outputs, images, uneven, retain_graph=True)
     return gradient.abs().sum((0, 1, 3 - axis)).nonzero().flatten().tolist()
+
+
+def sliding(shape: Shape, axis: int) -> Tensor:
+    """Noise (N, *shape), in which each row or column has an image where it holds the maxima."""
+    size = shape[1 + axis]
+    bright = 10 * torch.eye(size, dtype=torch.float64)[:, None, :, None]
+    return noise(size, *shape) + bright.transpose(2, 2 + axis)
 
 
 def noise(*shape: int) -> Tensor:
