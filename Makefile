@@ -52,13 +52,14 @@ course: $(VENV)/installed
 bench: $(VENV)/installed
 	@$(RUN) examples/bench.py
 
-# In a terminal pip draws a bar for torch, the one large download; elsewhere a line must do. -qq: errors only.
+# In a terminal pip draws a bar for torch, the one large download; elsewhere a line must do, and -qq
+# leaves nothing but errors.
 PIP := $(RUN) -m pip --disable-pip-version-check install
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	@echo "Setting up $(VENV), once. First torch: 200 MB, with CUDA over 2 GB …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) $$(test -t 1 || echo -qq) $(TORCH)
+	@test -t 1 || quiet=-qq; $(PIP) $$quiet $(TORCH)
 	@echo "Then tinytrain, with matplotlib, pytest and hypothesis …"
 	@$(PIP) -qq --editable ".[test,plots]"
 	@touch $@
