@@ -158,9 +158,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("answer, asked, message, patience", BAD)
-def test_bad_mirror_is_named_leaves_nothing_and_sends_on(
-    tmp_path, answer, asked, message, patience
-):
+def test_bad_mirror_is_named_and_sends_to_the_next(tmp_path, answer, asked, message, patience):
     with mirrors([answer], [send(GOOD)]) as [bad, good]:
         with pytest.raises(DataError, match=f"{NAME}.*{bad.url}: .*{message}") as error:
             get(tmp_path, [bad.url], patience)

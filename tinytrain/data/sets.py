@@ -29,10 +29,7 @@ from tinytrain.errors import DataError, UsageError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """`images`: uint8 (N, 1, 28, 28), 0 … 255; `labels`: int64 (N,), 0 … 9.
-
-    (Other sizes are taken too, as long as the images are square.)
-    """
+    """`images`: uint8 (N, 1, 28, 28), or of another square size; `labels`: int64 (N,), 0 … 9."""
 
     images: Tensor
     labels: Tensor
@@ -72,7 +69,7 @@ class Dataset:
 
 
 def data_root(data_dir: AnyPath | None = None) -> Path:
-    """The folder with a folder a set: `data_dir` (the flag --data-dir), else $TINYTRAIN_DATA, else
+    """The folder of all sets: `data_dir` (the flag --data-dir), else $TINYTRAIN_DATA, else
     $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain.
     """
     named = data_dir or os.environ.get("TINYTRAIN_DATA")
@@ -88,11 +85,11 @@ def load(
 ) -> Dataset:
     """The set `name` (a key of SOURCES), checked; what's missing is downloaded or drawn first.
 
-    With `holdout` = N the test set is N images out of the training set, the same ones in every
-    run, and the training set is the rest; the test files are neither opened nor downloaded.
-    With `deskew` all images are upright; mean, std and digest stay those of the files.
-    Raises UsageError for an unknown name, a `holdout` outside 0 … count - 1, or a folder that
-    can't be written; DataError for files that are missing, damaged, or not the published ones.
+    With `holdout` = N the test set is N training images, the same ones in every run; the test
+    files are neither opened nor downloaded. With `deskew` all images are upright; mean, std and
+    digest stay those of the files. Raises UsageError for an unknown name, a `holdout` outside
+    0 … count - 1, or a folder that can't be written; DataError for files that are missing,
+    damaged, or not the published ones.
     """
     if name not in SOURCES:
         raise UsageError(f"dataset: expected one of {', '.join(SOURCES)}, found {name!r}")
