@@ -82,7 +82,7 @@ def main():
     epochs = train_and_test(data.load("mnist"), options.seed, options.epochs)
     accuracies = [score.accuracy for _, score in epochs]
     parameters = sum(parameter.numel() for parameter in build_net(options.seed).parameters())
-    train.log.print_verdict(accuracies, parameters)
+    print(train.target.verdict(accuracies, parameters).text)
 
 
 if __name__ == "__main__":

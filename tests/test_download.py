@@ -115,8 +115,8 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def get(folder, urls, patience=QUICK, **known):
-    return fetch(NAME, urls, folder, check, patience=patience, **known)
+def get(folder, urls, patience=QUICK, unreachable=None):
+    return fetch(NAME, urls, folder, check, {} if unreachable is None else unreachable, patience)
 
 
 @pytest.mark.parametrize(
@@ -158,23 +158,17 @@ BAD = [
 
 
 @pytest.mark.parametrize("answer, asked, message, patience", BAD)
-def test_bad_mirror_is_named_and_leaves_nothing(tmp_path, answer, asked, message, patience):
-    with mirrors([answer]) as [mirror]:
-        with pytest.raises(DataError, match=f"{NAME}.*{mirror.url}: .*{message}") as error:
-            get(tmp_path, [mirror.url], patience)
-        assert len(mirror.asked) == asked
-    assert files(tmp_path) == {}
+def test_bad_mirror_is_named_and_sends_to_the_next(tmp_path, answer, asked, message, patience):
+    with mirrors([answer], [send(GOOD)]) as [bad, good]:
+        with pytest.raises(DataError, match=f"{NAME}.*{bad.url}: .*{message}") as error:
+            get(tmp_path, [bad.url], patience)
+        assert len(bad.asked) == asked and files(tmp_path) == {}
+        get(tmp_path, [bad.url, good.url], patience)
+        assert len(bad.asked) == 2 * asked and len(good.asked) == 1
+    assert files(tmp_path) == {NAME: GOOD}
     for way_out in ("--data-dir", "TINYTRAIN_DATA", "--dataset synthetic", str(tmp_path)):
         assert way_out in str(error.value)
     assert "\n" not in str(error.value) and ".part" not in str(error.value)
-
-
-@pytest.mark.parametrize("answer, asked, message, patience", BAD)
-def test_bad_mirror_sends_to_the_next(tmp_path, answer, asked, message, patience):
-    with mirrors([answer], [send(GOOD)]) as [bad, good]:
-        get(tmp_path, [bad.url, good.url], patience)
-        assert len(bad.asked) == asked and len(good.asked) == 1
-    assert files(tmp_path) == {NAME: GOOD}
 
 
 def test_mirror_that_refuses_is_remembered(tmp_path):
@@ -203,7 +197,7 @@ def test_interrupt_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with mirrors([send(GOOD)]) as [mirror], pytest.raises(KeyboardInterrupt):
-        fetch(NAME, [mirror.url], tmp_path, interrupt)
+        fetch(NAME, [mirror.url], tmp_path, interrupt, {})
     assert files(tmp_path) == {}
 
 

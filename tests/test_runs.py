@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import asdict, replace
+from functools import reduce
+from operator import getitem
 
 import pytest
 import torch
@@ -18,17 +20,25 @@ SETTINGS = runs.Settings(
 @pytest.fixture
 def folder(tiny, tmp_path):
     """A finished run of one epoch."""
-    training = build.start(SETTINGS.recipe, SETTINGS.seed)
+    training = start()
     runs.create(tmp_path / "run", SETTINGS, training, "python -m tinytrain train")
     for _ in loop.fit(training, tiny):
         runs.save(tmp_path / "run", SETTINGS, training)
     return tmp_path / "run"
 
 
+def start():
+    return build.start(SETTINGS.recipe, SETTINGS.seed)
+
+
+def refused(folder, match="checkpoint.pt"):
+    with pytest.raises(DataError, match=match):
+        runs.restore(folder, SETTINGS, start())
+
+
 def test_a_start_killed_before_its_end_is_no_run(tmp_path):
-    training = build.start(SETTINGS.recipe, SETTINGS.seed)
-    runs.save(tmp_path, SETTINGS, training)
-    runs.create(tmp_path, SETTINGS, training, "python -m tinytrain train")
+    runs.save(tmp_path, SETTINGS, start())
+    runs.create(tmp_path, SETTINGS, start(), "python -m tinytrain train")
     with pytest.raises(UsageError, match="in use"):
         runs.require_unused(tmp_path)
 
@@ -42,24 +52,14 @@ def test_what_has_epochs_to_lose_is_in_use(gone, folder):
 
 
 def test_what_a_folder_holds(folder):
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert {path.name for path in folder.iterdir()} == {
         "checkpoint.pt",
         "history.jsonl",
         "run.json",
-    ]
+    }
     (line,) = folder.joinpath("history.jsonl").read_text().splitlines()
-    assert list(json.loads(line)) == [
-        "epoch",
-        "lr",
-        "train_loss",
-        "train_accuracy",
-        "test_loss",
-        "test_correct",
-        "test_total",
-        "test_accuracy",
-        "raw_test_accuracy",
-        "seconds",
-    ]
+    names = "epoch lr train_loss train_accuracy test_loss test_correct test_total test_accuracy"
+    assert list(json.loads(line)) == [*names.split(), "raw_test_accuracy", "seconds"]
     assert {"recipe", "dataset", "data_digest", "seed", "device", "threads", "versions"} <= set(
         json.loads(folder.joinpath("run.json").read_text())
     )
@@ -106,7 +106,7 @@ def test_a_run_that_erased_is_refused_with_the_version_that_cannot(folder):
 def test_a_used_folder_is_refused(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UsageError, match="--resume.*--run-dir"):
-        runs.create(folder, SETTINGS, build.start(SETTINGS.recipe, 1), "")
+        runs.create(folder, SETTINGS, start(), "")
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -118,14 +118,7 @@ def test_a_fresh_folder_beside_a_used_one(folder):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UsageError, match="another folder"):
-        runs.create(tmp_path / "file" / "run", SETTINGS, build.start(SETTINGS.recipe, 1), "")
-
-
-def change(content, path, value):
-    *names, last = path
-    for name in names:
-        content = content[name]
-    content[last] = value
+        runs.create(tmp_path / "file" / "run", SETTINGS, start(), "")
 
 
 DAMAGES = {
@@ -149,9 +142,10 @@ DAMAGES = {
 def test_a_foreign_checkpoint_changes_nothing(folder, damage):
     path = folder / "checkpoint.pt"
     content = torch.load(path, weights_only=True)
-    change(content, *DAMAGES[damage])
+    (*names, last), value = DAMAGES[damage]
+    reduce(getitem, names, content)[last] = value
     torch.save(content, path)
-    training = build.start(SETTINGS.recipe, 1)
+    training = start()
     before = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
     with pytest.raises(DataError, match="checkpoint.pt"):
         runs.restore(folder, SETTINGS, training)
@@ -165,8 +159,7 @@ def test_a_cut_off_checkpoint(folder, share):
     path = folder / "checkpoint.pt"
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(DataError, match="checkpoint.pt"):
-        runs.restore(folder, SETTINGS, build.start(SETTINGS.recipe, 1))
+    refused(folder)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"recipe": {}}', '{"recipe": {"x": 1}}'])
@@ -179,8 +172,7 @@ def test_a_damaged_run_json(folder, content):
 def test_no_run(tmp_path):
     with pytest.raises(DataError, match="--run-dir"):
         runs.read_settings(tmp_path)
-    with pytest.raises(DataError, match="--run-dir"):
-        runs.restore(tmp_path, SETTINGS, build.start(SETTINGS.recipe, 1))
+    refused(tmp_path, "--run-dir")
 
 
 def test_a_flipped_bit_is_noticed(folder):
@@ -189,8 +181,7 @@ def test_a_flipped_bit_is_noticed(folder):
     weights = torch.load(path, weights_only=True)["state"]["net"]["conv2.8.weight"]
     place = whole.index(weights.numpy().tobytes()[:64])
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-    with pytest.raises(DataError, match="checkpoint.pt: damaged"):
-        runs.restore(folder, SETTINGS, build.start(SETTINGS.recipe, 1))
+    refused(folder, "checkpoint.pt: damaged")
 
 
 def test_two_runs_never_share_a_fresh_folder(tmp_path):

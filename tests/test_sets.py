@@ -87,6 +87,8 @@ def refused(match, root, source=TINY, holdout=0, error=DataError):
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
     write(tmp_path / "tiny", suffix)
+    for path in packed(tmp_path) if suffix == "" else ():
+        path.write_bytes(b"the plain file goes first: never looked at")
     before = snapshot(tmp_path)
     (tmp_path / "tiny").chmod(0o555)
     data = sets.load_source(TINY, tmp_path)
@@ -113,13 +115,6 @@ def test_upright_where_they_are_loaded(tmp_path, holdout):
     assert vars(after) | {"train": 0, "test": 0} == vars(before) | {"train": 0, "test": 0}
 
 
-def test_the_plain_file_goes_first(tmp_path):
-    write(tmp_path / "tiny", "")
-    for path in packed(tmp_path):
-        path.write_bytes(b"never looked at")
-    sets.load_source(TINY, tmp_path)
-
-
 @given(st.integers(1, TRAIN - 1))
 def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     root = tmp_path_factory.mktemp("root")
@@ -137,17 +132,14 @@ def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
 
 
-def test_holdout_needs_no_test_files(root):
+def test_holdout_needs_no_test_files_and_is_inside_the_set(root):
+    for holdout in (-1, TRAIN, TRAIN + 1):
+        found = f"expected 0 to {TRAIN - 1} .* found {holdout}"
+        refused(found, root, holdout=holdout, error=UsageError)
     for path in packed(root, NAMES[2:]):
         path.unlink()
     assert sets.load_source(TINY, root, 5).digest == digest(NAMES[:2])
     refused(NAMES[2], root)
-
-
-@pytest.mark.parametrize("holdout", [-1, TRAIN, TRAIN + 1])
-def test_holdout_outside_the_set(root, holdout):
-    found = f"expected 0 to {TRAIN - 1} .* found {holdout}"
-    refused(found, root, holdout=holdout, error=UsageError)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -283,9 +275,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     advice = "cannot be written.* with --data-dir or TINYTRAIN_DATA"
     source = replace(UNCHECKED, write_files=write)
     refused(f"file/tiny: {advice}", tmp_path / "file", source, error=UsageError)
-    source = replace(
-        UNCHECKED, write_files=lambda folder: idx.write(folder / "no" / "file", np.int32())
-    )
+    source = replace(UNCHECKED, write_files=lambda at: idx.write(at / "no" / "file", np.int32()))
     refused(f"tiny/no: {advice}", tmp_path, source, error=UsageError)
 
 
@@ -297,13 +287,12 @@ def test_unknown_name(tmp_path):
 def test_data_root(monkeypatch):
     for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
         monkeypatch.delenv(variable, raising=False)
-    for variable, value, expected in [
-        ("HOME", "/me", "/me/.cache/tinytrain"),
-        ("XDG_CACHE_HOME", "/cache", "/cache/tinytrain"),
-        ("TINYTRAIN_DATA", "/data", "/data"),
-    ]:
-        monkeypatch.setenv(variable, value)
-        assert sets.data_root() == Path(expected)
+    monkeypatch.setenv("HOME", "/me")
+    assert sets.data_root() == Path("/me/.cache/tinytrain")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert sets.data_root() == Path("/cache/tinytrain")
+    monkeypatch.setenv("TINYTRAIN_DATA", "/data")
+    assert sets.data_root() == Path("/data")
     assert sets.data_root("~/mine") == Path("/me/mine")
 
 

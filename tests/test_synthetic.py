@@ -59,15 +59,11 @@ def test_digits_are_whole(digit):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_files_are_those_of_mnist(folder, split):
+def test_files_are_those_of_mnist_every_thousand_balanced_and_shuffled(folder, split):
     assert images(folder, split).shape == (SPLITS[split], 28, 28)
     assert labels(folder, split).shape == (SPLITS[split],)
     assert images(folder, split).dtype == labels(folder, split).dtype == np.uint8
     assert len(list(folder.iterdir())) == 4
-
-
-@pytest.mark.parametrize("split", SPLITS)
-def test_every_thousand_is_balanced_and_shuffled(folder, split):
     for thousand in labels(folder, split).reshape(-1, 1000):
         assert (np.bincount(thousand, minlength=10) == 100).all()
         # By chance one pair of neighbours in ten is equal; if sorted nearly all, if in turn none.

@@ -22,8 +22,6 @@ class TinytrainError(Exception):
 class TargetMissed(TinytrainError):
     """The run was required to hold the target and did not."""
 
-    status = 1
-
 
 class UsageError(TinytrainError):
     """A wrong flag or value, or a folder that cannot be written."""

@@ -11,18 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 
-def setting(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[Any, ...] | None = None,
-    range: tuple[float, float] | None = None,
-) -> Any:
-    """A field of a recipe: its default, what it is, and what it may be (`range` inclusive).
+def setting(default: Any, help: str, **limits: tuple[Any, ...]) -> Any:
+    """A field of a recipe, of which the command line makes a flag.
 
-    The command line makes a flag of it.
+    `limits`: `choices`, all values that it may have, or `range`, the lowest and the highest.
     """
-    return field(default=default, metadata={"help": help, "choices": choices, "range": range})
+    metadata = {"help": help, "choices": None, "range": None, **limits}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)

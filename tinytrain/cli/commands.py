@@ -27,7 +27,7 @@ def test_again(options: argparse.Namespace) -> None:
     test = dataset.test.to(device)
     score = evaluate(net, test, dataset.mean, dataset.std, looks=recipe.looks)
     name = "Holdout set" if dataset.holdout else "Test set"
-    print(log.score_line(score.loss, score.correct, score.total, name))
+    print(log.score_line(score, name))
 
 
 def write_weights(options: argparse.Namespace) -> None:

@@ -63,9 +63,8 @@ def apply(images: Tensor, transform: Transform) -> Tensor:
     Slanted, then sized, then turned, all about the centre, then moved. Between pixels the value is
     interpolated (bilinear); what comes from outside is background.
     """
-    grid = torch.affine_grid_generator(
-        sampling_matrix(transform, images.shape[-1]).to(images.dtype), images.shape, False
-    )
+    matrix = sampling_matrix(transform, images.shape[-1]).to(images.dtype)
+    grid = torch.affine_grid_generator(matrix, images.shape, False)
     bilinear, zeros = 0, 0  # torch's numbers for these ways
     return torch.grid_sampler(images, grid, bilinear, zeros, False)
 

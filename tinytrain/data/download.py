@@ -60,19 +60,17 @@ def fetch(
     mirrors: Sequence[str],
     folder: Path,
     check: Callable[[Path], object],
-    unreachable: dict[str, str] | None = None,
+    unreachable: dict[str, str],
     patience: Patience = Patience(),
 ) -> Path:
     """Download the file `name` from the first of `mirrors` that has it right: folder / name.
 
-    `mirrors`: base URLs that end in a slash.
-    `check`: is given the path of what came, and raises DataError if that isn't the published file.
-    `unreachable`: mirror -> why it can't be reached. One in it isn't asked, and one that gives
-        no answer is added: pass the same dict for all files of a set.
+    `mirrors`: base URLs that end in a slash. `check` raises DataError if the file at the path that
+    it is given isn't the published one. `unreachable`: mirror -> why it gives no answer; one in it
+    isn't asked, and others are added: pass the same dict for all files of a set.
     Raises UsageError if `folder` can't be written, Unavailable if no mirror gives the file. Then,
     and after Ctrl-C, nothing is left in `folder`.
     """
-    unreachable = {} if unreachable is None else unreachable
     answers: dict[str, str] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,11 +90,12 @@ def fetch(
                         break
     except OSError as error:
         raise UsageError(f"{cannot_write(folder, error)} {BY_FLAG}") from error
+    answers |= unreachable
+    found = "; ".join(f"{mirror}: {answers[mirror]}" for mirror in mirrors)
     raise Unavailable(
-        f"{name}: expected the published file from a mirror, found "
-        + "; ".join(f"{mirror}: {(answers | unreachable)[mirror]}" for mirror in mirrors)
-        + f". Put the file into {folder} by hand, choose another folder {BY_FLAG}, or use "
-        "--dataset synthetic (digits drawn by tinytrain)"
+        f"{name}: expected the published file from a mirror, found {found}. Put the file into "
+        f"{folder} by hand, choose another folder {BY_FLAG}, or use --dataset synthetic (digits "
+        "drawn by tinytrain)"
     )
 
 
@@ -109,12 +108,10 @@ def receive(url: str, file: BinaryIO, check: Callable[[Path], object], patience:
             raise (Busy if busy else Refused)(f"{response.status_code} {response.reason}")
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        # disable=None: a bar in a terminal, nothing in a file.
-        name = url.rpartition("/")[2]
+        name = url.rpartition("/")[2]  # disable=None: a bar in a terminal, nothing in a file
         with tqdm(desc=name, total=total, unit="B", unit_scale=True, disable=None) as bar:
             for piece in pieces:
-                file.write(piece)
-                bar.update(len(piece))
+                bar.update(file.write(piece))
     try:
         require_published(file, check)
     except Refused:
@@ -152,33 +149,34 @@ def stream(url: str, patience: Patience) -> Generator[Any, None, None]:
     queue: SimpleQueue[Any] = SimpleQueue()
     left = Event()
     Thread(target=request, args=(url, patience, queue, left), daemon=True).start()
-    started, received, answered = time.monotonic(), 0, False
     try:
-        while True:
-            limit = patience.silence + received / patience.pace if answered else patience.answer
-            try:
-                piece = queue.get(timeout=max(0, started + limit - time.monotonic()))
-            except Empty:
-                if not answered:
-                    raise Unreachable(f"no answer in {limit:.3g} s") from None
-                raise Refused(f"only {received} bytes in {limit:.3g} s") from None
-            if isinstance(piece, OSError):  # as all errors of requests are
-                if not answered:
-                    raise Unreachable(f"no answer ({cause(piece)})") from piece
-                raise Busy(f"broken off after {received} bytes ({cause(piece)})") from piece
-            if isinstance(piece, BaseException):
-                raise piece
-            if piece is None:
-                return
+        try:
+            yield take(queue, time.monotonic() + patience.answer)
+        except Empty:
+            raise Unreachable(f"no answer in {patience.answer:.3g} s") from None
+        except OSError as error:  # as all errors of requests are
+            raise Unreachable(f"no answer ({cause(error)})") from error
+        started, received, limit = time.monotonic(), 0, patience.silence
+        while (piece := take(queue, started + limit)) is not None:
             yield piece
-            if answered:
-                received += len(piece)
-            else:
-                started, answered = time.monotonic(), True
+            received += len(piece)
+            limit = patience.silence + received / patience.pace
             if received > patience.largest:
                 raise Refused(f"more than {patience.largest} bytes")
+    except Empty:
+        raise Refused(f"only {received} bytes in {limit:.3g} s") from None
+    except OSError as error:
+        raise Busy(f"broken off after {received} bytes ({cause(error)})") from error
     finally:
         left.set()
+
+
+def take(queue: SimpleQueue[Any], deadline: float) -> Any:
+    """What comes next. Raises Empty after the `deadline`, and what the thread had raised."""
+    item = queue.get(timeout=max(0, deadline - time.monotonic()))
+    if isinstance(item, BaseException):
+        raise item
+    return item
 
 
 def request(url: str, patience: Patience, queue: SimpleQueue[Any], left: Event) -> None:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinytrain.data.files import AnyPath, cannot_write, require, whole_file
+from tinytrain.data.files import AnyPath, require, write_file
 from tinytrain.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,10 +34,9 @@ CHUNK = 1 << 20  # bytes
 def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     """The array in the IDX file `path`, plain or gzip (told by the content, not by the name).
 
-    Its rank is 0 to 64 (numpy's limit; the format's is 255). Its elements are uint8, int8, int16,
-    int32, float32 or float64: from a gzip in native byte order, from a plain file, which is
-    mapped, in the file's big-endian order. What is written to the array never reaches the file. (A
-    plain file larger than memory comes as a read-only array.)
+    Its rank is 0 to 64 (numpy's limit), its elements are in native byte order from a gzip, in the
+    file's big-endian order from a plain file, which is mapped: what is written to the array never
+    reaches the file, and one larger than memory comes read-only.
 
     `size`: how many bytes the plain or decompressed file must have, where that is known.
     `hasher`: a hashlib object; it is updated with all the plain or decompressed bytes.
@@ -72,9 +71,9 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
 def write(path: AnyPath, array: Array) -> None:
     """Write `array` as an IDX file, gzip if the name ends in .gz: whole, or not at all.
 
-    The same array gives the same bytes (a gzip's time stamp is 0).
-    Raises TypeError for an element type that IDX lacks, ValueError for a dimension of 2³² or more,
-    UsageError if the file can't be written.
+    The same array gives the same bytes (a gzip's time stamp is 0). Raises TypeError for an element
+    type that IDX lacks, ValueError for a dimension of 2³² or more, UsageError if the file can't be
+    written.
     """
     array = np.asarray(array)
     if array.dtype.name not in CODES:
@@ -83,18 +82,9 @@ def write(path: AnyPath, array: Array) -> None:
         raise ValueError(f"IDX holds dimensions below 2**32, not the shape {array.shape}")
     code = CODES[array.dtype.name]
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    body = np.ascontiguousarray(array, TYPES[code]).reshape(-1).view(np.uint8).data
-    try:
-        with whole_file(path) as file:
-            if os.fspath(path).endswith(".gz"):
-                with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-                    packed.write(header)
-                    packed.write(body)
-            else:
-                file.write(header)
-                file.write(body)
-    except OSError as error:
-        raise cannot_write(Path(path).parent, error) from error
+    content = header + array.astype(TYPES[code]).tobytes()
+    packed = os.fspath(path).endswith(".gz")
+    write_file(Path(path), gzip.compress(content, 6, mtime=0) if packed else content)
 
 
 def read_header(

@@ -29,10 +29,7 @@ from tinytrain.errors import DataError, UsageError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """`images`: uint8 (N, 1, 28, 28), 0 … 255; `labels`: int64 (N,), 0 … 9.
-
-    (Other sizes are taken too, as long as the images are square.)
-    """
+    """`images`: uint8 (N, 1, 28, 28), or of another square size; `labels`: int64 (N,), 0 … 9."""
 
     images: Tensor
     labels: Tensor
@@ -43,6 +40,10 @@ class Split:
     def to(self, device: torch.device | str) -> Split:
         """The same images and labels on `device`."""
         return Split(self.images.to(device), self.labels.to(device))
+
+    def rows(self, rows: Tensor) -> Split:
+        """The images and labels in these rows."""
+        return Split(self.images[rows], self.labels[rows])
 
     def upright(self) -> Split:
         """The same digits, deskewed."""
@@ -68,10 +69,8 @@ class Dataset:
 
 
 def data_root(data_dir: AnyPath | None = None) -> Path:
-    """The folder that has a folder for each set.
-
-    It is `data_dir` (the flag --data-dir), else $TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain,
-    else ~/.cache/tinytrain.
+    """The folder of all sets: `data_dir` (the flag --data-dir), else $TINYTRAIN_DATA, else
+    $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain.
     """
     named = data_dir or os.environ.get("TINYTRAIN_DATA")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
@@ -86,11 +85,11 @@ def load(
 ) -> Dataset:
     """The set `name` (a key of SOURCES), checked; what's missing is downloaded or drawn first.
 
-    With `holdout` = N the test set is N images out of the training set, the same ones in every
-    run, and the training set is the rest; the test files are neither opened nor downloaded.
-    With `deskew` all images are upright; mean, std and digest stay those of the files.
-    Raises UsageError for an unknown name, a `holdout` outside 0 … count - 1, or a folder that
-    can't be written; DataError for files that are missing, damaged, or not the published ones.
+    With `holdout` = N the test set is N training images, the same ones in every run; the test
+    files are neither opened nor downloaded. With `deskew` all images are upright; mean, std and
+    digest stay those of the files. Raises UsageError for an unknown name, a `holdout` outside
+    0 … count - 1, or a folder that can't be written; DataError for files that are missing,
+    damaged, or not the published ones.
     """
     if name not in SOURCES:
         raise UsageError(f"dataset: expected one of {', '.join(SOURCES)}, found {name!r}")
@@ -108,10 +107,7 @@ def load_source(source: Source, root: Path, holdout: int = 0, deskew: bool = Fal
     mean, std = source.mean_and_std or mean_and_std(train.images)
     if holdout:
         order = torch.randperm(count, generator=streams.generator(0, "holdout"))
-        test, train = (
-            Split(train.images[rows], train.labels[rows])
-            for rows in (order[:holdout], order[holdout:])
-        )
+        test, train = train.rows(order[:holdout]), train.rows(order[holdout:])
     else:
         test, test_digests = read_split(source.files[2:], folder)
         digests += test_digests
@@ -132,10 +128,8 @@ def mean_and_std(images: Tensor) -> tuple[float, float]:
     """
     parts = torch.split(images, 1000)  # bincount makes an int64 of every pixel
     counted = [torch.bincount(part.reshape(-1), minlength=256) for part in parts]
-    counts = torch.stack(counted).sum(0).tolist()
-    total = sum(counts)
-    first = sum(value * count for value, count in enumerate(counts))
-    second = sum(value**2 * count for value, count in enumerate(counts))
+    counts, value = torch.stack(counted).sum(0), torch.arange(256)
+    total, first, second = (int((counts * value**power).sum()) for power in range(3))
     return first / total / 255, math.sqrt(total * second - first**2) / total / 255
 
 

@@ -14,37 +14,13 @@ from tinytrain import nn
 from tinytrain.errors import UsageError
 from tinytrain.nets.beyond import framed2791, framed7500, late7500
 from tinytrain.nets.bricks import Generator
-from tinytrain.nets.curriculum import (
-    net1,
-    net2,
-    net3,
-    net4,
-    net5,
-    net6,
-    net7,
-    net8,
-    net9,
-    net9_3,
-)
+from tinytrain.nets.curriculum import net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3
 
-NETS: dict[str, Callable[..., nn.Sequential]] = {
-    net.__name__: net
-    for net in (
-        net1,
-        net2,
-        net3,
-        net4,
-        net5,
-        net6,
-        net7,
-        net8,
-        net9,
-        net9_3,
-        late7500,
-        framed7500,
-        framed2791,
-    )
-}
+FUNCTIONS: tuple[Callable[..., nn.Sequential], ...] = (
+    *(net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3),
+    *(late7500, framed7500, framed2791),
+)
+NETS = {function.__name__: function for function in FUNCTIONS}
 
 
 def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:

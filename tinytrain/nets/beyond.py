@@ -7,32 +7,35 @@ that padding puts beside what they see.
 
 from __future__ import annotations
 
+from functools import partial
+
 from tinytrain import nn
-from tinytrain.nets.bricks import Generator, blocks, conv1x1, with_log_probabilities
-
-
-def framed(pixels: int, net: nn.Sequential) -> nn.Sequential:
-    """The same net on an image with a frame of `pixels` around it, which repeats the border."""
-    return nn.Sequential({"frame": nn.ReplicationPad2d(pixels), **dict(net.named_children())})
+from tinytrain.nets.bricks import Generator, Stages, blocks, conv1x1, stacked
 
 
 def pooled_late(
-    widths: list[list[int]], dropout: float, generator: Generator, *, padding: int = 1
+    widths: list[list[int]], dropout: float, generator: Generator, *, frame: int = 0
 ) -> nn.Sequential:
-    """Stages of blocks with a pooling between two; a 1×1 convolution, and the average.
+    """Three stages of blocks with a pooling between two; a 1×1 convolution, and the average.
 
-    With a padding of 1 the images stay as large as they are up to the next pooling.
+    The blocks are padded; or the image gets a frame of so many pixels, which repeats its border.
     """
-    stages: dict[str, nn.Module] = {}
-    channels = 1
-    for number, stage in enumerate(widths, 1):
-        conv = blocks([channels, *stage], generator, padding=padding, dropout=dropout)
-        stages[f"conv{number}"] = nn.Sequential(*conv)
-        channels = stage[-1]
-        if number < len(widths):
-            stages[f"pool{number}"] = nn.MaxPool2d(2)
-    stages["scores"] = conv1x1(channels, 10, generator)
-    return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
+    first, second, third = widths
+    conv = partial(blocks, generator=generator, padding=0 if frame else 1, dropout=dropout)
+    framed: Stages = {"frame": nn.ReplicationPad2d(frame)} if frame else {}
+    return stacked(
+        {
+            **framed,
+            "conv1": conv([1, *first]),
+            "pool1": nn.MaxPool2d(2),
+            "conv2": conv([first[-1], *second]),
+            "pool2": nn.MaxPool2d(2),
+            "conv3": conv([second[-1], *third]),
+            "scores": conv1x1(third[-1], 10, generator),
+            "gap": nn.AdaptiveAvgPool2d(1),
+            "flatten": nn.Flatten(),
+        }
+    )
 
 
 def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
@@ -42,11 +45,9 @@ def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential
 
 def framed7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """late7500 with a frame of 6 pixels in place of padding: 7,500 parameters."""
-    widths = [[10, 11], [12, 13], [14, 15]]
-    return framed(6, pooled_late(widths, dropout, generator, padding=0))
+    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator, frame=6)
 
 
 def framed2791(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """5-7, pool, 7-8, pool, 8-10, framed like framed7500: 2,791 parameters. How few are enough?"""
-    widths = [[5, 7], [7, 8], [8, 10]]
-    return framed(6, pooled_late(widths, dropout, generator, padding=0))
+    return pooled_late([[5, 7], [7, 8], [8, 10]], dropout, generator, frame=6)

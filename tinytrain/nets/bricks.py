@@ -1,19 +1,20 @@
 """What nets are built from: a few layers that always stand together.
 
-The brick of nearly every net is a 3×3 convolution and what follows it; `blocks` stacks
-them. Initial weights, and dropout's masks, are drawn from `generator`.
+The brick of nearly every net is a 3×3 convolution and what follows it; `blocks` puts them in a
+row. Initial weights, and dropout's masks, are drawn from `generator`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from tinytrain import nn
 
 Generator = torch.Generator | None
+Stages = Mapping[str, nn.Module | list[nn.Module]]
 
 
 def blocks(
@@ -52,6 +53,10 @@ def fully_connected(sizes: Sequence[int], generator: Generator) -> list[nn.Modul
     return layers[:-1]
 
 
-def with_log_probabilities(stages: dict[str, nn.Module]) -> nn.Sequential:
-    """A net of `stages` and, after them, the log-probabilities of the classes."""
-    return nn.Sequential({**stages, "flatten": nn.Flatten(), "log_softmax": nn.LogSoftmax()})
+def stacked(stages: Stages) -> nn.Sequential:
+    """A net of named stages, each a layer or a list of them; then the log-probabilities."""
+    modules = {
+        name: nn.Sequential(*stage) if isinstance(stage, list) else stage
+        for name, stage in stages.items()
+    }
+    return nn.Sequential({**modules, "log_softmax": nn.LogSoftmax()})

@@ -7,68 +7,67 @@ have no dropout, and take no rate of it.
 
 from __future__ import annotations
 
+from functools import partial
+
 from tinytrain import nn
-from tinytrain.nets.bricks import (
-    Generator,
-    blocks,
-    conv1x1,
-    fully_connected,
-    with_log_probabilities,
-)
+from tinytrain.nets.bricks import Generator, blocks, conv1x1, fully_connected, stacked
 
 
 def net1(generator: Generator = None) -> nn.Sequential:
     """Fully connected, 784-128-64-16-10: 109,946 parameters. Knows nothing of neighbourhood."""
     linear = fully_connected([784, 128, 64, 16, 10], generator)
-    stages = {"flatten": nn.Flatten(), "linear": nn.Sequential(*linear)}
-    return nn.Sequential({**stages, "log_softmax": nn.LogSoftmax()})
+    return stacked({"flatten": nn.Flatten(), "linear": linear})
 
 
-def wide_convolutions(generator: Generator) -> nn.Sequential:
+def wide_convolutions(generator: Generator) -> list[nn.Module]:
     """What Net2 and Net3 share: (N, 1, 28, 28) to (N, 128, 1, 1)."""
-    return nn.Sequential(
+    return [
         *[*blocks([1, 32], generator, norm=False), nn.MaxPool2d(2)],
         *[*blocks([32, 64], generator, norm=False), nn.MaxPool2d(2)],
         *[*blocks([64, 128], generator, norm=False), nn.AvgPool2d(3)],
-    )
+    ]
 
 
 def net2(generator: Generator = None) -> nn.Sequential:
     """Convolutions 32-64-128, then linear layers 128-64-32-10: 103,114 parameters."""
     conv = wide_convolutions(generator)
-    linear = nn.Sequential(*fully_connected([128, 64, 32, 10], generator))
-    stages = {"conv": conv, "flatten": nn.Flatten(), "linear": linear}
-    return nn.Sequential({**stages, "log_softmax": nn.LogSoftmax()})
+    linear = fully_connected([128, 64, 32, 10], generator)
+    return stacked({"conv": conv, "flatten": nn.Flatten(), "linear": linear})
 
 
 def net3(generator: Generator = None) -> nn.Sequential:
     """Net2 with one 1×1 convolution in place of the linear layers: 93,728 parameters."""
     conv = wide_convolutions(generator)
-    return with_log_probabilities({"conv": conv, "scores": conv1x1(128, 10, generator)})
+    scores = conv1x1(128, 10, generator)
+    return stacked({"conv": conv, "scores": scores, "flatten": nn.Flatten()})
 
 
-def squeezed(widths: list[list[int]], squeezes: list[int], generator: Generator) -> nn.Sequential:
+def squeezed(
+    conv1: list[int], trans1: int, conv2: list[int], trans2: int, generator: Generator
+) -> nn.Sequential:
     """Net4 and Net5: padded 3×3 convolutions, squeezed by 1×1 and pooled, then 3×3 to 10."""
-    stages: dict[str, nn.Module] = {}
-    channels = 1
-    for number, (stage, squeeze) in enumerate(zip(widths, squeezes, strict=True), 1):
-        conv = blocks([channels, *stage], generator, padding=1, norm=False)
-        stages[f"conv{number}"] = nn.Sequential(*conv)
-        trans = conv1x1(stage[-1], squeeze, generator)
-        stages[f"trans{number}"] = nn.Sequential(trans, nn.MaxPool2d(2))
-        channels = squeeze
-    stages["scores"] = nn.Conv2d(channels, 10, 3, padding=1, bias=False, generator=generator)
-    return with_log_probabilities({**stages, "gap": nn.AdaptiveAvgPool2d(1)})
+    conv = partial(blocks, generator=generator, padding=1, norm=False)
+    return stacked(
+        {
+            "conv1": conv([1, *conv1]),
+            "trans1": [conv1x1(conv1[-1], trans1, generator), nn.MaxPool2d(2)],
+            "conv2": conv([trans1, *conv2]),
+            "trans2": [conv1x1(conv2[-1], trans2, generator), nn.MaxPool2d(2)],
+            "scores": nn.Conv2d(trans2, 10, 3, padding=1, bias=False, generator=generator),
+            "gap": nn.AdaptiveAvgPool2d(1),
+            "flatten": nn.Flatten(),
+        }
+    )
 
 
 def net4(generator: Generator = None) -> nn.Sequential:
     """3×3 16-32, 1×1 16, pool, 3×3 32-64, 1×1 16, pool, 3×3 10, average: 30,768 parameters."""
-    return squeezed([[16, 32], [32, 64]], [16, 16], generator)
+    return squeezed([16, 32], 16, [32, 64], 16, generator)
 
 
 def net5(generator: Generator = None) -> nn.Sequential:
     """3×3 16-64, 1×1 32, pool, 3×3 128, 1×1 64, pool, 3×3 10, average: 62,224 parameters."""
-    return squeezed([[16, 64], [128]], [32, 64], generator)
+    return squeezed([16, 64], 32, [128], 64, generator)
 
 
 def lean(
@@ -85,20 +84,16 @@ def lean(
     Two 3×3 convolutions see strokes, a 1×1 convolution and a pooling condense them, more 3×3
     convolutions see digits, and the mean over the places that are left decides.
     """
-    conv1 = blocks([1, 8, first], generator, norm=norm, dropout=dropout)
-    trans1 = [conv1x1(first, 10, generator), nn.MaxPool2d(2)]
+    conv = partial(blocks, generator=generator, norm=norm, dropout=dropout)
     *narrow, widest = second
-    conv2 = blocks([10, *narrow], generator, norm=norm, dropout=dropout)
-    conv2 += blocks(
-        [narrow[-1], widest], generator, padding=last_padding, norm=norm, dropout=dropout
-    )
-    return with_log_probabilities(
+    return stacked(
         {
-            "conv1": nn.Sequential(*conv1),
-            "trans1": nn.Sequential(*trans1),
-            "conv2": nn.Sequential(*conv2),
-            "trans2": nn.Sequential(conv1x1(widest, 10, generator)),
+            "conv1": conv([1, 8, first]),
+            "trans1": [conv1x1(first, 10, generator), nn.MaxPool2d(2)],
+            "conv2": conv([10, *narrow]) + conv([narrow[-1], widest], padding=last_padding),
+            "trans2": [conv1x1(widest, 10, generator)],
             "gap": nn.AdaptiveAvgPool2d(1),
+            "flatten": nn.Flatten(),
         }
     )
 

@@ -1,8 +1,8 @@
 """A checkpoint is data that is looked at from all sides before it is believed.
 
 A file can be cut off, damaged by a bit, of another version or of another run; and what is loaded
-half is worse than nothing. So the whole of it is compared, name by name, with the form that it
-must have, and only then does anything change.
+half is worse than nothing. So all of it is compared, name by name, with the form that it must
+have, and only then does anything change.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def write_checkpoint(path: Path, settings: str, state: dict[str, Any]) -> None:
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str, Any]:
     """The settings and the state in the checkpoint `path`, its tensors on `device`.
 
-    Raises DataError where it is missing, damaged or of another version. The form of the state is
-    still to be compared: `require_same_form`.
+    Raises DataError where it is missing, damaged or of another version. The state's form is still
+    to be compared.
     """
     try:
         with zipfile.ZipFile(path) as archive:  # as which torch.save writes, with checksums
@@ -45,8 +45,7 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
         raise DataError(f"{path}: no checkpoint there; check --run-dir") from error
     except DataError:
         raise
-    except Exception as error:
-        # Both raise errors of many types, and long ones, for bytes that they cannot read.
+    except Exception as error:  # of many types, and long ones, for bytes that cannot be read
         raise DataError(f"{path}: damaged or not a checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise DataError(f"{path}: expected a checkpoint of version {VERSION}")
@@ -55,24 +54,21 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
 
 def require_same_form(expected: Any, found: Any, place: str) -> None:
     """Raise DataError where `found` first differs in names, types, shapes or lengths."""
-    if type(expected) is not type(found):
-        raise DataError(
-            f"{place}: expected {type(expected).__name__}, found {type(found).__name__}"
-        )
-    if isinstance(expected, torch.Tensor):
-        if expected.shape != found.shape or expected.dtype != found.dtype:
-            raise DataError(
-                f"{place}: expected {expected.dtype} {tuple(expected.shape)}, "
-                f"found {found.dtype} {tuple(found.shape)}"
-            )
-    elif isinstance(expected, dict):
-        if expected.keys() != found.keys():
-            different = sorted(map(str, expected.keys() ^ found.keys()))
+    if form(expected) != form(found):
+        raise DataError(f"{place}: expected {form(expected)}, found {form(found)}")
+    if isinstance(expected, dict):
+        if different := sorted(map(str, expected.keys() ^ found.keys())):
             raise DataError(f"{place}: names missing or unknown: {', '.join(different)}")
         for name, value in expected.items():
             require_same_form(value, found[name], f"{place}.{name}")
     elif isinstance(expected, list):
-        if len(expected) != len(found):
-            raise DataError(f"{place}: expected {len(expected)} entries, found {len(found)}")
         for index, (one, other) in enumerate(zip(expected, found, strict=True)):
             require_same_form(one, other, f"{place}[{index}]")
+
+
+def form(value: Any) -> str:
+    """The type, with a tensor's dtype and shape, and a list's length."""
+    kind = type(value).__name__
+    if isinstance(value, torch.Tensor):
+        return f"{kind} {value.dtype} {tuple(value.shape)}"
+    return f"{kind} of {len(value)}" if isinstance(value, list) else kind

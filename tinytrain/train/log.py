@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import summary
-from tinytrain.train.state import Batch, Epoch
+from tinytrain.train.state import Batch, Epoch, Score
 
 
 def print_net(net: Module) -> None:
@@ -20,10 +20,10 @@ def print_net(net: Module) -> None:
         print(f"{name}\t\t {parameter.shape}")
 
 
-def score_line(loss: float, correct: int, total: int, name: str = "Test set") -> str:
+def score_line(score: Score, name: str = "Test set") -> str:
     """The line after an epoch. `name` is "Holdout set" where the test set was not opened."""
-    accuracy = 100 * correct / total
-    return f"{name}: Average loss: {loss:.4f}, Accuracy: {correct}/{total} ({accuracy:.2f}%)"
+    right = f"{score.correct}/{score.total} ({score.accuracy:.2f}%)"
+    return f"{name}: Average loss: {score.loss:.4f}, Accuracy: {right}"
 
 
 class Log:
@@ -45,8 +45,8 @@ class Log:
             print(f"Adjusting learning rate of group 0 to {event.lr:.4e}.")
             print(f"Epoch {event.epoch}", flush=True)
         if isinstance(event, Epoch):
-            score = (event.test_loss, event.test_correct, event.test_total)
-            print(score_line(*score, self.test_name), "\n", sep="", flush=True)
+            score = Score(event.test_loss, event.test_correct, event.test_total)
+            print(score_line(score, self.test_name), end="\n\n", flush=True)
             return
         last = event.batch == event.batches
         if sys.stdout.isatty():

@@ -39,8 +39,7 @@ def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
 
 def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
     """The steps that are left of the present epoch."""
-    net, seed, epoch = training.net, training.seed, training.epoch
-    split = dataset.train
+    net, seed, epoch, split = training.net, training.seed, training.epoch, dataset.train
     shuffle = streams.generator(seed, "shuffle", epoch)
     steps = batches.shuffled(len(split), training.batch_size, shuffle)
     parameters = list(net.parameters())
@@ -52,8 +51,8 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         images, target = split.images[rows].float(), split.labels[rows]
         if training.augmentation is not None:
             draw = streams.generator(seed, "augment", epoch, index)
-            transform = training.augmentation.draw(len(rows), draw)
-            images = augment.apply(images, transform.to(images.device))
+            transform = training.augmentation.draw(len(rows), draw).to(images.device)
+            images = augment.apply(images, transform)
         images = batches.normalise(images, dataset.mean, dataset.std)
 
         net.set_generator(streams.generator(seed, "dropout", epoch, index, device=images.device))
@@ -84,10 +83,8 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     if training.average is not None:
         score = test(training.average.net, looks=training.looks)
     if not math.isfinite(loss_sum + raw.loss + score.loss):
-        raise Diverged(
-            f"epoch {training.epoch}: the loss is not finite; try a smaller rate (--lr, now "
-            f"{training.lr:g})"
-        )
+        advice = f"try a smaller rate (--lr, now {training.lr:g})"
+        raise Diverged(f"epoch {training.epoch}: the loss is not finite; {advice}")
     steps = math.ceil(len(dataset.train) / training.batch_size)
     record = Epoch(
         epoch=training.epoch,

@@ -17,8 +17,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h, see `man mal
 def keep_freed_memory() -> bool:
     """Ask the C library not to return freed blocks; False where it is not glibc.
 
-    Blocks of up to 32 MiB (the largest value that glibc takes) are then kept, so the process stays
-    as large as it once was, up to 1 GiB of unused memory.
+    Blocks of up to 32 MiB (glibc takes no larger value) are then kept, up to 1 GiB in all.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

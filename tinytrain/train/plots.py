@@ -22,9 +22,8 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib import rcParams
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError(
-            "drawing needs matplotlib; install it with: pip install '.[plots]'"
-        ) from error
+        needed = "drawing needs matplotlib; install it with: pip install '.[plots]'"
+        raise UsageError(needed) from error
     rcParams["svg.hashsalt"] = "tinytrain"  # the same picture is the same file
     rcParams["svg.fonttype"] = "none"  # text stays text: small, searchable, in the reader's font
     return Figure(figsize=(width, height), layout="constrained")
@@ -49,10 +48,7 @@ def save(figure: Figure, output: Path) -> None:
 
 
 def accuracy_by_epoch(histories: Mapping[str, Sequence[Epoch]]) -> Figure:
-    """The test accuracy of every run by epoch; thin lines are raw weights, where averaged.
-
-    `histories`: what to call a run → its history.
-    """
+    """The test accuracy of every run, by its name; thin lines are raw weights, where averaged."""
     figure = new_figure(8, 4)
     axes = figure.add_subplot()
     last = max((epoch.epoch for history in histories.values() for epoch in history), default=1)

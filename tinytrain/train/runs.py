@@ -26,6 +26,7 @@ from tinytrain.train.checkpoints import read_checkpoint, require_same_form, writ
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
+MALFORMED = (ValueError, KeyError, TypeError, RecursionError)  # what parsing can raise
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,13 @@ def require_unused(folder: Path) -> None:
     What a start leaves that was killed before its run.json does not count: no step was done.
     """
     try:
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        used = names and not (
-            names <= {"checkpoint.pt", "history.jsonl"}
-            and "history.jsonl" in names
-            and not (folder / "history.jsonl").stat().st_size
-        )
+        paths = folder.iterdir() if folder.is_dir() else ()
+        sizes = {path.name: path.lstat().st_size for path in paths}
     except OSError as error:
         raise cannot_write(folder, error) from error
-    if used:
+    known = sizes.keys() <= {"checkpoint.pt", "history.jsonl"}
+    killed_at_start = known and sizes.get("history.jsonl") == 0
+    if sizes and not killed_at_start:
         raise UsageError(
             f"{folder} is in use: continue its run with --resume, or name another --run-dir"
         )
@@ -112,12 +111,12 @@ def save(folder: Path, settings: Settings, training: Training) -> None:
     The history first: `restore` makes it agree with the checkpoint again if a kill comes between.
     """
     write_history(folder, training)
-    state = training.state_dict()
-    write_checkpoint(folder / "checkpoint.pt", json.dumps(asdict(settings)), state)
+    text = json.dumps(asdict(settings))
+    write_checkpoint(folder / "checkpoint.pt", text, training.state_dict())
 
 
 def write_history(folder: Path, training: Training) -> None:
-    """Write history.jsonl."""
+    """Write history.jsonl, a line an epoch."""
     lines = [json.dumps(asdict(epoch), allow_nan=False) + "\n" for epoch in training.history]
     write_file(folder / "history.jsonl", "".join(lines))
 
@@ -132,7 +131,7 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
     text, state = read_checkpoint(path, training.weights.device)
     try:
         same = parse_settings(text) == settings
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except MALFORMED:
         same = False
     if not same:
         raise DataError(f"{path}: belongs to another run than the run.json beside it")
@@ -150,25 +149,21 @@ def read_settings(folder: Path) -> Settings:
         return parse_settings(path.read_text())
     except OSError as error:
         raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except MALFORMED as error:
         raise DataError(f"{path}: not the run.json of this version: {error}") from error
 
 
 def parse_settings(text: str) -> Settings:
-    """Settings from JSON, those of earlier versions, too.
-
-    Raises ValueError, KeyError, TypeError or RecursionError where it is something else.
-    """
+    """Settings from JSON, those of earlier versions, too. Raises what is MALFORMED."""
     content = json.loads(text)
-    names = [name for name in Settings.__dataclass_fields__ if name != "recipe"]
-    return Settings(parse_recipe(content["recipe"]), **{name: content[name] for name in names})
+    values = {name: content[name] for name in Settings.__dataclass_fields__}
+    return Settings(**values | {"recipe": parse_recipe(values["recipe"])})
 
 
 def parse_recipe(content: dict[str, Any]) -> Recipe:
     """A recipe from its fields; a field that was not there yet has its default.
 
-    Until version 0.2 looks were part of some nets, and a recipe could erase rectangles. Raises
-    ValueError or TypeError for what this version has not.
+    Until version 0.2 looks were part of some nets, and a recipe could erase rectangles.
     """
     if "looks" not in content:
         if content.get("erase"):

@@ -29,14 +29,14 @@ class Summary:
 def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
     """Mean, standard deviation and 95 % interval over seeds of the mean of the last five epochs.
 
-    `accuracies`: those of all epochs, in percent, a list a seed. `held` counts the seeds that have
-    five epochs or more, the last five all at the target or above.
+    `accuracies`: those of all epochs, in percent, a list a seed. `held`: see `target.holds`.
     """
-    lasts = [seed[-LAST_EPOCHS:] for seed in accuracies]
-    means = [statistics.mean(last) for last in lasts]
+    means = [statistics.mean(seed[-LAST_EPOCHS:]) for seed in accuracies]
     mean, count = statistics.mean(means), len(means)
-    deviation = statistics.stdev(means) if count > 1 else math.nan
-    half = student_t(count - 1) * deviation / math.sqrt(count) if count > 1 else math.nan
+    deviation = half = math.nan
+    if count > 1:
+        deviation = statistics.stdev(means)
+        half = student_t(count - 1) * deviation / math.sqrt(count)
     return Summary(count, mean, deviation, (mean - half, mean + half), sum(map(holds, accuracies)))
 
 
@@ -77,15 +77,13 @@ def as_text(accuracies: Mapping[int, Sequence[float]], reason: str | None = None
         mean += f" ± {summary.deviation:.3f} over {summary.count} seeds, "
         mean += f"95 % interval {low:.3f} to {high:.3f}"
     target = f"{TARGET_ACCURACY:.2f} or more in every one of the last {LAST_EPOCHS} epochs"
-    held = f"{summary.held} of {summary.count}"
-    if reason:
-        held = f"not judged ({reason})"
+    held = f"not judged ({reason})" if reason else f"{summary.held} of {summary.count}"
     return "\n".join([*lines, mean, f"{target}: {held}"])
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher one mean over seeds is than another, with its 95 % interval, in points."""
+    """How much higher one mean is than another, with its 95 % interval, in points."""
 
     value: float
     low: float
@@ -103,15 +101,12 @@ def difference(later: Summary, earlier: Summary) -> Difference | None:
     Welch, "The generalization of Student's problem when several different population variances
     are involved", 1947. With one seed on a side there is no spread to tell it from: None.
     """
-    value = later.mean - earlier.mean
     if min(later.count, earlier.count) < 2:
         return None
-    parts = [summary.deviation**2 / summary.count for summary in (later, earlier)]
-    if not sum(parts):
+    value = later.mean - earlier.mean
+    one, other = (summary.deviation**2 / summary.count for summary in (later, earlier))
+    if not one + other:
         return Difference(value, value, value)
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (summary.count - 1)
-        for part, summary in zip(parts, (later, earlier), strict=True)
-    )
-    half = student_t(freedom) * math.sqrt(sum(parts))
+    freedom = (one + other) ** 2 / (one**2 / (later.count - 1) + other**2 / (earlier.count - 1))
+    half = student_t(freedom) * math.sqrt(one + other)
     return Difference(value, value - half, value + half)

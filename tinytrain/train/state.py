@@ -1,8 +1,7 @@
 """What a training is while it goes on, and what it tells.
 
 All that changes from step to step is in one `Training`: saved whole and put back, it continues bit
-for bit as if nothing had happened, because every random draw has a name (seed, purpose, epoch,
-batch) and needs no saved generator.
+for bit, because every random draw has a name (seed, purpose, epoch, batch), not a state.
 """
 
 from __future__ import annotations

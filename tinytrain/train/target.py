@@ -24,10 +24,7 @@ class Verdict:
 
 
 def holds(accuracies: Sequence[float]) -> bool:
-    """Whether each of the last five epochs, and there are five, is at the target or above.
-
-    `accuracies`: the test accuracies of all epochs, in percent.
-    """
+    """Whether each of the last five epochs, and there are five, is at the target or above."""
     last = accuracies[-LAST_EPOCHS:]
     return len(last) == LAST_EPOCHS and min(last) >= TARGET_ACCURACY
 
@@ -35,8 +32,7 @@ def holds(accuracies: Sequence[float]) -> bool:
 def reason_not_judged(dataset: str, holdout: int, epochs: int) -> str | None:
     """Why such runs cannot be held against the target, or None where they can.
 
-    `dataset`: its name; `holdout`: how many training images played the test set, 0 for none;
-    `epochs`: how many were trained.
+    `holdout`: how many training images played the test set, 0 for none.
     """
     if dataset == "synthetic":
         return "the digits were drawn by tinytrain, this is not MNIST"
@@ -60,18 +56,14 @@ def verdict(accuracies: Sequence[float], parameters: int, reason: str | None = N
     if reason is not None:
         return Verdict(False, f"Verdict: not judged ({reason}).")
     last = accuracies[-LAST_EPOCHS:]
-    shown = " ".join(f"{accuracy:.2f}" for accuracy in last)
+    shown = f"last {LAST_EPOCHS} epochs: {' '.join(f'{accuracy:.2f}' for accuracy in last)}"
+    shown += f" (each at least {TARGET_ACCURACY:.2f}; "
+    shown += f"the lowest is {min(last) - TARGET_ACCURACY:+.2f} from it)"
+    size = f"{parameters:,} parameters (fewer than {TARGET_PARAMETERS:,})"
     conditions = [
-        (
-            holds(accuracies),
-            f"last {LAST_EPOCHS} epochs: {shown} (each at least {TARGET_ACCURACY:.2f}; "
-            f"the lowest is {min(last) - TARGET_ACCURACY:+.2f} from it)",
-        ),
+        (holds(accuracies), shown),
         (epochs <= TARGET_EPOCHS, f"{epochs} epochs (at most {TARGET_EPOCHS})"),
-        (
-            parameters < TARGET_PARAMETERS,
-            f"{parameters:,} parameters (fewer than {TARGET_PARAMETERS:,})",
-        ),
+        (parameters < TARGET_PARAMETERS, size),
     ]
     met = all(condition for condition, _ in conditions)
     lines = [f"{'met    ' if condition else 'NOT met'}  {text}" for condition, text in conditions]
