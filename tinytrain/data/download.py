@@ -108,7 +108,8 @@ def receive(url: str, file: BinaryIO, check: Callable[[Path], object], patience:
             raise (Busy if busy else Refused)(f"{response.status_code} {response.reason}")
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        name = url.rpartition("/")[2]  # disable=None: a bar in a terminal, nothing in a file
+        name = url.rpartition("/")[2]
+        # disable=None: a bar in a terminal, nothing in a file.
         with tqdm(desc=name, total=total, unit="B", unit_scale=True, disable=None) as bar:
             for piece in pieces:
                 bar.update(file.write(piece))
