@@ -93,13 +93,9 @@ def test_final_net_moves_between_torch_and_here(there, training):
     results = []
     for net in ours.train(training), theirs.train(training):
         output, state = forward(net, images())
-        results.append((torch.log_softmax(output, 1), state))  # of log-probabilities: itself
+        results.append((output if net is ours else torch.log_softmax(output, 1), state))
     torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
     assert bool(dict(ours.named_buffers())["conv1.1.num_batches_tracked"] == 1 + training)
-
-
-def test_final_net_gives_log_probabilities():
-    torch.testing.assert_close(nets.net9_3()(images()).exp().sum(1), torch.ones(8))
 
 
 @pytest.mark.parametrize(

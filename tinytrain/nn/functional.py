@@ -14,6 +14,7 @@ from torch import Tensor
 
 # 3 means (3, 3): sizes are given for both axes, or as (vertical, horizontal).
 Size = int | tuple[int, int]
+Generator = torch.Generator | None  # None means torch's own
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -71,9 +72,7 @@ def values_a_channel(input: Tensor, channels: int, training: bool) -> int:
         raise ValueError(f"batch norm: expected (N, {channels}, H, W), got {tuple(input.shape)}")
     count = input.numel() // channels
     if training and count < 2:
-        raise ValueError(
-            f"batch norm: expected several values a channel, got {tuple(input.shape)}"
-        )
+        raise ValueError(f"batch norm: expected several values a channel, got {count}")
     return count
 
 
@@ -83,17 +82,14 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def dropout2d(
-    input: Tensor,
-    p: float = 0.5,
-    training: bool = True,
-    generator: torch.Generator | None = None,
+    input: Tensor, p: float = 0.5, training: bool = True, generator: Generator = None
 ) -> Tensor:
     """Silence whole channels of single images with probability `p`; scale the others by 1/(1 − p).
 
     The scale keeps the expected value, so that nothing has to change in evaluation. Neighbouring
     pixels of a feature map say nearly the same, so dropping single ones would hide little: the
     whole map goes. Tompson et al., "Efficient object localization", 2015. Raises ValueError for
-    anything but images, whose first two axes would be taken for images and channels.
+    anything but images.
     """
     if input.dim() != 4:
         raise ValueError(f"dropout2d: expected shape (N, C, H, W), got {tuple(input.shape)}")
@@ -135,13 +131,10 @@ def avg_pool2d(
     Raises RuntimeError where the padding is more than half of the kernel, so that every window
     shows some of the image.
     """
-    height, width = pair(kernel_size)
+    (height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)
     stride_y, stride_x = pair(kernel_size if stride is None else stride)
-    pad_y, pad_x = pair(padding)
     if not (0 <= pad_y <= height // 2 and 0 <= pad_x <= width // 2):
-        raise RuntimeError(
-            f"avg_pool2d: expected a padding of at most half of {kernel_size}, got {padding}"
-        )
+        raise RuntimeError(f"avg_pool2d: expected padding 0 to {kernel_size} / 2, got {padding}")
     if pad_y or pad_x:
         input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
     windows = input.unfold(2, height, stride_y).unfold(3, width, stride_x)
@@ -184,7 +177,5 @@ def correct(scores: Tensor, target: Tensor) -> Tensor:
 
 def pair(value: Size) -> tuple[int, int]:
     """(vertical, horizontal) for a size of either kind."""
-    if isinstance(value, int):
-        return value, value
-    vertical, horizontal = value
+    vertical, horizontal = (value, value) if isinstance(value, int) else value
     return vertical, horizontal

@@ -20,6 +20,7 @@ from tinytrain.nn.layers import Conv2d, Flatten, Linear, LogSoftmax
 from tinytrain.nn.module import Module
 
 Shape = tuple[int, ...]
+Shapes = tuple[Shape, Shape]  # of what goes in and what comes out
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def output_shape(net: Module, input_shape: Shape = (1, 28, 28)) -> Shape:
 def all_rows(net: Module, input_shape: Shape) -> list[Row]:
     """`layer_rows`, after a row for the net itself, which has depth 0 and no name."""
     twin = copy.deepcopy(net).eval()
-    shapes: dict[Module, list[tuple[Shape, Shape]]] = {}
+    shapes: dict[Module, list[Shapes]] = {}
     for name, module in list(twin.named_modules()):
         shapes[module] = []
         vars(module)["forward"] = noting(name, module, shapes[module])
@@ -73,13 +74,8 @@ def all_rows(net: Module, input_shape: Shape) -> list[Row]:
     ]
 
 
-def noting(
-    name: str, module: Module, shapes: list[tuple[Shape, Shape]]
-) -> Callable[[Tensor], Tensor]:
-    """The module's `forward`, which also notes the shapes of its input and output.
-
-    What it cannot take becomes a `DoesNotFit`.
-    """
+def noting(name: str, module: Module, shapes: list[Shapes]) -> Callable[[Tensor], Tensor]:
+    """The module's `forward`, which notes its shapes; what it cannot take raises `DoesNotFit`."""
     forward = module.forward
     where = f"{name} ({type(module).__name__})" if name else type(module).__name__
 
@@ -124,7 +120,6 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     Megabytes are 2²⁰ bytes of float32; the pass size is twice (forward and backward) the outputs
     of the layers with parameters. Flattening and log-softmax have no row.
     """
-    mega = 4 / 2**20
     rows = layer_rows(net, input_shape)
     table = [row for row in rows if not isinstance(row.layer, (Flatten, LogSoftmax))]
     rule = "=" * 90
@@ -140,22 +135,19 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     total = parameter_count(net)
     trainable = sum(p.numel() for p in net.parameters() if p.requires_grad)
     outputs = sum(math.prod(row.output_shape) for row in table if own_parameters(row.layer))
-    input_size = math.prod(input_shape) * mega
-    pass_size = 2 * outputs * mega
-    parameter_size = total * mega
-    return "\n".join(
-        [
-            *lines,
-            rule,
-            f"Total params: {total:,}",
-            f"Trainable params: {trainable:,}",
-            f"Non-trainable params: {total - trainable:,}",
-            f"Total mult-adds (M): {sum(map(multiply_adds, table)) / 1e6:.2f}",
-            rule,
-            f"Input size (MB): {input_size:.2f}",
-            f"Forward/backward pass size (MB): {pass_size:.2f}",
-            f"Params size (MB): {parameter_size:.2f}",
-            f"Estimated Total Size (MB): {input_size + pass_size + parameter_size:.2f}",
-            rule,
-        ]
-    )
+    numbers = math.prod(input_shape), 2 * outputs, total
+    input_size, pass_size, parameter_size = (number * 4 / 2**20 for number in numbers)
+    lines += [
+        rule,
+        f"Total params: {total:,}",
+        f"Trainable params: {trainable:,}",
+        f"Non-trainable params: {total - trainable:,}",
+        f"Total mult-adds (M): {sum(map(multiply_adds, table)) / 1e6:.2f}",
+        rule,
+        f"Input size (MB): {input_size:.2f}",
+        f"Forward/backward pass size (MB): {pass_size:.2f}",
+        f"Params size (MB): {parameter_size:.2f}",
+        f"Estimated Total Size (MB): {input_size + pass_size + parameter_size:.2f}",
+        rule,
+    ]
+    return "\n".join(lines)

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from tinytrain.nn import fast, functional
-from tinytrain.nn.functional import Size, pair
+from tinytrain.nn.functional import Generator, Size, pair
 from tinytrain.nn.module import Module
 
 
-def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
+def uniform(shape: tuple[int, ...], fan_in: int, generator: Generator) -> Tensor:
     """A new parameter, uniform in ±1/√fan_in, where `fan_in` is the inputs of one output.
 
     That is torch's default for weights and biases (He et al., 2015, with a = √5): the variance of
@@ -37,7 +37,7 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        generator: torch.Generator | None = None,
+        generator: Generator = None,
     ) -> None:
         self.in_features = in_features
         self.out_features = out_features
@@ -60,7 +60,7 @@ class Conv2d(Module):
         padding: Size = 0,
         bias: bool = True,
         *,
-        generator: torch.Generator | None = None,
+        generator: Generator = None,
     ) -> None:
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -98,10 +98,8 @@ class BatchNorm2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if self.training:
             self.num_batches_tracked += 1
-        running = self.running_mean, self.running_var
-        return fast.batch_norm(
-            input, *running, self.weight, self.bias, self.training, self.momentum, self.eps
-        )
+        numbers = self.running_mean, self.running_var, self.weight, self.bias
+        return fast.batch_norm(input, *numbers, self.training, self.momentum, self.eps)
 
 
 class ReLU(Module):
@@ -117,7 +115,7 @@ class ReLU(Module):
 class Dropout2d(Module):
     """In training, silence each channel of each image with probability `p`."""
 
-    def __init__(self, p: float = 0.5, *, generator: torch.Generator | None = None) -> None:
+    def __init__(self, p: float = 0.5, *, generator: Generator = None) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"dropout probability: expected 0 to 1, got {p}")
         self.p = p
@@ -128,10 +126,10 @@ class Dropout2d(Module):
 
 
 class ReplicationPad2d(Module):
-    """Repeat the border: (N, C, H, W) to (N, C, H + 2·padding, W + 2·padding).
+    """Repeat the border: (N, C, H, W) to (N, C, H + 2·padding, W + 2·padding), `padding` an int.
 
     Zeros around a digit would be grey once its pixels are normalised; what repeats the border is
-    paper. `padding` must be one number.
+    paper.
     """
 
     def __init__(self, padding: int) -> None:

@@ -1,10 +1,8 @@
 """What one place of a feature map sees of the image, by formula and by experiment.
 
-Going through the layers, three numbers say what one place of a feature map sees of the input: how
-far apart two neighbouring places look (jump), where the first one looks (start), and how wide
-(receptive field):
+Three numbers say it for all places of a map: how far apart two neighbours look (jump), where the
+first one looks (start), and how wide (field). A layer with a window changes them:
 
-    size  ← (size + 2·padding − kernel) // stride + 1
     field ← field + (kernel − 1) · jump
     start ← start + ((kernel − 1) / 2 − padding) · jump
     jump  ← jump · stride
@@ -12,15 +10,15 @@ far apart two neighbouring places look (jump), where the first one looks (start)
 Dumoulin and Visin, "A guide to convolution arithmetic", 2016; Araujo et al., "Computing receptive
 fields of convolutional neural networks", 2019.
 
-Of a layer that has no rule here, kernel, stride and padding are measured: the pixels that a place
-depends on have a gradient. `measured_field` asks the same of the whole net; where a field lies
-inside the image, it agrees with the formula.
+The experiment: the pixels that a place depends on have a gradient. It finds the window of a layer
+that has no rule here, and in `measured_field` what the whole net sees; where a field lies inside
+the image, that agrees with the formula.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,21 +26,13 @@ import torch
 from torch import Tensor
 
 from tinytrain import streams
-from tinytrain.nn.inspect import Shape, noting
-from tinytrain.nn.layers import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Dropout2d,
-    LogSoftmax,
-    MaxPool2d,
-    ReLU,
-    ReplicationPad2d,
-)
+from tinytrain.nn import layers
+from tinytrain.nn.inspect import noting
 from tinytrain.nn.module import Module, Sequential
 
-POINTWISE = (BatchNorm2d, Dropout2d, LogSoftmax, ReLU)
+POINTWISE = layers.BatchNorm2d, layers.Dropout2d, layers.LogSoftmax, layers.ReLU
+Window = tuple[int, int, int]  # kernel, stride, padding
+Step = tuple[str, Module, Tensor, Tensor]  # name of a layer, plain form, what goes in, comes out
 
 
 @dataclass(frozen=True)
@@ -50,8 +40,7 @@ class Field:
     """What the places of a feature map see of the input, along one axis, in input pixels.
 
     The map has `size` places; place i sees `field` pixels around `start` + i · `jump`, where 0 is
-    the centre of the first pixel. Beyond the image it sees padding. `measured` says that the field
-    rests on the measurement of a layer, in the middle of the image and as far as the image goes.
+    the centre of the first pixel. `measured`: a layer on the way has no rule.
     """
 
     name: str
@@ -68,145 +57,109 @@ class Field:
 
 
 def receptive_field(net: Module, image_size: int = 28, axis: int = 0) -> list[Field]:
-    """A `Field` for each layer of `net` that looks at a window, along `axis` (0 vertical).
+    """A `Field` for the image and each layer that looks at a window, along `axis` (0 vertical).
 
-    Starts with the image itself and ends with the images, or before a layer that no window
-    describes. Raises ValueError where the image does not fit.
+    Ends with the images, or before a layer that no window describes. Raises ValueError where the
+    image does not fit.
     """
-    size, jump, start, field, measured = image_size, 1, 0.0, 1, False
-    fields = [Field("input", size, jump, start, field)]
-    for name, layer, input, output in passed(net, noise(1, input_channels(net), size, size)):
-        window = window_of(layer, size, axis)
-        if window is None:
-            window = measured_window(layer, input.shape, axis)
-            if window == (1, 1, 0):
-                continue
-            measured = True
+    fields = [Field("input", image_size, 1, 0.0, 1)]
+    for name, layer, input, output in passed(net, sliding(net, image_size, axis)):
+        rule = window_by_rule(layer, axis)
+        window = rule or measured_window(input, output, axis)
         if window is None:
             break
-        kernel, stride, padding = window
-        size = output.shape[2 + axis]
-        field += (kernel - 1) * jump
-        start += ((kernel - 1) / 2 - padding) * jump
-        jump *= stride
-        fields.append(Field(name, size, jump, start, field, measured))
+        if rule or window != (1, 1, 0):
+            kernel, stride, padding = window
+            last, size = fields[-1], output.shape[2 + axis]
+            start = last.start + ((kernel - 1) / 2 - padding) * last.jump
+            field = last.field + (kernel - 1) * last.jump
+            measured = last.measured or not rule
+            fields.append(Field(name, size, last.jump * stride, start, field, measured))
     return fields
 
 
 def measured_field(
     net: Module, name: str, place: int, image_size: int = 28, axis: int = 0
 ) -> tuple[int, int]:
-    """First and last pixel along `axis` that the outputs at `place` of layer `name` depend on.
-
-    Measured on the net in plain form, where no dependence can hide. Raises ValueError where the
-    layer has no `Field`.
-    """
-    images = sliding((input_channels(net), image_size, image_size), axis).requires_grad_()
+    """First and last pixel that `place` of layer `name` depends on; without any, ValueError."""
+    images = sliding(net, image_size, axis)
     for passed_name, _, _, output in passed(net, images):
         if passed_name == name and (pixels := seen(images, output, place, axis)):
             return pixels[0], pixels[-1]
     raise ValueError(f"{name}: not a layer whose receptive field can be measured")
 
 
-def passed(net: Module, images: Tensor) -> Iterator[tuple[str, Module, Tensor, Tensor]]:
-    """Images on their way through a net in plain form: name, layer, what goes in and comes out.
+def passed(module: Module, images: Tensor, name: str = "") -> Generator[Step, None, Tensor]:
+    """The layers of a net that look at more than one place, and the images on their way.
 
-    Layers that look at single places are left out; it ends where there are no images any more.
+    What is not exactly a `Sequential` is one layer. Ends where there are no images any more.
     """
-    for name, layer in in_order(net):
-        if type(layer) not in POINTWISE:
-            output = noting(name, in_plain_form(layer), [])(images.clone())
-            if output.ndim != 4:
-                return
-            yield name, layer, images, output
-            images = output
-
-
-def in_order(module: Module, name: str = "") -> Iterator[tuple[str, Module]]:
-    """The layers of a net one after the other; what is not exactly a `Sequential` is one layer."""
     if type(module) is Sequential:
         for child_name, child in module.named_children():
-            yield from in_order(child, f"{name}.{child_name}" if name else child_name)
-    else:
-        yield name, module
+            full_name = f"{name}.{child_name}" if name else child_name
+            images = yield from passed(child, images, full_name)
+    elif images.ndim == 4 and type(module) not in POINTWISE:
+        layer = in_plain_form(module, images)
+        output = noting(name, layer, [])(images.clone())
+        if output.ndim == 4:
+            yield name, layer, images, output
+        return output
+    return images
 
 
-@torch.no_grad()
-def in_plain_form(layer: Module) -> Module:
-    """A copy in float64 and in evaluation, in which no dependence cancels or hides.
-
-    A convolution gets equal weights and a maximum becomes an average; in a layer without a rule,
-    the weights move a little, so that none stays zero.
-    """
-    if type(layer) is MaxPool2d:
-        return AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
+def in_plain_form(layer: Module, images: Tensor) -> Module:
+    """A copy in float64 in which no dependence hides: averages for maxima, no weight is zero."""
+    if type(layer) is layers.MaxPool2d:
+        return layers.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
+    if type(layer) is layers.AdaptiveAvgPool2d:
+        return layers.AvgPool2d((images.shape[2], images.shape[3]), stride=1)
     layer = copy.deepcopy(layer).to("cpu", torch.float64).eval()
     for parameter in layer.parameters():
-        parameter.requires_grad_(False)
-        if type(layer) is Conv2d:
-            parameter.fill_(1 / layer.weight[0].numel())
-        else:
-            parameter.add_(noise(*parameter.shape), alpha=0.01)
+        parameter.requires_grad_(False).add_(noise(*parameter.shape), alpha=0.01)
     return layer
 
 
-def window_of(layer: Module, size: int, axis: int) -> tuple[int, int, int] | None:
-    """Kernel, stride and padding of a layer on `size` places; None for a type without a rule."""
-    if type(layer) is AdaptiveAvgPool2d:
-        return size, 1, 0
-    if type(layer) is ReplicationPad2d:
+def window_by_rule(layer: Module, axis: int) -> Window | None:
+    """The window of a layer in plain form; None for a type without a rule."""
+    if type(layer) is layers.ReplicationPad2d:
         return 1, 1, layer.padding
-    if type(layer) is Conv2d or type(layer) is MaxPool2d or type(layer) is AvgPool2d:
+    if type(layer) is layers.Conv2d or type(layer) is layers.AvgPool2d:
         return layer.kernel_size[axis], layer.stride[axis], layer.padding[axis]
     return None
 
 
-def measured_window(layer: Module, shape: Shape, axis: int) -> tuple[int, int, int] | None:
-    """Kernel, stride and padding of `layer` alone on images (N, C, H, W), from three places.
-
-    They lie in the middle. Where all of them see everything, the stride is 0. None where one has
-    no gradient, or where they do not look at equal distances (after enlarging, say).
-    """
-    images = sliding(shape[1:], axis).requires_grad_()
-    output = in_plain_form(layer)(images.clone())
-    size = output.shape[2 + axis]
-    middle = (size - 1) // 2
-    near = range(max(middle - 1, 0), min(middle + 2, size))
-    spans = {place: seen(images, output, place, axis) for place in near}
-    if not all(spans.values()):
+def measured_window(input: Tensor, output: Tensor, axis: int) -> Window | None:
+    """The window of three places in the middle; None where they look at unequal distances."""
+    middle = (output.shape[2 + axis] - 1) // 2
+    near = range(max(middle - 1, 0), min(middle + 2, output.shape[2 + axis]))
+    spans = [seen(input, output, place, axis) for place in near]
+    if not all(spans):
         return None
     # At the border of the image an edge stands still, so the larger of two steps is the stride.
-    steps = {max(b[0] - a[0], b[-1] - a[-1]) for a, b in pairwise(spans.values())} or {1}
-    first, last = spans[middle][0], spans[middle][-1]
-    kernel, stride = last - first + 1, max(steps)
-    if len(steps) > 1 or stride < 0 or (stride == 0 and kernel < shape[2 + axis]):
+    steps = {max(b[0] - a[0], b[-1] - a[-1]) for a, b in pairwise(spans)} or {1}
+    if len(steps) > 1 or min(steps) < 1:
         return None
-    return kernel, stride, middle * stride - first
+    stride, pixels = min(steps), spans[near.index(middle)]
+    return pixels[-1] - pixels[0] + 1, stride, middle * stride - pixels[0]
 
 
 def seen(images: Tensor, output: Tensor, place: int, axis: int) -> list[int]:
     """The pixels of `images` along `axis` with a gradient from the outputs at `place`."""
-    if not output.requires_grad:
-        return []
     outputs = output.select(2 + axis, place)
-    uneven = 1 + noise(*outputs.shape).abs()
-    (gradient,) = torch.autograd.grad(outputs, images, uneven, retain_graph=True)
+    if not outputs.requires_grad:
+        return []
+    (gradient,) = torch.autograd.grad(outputs, images, noise(*outputs.shape), retain_graph=True)
     return gradient.abs().sum((0, 1, 3 - axis)).nonzero().flatten().tolist()
 
 
-def sliding(shape: Shape, axis: int) -> Tensor:
-    """Noise (N, *shape), in which each row or column has an image where it holds the maxima."""
-    size = shape[1 + axis]
-    bright = 10 * torch.eye(size, dtype=torch.float64)[:, None, :, None]
-    return noise(size, *shape) + bright.transpose(2, 2 + axis)
+def sliding(net: Module, size: int, axis: int) -> Tensor:
+    """Noise for `net`, in which each row or column has an image where it holds the maxima."""
+    channels = [conv.in_channels for conv in net.modules() if isinstance(conv, layers.Conv2d)]
+    images = noise(size, channels[0] if channels else 1, size, size)
+    images.diagonal(dim1=0, dim2=2 + axis).add_(10)
+    return images.requires_grad_()
 
 
 def noise(*shape: int) -> Tensor:
     """Normal random numbers in float64, the same ones for the same shape."""
     return torch.randn(shape, dtype=torch.float64, generator=streams.generator(0, "field"))
-
-
-def input_channels(net: Module) -> int:
-    """The channels of the images that `net` takes: those of its first convolution, else 1."""
-    convs = (layer for layer in net.modules() if isinstance(layer, Conv2d))
-    return next((conv.in_channels for conv in convs), 1)
