@@ -16,6 +16,7 @@ from tinytrain.course import ladder as ladders
 from tinytrain.data.files import write_file
 from tinytrain.errors import DataError
 from tinytrain.nn.receptive_field import measured_field, receptive_field
+from tinytrain.recipes import ABLATION, FRONTIER, LADDER
 from tinytrain.train import evaluate, log, plots, runs
 
 
@@ -40,7 +41,7 @@ def write_weights(options: argparse.Namespace) -> None:
 
 def render_course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's tables and pictures, too."""
-    rungs, ablations, frontier = ladders.all_rungs(), ladders.ablations(), ladders.frontier()
+    rungs, ablations, frontier = map(ladders.rungs, (LADDER, ABLATION, FRONTIER))
     text = options.readme and readme.with_tables(options.readme, rungs, ablations, frontier)
     options.run_dir = None
     try:
