@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from tinytrain import nets, nn
 from tinytrain.cli.flags import completed
 from tinytrain.cli.inputs import chosen_recipe
-from tinytrain.cli.parser import main, parser
-from tinytrain.data import sets, sources, synthetic
+from tinytrain.cli.parser import PICTURES, main, parser
+from tinytrain.data import sources, synthetic
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import loop
 
@@ -39,7 +42,28 @@ def threads():
 
 
 def train(run_dir, data_dir, *more):
-    return ["train", *SMALL, "--data-dir", data_dir, "--run-dir", str(run_dir), *more]
+    return ["train", *SMALL, *on(run_dir, data_dir), *more]
+
+
+def on(run_dir, data_dir):
+    """The flags that name a run and its data."""
+    return ["--run-dir", str(run_dir), "--data-dir", str(data_dir)]
+
+
+def resume(run_dir, data_dir):
+    return ["train", "--resume", *on(run_dir, data_dir)]
+
+
+def one_line(errors):
+    return errors.startswith("tinytrain: ") and errors.count("\n") == 1
+
+
+def fails(capsys, status, arguments, *named):
+    """Whether `arguments` end in that exit status, with one line that has all of `named`."""
+    capsys.readouterr()
+    found = main([*map(str, arguments)])
+    errors = capsys.readouterr().err
+    return found == status and one_line(errors) and all(str(name) in errors for name in named)
 
 
 def lines_of(path):
@@ -112,21 +136,20 @@ def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, how):
         assert process.returncode == 130
         assert errors.count("\n") == 1 and f"train --resume --run-dir {folder}" in errors
     assert len(history(folder)) == 1
-    resume = ["train", "--resume", "--run-dir", str(folder), "--data-dir", data_dir]
-    assert main(resume) == 0
+    assert main(resume(folder, data_dir)) == 0
     assert history(folder) == history(run)
     assert all(torch.equal(a, b) for a, b in zip(weights(folder), weights(run), strict=True))
 
 
 def test_resuming_a_finished_run_prints_its_verdict(run, data_dir, capsys):
     before = history(run)
-    assert main(["train", "--resume", "--run-dir", str(run), "--data-dir", data_dir]) == 0
+    assert main(resume(run, data_dir)) == 0
     assert "Verdict" in capsys.readouterr().out
     assert history(run) == before
 
 
 def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
-    assert main(["evaluate", "--run-dir", str(run), "--data-dir", data_dir]) == 0
+    assert main(["evaluate", *on(run, data_dir)]) == 0
     last = history(run)[-1]
     assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in capsys.readouterr().out
 
@@ -137,10 +160,10 @@ def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr("tinytrain.cli.train.Stop.requested", True)
         assert main(train(stopped, data_dir, "--recipe", "upright")) == 130
-    assert main(["train", "--resume", "--run-dir", str(stopped), "--data-dir", data_dir]) == 0
+    assert main(resume(stopped, data_dir)) == 0
     assert history(stopped) == history(whole) != history(run)
     capsys.readouterr()
-    assert main(["evaluate", "--run-dir", str(whole), "--data-dir", data_dir]) == 0
+    assert main(["evaluate", *on(whole, data_dir)]) == 0
     last = history(whole)[-1]
     assert f"loss: {last['test_loss']:.4f}" in capsys.readouterr().out
     assert main(["export", "--run-dir", str(whole), "--output", str(tmp_path / "it.pt")]) == 0
@@ -150,14 +173,13 @@ def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypat
 def test_evaluate_wants_the_images_of_the_run(run, tmp_path, capsys):
     (tmp_path / "synthetic").mkdir()
     synthetic.write_files(tmp_path / "synthetic", seed=1, train=400, test=50)
-    assert main(["evaluate", "--run-dir", str(run), "--data-dir", str(tmp_path)]) == 3
-    assert one_line(capsys.readouterr().err)
+    assert fails(capsys, 3, ["evaluate", *on(run, tmp_path)])
 
 
 def test_a_history_that_lost_a_line_is_mended(run, data_dir, capsys):
     before = (run / "history.jsonl").read_text()
     (run / "history.jsonl").write_text(before.splitlines()[0] + "\n")
-    assert main(["train", "--resume", "--run-dir", str(run), "--data-dir", data_dir]) == 0
+    assert main(resume(run, data_dir)) == 0
     assert (run / "history.jsonl").read_text() == before
 
 
@@ -176,10 +198,21 @@ def test_summary(capsys):
     output = capsys.readouterr().out
     assert "Total mult-adds (M): 1.04" in output
     assert "conv2.8          8     2    6.5     18     6 to 23     6 to 23" in output
+    assert "~" not in output
+
+
+def test_summary_marks_what_rests_on_a_measurement(capsys, monkeypatch):
+    class Own(nn.Conv2d):
+        """No rule says what this looks at."""
+
+    monkeypatch.setitem(nets.NETS, "own", lambda _: nn.Sequential(nn.ReLU(), Own(1, 10, 3)))
+    assert main(["summary", "--net", "own"]) == 0
+    output = capsys.readouterr().out
+    assert " ~3    13 to 15    13 to 15\n~ rests on" in output
 
 
 def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
-    few = ["seeds", *SMALL[:-2], "--data-dir", data_dir, "--run-dir", str(tmp_path / "all")]
+    few = ["seeds", *SMALL[:-2], *on(tmp_path / "all", data_dir)]
     assert main([*few, "--seeds", "1,3"]) == 0
     shown = capsys.readouterr().out
     assert "over 2 seeds" in shown and "not judged (the digits were drawn" in shown
@@ -197,45 +230,36 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     (tmp_path / "all" / "seed-1" / "run.json").write_text(json.dumps(older))
     assert main([*few, "--seeds", "1-3"]) == 0
     assert (tmp_path / "all" / "record.jsonl").read_bytes() == before
-    capsys.readouterr()
-    assert main([*few, "--lr", "0.5"]) == 2
-    assert one_line(capsys.readouterr().err)
+    assert fails(capsys, 2, [*few, "--lr", "0.5"])
 
 
 def test_plot(run, tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     assert main(["plot", str(run), "--output", str(tmp_path / "curves.svg")]) == 0
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
-    assert main(["plot", str(run), "--output", str(tmp_path / "curves.nothing")]) == 2
-    assert one_line(capsys.readouterr().err)
-
-
-PICTURES = ("mistakes", "confusion", "filters", "strokes", "shapes", "augmentation")
+    assert fails(capsys, 2, ["plot", run, "--output", tmp_path / "curves.nothing"])
 
 
 @pytest.mark.parametrize("picture", PICTURES)
 def test_gallery(run, data_dir, tmp_path, picture):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     output = tmp_path / "picture.png"
-    words = ["--run-dir", str(run), "--data-dir", data_dir, "--output", str(output)]
-    assert main(["gallery", picture, *words]) == 0
+    assert main(["gallery", picture, *on(run, data_dir), "--output", str(output)]) == 0
     assert output.read_bytes().startswith(b"\x89PNG")
 
 
 def test_gallery_of_a_net_with_nothing_to_show(tmp_path, data_dir, capsys):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     assert main([*train(tmp_path / "run", data_dir), "--net", "net1"]) == 0
-    words = ["--run-dir", str(tmp_path / "run"), "--data-dir", data_dir]
-    words += ["--output", str(tmp_path / "picture.png")]
-    capsys.readouterr()
-    for picture, status in (("filters", 2), ("strokes", 2), ("confusion", 0)):
-        pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-        assert main(["gallery", picture, *words]) == status
-        assert status == 0 or one_line(capsys.readouterr().err)
+    words = [*on(tmp_path / "run", data_dir), "--output", str(tmp_path / "picture.png")]
+    assert fails(capsys, 2, ["gallery", "filters", *words], "no convolution")
+    assert fails(capsys, 2, ["gallery", "strokes", *words], "no stage conv1")
+    assert main(["gallery", "confusion", *words]) == 0
 
 
 def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
-    words = ["seeds", *SMALL[:2], "--batch-size", "1", "--data-dir", data_dir, "--seeds", "1"]
-    command = [sys.executable, "-m", "tinytrain", *words, "--run-dir", str(tmp_path / "all")]
+    words = ["seeds", *SMALL[:2], "--batch-size=1", "--seeds=1", *on(tmp_path / "all", data_dir)]
+    command = [sys.executable, "-m", "tinytrain", *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "all" / "seed-1.log"
     while process.poll() is None and not (log.exists() and "Epoch 1" in log.read_text()):
@@ -248,9 +272,8 @@ def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
 
 
 def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):
-    words = ["--dataset", "synthetic", "--data-dir", data_dir, "--run-dir", str(tmp_path / "runs")]
-    words += ["--records", str(tmp_path / "records"), "--seeds", "1"]
-    assert main(["ladder", "net1", *words]) == 0
+    words = [*SMALL[:2], *on(tmp_path / "runs", data_dir), "--records", str(tmp_path / "records")]
+    assert main(["ladder", "net1", *words, "--seeds", "1"]) == 0
     assert "mean of the last 5: " in capsys.readouterr().out
     head, column = lines_of(tmp_path / "records" / "net1.jsonl")
     assert len(column["test_accuracy"]) == 15
@@ -266,12 +289,7 @@ def test_exported_weights_are_those_that_count(run, tmp_path):
 
 
 def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, capsys):
-    assert main(train(tmp_path / "run", data_dir, "--require-target")) == 1
-    assert one_line(capsys.readouterr().err)
-
-
-def one_line(errors):
-    return errors.startswith("tinytrain: ") and errors.count("\n") == 1
+    assert fails(capsys, 1, train(tmp_path / "run", data_dir, "--require-target"))
 
 
 MISTAKES = {
@@ -287,6 +305,7 @@ MISTAKES = {
     "half an epoch": (["train", "--epochs", "0.5"], 2, "--epochs"),
     "seeds backwards": (["seeds", "--seeds", "5-1"], 2, "1-5,9"),
     "seeds that are none": (["seeds", "--seeds", "one"], 2, "--seeds"),
+    "seeds without end": (["seeds", "--seeds", "1-"], 2, "1-5,9"),
     "dropout for a net without": (["train", "--net", "net7", "--dropout=0.1"], 2, "net7 has no"),
     "a wrong schedule": (["train", "--schedule", "cosine"], 2, "warmup-linear"),
     "three looks": (["train", "--looks", "3"], 2, "--looks"),
@@ -316,9 +335,7 @@ def test_a_mistake_is_one_line(mistake, data_dir, capsys, monkeypatch, tmp_path)
     unreachable(monkeypatch)
     monkeypatch.chdir(tmp_path)
     arguments, status, named = MISTAKES[mistake]
-    assert main(arguments) == status
-    errors = capsys.readouterr().err
-    assert one_line(errors) and named in errors
+    assert fails(capsys, status, arguments, named)
     assert not list(tmp_path.iterdir())
 
 
@@ -327,10 +344,7 @@ SETTINGS = ["--lr=0.1", "--seed=1", "--batch-size=5", "--deskew", "--threads=1",
 
 @pytest.mark.parametrize("word", SETTINGS)
 def test_a_setting_cannot_change_in_a_resumed_run(run, data_dir, capsys, word):
-    resume = ["train", "--resume", "--run-dir", str(run), "--data-dir", data_dir]
-    assert main([*resume, word]) == 2
-    errors = capsys.readouterr().err
-    assert one_line(errors) and word.partition("=")[0] in errors and "run.json" in errors
+    assert fails(capsys, 2, [*resume(run, data_dir), word], word.partition("=")[0], "run.json")
 
 
 def other(field):
@@ -359,35 +373,28 @@ def test_a_switch_alone_or_with_its_value(words):
 
 
 def test_a_used_run_folder(run, data_dir, capsys):
-    assert main(train(run, data_dir)) == 2
-    errors = capsys.readouterr().err
-    assert one_line(errors) and "--resume" in errors and "--run-dir" in errors
+    assert fails(capsys, 2, train(run, data_dir), "--resume", "--run-dir")
 
 
 def test_a_run_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
-    (tmp_path / "file").write_text("not a folder")
-    assert main(train(tmp_path / "file" / "run", data_dir)) == 2
-    errors = capsys.readouterr().err
-    assert one_line(errors) and "another folder" in errors and str(tmp_path / "file") in errors
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    assert fails(capsys, 2, train(file / "run", data_dir), "another folder", file)
 
 
 def test_a_damaged_data_file(tmp_path, data_dir, capsys):
     (tmp_path / "synthetic").mkdir()
-    for path in sets.data_root(data_dir).joinpath("synthetic").iterdir():
-        content = path.read_bytes()
-        (tmp_path / "synthetic" / path.name).write_bytes(content[:-1])
-    assert main(train(tmp_path / "run", str(tmp_path))) == 3
-    errors = capsys.readouterr().err
-    assert one_line(errors) and "train-images-idx3-ubyte" in errors
+    for path in Path(data_dir, "synthetic").iterdir():
+        (tmp_path / "synthetic" / path.name).write_bytes(path.read_bytes()[:-1])
+    assert fails(capsys, 3, train(tmp_path / "run", tmp_path), "train-images-idx3-ubyte")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_set_that_is_there_in_part(tmp_path, data_dir, capsys):
     (tmp_path / "synthetic").mkdir()
-    for path in sorted(sets.data_root(data_dir).joinpath("synthetic").iterdir())[1:]:
+    for path in sorted(Path(data_dir, "synthetic").iterdir())[1:]:
         os.link(path, tmp_path / "synthetic" / path.name)
-    assert main(train(tmp_path / "run", str(tmp_path))) == 3
-    assert "t10k-images-idx3-ubyte missing" in capsys.readouterr().err
+    assert fails(capsys, 3, train(tmp_path / "run", tmp_path), "t10k-images-idx3-ubyte missing")
     assert len(list((tmp_path / "synthetic").iterdir())) == 3
 
 
@@ -400,14 +407,9 @@ def test_a_reader_that_goes_away():
 
 
 def test_a_second_interrupt_says_how_to_go_on(tmp_path, data_dir, capsys, monkeypatch):
-    monkeypatch.setattr(loop, "fit", interrupted)
-    assert main(train(tmp_path / "run", data_dir)) == 130
-    error = capsys.readouterr().err
-    assert one_line(error) and "--resume" in error and str(tmp_path / "run") in error
-
-
-def interrupted(*arguments):
-    raise KeyboardInterrupt
+    monkeypatch.setattr(loop, "fit", Mock(side_effect=KeyboardInterrupt))
+    run_dir = tmp_path / "run"
+    assert fails(capsys, 130, train(run_dir, data_dir), "--resume", run_dir)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
@@ -419,8 +421,7 @@ def test_a_full_disk_under_the_output():
 
 
 def test_a_diverging_run(tmp_path, data_dir, capsys):
-    assert main(train(tmp_path / "run", data_dir, "--lr", "1e30")) == 4
-    assert one_line(capsys.readouterr().err)
+    assert fails(capsys, 4, train(tmp_path / "run", data_dir, "--lr", "1e30"))
 
 
 def test_help_needs_neither_torch_nor_numpy():
@@ -433,18 +434,14 @@ def test_help_needs_neither_torch_nor_numpy():
 
 def unreachable(monkeypatch):
     """MNIST with a mirror that refuses connections."""
-    source = sources.SOURCES["mnist"]
-    monkeypatch.setitem(
-        sources.SOURCES, "mnist", replace(source, mirrors=("http://127.0.0.1:1/",))
-    )
+    source = replace(sources.SOURCES["mnist"], mirrors=("http://127.0.0.1:1/",))
+    monkeypatch.setitem(sources.SOURCES, "mnist", source)
 
 
 def test_no_mirror_answers(tmp_path, capsys, monkeypatch):
     unreachable(monkeypatch)
-    assert main(["train", "--data-dir", str(tmp_path), "--run-dir", str(tmp_path / "run")]) == 3
-    errors = capsys.readouterr().err
-    assert one_line(errors) and "127.0.0.1:1" in errors
-    assert "--dataset synthetic" in errors and "--data-dir" in errors
+    named = ("127.0.0.1:1", "--dataset synthetic", "--data-dir")
+    assert fails(capsys, 3, ["train", *on(tmp_path / "run", tmp_path)], *named)
     assert not (tmp_path / "run").exists()
 
 

@@ -15,10 +15,10 @@ import torch
 from tinytrain import nets, streams
 from tinytrain.cli import parser as cli
 from tinytrain.course import at_work, ladder, page, published, readme, records
-from tinytrain.course.ladder import ablations, frontier, gain
+from tinytrain.course.ladder import gain
 from tinytrain.data import sets
 from tinytrain.errors import DataError, Unavailable, UsageError
-from tinytrain.recipes import LADDER, RECIPES
+from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
 from tinytrain.train import Epoch, build, runs
 
 REPOSITORY = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rungs(folder):
-    return ladder.all_rungs(folder)
+    return ladder.rungs(folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,8 @@ def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
     pictures = [draw() for draw in at_work.drawings(net, tiny, looks=5).values()]
-    return page.as_html(rungs, ablations(folder), frontier(folder), pictures)
+    beyond = [ladder.rungs(names, folder) for names in (ABLATION, FRONTIER)]
+    return page.as_html(rungs, *beyond, pictures)
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):
@@ -76,16 +77,17 @@ def test_text_arrives_as_text(rungs):
 
 def test_every_variation_is_on_the_page(rendered, folder):
     final = ladder.rung("final", folder)
-    for rung in [*ablations(folder), *frontier(folder)]:
+    ablations, frontier = (ladder.rungs(names, folder) for names in (ABLATION, FRONTIER))
+    for rung in [*ablations, *frontier]:
         assert f'<th scope="row">{rung.name}</th>' in rendered
         assert f"<td>{ladder.describe(rung.changes)}</td>" in rendered
-    for rung in ablations(folder):
+    for rung in ablations:
         change = gain(final, rung)
         assert (change is None) == (rung.name == "batch-64")
         if change:
             assert change.value == pytest.approx(rung.summary.mean - final.summary.mean)
             assert f"<td>{change.value:+.3f}</td>" in rendered
-    for rung in frontier(folder):
+    for rung in frontier:
         last = [seed[-1] for seed in rung.record.column("test_accuracy")]
         assert f"<td>{statistics.mean(last):.3f} ± {statistics.stdev(last):.3f}</td>" in rendered
 
@@ -124,8 +126,9 @@ def test_the_page_in_a_browser(rendered, width, tmp_path):
 
 
 def test_the_readme_shows_the_present_records():
-    path, rungs = REPOSITORY / "README.md", ladder.all_rungs()
-    rendered = readme.with_tables(path, rungs, ablations(), frontier())
+    path = REPOSITORY / "README.md"
+    rungs, ablations, frontier = map(ladder.rungs, (LADDER, ABLATION, FRONTIER))
+    rendered = readme.with_tables(path, rungs, ablations, frontier)
     assert rendered == path.read_text(), "stale: run make course"
     for name in ("ladder.svg", "final_net.svg"):
         picture = (REPOSITORY / "examples" / name).read_text()

@@ -47,7 +47,7 @@ def test_shapes_and_receptive_fields(name):
 
 
 def test_parameters():
-    assert [rung.parameters for rung in ladder.all_rungs()][:13] == PARAMETERS
+    assert [rung.parameters for rung in ladder.rungs()][:13] == PARAMETERS
     beyond = [nets.build(name) for name in ("late7500", "framed7500", "framed2791")]
     assert list(map(parameter_count, beyond)) == [7500, 7500, 2791]
 
@@ -56,7 +56,7 @@ def test_every_rung_has_a_lesson_and_changes_something():
     assert list(LESSONS) == list(LADDER)
     steps = [lesson.step for lesson in LESSONS.values()]
     assert steps == sorted(steps) and set(steps) == set(STEPS)
-    first, *others = [*ladder.all_rungs(), *ladder.ablations(), *ladder.frontier()]
+    first, *others = ladder.rungs(RECIPES)
     assert first.base is None and {rung.base for rung in others[len(LADDER) - 1 :]} == {"final"}
     for rung in others:
         before = RECIPES[rung.base]

@@ -16,6 +16,7 @@ from tinytrain.course import ladder as ladders
 from tinytrain.data.files import write_file
 from tinytrain.errors import DataError
 from tinytrain.nn.receptive_field import measured_field, receptive_field
+from tinytrain.recipes import ABLATION, FRONTIER, LADDER
 from tinytrain.train import evaluate, log, plots, runs
 
 
@@ -40,7 +41,7 @@ def write_weights(options: argparse.Namespace) -> None:
 
 def render_course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's tables and pictures, too."""
-    rungs, ablations, frontier = ladders.all_rungs(), ladders.ablations(), ladders.frontier()
+    rungs, ablations, frontier = map(ladders.rungs, (LADDER, ABLATION, FRONTIER))
     text = options.readme and readme.with_tables(options.readme, rungs, ablations, frontier)
     options.run_dir = None
     try:
@@ -73,22 +74,18 @@ def show_net(options: argparse.Namespace) -> None:
     net = nets.build(options.net)
     log.print_net(net)
     print("\nReceptive fields, in pixels; what the middle place sees, by formula and by gradient:")
-    heads = ("layer", "size", "jump", "start", "field", "formula", "measured")
-    print("{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}{:>12}".format(*heads))
+    line = "{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}{:>12}".format
+    print(line("layer", "size", "jump", "start", "field", "formula", "measured"))
     image, *fields = receptive_field(net)
     for field in fields:
         middle = field.size // 2
-        formula, measured = (
-            f"{first} to {last}"
-            for first, last in (
-                field.span(middle, image.size),
-                measured_field(net, field.name, middle, image.size),
-            )
-        )
-        print(
-            f"{field.name:<12}{field.size:>6}{field.jump:>6}{field.start:>7g}{field.field:>7}"
-            f"{formula:>12}{measured:>12}"
-        )
+        formula = field.span(middle, image.size)
+        seen = measured_field(net, field.name, middle, image.size)
+        spans = ("{} to {}".format(*span) for span in (formula, seen))
+        shown = f"~{field.field}" if field.measured else field.field
+        print(line(field.name, field.size, field.jump, f"{field.start:g}", shown, *spans))
+    if any(field.measured for field in fields):
+        print("~ rests on a layer that has no formula: its window was measured")
 
 
 def draw_curves(options: argparse.Namespace) -> None:

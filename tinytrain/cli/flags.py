@@ -24,11 +24,6 @@ DEFAULTS: dict[str, Any] = {
     "threads": None,
 }
 
-DATA_DIR_HELP = (
-    "the folder that holds a folder a data set "
-    "(default: $TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain)"
-)
-
 
 def add_setting(flags: Flags, name: str, help: str, **more: Any) -> None:
     """A flag with its default in `DEFAULTS`."""
@@ -44,15 +39,17 @@ def add_switch(flags: Flags, name: str, help: str, default: Any = False) -> None
     )
 
 
+def add_path(flags: Flags, name: str, help: str, default: str = "", **more: Any) -> None:
+    """A flag, or a word, that is a file or a folder."""
+    said = f" (default: {default})" if default else ""
+    path = Path(default) if default else None
+    flags.add_argument(name, type=Path, default=path, help=f"{help}{said}", **more)
+
+
 def add_recipe_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("what is trained")
-    add_setting(
-        group,
-        "--recipe",
-        "a named set of choices; each flag below changes one of them",
-        choices=RECIPES,
-        metavar="NAME",
-    )
+    help = "a named set of choices; each flag below changes one of them"
+    add_setting(group, "--recipe", help, choices=RECIPES, metavar="NAME")
     for field in fields(Recipe):
         add_recipe_flag(group, field)
     return group
@@ -76,66 +73,54 @@ def add_recipe_flag(group: argparse._ArgumentGroup, field: Field[Any]) -> None:
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of a recipe that a flag gives."""
-    return {
-        field.name: getattr(options, field.name)
-        for field in fields(Recipe)
-        if hasattr(options, field.name)
-    }
+    names = [field.name for field in fields(Recipe)]
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("data")
-    add_setting(
-        group,
-        "--dataset",
-        "mnist, fashion-mnist, kmnist, or synthetic: digits that tinytrain draws itself",
-    )
-    group.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
+    sets = "mnist, fashion-mnist, kmnist, or synthetic: digits that tinytrain draws itself"
+    add_setting(group, "--dataset", sets)
+    add_data_dir(group)
     return group
 
 
-def add_holdout_flag(group: argparse._ArgumentGroup) -> None:
-    add_setting(
-        group,
-        "--holdout",
+def add_data_dir(flags: Flags) -> None:
+    place = "$TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain"
+    help = f"the folder that holds a folder a data set (default: {place})"
+    add_path(flags, "--data-dir", help)
+
+
+def add_holdout(group: argparse._ArgumentGroup) -> None:
+    help = (
         "do not open the test images: hold back N training images, the same ones in every run, "
-        "and test on those. Choose recipes this way",
-        type=natural,
-        metavar="N",
+        "and test on those. Choose recipes this way"
     )
+    add_setting(group, "--holdout", help, type=natural, metavar="N")
 
 
-def add_device_flag(group: argparse._ArgumentGroup) -> None:
-    add_setting(
-        group,
-        "--device",
-        "auto, cpu, cuda, cuda:1, mps, …: auto takes CUDA, then MPS, then the CPU",
-    )
+def add_device(group: argparse._ArgumentGroup) -> None:
+    help = "auto, cpu, cuda, cuda:1, mps, …: auto takes CUDA, then MPS, then the CPU"
+    add_setting(group, "--device", help)
 
 
 def add_machine_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("machine")
-    add_device_flag(group)
+    add_device(group)
     add_setting(group, "--threads", "CPU threads (default: as many as torch takes)", type=positive)
     return group
 
 
 def add_seeds_flags(parser: argparse.ArgumentParser, seeds: str, folder: str) -> None:
     group = parser.add_argument_group("runs")
-    group.add_argument(
-        "--seeds",
-        type=seed_list,
-        default=seed_list(seeds),
-        metavar="LIST",
-        help=f"such as 1-5,9 (default: {seeds})",
-    )
+    help = f"such as 1-5,9 (default: {seeds})"
+    default = seed_list(seeds)
+    group.add_argument("--seeds", type=seed_list, default=default, metavar="LIST", help=help)
     group.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
-    add_device_flag(group)
-    group.add_argument("--run-dir", type=Path, help=f"the folder of all runs (default: {folder})")
-    group.add_argument(
-        "--records", type=Path, help="a folder for the records (default: beside the runs)"
-    )
-    add_holdout_flag(add_data_flags(parser))
+    add_device(group)
+    add_path(group, "--run-dir", f"the folder of all runs (default: {folder})")
+    add_path(group, "--records", "a folder for the records (default: beside the runs)")
+    add_holdout(add_data_flags(parser))
 
 
 def completed(options: argparse.Namespace) -> argparse.Namespace:

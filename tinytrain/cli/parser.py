@@ -9,15 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TypeAlias
 
 from tinytrain import __version__
 from tinytrain.cli.flags import (
-    DATA_DIR_HELP,
+    add_data_dir,
     add_data_flags,
-    add_holdout_flag,
+    add_holdout,
     add_machine_flags,
+    add_path,
     add_recipe_flags,
     add_seeds_flags,
     add_setting,
@@ -25,10 +24,9 @@ from tinytrain.cli.flags import (
     completed,
 )
 from tinytrain.cli.words import Parser, natural
-from tinytrain.errors import UsageError, exit_status
+from tinytrain.errors import exit_status
 
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
-
+PICTURES = ("mistakes", "confusion", "filters", "strokes", "shapes", "augmentation")
 EPILOG = """\
 exit status:
   0 done   1 --require-target and missed   2 wrong usage, or a folder that cannot be written
@@ -48,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = list(sys.argv[1:] if arguments is None else arguments)
         options, unknown = parser().parse_known_args(words)
         if unknown:
-            allowed = " ".join(options.parser.format_usage().split())
-            raise UsageError(f"{unknown[0]}: not known here; {allowed}")
+            options.parser.error(f"{unknown[0]}: not known here")
         options = completed(options)
         options.words = words
         from tinytrain.cli.commands import COMMANDS  # here, because it imports torch
@@ -70,59 +67,22 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"tinytrain {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_train(commands)
-    add_seeds(commands)
-    add_ladder(commands)
-    add_evaluate(commands)
-    add_export(commands)
-    add_summary(commands)
-    add_data(commands)
-    add_plot(commands)
-    add_gallery(commands)
-    add_course(commands)
-    return top
 
+    def command(name: str, help: str, description: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=description, allow_abbrev=False)
+        added.set_defaults(parser=added)
+        return added
 
-def add_train(commands: Commands) -> None:
-    train = command(
-        commands,
-        "train",
-        "train a net and judge it",
-        "Train a net by a recipe, print the log and the verdict, and keep the run in a folder: "
-        "run.json (how to repeat it), history.jsonl (a line an epoch) and checkpoint.pt.",
+    add_train_flags(
+        command(
+            "train",
+            "train a net and judge it",
+            "Train a net by a recipe, print the log and the verdict, and keep the run in a "
+            "folder: run.json (how to repeat it), history.jsonl (a line an epoch) and "
+            "checkpoint.pt.",
+        )
     )
-    recipe = add_recipe_flags(train)
-    add_setting(
-        recipe, "--seed", "decides every random draw; the same seed, the same run", type=natural
-    )
-    data = add_data_flags(train)
-    add_holdout_flag(data)
-    add_switch(
-        data,
-        "--or-synthetic",
-        "where no mirror answers, go on with drawn digits, and say so",
-    )
-    machine = add_machine_flags(train)
-    machine.add_argument(
-        "--run-dir",
-        type=Path,
-        help="the run's folder, new or empty (default: a new one in runs/)",
-    )
-    add_switch(
-        machine,
-        "--resume",
-        "continue the run in --run-dir, to the very result it would have had uninterrupted",
-    )
-    add_switch(
-        train,
-        "--require-target",
-        "exit with status 1 unless the target is met",
-    )
-
-
-def add_seeds(commands: Commands) -> None:
     seeds = command(
-        commands,
         "seeds",
         "train a recipe with many seeds",
         "Train a recipe with many seeds, several processes of one thread at a time, and say what "
@@ -131,11 +91,7 @@ def add_seeds(commands: Commands) -> None:
     )
     add_recipe_flags(seeds)
     add_seeds_flags(seeds, "1-5", "runs/seeds-DATASET/RECIPE")
-
-
-def add_ladder(commands: Commands) -> None:
     ladder = command(
-        commands,
         "ladder",
         "climb the curriculum, rung by rung",
         "Without a rung: list all, with what each changes and what was measured. With rungs, or "
@@ -146,99 +102,77 @@ def add_ladder(commands: Commands) -> None:
     ladder.add_argument("--list", action="store_true", help="list them instead of training")
     ladder.add_argument("--all", action="store_true", help="all rungs")
     add_seeds_flags(ladder, "1", "runs/ladder")
-
-
-def add_evaluate(commands: Commands) -> None:
     evaluate = command(
-        commands,
         "evaluate",
         "evaluate the net of a run",
         "Evaluate a run's net, with averaged weights where it averages, on its test images; "
         "without a run, the final net that comes with tinytrain, on MNIST's.",
     )
-    evaluate.add_argument("--run-dir", type=Path, help="the run's folder")
-    evaluate.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
+    add_path(evaluate, "--run-dir", "the run's folder")
+    add_data_dir(evaluate)
     add_machine_flags(evaluate)
-
-
-def add_export(commands: Commands) -> None:
     export = command(
-        commands,
         "export",
         "write the weights of a run",
         "Write a run's weights as a state dict, with averaged weights where it averages: "
         "torch.load reads it, and the equivalent torch.nn module takes it.",
     )
-    export.add_argument("--run-dir", type=Path, required=True, help="the run's folder")
-    export.add_argument("--output", type=Path, default=Path("weights.pt"), help="the file")
-
-
-def add_gallery(commands: Commands) -> None:
+    add_path(export, "--run-dir", "the run's folder", required=True)
+    add_path(export, "--output", "the file", "weights.pt")
+    summary = command(
+        "summary",
+        "show a net's layers",
+        "Print a net's layers, output shapes, parameters and receptive fields.",
+    )
+    summary.add_argument("--net", default="net9_3", help="the net (default: %(default)s)")
+    data = command(
+        "data",
+        "fetch and verify a data set",
+        "Verify a data set, downloading first what is missing, and say where it is.",
+    )
+    add_data_flags(data)
+    plot = command(
+        "plot",
+        "draw the curves of runs",
+        "Draw the test accuracy of one or several runs by epoch; thin lines are the raw weights.",
+    )
+    add_path(plot, "runs", "a run's folder", nargs="+", metavar="RUN")
+    kinds = "the picture, its kind by its suffix: svg, png, pdf"
+    add_path(plot, "--output", kinds, "curves.svg")
     gallery = command(
-        commands,
         "gallery",
         "draw a net at work",
         "Draw what a run's net, or the final net that comes with tinytrain, makes of the test "
         "digits: its mistakes, the confusion matrix, its filters, the feature maps of a digit; or "
         "what augmentation makes of training digits.",
     )
-    names = ["mistakes", "confusion", "filters", "strokes", "shapes", "augmentation"]
-    gallery.add_argument("picture", choices=names, help="what to draw")
-    gallery.add_argument("--run-dir", type=Path, help="the run's folder")
-    gallery.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
-    gallery.add_argument("--output", type=Path, help="the picture (default: PICTURE.png)")
-
-
-def add_course(commands: Commands) -> None:
+    gallery.add_argument("picture", choices=PICTURES, help="what to draw")
+    add_path(gallery, "--run-dir", "the run's folder")
+    add_data_dir(gallery)
+    add_path(gallery, "--output", "the picture (default: PICTURE.png)")
     course = command(
-        commands,
         "course",
         "render the curriculum as a page",
         "Render one self-contained HTML page from the records: every rung with target, result, "
         "analysis, code, layers and curves, and the final net at work. Trains nothing.",
     )
-    course.add_argument("--output", type=Path, default=Path("course.html"), help="the page")
-    course.add_argument("--readme", type=Path, help="a README whose table and picture to renew")
-    course.add_argument("--data-dir", type=Path, help=DATA_DIR_HELP)
+    add_path(course, "--output", "the page", "course.html")
+    add_path(course, "--readme", "a README whose tables and pictures to renew")
+    add_data_dir(course)
+    return top
 
 
-def add_summary(commands: Commands) -> None:
-    summary = command(
-        commands,
-        "summary",
-        "show a net's layers",
-        "Print a net's layers, output shapes, parameters and receptive fields.",
-    )
-    summary.add_argument("--net", default="net9_3", help="the net (default: %(default)s)")
-
-
-def add_data(commands: Commands) -> None:
-    data = command(
-        commands,
-        "data",
-        "fetch and verify a data set",
-        "Verify a data set, downloading first what is missing, and say where it is.",
-    )
-    add_data_flags(data)
-
-
-def add_plot(commands: Commands) -> None:
-    plot = command(
-        commands,
-        "plot",
-        "draw the curves of runs",
-        "Draw the test accuracy of one or several runs by epoch; thin lines are the raw weights.",
-    )
-    plot.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder")
-    plot.add_argument(
-        "--output",
-        type=Path,
-        default=Path("curves.svg"),
-        help="the picture, its kind by its suffix: svg, png, pdf (default: %(default)s)",
-    )
-
-
-def command(commands: Commands, name: str, help: str, description: str) -> argparse.ArgumentParser:
-    added = commands.add_parser(name, help=help, description=description, allow_abbrev=False)
-    added.set_defaults(parser=added)
-    return added
+def add_train_flags(train: argparse.ArgumentParser) -> None:
+    recipe = add_recipe_flags(train)
+    seed = "decides every random draw; the same seed, the same run"
+    add_setting(recipe, "--seed", seed, type=natural)
+    data = add_data_flags(train)
+    add_holdout(data)
+    drawn = "where no mirror answers, go on with drawn digits, and say so"
+    add_switch(data, "--or-synthetic", drawn)
+    machine = add_machine_flags(train)
+    new = "the run's folder, new or empty (default: a new one in runs/)"
+    add_path(machine, "--run-dir", new)
+    same = "continue the run in --run-dir, to the very result it would have had uninterrupted"
+    add_switch(machine, "--resume", same)
+    add_switch(train, "--require-target", "exit with status 1 unless the target is met")

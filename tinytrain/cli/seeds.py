@@ -26,7 +26,7 @@ from tinytrain.course import ladder as ladders
 from tinytrain.course import records
 from tinytrain.data import files
 from tinytrain.errors import DataError, TinytrainError, UsageError
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import LADDER, Recipe
 from tinytrain.train import build, runs, spread
 from tinytrain.train.target import reason_not_judged
 
@@ -77,9 +77,8 @@ class Job:
             last = (self.log.read_text(errors="replace").splitlines() or [""])[-1]
             if status < 0:
                 last = f"killed by signal {-status}; the same command continues it"
-            error = TinytrainError(
-                f"{self.folder.name}: {last.removeprefix('tinytrain: ')} ({self.log})"
-            )
+            last = last.removeprefix("tinytrain: ")
+            error = TinytrainError(f"{self.folder.name}: {last} ({self.log})")
             error.status = status if status > 0 else 1
             raise error
 
@@ -128,12 +127,9 @@ class Series:
 def seeds(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as a record."""
     folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}" / options.recipe
-    arguments = [f"--recipe={options.recipe}"]
-    for name, value in given_fields(options).items():
-        arguments.append(f"--{name.replace('_', '-')}={value}")
-    train_series(
-        options, [Series(folder, chosen_recipe(options), arguments, ["seeds", *arguments])]
-    )
+    given = {"recipe": options.recipe} | given_fields(options)
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    train_series(options, [Series(folder, chosen_recipe(options), words, ["seeds", *words])])
 
 
 def ladder(options: argparse.Namespace) -> None:
@@ -143,18 +139,16 @@ def ladder(options: argparse.Namespace) -> None:
             raise UsageError("ladder diff: expected two rungs, such as: ladder diff net6 net7")
         print(ladders.diff(*map(ladders.rung, options.rungs[1:])))
         return
-    rungs = ladders.all_rungs() if options.all else list(map(ladders.rung, options.rungs))
+    rungs = ladders.rungs(LADDER if options.all else options.rungs)
     if options.list or not rungs:
-        print(ladders.as_text(rungs or ladders.all_rungs()))
+        print(ladders.as_text(rungs or ladders.rungs()))
         return
     root = options.run_dir or Path("runs") / "ladder"
-    train_series(
-        options,
-        [
-            Series(root / name, RECIPES[name], [f"--recipe={name}"], ["ladder", name])
-            for name in (rung.name for rung in rungs)
-        ],
-    )
+    all_series = [
+        Series(root / rung.name, rung.recipe, [f"--recipe={rung.name}"], ["ladder", rung.name])
+        for rung in rungs
+    ]
+    train_series(options, all_series)
 
 
 def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -48,12 +49,15 @@ def truth(text: str) -> bool:
 
 def seed_list(text: str) -> list[int]:
     """The argparse type of "1-5,9": each number once, in order."""
+    wrong = argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")
     numbers: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        low, high = int(natural(first)), int(natural(last or first))
-        if low > high or high - low > 1000:
-            raise argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if not found:
+            raise wrong
+        low, high = int(natural(found[1])), int(natural(found[2] or found[1]))
+        if not low <= high <= low + 1000:
+            raise wrong
         numbers.update(range(low, high + 1))
     return sorted(numbers)
 

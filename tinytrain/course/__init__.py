@@ -5,8 +5,8 @@
 mistakes, filters, feature maps) are what is shown, `page` and `readme` where.
 """
 
-from tinytrain.course.ladder import Rung, all_rungs, rung
+from tinytrain.course.ladder import Rung, rung, rungs
 from tinytrain.course.published import final_net
 from tinytrain.course.records import Record, read_record
 
-__all__ = ["Record", "Rung", "all_rungs", "final_net", "read_record", "rung"]
+__all__ = ["Record", "Rung", "final_net", "read_record", "rung", "rungs"]

@@ -94,24 +94,21 @@ def confusion(labels: Tensor, log_probabilities: Tensor) -> Figure:
     axes = figure.add_subplot()
     mistakes = table.clone().fill_diagonal_(0)
     axes.imshow(mistakes.numpy(), cmap="Blues", vmax=max(int(mistakes.max()), 1) * 1.6)
-    for row in range(10):
-        for column in range(10):
-            color = "grey" if row == column else "#111111"
-            if table[row, column]:
-                text = str(int(table[row, column]))
-                axes.text(column, row, text, ha="center", va="center", size=7, color=color)
+    for row, column in table.nonzero().tolist():
+        color = "grey" if row == column else "#111111"
+        count = str(int(table[row, column]))
+        axes.text(column, row, count, ha="center", va="center", size=7, color=color)
     axes.set(xticks=range(10), yticks=range(10), xlabel="the net says", ylabel="the digit is")
     return figure
 
 
 def filters(net: Module) -> Figure:
     """The kernels of the net's first convolution. Raises UsageError where there is none."""
-    convolutions = (layer for layer in net.modules() if isinstance(layer, Conv2d))
-    first = next(convolutions, None)
-    if first is None:
+    convolutions = [layer for layer in net.modules() if isinstance(layer, Conv2d)]
+    if not convolutions:
         raise UsageError("this net has no convolution, so no filters to draw")
-    weight = first.weight.detach()
-    return grid(list(weight[:, 0]), [f"filter {i}" for i in range(len(weight))], 8, inch=1.0)
+    kernels = list(convolutions[0].weight.detach()[:, 0])
+    return grid(kernels, [f"filter {i}" for i in range(len(kernels))], columns=8, inch=1.0)
 
 
 @torch.no_grad()
@@ -120,10 +117,10 @@ def feature_maps(net: Module, image: Tensor, stage: str) -> Figure:
 
     Raises UsageError where the net has no such stage.
     """
-    names = [name for name, _ in net.named_children()]
-    if stage not in names:
-        raise UsageError(f"this net has no stage {stage}; it has {', '.join(names)}")
-    for name, child in net.named_children():
+    stages = dict(net.named_children())
+    if stage not in stages:
+        raise UsageError(f"this net has no stage {stage}; it has {', '.join(stages)}")
+    for name, child in stages.items():
         image = child(image)
         if name == stage:
             break

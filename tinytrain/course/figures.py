@@ -99,14 +99,11 @@ def accuracy_band(record: Record) -> Figure:
     axes = figure.add_subplot()
     epochs = range(1, record.recipe.epochs + 1)
     mark_target(axes, record.recipe.epochs)
-    for name, label, color in (
-        ("train_accuracy", "training", "grey"),
-        ("test_accuracy", "test", "tab:blue"),
-    ):
+    shown = (("train_accuracy", "training", "grey"), ("test_accuracy", "test", "tab:blue"))
+    for name, label, color in shown:
         columns = list(zip(*record.column(name), strict=True))
-        axes.fill_between(
-            epochs, list(map(min, columns)), list(map(max, columns)), alpha=0.25, color=color
-        )
+        low, high = list(map(min, columns)), list(map(max, columns))
+        axes.fill_between(epochs, low, high, alpha=0.25, color=color)
         axes.plot(epochs, list(map(statistics.mean, columns)), color=color, label=label)
     tested = [value for seed in record.column("test_accuracy") for value in seed[1:]]
     axes.set_ylim(min([98.4, *tested]) - 0.1, 100)

@@ -63,19 +63,13 @@ class Rung:
         return f"{accuracy(summary)} % ({summary.held} of {summary.count} seeds hold)"
 
 
-def all_rungs(folder: Path = records.FOLDER) -> list[Rung]:
-    """All rungs of the ladder, from the ground up, with the records in `folder`."""
-    return [rung(name, folder) for name in LADDER]
+def rungs(names: Iterable[str] = LADDER, folder: Path = records.FOLDER) -> list[Rung]:
+    """The rungs so called, with the records in `folder`: those of the ladder, from the ground up.
 
-
-def ablations(folder: Path = records.FOLDER) -> list[Rung]:
-    """The final recipe without each of its ingredients, with the records in `folder`."""
-    return [rung(name, folder) for name in ABLATION]
-
-
-def frontier(folder: Path = records.FOLDER) -> list[Rung]:
-    """What lies beyond the final recipe, with the records in `folder`."""
-    return [rung(name, folder) for name in FRONTIER]
+    ABLATION names the variations of the final recipe without an ingredient, FRONTIER what lies
+    beyond it.
+    """
+    return [rung(name, folder) for name in names]
 
 
 def rung(name: str, folder: Path = records.FOLDER) -> Rung:
@@ -136,23 +130,18 @@ def diff(before: Rung, after: Rung) -> str:
     more = after.parameters - before.parameters
     lines.append(f"Parameters: {before.parameters:,} → {after.parameters:,} ({more:+,})")
     lines.append(f"Result: {before.result} → {after.result}")
-    change = gain(before, after)
-    if change is not None:
+    if change := gain(before, after):
         lines.append(f"Difference: {in_words(change)}")
     return "\n".join(lines)
 
 
 def in_words(change: Difference) -> str:
     """A difference with its interval, and whether it can be believed."""
-    verdict = (
-        "without zero: more than seeds alone would explain"
-        if change.excludes_zero
-        else "with zero in it: it may be chance"
-    )
-    return (
-        f"{change.value:+.3f} points, 95 % interval {change.low:+.3f} to {change.high:+.3f}, "
-        f"{verdict}"
-    )
+    verdict = "with zero in it: it may be chance"
+    if change.excludes_zero:
+        verdict = "without zero: more than seeds alone would explain"
+    interval = f"95 % interval {change.low:+.3f} to {change.high:+.3f}"
+    return f"{change.value:+.3f} points, {interval}, {verdict}"
 
 
 def layer_lines(item: Rung) -> list[str]:

@@ -28,14 +28,8 @@ from tinytrain.train.spread import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent / "records"
-MEASURED = (
-    "train_loss",
-    "train_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "raw_test_accuracy",
-    "seconds",
-)
+SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")
+MEASURED = (*SCORES, "seconds")
 
 
 @dataclass(frozen=True)
@@ -69,11 +63,11 @@ class Record:
     @property
     def gap(self) -> float:
         """Training accuracy minus test accuracy, in points, over the last five epochs."""
-        means = [
+        trained, tested = (
             statistics.mean(value for seed in self.column(name) for value in seed[-LAST_EPOCHS:])
             for name in ("train_accuracy", "test_accuracy")
-        ]
-        return means[0] - means[1]
+        )
+        return trained - tested
 
     @property
     def seconds(self) -> float:
@@ -121,9 +115,8 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
         place = folder / f"seed-{seed}"
         history = runs.read_history(place)
         kinds.append(kind_of(place))
-        if different := [name for name in kinds[0] if kinds[-1][name] != kinds[0][name]]:
-            other = ", ".join(different)
-            raise UsageError(f"{place}: other {other} than {folder}/seed-{seeds[0]}")
+        if other := [name for name in kinds[0] if kinds[-1][name] != kinds[0][name]]:
+            raise UsageError(f"{place}: other {', '.join(other)} than {folder}/seed-{seeds[0]}")
         measured[seed] = {
             name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
         }
