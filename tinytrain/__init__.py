@@ -4,7 +4,9 @@
 
 The rooms, from the ground up: `nn` (layers), `data` (from files to batches), `optim` (from
 gradients to steps), `nets` (what is trained), `train` (the loop, its runs and the target),
-`course` (the curriculum and what was measured) and `cli` (the command line).
+`course` (the curriculum and what was measured) and `cli` (the command line). Under them are
+`recipes` (every choice of a run, and the rungs with what each changes), `streams` (random numbers
+by name) and `errors` (one line and an exit status).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m tinytrain`: see `cli.py`."""
+"""`python -m tinytrain`: see `cli/parser.py`."""
 
 import signal
 import sys

@@ -1,6 +1,9 @@
-"""The command line: words to values, flags to what they mean, commands to what they do.
+"""The command line: what can be asked, and what each command does.
 
-`parser` says what can be asked, without torch; `commands`, `train` and `seeds` do it.
+`parser` has the commands, `flags` what several of them share (those of a recipe, such as
+`--rotation`, are the fields of `recipes.Recipe`), `words` turns words into values, all without
+torch. `inputs` gets what flags name: device, recipe, data, a run's net. `train`, `seeds` (with
+`ladder`) and `commands` (all others) do the work.
 """
 
 from tinytrain.cli.parser import main

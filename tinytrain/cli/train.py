@@ -1,4 +1,8 @@
-"""The command `train`: begin a run or go on with one, show it, save it, judge it."""
+"""The command `train`: begin a run or go on with one, show it, save it, judge it.
+
+A resumed run keeps its settings: a flag that would change them is refused here, other data in
+`inputs`, a checkpoint of another run in `train.runs`.
+"""
 
 from __future__ import annotations
 

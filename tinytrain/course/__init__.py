@@ -1,8 +1,9 @@
 """The course: the curriculum's rungs with their lessons, what was measured, and how it is shown.
 
 `ladder` has the rungs, `lessons` what a teacher says about them, `records` what was measured, and
-`published` the trained net that comes with the code. `tables`, `figures` and `at_work` (a net's
-mistakes, filters, feature maps) are what is shown, `page` and `readme` where.
+`published` the trained net that comes with the code. `tables`, `figures` (the ladder's picture
+among them) and `at_work` (a net's mistakes, filters, feature maps) make what `page` puts onto the
+course's page and `readme` into the README.
 """
 
 from tinytrain.course.ladder import Rung, rung, rungs

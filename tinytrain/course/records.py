@@ -3,8 +3,8 @@
 A record says what was run (recipe, data, command), on what (device, threads, versions, date), and
 what came out, every epoch of every seed. It is a file of JSON Lines: all but the seeds in the
 first line, then a line a seed. All published figures are computed from the records that lie beside
-this file, one a recipe. A record also holds a fingerprint of the net, so that a change of the net
-or of the recipe makes it stale.
+this file, one a recipe. A record also holds its recipe and a fingerprint of its net: where either
+differs from today's, it is stale.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The nets of the curriculum, each as a function that builds it.
+"""The nets of the curriculum, each as a function that builds it; the last is the final net.
 
 All but Net1 are made of one brick: a 3×3 convolution without bias, from Net7 on with batch norm
 (whose shift does what a bias would), ReLU, from Net8 on dropout of whole channels. Nets up to Net7

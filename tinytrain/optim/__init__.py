@@ -1,7 +1,7 @@
 """From gradients to new weights.
 
-`optimizers` (SGD and Adam, side by side), `schedules` (the learning rate by epoch: `Constant`,
-`StepLR`, `WarmupLinear`), `average` (the weights averaged over the steps).
+`optimizers` has SGD and Adam, side by side; `schedules` the learning rate by progress (`Constant`,
+`StepLR`, `WarmupLinear`); `average` the weights averaged over the steps.
 """
 
 from tinytrain.optim.average import ExponentialAverage

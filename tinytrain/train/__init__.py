@@ -1,9 +1,10 @@
 """Training: the loop, what a run keeps, what it prints, and whether it holds the target.
 
-`fit` trains and yields every step and every epoch; `evaluate` tests. `state` is what a training is
-while it goes on, `build` makes one from a recipe, `runs` and `checkpoints` keep it in a folder,
-`log` prints it, `target` judges it, `spread` says what many seeds show together, `plots` draws
-them, and `memory` keeps what is freed.
+`loop` trains: `fit` yields every step and every epoch. `evaluation` tests: `evaluate`, with five
+looks at an image where a recipe asks for them. `state` is what a training is while it goes on,
+`build` makes one from a recipe, `runs` and `checkpoints` keep it in a folder, `log` prints it,
+`target` judges it, `spread` says what many seeds show together, `plots` draws runs by epoch, and
+`memory` has the allocator reuse what is freed.
 """
 
 from tinytrain.train import build, checkpoints, log, plots, runs, spread, target

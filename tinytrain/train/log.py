@@ -1,4 +1,4 @@
-"""What a run prints: the reference's log, line for line."""
+"""What a run prints: the log, line for line, with a progress bar in a terminal."""
 
 from __future__ import annotations
 
