@@ -12,11 +12,10 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from tinytrain import nets, streams
+from tinytrain import data, nets, streams
 from tinytrain.cli import parser as cli
 from tinytrain.course import at_work, ladder, page, published, readme, records
 from tinytrain.course.ladder import gain
-from tinytrain.data import sets
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
 from tinytrain.train import Epoch, build, runs
@@ -137,7 +136,7 @@ def test_the_readme_shows_the_present_records():
 
 def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.setattr(sets, "load", Mock(side_effect=Unavailable("no mirror answers")))
+    monkeypatch.setattr(data, "load", Mock(side_effect=Unavailable("no mirror answers")))
     output, path = tmp_path / "course.html", tmp_path / "README.md"
     names = ("ladder", "final", "ablation", "frontier")
     marks = [(readme.BEGIN.format(name), readme.END.format(name)) for name in names]
