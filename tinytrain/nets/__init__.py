@@ -1,8 +1,8 @@
 """All nets by name: those of the curriculum, Net1 to Net9_3, and those beyond it.
 
 A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
-initial weights from a `generator`, and dropout's masks, too, until the loop gives it another before
-every step. `curriculum` has the nets of the thirteen rungs, the final net, Net9_3, at the end;
+initial weights from a `generator`, and dropout's masks, too, until the loop gives it another one
+for every step. `curriculum` has the nets of the thirteen rungs, the final net, Net9_3, at the end;
 `beyond` those that use each parameter more often; `bricks` what both are made of.
 """
 

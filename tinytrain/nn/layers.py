@@ -2,8 +2,9 @@
 
 Arguments, defaults, initial weights and meanings are those of the `torch.nn` layer of the same
 name. A layer that draws random numbers takes a `generator`: initial weights come from it, and
-dropout's masks, which the loop gives another before every step; None means torch's own global one, as in torch. What a layer computes is defined
-in `functional`; convolution and batch norm take the way through `fast` to it.
+dropout's masks, for which the loop gives another one before every step; None means torch's own
+global one, as in torch. What a layer computes is defined in `functional`; convolution and batch
+norm take the way through `fast` to it.
 """
 
 from __future__ import annotations

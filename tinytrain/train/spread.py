@@ -2,7 +2,7 @@
 
 Two seeds of one recipe differ by more than many a change of the recipe does. So a claim about a
 recipe is a claim about its seeds: their mean, their spread, and how many hold the target; and a
-claim about two recipes is one about the difference of their means, with an interval, by Student's t.
+claim about two recipes is one about the difference of their means, with Student's interval.
 """
 
 from __future__ import annotations
