@@ -8,14 +8,15 @@ from tinytrain import nets
 from tinytrain.cli import parser as cli
 from tinytrain.course import ladder, records
 from tinytrain.course.lessons import LESSONS, STEPS
-from tinytrain.nn.inspect import layer_rows, parameter_count
-from tinytrain.nn.receptive_field import receptive_field
+from tinytrain.nn.inspect import layer_rows, parameter_count, summary
+from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import LADDER, RECIPES
 
 PARAMETERS = [109946, 103114, 93728, 30768, 62224, 7964, 8116, 8116, 8116, 7850, 7850, 7934, 7934]
 
 # Channels × side : receptive field, after every convolution, pooling and padding.
 WIDE = "32×26:3 32×13:4 64×11:8 64×5:10 128×3:18 128×1:26"
+NET9 = "8×26:3 {0}×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:{1} 10×8:{1} 10×1:{2}"
 LEAN = "8×26:3 10×24:5 10×24:5 10×12:6 12×10:10 14×8:14 16×6:18 16×4:22 10×4:22 10×1:28"
 GEOMETRY = {
     "net1": "",
@@ -26,8 +27,13 @@ GEOMETRY = {
     "net6": LEAN,
     "net7": LEAN,
     "net8": LEAN,
-    "net9": "8×26:3 10×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:18 10×8:18 10×1:32",
-    "net9_3": "8×26:3 11×24:5 10×24:5 10×12:6 12×10:10 14×8:14 31×8:18 10×8:18 10×1:32",
+    "net9": NET9.format(10, 18, 32),
+    "net9_wide2": NET9.format(10, 22, 36),
+    "net9_wide3": NET9.format(10, 26, 40),
+    "net9_3": NET9.format(11, 18, 32),
+    "net9_3_wide2": NET9.format(11, 22, 36),
+    "net9_3_wide3": NET9.format(11, 26, 40),
+    "net9_3_wide4": NET9.format(11, 30, 44),
     "late7500": "10×28:3 11×28:5 11×14:6 12×14:10 13×14:14 13×7:16 14×7:24 15×7:32"
     " 10×7:32 10×1:56",
     "framed7500": "1×40:1 10×38:3 11×36:5 11×18:6 12×16:10 13×14:14 13×7:16 14×5:24 15×3:32"
@@ -48,8 +54,18 @@ def test_shapes_and_receptive_fields(name):
 
 def test_parameters():
     assert [rung.parameters for rung in ladder.rungs()][:13] == PARAMETERS
-    beyond = [nets.build(name) for name in ("late7500", "framed7500", "framed2791")]
-    assert list(map(parameter_count, beyond)) == [7500, 7500, 2791]
+    beyond = {"late7500": 7500, "framed7500": 7500, "framed2791": 2791, "net9_wide2": 7850}
+    beyond |= {"net9_wide3": 7850} | {f"net9_3_wide{dilation}": 7934 for dilation in (2, 3, 4)}
+    assert {name: parameter_count(nets.build(name)) for name in beyond} == beyond
+
+
+@pytest.mark.parametrize("name", ["net9_3_wide2", "net9_3_wide3", "net9_3_wide4"])
+def test_the_wide_view_is_the_table_of_the_final_net(name):
+    assert summary(nets.build(name)) == summary(nets.net9_3())
+    sees = receptive_field(nets.build(name))[-3]
+    assert sees.field == 18 + 4 * (int(name[-1]) - 1)
+    middle = sees.size // 2
+    assert measured_field(nets.build(name), sees.name, middle) == sees.span(middle, 28)
 
 
 def test_every_rung_has_a_lesson_and_changes_something():

@@ -70,24 +70,33 @@ def number_or_pair(low: int, high: int):
 
 @st.composite
 def windows(draw, pool: bool = False):
-    """(kernel_size, stride, padding, image), numbers or pairs; the kernel fits the image."""
+    """(kernel_size, stride, padding, image), numbers or pairs; the kernel fits the image.
+
+    Of a convolution dilation and groups, too, after the padding.
+    """
     kernel = draw(number_or_pair(1, 4))
     smallest = min(functional.pair(kernel))
     stride = draw(number_or_pair(1, 3) | st.none() if pool else number_or_pair(1, 3))
     padding = draw(number_or_pair(0, smallest // 2 if pool else 2))
-    height, width = (side + draw(st.integers(0, 5)) for side in functional.pair(kernel))
-    return kernel, stride, padding, normal(draw(SMALL), draw(SMALL), height, width)
+    dilation, groups = (1, 1) if pool else (draw(number_or_pair(1, 3)), draw(st.integers(1, 3)))
+    sides = zip(functional.pair(kernel), functional.pair(dilation), strict=True)
+    height, width = (step * (side - 1) + 1 + draw(st.integers(0, 5)) for side, step in sides)
+    image = normal(draw(SMALL), groups * draw(SMALL), height, width)
+    return (kernel, stride, padding, *(() if pool else (dilation, groups)), image)
 
 
 @st.composite
 def convolutions(draw):
     """Tensors and options for `conv2d`, half of them over images of one channel, or over none."""
-    *geometry, image = draw(windows())
-    image = image[draw(st.integers(0, 1)) :, : draw(st.sampled_from([1, 9]))]
-    outputs = draw(SMALL)
-    weight = normal(outputs, image.shape[1], *functional.pair(geometry[0]), seed=2)
+    kernel, stride, padding, dilation, groups, image = draw(windows())
+    image = image[draw(st.integers(0, 1)) :]
+    if draw(st.booleans()):
+        image, groups = image[:, :1], 1
+    outputs = groups * draw(SMALL)
+    weight = normal(outputs, image.shape[1] // groups, *functional.pair(kernel), seed=2)
     bias = {"bias": normal(outputs, seed=3)} if draw(st.booleans()) else {}
-    return dict(input=image, weight=weight, **bias), dict(stride=geometry[1], padding=geometry[2])
+    geometry = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return dict(input=image, weight=weight, **bias), geometry
 
 
 @st.composite
@@ -137,8 +146,16 @@ def test_linear(batch, inputs, outputs, bias):
 @few
 @given(windows(), SMALL, st.booleans())
 def test_conv2d(window, outputs, bias):
-    *geometry, image = window
-    agree(lambda nn: nn.Conv2d(image.shape[1], outputs, *geometry, bias=bias), image)
+    *geometry, groups, image = window
+    widths = image.shape[1], outputs * groups
+    agree(lambda nn: nn.Conv2d(*widths, *geometry, groups, bias=bias), image)
+
+
+@pytest.mark.parametrize("groups", [0, 2, 3])
+def test_groups_that_do_not_divide_the_channels(groups):
+    for library in nn, torch.nn:
+        with pytest.raises(ValueError, match="groups"):
+            library.Conv2d(3, 4, 3, groups=groups)
 
 
 @given(windows(pool=True))

@@ -91,12 +91,18 @@ class Record:
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Sixteen digits that change with any layer, kernel, stride, padding or shape of the net."""
+    """Sixteen digits that change with any layer, its geometry or shape; what is 1 goes unsaid."""
     described = [
         (
             row.name,
             type(row.layer).__name__,
             *(getattr(row.layer, name, None) for name in ("kernel_size", "stride", "padding")),
+            *(
+                value
+                for value in (vars(row.layer).get("dilation"),)
+                if value not in (None, (1, 1))
+            ),
+            *(value for value in (vars(row.layer).get("groups"),) if value not in (None, 1)),
             row.output_shape,
             parameter_count(row.layer),
         )

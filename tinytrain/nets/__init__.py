@@ -3,7 +3,8 @@
 A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
 initial weights from a `generator`, and dropout's masks, too, until the loop gives it another one
 for every step. `curriculum` has the nets of the thirteen rungs, the final net, Net9_3, at the end;
-`beyond` those that use each parameter more often; `bricks` what both are made of.
+`wide` those that see more of a digit, `beyond` those that use each parameter more often, and
+`bricks` what all are made of.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from tinytrain.errors import UsageError
 from tinytrain.nets.beyond import framed2791, framed7500, late7500
 from tinytrain.nets.bricks import Generator
 from tinytrain.nets.curriculum import net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3
+from tinytrain.nets.wide import net9_3_wide2, net9_3_wide3, net9_3_wide4, net9_wide2, net9_wide3
 
 FUNCTIONS: tuple[Callable[..., nn.Sequential], ...] = (
     *(net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3),
+    *(net9_wide2, net9_wide3, net9_3_wide2, net9_3_wide3, net9_3_wide4),
     *(late7500, framed7500, framed2791),
 )
 NETS = {function.__name__: function for function in FUNCTIONS}

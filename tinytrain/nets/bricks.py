@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 
@@ -22,6 +23,7 @@ def blocks(
     generator: Generator,
     *,
     padding: int = 0,
+    dilation: int = 1,
     norm: bool = True,
     dropout: float | None = None,
 ) -> list[nn.Module]:
@@ -31,9 +33,8 @@ def blocks(
     """
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
-        layers.append(
-            nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False, generator=generator)
-        )
+        conv = partial(nn.Conv2d, inputs, outputs, 3, bias=False, generator=generator)
+        layers.append(conv(padding=padding, dilation=dilation))
         layers += [nn.BatchNorm2d(outputs)] if norm else []
         layers.append(nn.ReLU(inplace=True))
         layers += [] if dropout is None else [nn.Dropout2d(dropout, generator=generator)]

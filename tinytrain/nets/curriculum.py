@@ -78,6 +78,7 @@ def lean(
     norm: bool = True,
     dropout: float | None = None,
     last_padding: int = 0,
+    last_dilation: int = 1,
 ) -> nn.Sequential:
     """The skeleton from Net6 on: 3×3 8-`first`, 1×1 10, pool, 3×3 `second`, 1×1 10, average.
 
@@ -90,7 +91,8 @@ def lean(
         {
             "conv1": conv([1, 8, first]),
             "trans1": [conv1x1(first, 10, generator), nn.MaxPool2d(2)],
-            "conv2": conv([10, *narrow]) + conv([narrow[-1], widest], padding=last_padding),
+            "conv2": conv([10, *narrow])
+            + conv([narrow[-1], widest], padding=last_padding, dilation=last_dilation),
             "trans2": [conv1x1(widest, 10, generator)],
             "gap": nn.AdaptiveAvgPool2d(1),
             "flatten": nn.Flatten(),

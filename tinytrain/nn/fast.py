@@ -33,7 +33,13 @@ from tinytrain.nn.functional import Size, pair, values_a_channel
 
 
 def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
 ) -> Tensor:
     """`functional.conv2d`; over images of one channel as one product of matrices.
 
@@ -43,19 +49,21 @@ def conv2d(
     "High performance convolutional neural networks", 2006.
     """
     if input.ndim != 4 or not input.shape[1] == weight.shape[1] == 1:
-        return torch.conv2d(input, weight, bias, stride, padding)
+        return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     (stride_y, stride_x), (pad_y, pad_x) = pair(stride), pair(padding)
+    step_y, step_x = pair(dilation)
     if pad_y or pad_x:
         input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
     outputs, _, kernel_height, kernel_width = weight.shape
-    bottom, right = input.shape[2] - kernel_height + 1, input.shape[3] - kernel_width + 1
+    bottom = input.shape[2] - step_y * (kernel_height - 1)
+    right = input.shape[3] - step_x * (kernel_width - 1)
     if min(bottom, right) < 1 or min(pad_y, pad_x) < 0:
         raise RuntimeError(f"conv2d: a kernel {tuple(weight.shape)} does not fit {input.shape}")
     patches = torch.stack(
         [
             input[:, 0, y : y + bottom : stride_y, x : x + right : stride_x]
-            for y in range(kernel_height)
-            for x in range(kernel_width)
+            for y in range(0, step_y * kernel_height, step_y)
+            for x in range(0, step_x * kernel_width, step_x)
         ]
     )
     count, height, width = patches.shape[1:]

@@ -24,14 +24,22 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
 ) -> Tensor:
-    """Slide `weight` (out, in, kH, kW) over `input` (N, in, H, W).
+    """Slide `weight` (out, in / groups, kH, kW) over `input` (N, in, H, W).
 
-    Gives (N, out, H', W') with H' = floor((H + 2·padding − kH) / stride) + 1, likewise W'. As
-    everywhere in deep learning, it is a correlation: the kernel is not flipped.
+    Gives (N, out, H', W') with H' = floor((H + 2·padding − dilation·(kH − 1) − 1) / stride) + 1,
+    likewise W': a dilated kernel looks at pixels that lie `dilation` apart. With `groups` the
+    channels are parted, and each part of the outputs sees its part of the inputs. As everywhere in
+    deep learning, it is a correlation: the kernel is not flipped.
     """
-    return torch.conv2d(input, weight, bias, stride, padding)
+    return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
 def batch_norm(

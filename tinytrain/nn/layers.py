@@ -59,22 +59,29 @@ class Conv2d(Module):
         kernel_size: Size,
         stride: Size = 1,
         padding: Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
         bias: bool = True,
         *,
         generator: Generator = None,
     ) -> None:
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(f"groups: {groups} must divide {in_channels} and {out_channels}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = pair(kernel_size)
         self.stride = pair(stride)
         self.padding = pair(padding)
-        shape = (out_channels, in_channels, *self.kernel_size)
+        self.dilation = pair(dilation)
+        self.groups = groups
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
         fan_in = math.prod(shape[1:])
         self.weight = uniform(shape, fan_in, generator)
         self.bias = uniform((out_channels,), fan_in, generator) if bias else None
 
     def forward(self, input: Tensor) -> Tensor:
-        return fast.conv2d(input, self.weight, self.bias, self.stride, self.padding)
+        geometry = (self.stride, self.padding, self.dilation, self.groups)
+        return fast.conv2d(input, self.weight, self.bias, *geometry)
 
 
 class BatchNorm2d(Module):

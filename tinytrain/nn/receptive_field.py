@@ -123,7 +123,10 @@ def window_by_rule(layer: Module, axis: int) -> Window | None:
     """The window of a layer in plain form; None for a type without a rule."""
     if type(layer) is layers.ReplicationPad2d:
         return 1, 1, layer.padding
-    if type(layer) is layers.Conv2d or type(layer) is layers.AvgPool2d:
+    if type(layer) is layers.Conv2d:
+        reach = layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1
+        return reach, layer.stride[axis], layer.padding[axis]
+    if type(layer) is layers.AvgPool2d:
         return layer.kernel_size[axis], layer.stride[axis], layer.padding[axis]
     return None
 
