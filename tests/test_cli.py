@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -233,6 +234,31 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     assert fails(capsys, 2, [*few, "--lr", "0.5"])
 
 
+def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys):
+    one, other = (["seeds", *SMALL[:-2], *on(tmp_path / name, data_dir)] for name in "ab")
+    assert main([*one, "--fold", "all/2", "--epochs", "1"]) == 0
+    assert "all 400 images of the folds, last epoch: accuracy" in capsys.readouterr().out
+    head, *columns = lines_of(tmp_path / "a" / "record.jsonl")
+    assert (head["fold"], head["holdout"]) == ("all/2", 200)
+    assert [column["seed"] for column in columns] == [1, 2]
+    assert "--fold=all/2" in head["command"]
+    against = ["--fold", "all/2", "--epochs", "1", "--against", str(tmp_path / "a")]
+    assert main([*one, *against]) == 0
+    assert "of 400 images 0 right that are wrong there, 0 wrong" in capsys.readouterr().out
+    assert main([*other, *against, "--lr", "0.001"]) == 0
+    shown = capsys.readouterr().out
+    gained, lost = map(int, re.search(r"images (\d+) right .* there, (\d+) wrong", shown).groups())
+    accuracy = [
+        sum(
+            column["test_accuracy"][-1]
+            for column in lines_of(tmp_path / name / "record.jsonl")[1:]
+        )
+        for name in "ab"
+    ]
+    assert 2 * (accuracy[1] - accuracy[0]) == pytest.approx(gained - lost)
+    assert fails(capsys, 2, [*other, "--fold", "all/3", "--epochs", "1"])
+
+
 def test_plot(run, tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     assert main(["plot", str(run), "--output", str(tmp_path / "curves.svg")]) == 0
@@ -308,6 +334,11 @@ MISTAKES = {
     "seeds without end": (["seeds", "--seeds", "1-"], 2, "1-5,9"),
     "dropout for a net without": (["train", "--net", "net7", "--dropout=0.1"], 2, "net7 has no"),
     "a wrong schedule": (["train", "--schedule", "cosine"], 2, "warmup-linear"),
+    "fold nothing": (["train", "--fold", "0/5"], 2, "part 1 to 5"),
+    "all folds at once": (["train", "--fold", "all/5"], 2, "part 1 to 5"),
+    "a fold of one": (["seeds", "--fold", "all/1"], 2, "2 to 100"),
+    "a fold and a holdout": (["train", *SMALL, "--fold=1/2", "--holdout=9"], 2, "200 of 400"),
+    "two recipes without folds": (["seeds", "--against", "nowhere"], 2, "--fold all/5"),
     "three looks": (["train", "--looks", "3"], 2, "--looks"),
     "half upright": (["train", "--deskew", "half"], 2, "yes or no"),
     "more than all dropped": (["train", "--dropout", "1.5"], 2, "from 0 to 1"),

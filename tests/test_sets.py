@@ -132,6 +132,23 @@ def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
 
 
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_folds_are_fixed_disjoint_and_complete(root, parts):
+    whole = sets.load_source(TINY, root).train.images
+    seen = []
+    for part in range(1, parts + 1):
+        fold = sets.load_source(TINY, root, fold=f"{part}/{parts}")
+        again = sets.load_source(TINY, root, fold.holdout, fold=f"{part}/{parts}")
+        assert torch.equal(fold.test.images, again.test.images)
+        assert (fold.holdout, len(fold.train)) == (len(fold.test), TRAIN - len(fold.test))
+        both = torch.cat((fold.test.images, fold.train.images)).flatten(1)
+        assert sorted(both.tolist()) == sorted(whole.flatten(1).tolist())
+        seen += fold.test.images.flatten(1).tolist()
+    assert sorted(seen) == sorted(whole.flatten(1).tolist())
+    with pytest.raises(UsageError, match=f"fold 1/{parts}: holds back"):
+        sets.load_source(TINY, root, holdout=1, fold=f"1/{parts}")
+
+
 def test_holdout_needs_no_test_files_and_is_inside_the_set(root):
     for holdout in (-1, TRAIN, TRAIN + 1):
         found = f"expected 0 to {TRAIN - 1} .* found {holdout}"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain.cli.words import seed_list, seed_text
-from tinytrain.train.spread import as_text, difference, student_t, summarise
+from tinytrain.train.spread import as_text, difference, paired_difference, student_t, summarise
 
 percent = st.integers(9800, 10000).map(lambda hundredths: hundredths / 100)
 
@@ -59,3 +59,14 @@ def test_difference_of_equal_spreads_has_their_degrees_of_freedom(seeds):
 @given(st.sets(st.integers(0, 50), min_size=1))
 def test_seeds_as_text_and_back(seeds):
     assert seed_list(seed_text(sorted(seeds))) == sorted(seeds)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=99))
+def test_a_paired_difference_is_that_of_the_images(pairs):
+    """The deviation of the images' own differences (1, 0 or -1) gives the interval."""
+    each = [int(later) - int(earlier) for later, earlier in pairs]
+    found = paired_difference(each.count(1), each.count(-1), len(each))
+    error = 1.959964 * statistics.pstdev(each) / len(each) ** 0.5
+    assert found.value == pytest.approx(100 * statistics.mean(each))
+    assert found.high - found.value == pytest.approx(100 * error, abs=1e-6)
+    assert found.value - found.low == pytest.approx(100 * error, abs=1e-6)

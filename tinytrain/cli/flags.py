@@ -11,7 +11,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tinytrain.cli.words import natural, number, positive, seed_list, truth
+from tinytrain.cli.words import all_folds, fold, natural, number, positive, seed_list, truth
 from tinytrain.recipes import RECIPES, Recipe
 
 Flags: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "seed": 1,
     "dataset": "mnist",
     "holdout": 0,
+    "fold": "",
     "device": "auto",
     "threads": None,
 }
@@ -28,7 +29,7 @@ DEFAULTS: dict[str, Any] = {
 def add_setting(flags: Flags, name: str, help: str, **more: Any) -> None:
     """A flag with its default in `DEFAULTS`."""
     default = DEFAULTS[name.strip("-").replace("-", "_")]
-    said = "" if default is None else f" (default: {default})"
+    said = "" if default in (None, "") else f" (default: {default})"
     flags.add_argument(name, default=argparse.SUPPRESS, help=f"{help}{said}", **more)
 
 
@@ -91,12 +92,15 @@ def add_data_dir(flags: Flags) -> None:
     add_path(flags, "--data-dir", help)
 
 
-def add_holdout(group: argparse._ArgumentGroup) -> None:
+def add_holdout(group: argparse._ArgumentGroup, several: bool = False) -> None:
     help = (
         "do not open the test images: hold back N training images, the same ones in every run, "
         "and test on those. Choose recipes this way"
     )
     add_setting(group, "--holdout", help, type=natural, metavar="N")
+    parts = "; all/N in seeds and ladder: every part once, the seed of a run is its part" * several
+    help = f"hold back part K of N equal parts of the training images{parts}"
+    add_setting(group, "--fold", help, type=all_folds if several else fold, metavar="K/N")
 
 
 def add_device(group: argparse._ArgumentGroup) -> None:
@@ -120,7 +124,7 @@ def add_seeds_flags(parser: argparse.ArgumentParser, seeds: str, folder: str) ->
     add_device(group)
     add_path(group, "--run-dir", f"the folder of all runs (default: {folder})")
     add_path(group, "--records", "a folder for the records (default: beside the runs)")
-    add_holdout(add_data_flags(parser))
+    add_holdout(add_data_flags(parser), several=True)
 
 
 def completed(options: argparse.Namespace) -> argparse.Namespace:

@@ -59,7 +59,7 @@ def load_dataset(options: argparse.Namespace, recipe: Recipe) -> Dataset:
 
     With --or-synthetic it is drawn digits where no mirror answers.
     """
-    where = (options.data_dir, options.holdout, recipe.deskew)
+    where = (options.data_dir, options.holdout, recipe.deskew, options.fold)
     try:
         dataset = data.load(options.dataset, *where)
     except Unavailable as error:
@@ -76,9 +76,8 @@ def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
 
     Raises DataError where it is other data now.
     """
-    dataset = data.load(
-        settings.dataset, options.data_dir, settings.holdout, settings.recipe.deskew
-    )
+    where = (options.data_dir, settings.holdout, settings.recipe.deskew, settings.fold)
+    dataset = data.load(settings.dataset, *where)
     if dataset.digest != settings.data_digest:
         root = data.data_root(options.data_dir)
         raise DataError(

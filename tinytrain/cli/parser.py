@@ -91,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add_recipe_flags(seeds)
     add_seeds_flags(seeds, "1-5", "runs/seeds-DATASET/RECIPE")
+    other = "the folder of another recipe's runs over the same folds, to compare image by image"
+    add_path(seeds, "--against", other)
     ladder = command(
         "ladder",
         "climb the curriculum, rung by rung",

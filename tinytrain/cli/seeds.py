@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from tinytrain import data
 from tinytrain.cli.flags import given_fields
+from tinytrain.cli.folds import compared, fold_of, pooled, require_folds
 from tinytrain.cli.inputs import choose_device, chosen_recipe
 from tinytrain.cli.words import seed_text
 from tinytrain.course import ladder as ladders
@@ -126,10 +127,14 @@ class Series:
 
 def seeds(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as a record."""
+    if options.against:
+        require_folds(options.against, options.fold)
     folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}" / options.recipe
     given = {"recipe": options.recipe} | given_fields(options)
     words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     train_series(options, [Series(folder, chosen_recipe(options), words, ["seeds", *words])])
+    if options.against:
+        print(compared(folder, options.against, options))
 
 
 def ladder(options: argparse.Namespace) -> None:
@@ -153,7 +158,9 @@ def ladder(options: argparse.Namespace) -> None:
 
 def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:
     """Train recipes with every seed of the flags; print a table and keep a record for each."""
-    data.load(options.dataset, options.data_dir, options.holdout)  # once, not in every process
+    where = (options.data_dir, options.holdout)
+    data.load(options.dataset, *where, fold=fold_of(1, options.fold))  # not in every process
+    seeds = seeds_of(options)
     if options.records:
         files.make_folder(options.records)
     shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
@@ -162,31 +169,41 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
     jobs = []
     for series in all_series:
         build.start(series.recipe, 0)  # a wrong value is told before anything starts
-        require_same_recipe(series, options)
-        for seed in options.seeds:
-            arguments = (f"--seed={seed}", *series.arguments, *shared, *place)
-            jobs.append(Job(series.folder / f"seed-{seed}", series.recipe.epochs, arguments))
+        for seed in seeds:
+            folder = series.folder / f"seed-{seed}"
+            fold = fold_of(seed, options.fold)
+            require_same_recipe(folder, (series.recipe, options.dataset, options.holdout, fold))
+            arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
+            arguments += [f"--fold={fold}"] if fold else []
+            jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
     train_all(jobs, options.jobs)
     for series in all_series:
         path = series.folder / "record.jsonl"
         if options.records:
             path = options.records / f"{series.folder.name}.jsonl"
-        words = [*series.command, f"--seeds={seed_text(options.seeds)}", *shared]
+        words = [*series.command, f"--seeds={seed_text(seeds)}", *shared]
+        words += [f"--fold={options.fold}"] if options.fold else []
         command = shlex.join(["python", "-m", "tinytrain", *words])
-        record = records.collect(series.folder, options.seeds, command)
+        record = records.collect(series.folder, seeds, command)
         records.write_record(path, record)
         accuracies = {seed: column["test_accuracy"] for seed, column in record.seeds.items()}
         reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
         shown = spread.as_text(accuracies, reason)
+        if record.fold.startswith("all/"):
+            shown += f"\n{pooled(record)}"
         print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
 
 
-def require_same_recipe(series: Series, options: argparse.Namespace) -> None:
+def seeds_of(options: argparse.Namespace) -> list[int]:
+    """The seeds of the flags; with --fold all/N a seed a fold, 1 to N."""
+    part, _, parts = options.fold.partition("/")
+    return list(range(1, int(parts) + 1)) if part == "all" else list(options.seeds)
+
+
+def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> None:
     """Raise UsageError where the folder holds a run of another recipe, data set or holdout."""
-    wanted = (series.recipe, options.dataset, options.holdout)
-    for seed in options.seeds:
-        folder = series.folder / f"seed-{seed}"
-        if (folder / "run.json").exists():
-            settings = runs.read_settings(folder)
-            if (settings.recipe, settings.dataset, settings.holdout) != wanted:
-                raise UsageError(f"{folder}: a run of something else; name another --run-dir")
+    if (folder / "run.json").exists():
+        settings = runs.read_settings(folder)
+        holdout = 0 if settings.fold and not wanted[2] else settings.holdout
+        if (settings.recipe, settings.dataset, holdout, settings.fold) != wanted:
+            raise UsageError(f"{folder}: a run of something else; name another --run-dir")

@@ -72,6 +72,7 @@ def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Pat
         seed=options.seed,
         device=device,
         threads=threads,
+        fold=options.fold,
     )
     name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
     folder = options.run_dir or runs.fresh_folder(Path("runs"), name)

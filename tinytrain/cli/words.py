@@ -47,6 +47,21 @@ def truth(text: str) -> bool:
     return values[text.lower()]
 
 
+def fold(text: str, whole: tuple[str, ...] = ()) -> str:
+    """The argparse type of "2/5": part 2 of 5."""
+    part, _, parts = text.partition("/")
+    if not (parts.isdecimal() and 2 <= int(parts) <= 100):
+        raise argparse.ArgumentTypeError(f"expected a part of 2 to 100 such as 2/5, got {text!r}")
+    if part not in whole and not (part.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"expected part 1 to {parts} of {parts}, got {text!r}")
+    return text
+
+
+def all_folds(text: str) -> str:
+    """The argparse type of "2/5", or "all/5": each part."""
+    return fold(text, whole=("all",))
+
+
 def seed_list(text: str) -> list[int]:
     """The argparse type of "1-5,9": each number once, in order."""
     wrong = argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")

@@ -50,6 +50,7 @@ class Record:
     machine: str
     fingerprint: str
     seeds: dict[int, dict[str, list[float]]]
+    fold: str = ""
 
     def column(self, name: str) -> list[list[float]]:
         """One of the measured columns, a list a seed."""
@@ -137,9 +138,14 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
 
 
 def kind_of(place: Path) -> dict[str, Any]:
-    """What all runs of a record share: their settings but for the seed, versions and machine."""
+    """What all runs of a record share: their settings but for the seed, versions and machine.
+
+    Where the seed is that of the fold, as in runs over all folds, that is all/N.
+    """
     settings = dict(vars(runs.read_settings(place)))
-    del settings["seed"]
+    seed, (part, _, parts) = settings.pop("seed"), settings["fold"].partition("/")
+    if part == str(seed):
+        settings["fold"] = f"all/{parts}"
     content = json.loads((place / "run.json").read_text())
     try:
         return settings | {name: content[name] for name in ("versions", "machine")}

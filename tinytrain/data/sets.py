@@ -3,7 +3,8 @@
 A training run is only worth repeating if it starts from the same bytes. So every byte is checked
 each time it's loaded, not once when it was downloaded; that takes a fraction of a second. The test
 set is for the last word: `load(holdout=5000)` plays the test set with training images, so that
-choosing among ideas never looks at it.
+choosing among ideas never looks at it. `load(fold="2/5")` does so with the second fifth of them:
+five runs, a fold each, test every training image once (cross-validation).
 """
 
 from __future__ import annotations
@@ -81,32 +82,39 @@ def data_root(data_dir: AnyPath | None = None) -> Path:
 
 
 def load(
-    name: str = "mnist", data_dir: AnyPath | None = None, holdout: int = 0, deskew: bool = False
+    name: str = "mnist",
+    data_dir: AnyPath | None = None,
+    holdout: int = 0,
+    deskew: bool = False,
+    fold: str = "",
 ) -> Dataset:
     """The set `name` (a key of SOURCES), checked; what's missing is downloaded or drawn first.
 
     With `holdout` = N the test set is N training images, the same ones in every run; the test
-    files are neither opened nor downloaded. With `deskew` all images are upright; mean, std and
-    digest stay those of the files. Raises UsageError for an unknown name, a `holdout` outside
-    0 … count - 1, or a folder that can't be written; DataError for files that are missing,
-    damaged, or not the published ones.
+    files are neither opened nor downloaded. With `fold` = "K/N" they are part K of N. With
+    `deskew` all images are upright; mean, std and digest stay those of the files. Raises
+    UsageError for an unknown name, a `holdout` outside 0 … count - 1 or other than the fold's, or
+    a folder that can't be written; DataError for files that are missing, damaged, or not the
+    published ones.
     """
     if name not in SOURCES:
         raise UsageError(f"dataset: expected one of {', '.join(SOURCES)}, found {name!r}")
-    return load_source(SOURCES[name], data_root(data_dir), holdout, deskew)
+    return load_source(SOURCES[name], data_root(data_dir), holdout, deskew, fold)
 
 
-def load_source(source: Source, root: Path, holdout: int = 0, deskew: bool = False) -> Dataset:
+def load_source(
+    source: Source, root: Path, holdout: int = 0, deskew: bool = False, fold: str = ""
+) -> Dataset:
     """`load` for any source; `root` is the folder that has (or gets) the folder `source.name`."""
     folder = root / source.name
-    fetch_missing(source, source.files[:2] if holdout else source.files, folder)
+    fetch_missing(source, source.files[:2] if holdout or fold else source.files, folder)
     train, digests = read_split(source.files[:2], folder)
     count = len(train)
     if not 0 <= holdout < count:
         raise UsageError(f"holdout: expected 0 to {count - 1} of {source.name}, found {holdout}")
     mean, std = source.mean_and_std or mean_and_std(train.images)
-    if holdout:
-        order = torch.randperm(count, generator=streams.generator(0, "holdout"))
+    if holdout or fold:
+        order, holdout = held_out_first(count, holdout, fold)
         test, train = train.rows(order[:holdout]), train.rows(order[holdout:])
     else:
         test, test_digests = read_split(source.files[2:], folder)
@@ -119,6 +127,18 @@ def load_source(source: Source, root: Path, holdout: int = 0, deskew: bool = Fal
         train, test = train.upright(), test.upright()
     digest = hashlib.sha256(digests.encode()).hexdigest()
     return Dataset(source.name, train, test, mean, std, digest, holdout)
+
+
+def held_out_first(count: int, holdout: int, fold: str) -> tuple[Tensor, int]:
+    """The rows of `count` images, those to be held out first, int64 (count,), and how many."""
+    if not fold:
+        return torch.randperm(count, generator=streams.generator(0, "holdout")), holdout
+    part, parts = map(int, fold.split("/"))
+    start, end = (count * piece // parts for piece in (part - 1, part))
+    if not start < end or holdout not in (0, end - start):
+        raise UsageError(f"fold {fold}: holds back {end - start} of {count}, not {holdout}")
+    order = torch.randperm(count, generator=streams.generator(0, "fold"))
+    return order.roll(-start), end - start
 
 
 def mean_and_std(images: Tensor) -> tuple[float, float]:

@@ -34,7 +34,8 @@ class Settings:
     """All that decides the outcome of a run, as it stands in `run.json` and in the checkpoint.
 
     `data_digest` is that of the files in use, `mean` and `std` what the images were normalised
-    by; `device` and `threads` decide the last bits of a sum.
+    by; `device` and `threads` decide the last bits of a sum; `fold` is "K/N" where part K of N of
+    the training images is held out.
     """
 
     recipe: Recipe
@@ -46,6 +47,7 @@ class Settings:
     seed: int
     device: str
     threads: int
+    fold: str = ""
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
@@ -155,7 +157,7 @@ def read_settings(folder: Path) -> Settings:
 
 def parse_settings(text: str) -> Settings:
     """Settings from JSON, those of earlier versions, too. Raises what is MALFORMED."""
-    content = json.loads(text)
+    content = {"fold": ""} | json.loads(text)
     values = {name: content[name] for name in Settings.__dataclass_fields__}
     return Settings(**values | {"recipe": parse_recipe(values["recipe"])})
 

@@ -95,6 +95,19 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
+def paired_difference(later_only: int, earlier_only: int, total: int) -> Difference:
+    """How many more of the same `total` images one net gets right than another, in points.
+
+    `later_only` and `earlier_only` are right in one net only; the others say nothing about the
+    difference. McNemar, "Note on the sampling error of the difference between correlated
+    proportions or percentages", 1947.
+    """
+    value = (later_only - earlier_only) / total
+    error = math.sqrt((later_only + earlier_only) / total - value**2) / math.sqrt(total)
+    low, high = (value + sign * 1.959964 * error for sign in (-1, 1))
+    return Difference(100 * value, 100 * low, 100 * high)
+
+
 def difference(later: Summary, earlier: Summary) -> Difference | None:
     """Welch's interval for the difference of two means with unequal deviations.
 
