@@ -463,6 +463,16 @@ def test_help_needs_neither_torch_nor_numpy():
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
 
 
+def test_rooms_are_imported_when_they_are_asked_for():
+    check = (
+        "import sys, tinytrain; assert 'torch' not in sys.modules; "
+        "assert set(tinytrain.ROOMS) < set(dir(tinytrain)); "
+        "tinytrain.nn.Linear, tinytrain.data.load, tinytrain.nets.net9_3, tinytrain.train.fit; "
+        "sys.exit(hasattr(tinytrain, 'nothing'))"
+    )
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
 def unreachable(monkeypatch):
     """MNIST with a mirror that refuses connections."""
     source = replace(sources.SOURCES["mnist"], mirrors=("http://127.0.0.1:1/",))
