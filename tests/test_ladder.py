@@ -59,13 +59,15 @@ def test_parameters():
     assert {name: parameter_count(nets.build(name)) for name in beyond} == beyond
 
 
-@pytest.mark.parametrize("name", ["net9_3_wide2", "net9_3_wide3", "net9_3_wide4"])
-def test_the_wide_view_is_the_table_of_the_final_net(name):
-    assert summary(nets.build(name)) == summary(nets.net9_3())
-    sees = receptive_field(nets.build(name))[-3]
-    assert sees.field == 18 + 4 * (int(name[-1]) - 1)
-    middle = sees.size // 2
-    assert measured_field(nets.build(name), sees.name, middle) == sees.span(middle, 28)
+@pytest.mark.parametrize("dilation", [2, 3, 4])
+def test_the_wide_view_is_the_table_of_the_final_net(dilation):
+    net = nets.build(f"net9_3_wide{dilation}")
+    assert summary(net) == summary(nets.net9_3())
+    sees = receptive_field(net)[-3]
+    first, last = sees.span(4, 28)
+    assert sees.field == 18 + 4 * (dilation - 1)
+    # At dilation 4 the kernel reaches beyond the map, into the padding, which shows nothing.
+    assert measured_field(net, sees.name, 4) == (first, last if dilation < 4 else 21)
 
 
 def test_every_rung_has_a_lesson_and_changes_something():
@@ -106,6 +108,14 @@ def test_the_difference_between_two_rungs(capsys):
     assert "net: net6 → net7" in shown and "7,964 → 8,116 (+152)" in shown
     added = [line for line in shown.splitlines() if "|" in line]
     assert len(added) == 6 and all("BatchNorm2d" in line for line in added)
+
+
+def test_a_dilated_convolution_is_a_difference(capsys):
+    assert cli.main(["ladder", "diff", "final", "wide"]) == 0
+    shown = capsys.readouterr().out
+    assert "net: net9_3 → net9_3_wide2" in shown and "(+0)" in shown
+    (changed,) = [line for line in shown.splitlines() if "|" in line]
+    assert "padded" in changed and "dilated" in changed
 
 
 @pytest.mark.parametrize("words", [["nothing"], ["diff", "net6"], ["diff", "net6", "nothing"]])

@@ -107,8 +107,9 @@ FEW_EPOCHS: dict[str, Any] = {
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
-# Beyond the final recipe: upright digits, more arithmetic, fewer parameters, fewer epochs.
+# Beyond the final recipe: a wide view, upright digits, more looks, fewer parameters or epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
+    "wide": {"net": "net9_3_wide2"},
     "upright": {"deskew": True},
     "five-looks": {"looks": 5},
     "fewest-parameters": {"net": "framed2791", "deskew": True, "looks": 5},

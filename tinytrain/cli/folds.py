@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from tinytrain.cli.inputs import load_same_data, trained
-from tinytrain.course.ladder import in_words
 from tinytrain.course.records import Record
 from tinytrain.errors import DataError, UsageError
 from tinytrain.train import runs
@@ -65,7 +64,8 @@ def compared(folder: Path, other: Path, options: argparse.Namespace) -> str:
     difference = paired_difference(gained, lost, len(mine))
     return (
         f"against {other}: of {len(mine):,} images {gained} right that are wrong there, {lost} "
-        f"wrong that are right there: {in_words(difference)}"
+        f"wrong that are right there: {difference.value:+.3f} points, 95 % interval "
+        f"{difference.low:+.3f} to {difference.high:+.3f}"
     )
 
 

@@ -4,8 +4,8 @@ A rung is a recipe, what it changes in another one, a lesson (`lessons.LESSONS`)
 (`records/NAME.jsonl`). On the ladder each changes the one before. What helped on the way up may be
 carried by what came later, so a ladder does not show what its top rests on: in an ablation every
 ingredient of the final recipe is changed alone, and the others stay as they are, tuned for the
-whole. The frontier goes on from there: upright digits, more arithmetic, fewer parameters, fewer
-epochs.
+whole. The frontier goes on from there: a wide view, upright digits, more looks, fewer parameters,
+fewer epochs.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ def layer_lines(item: Rung) -> list[str]:
         kind = type(layer).__name__
         if isinstance(layer, Conv2d):
             kind += f" {layer.kernel_size[0]}×{layer.kernel_size[1]}"
-            kind += " padded" if any(layer.padding) else ""
+            dilated = layer.dilation != (1, 1)
+            kind += " dilated" if dilated else " padded" if any(layer.padding) else ""
         if isinstance(layer, Linear):
             kind += f" {layer.in_features}→{layer.out_features}"
         shape = "×".join(map(str, row.output_shape))
