@@ -11,13 +11,13 @@ from tinytrain import data, nets
 from tinytrain.cli.inputs import choose_device, net_and_data, trained, use_threads
 from tinytrain.cli.seeds import ladder, seeds
 from tinytrain.cli.train import train
-from tinytrain.course import at_work, page, published, readme
+from tinytrain.course import at_work, page, plots, published, readme
 from tinytrain.course import ladder as ladders
 from tinytrain.data.files import write_file
 from tinytrain.errors import DataError
 from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER
-from tinytrain.train import evaluate, log, plots, runs
+from tinytrain.train import evaluate, log, runs
 
 
 def test_again(options: argparse.Namespace) -> None:

@@ -2,8 +2,8 @@
 
 `ladder` has the rungs, `lessons` what a teacher says about them, `records` what was measured, and
 `published` the trained net that comes with the code. `tables`, `figures` (the ladder's picture
-among them) and `at_work` (a net's mistakes, filters, feature maps) make what `page` puts onto the
-course's page and `readme` into the README.
+among them), `plots` (runs by epoch) and `at_work` (a net's mistakes, filters, feature maps) make
+what `page` puts onto the course's page and `readme` into the README.
 """
 
 from tinytrain.course.ladder import Rung, rung, rungs

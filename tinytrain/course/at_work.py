@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tinytrain import streams
+from tinytrain.course.plots import new_figure
 from tinytrain.data import augment, batches
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset
@@ -17,7 +18,6 @@ from tinytrain.nn import Conv2d, Module
 from tinytrain.recipes import RECIPES
 from tinytrain.train import build
 from tinytrain.train.evaluation import predict
-from tinytrain.train.plots import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinytrain.course.ladder import Rung
+from tinytrain.course.plots import mark_target, new_figure
 from tinytrain.course.records import Record
-from tinytrain.train.plots import mark_target, new_figure
 from tinytrain.train.spread import Summary
 from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tinytrain.course import figures, tables
 from tinytrain.course.ladder import Rung
+from tinytrain.course.plots import as_svg
 from tinytrain.errors import UsageError
-from tinytrain.train.plots import as_svg
 
 BEGIN, END = "<!-- {}: rendered by make course -->", "<!-- {}: end -->"
 
