@@ -259,6 +259,12 @@ def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys):
     assert fails(capsys, 2, [*other, "--fold", "all/3", "--epochs", "1"])
 
 
+def test_many_seeds_on_one_fold(tmp_path, data_dir):
+    words = ["seeds", *SMALL[:-2], *on(tmp_path / "one", data_dir), "--epochs", "1"]
+    assert main([*words, "--seeds", "1-2", "--fold", "2/2"]) == 0
+    assert lines_of(tmp_path / "one" / "record.jsonl")[0]["fold"] == "2/2"
+
+
 def test_plot(run, tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     assert main(["plot", str(run), "--output", str(tmp_path / "curves.svg")]) == 0

@@ -118,10 +118,13 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
     Raises DataError where a run cannot be read, UsageError where they are not of one kind.
     """
     kinds, measured, latest = [], {}, 0.0
-    for seed in seeds:
-        place = folder / f"seed-{seed}"
+    places = [folder / f"seed-{seed}" for seed in seeds]
+    folds = [runs.read_settings(place).fold for place in places]
+    parts = folds[0].rpartition("/")[2]
+    all_folds = bool(parts) and folds == [f"{part}/{parts}" for part in range(1, int(parts) + 1)]
+    for seed, place in zip(seeds, places, strict=True):
         history = runs.read_history(place)
-        kinds.append(kind_of(place))
+        kinds.append(kind_of(place) | ({"fold": f"all/{parts}"} if all_folds else {}))
         if other := [name for name in kinds[0] if kinds[-1][name] != kinds[0][name]]:
             raise UsageError(f"{place}: other {', '.join(other)} than {folder}/seed-{seeds[0]}")
         measured[seed] = {
@@ -138,14 +141,9 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
 
 
 def kind_of(place: Path) -> dict[str, Any]:
-    """What all runs of a record share: their settings but for the seed, versions and machine.
-
-    Where the seed is that of the fold, as in runs over all folds, that is all/N.
-    """
+    """What all runs of a record share: their settings but for the seed, versions and machine."""
     settings = dict(vars(runs.read_settings(place)))
-    seed, (part, _, parts) = settings.pop("seed"), settings["fold"].partition("/")
-    if part == str(seed):
-        settings["fold"] = f"all/{parts}"
+    del settings["seed"]
     content = json.loads((place / "run.json").read_text())
     try:
         return settings | {name: content[name] for name in ("versions", "machine")}
