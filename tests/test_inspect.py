@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tinytrain import nets, nn
 from tinytrain.nn import inspect
-from tinytrain.nn.receptive_field import Field, measured_field, receptive_field
+from tinytrain.course.receptive_field import Field, measured_field, receptive_field
 from tinytrain.streams import generator
 
 FINAL_NET = """\

@@ -21,7 +21,7 @@ from tinytrain.course.records import Record
 from tinytrain.errors import DataError, UsageError
 from tinytrain.train import runs
 from tinytrain.train.evaluation import predict
-from tinytrain.train.spread import paired_difference
+from tinytrain.course.spread import paired_difference
 
 
 def pooled(record: Record) -> str:

@@ -24,11 +24,11 @@ from tinytrain.cli.folds import compared, fold_of, pooled, require_folds
 from tinytrain.cli.inputs import choose_device, chosen_recipe
 from tinytrain.cli.words import seed_text
 from tinytrain.course import ladder as ladders
-from tinytrain.course import records
+from tinytrain.course import records, spread
 from tinytrain.data import files
 from tinytrain.errors import DataError, TinytrainError, UsageError
 from tinytrain.recipes import LADDER, Recipe
-from tinytrain.train import build, runs, spread
+from tinytrain.train import build, runs
 from tinytrain.train.target import reason_not_judged
 
 

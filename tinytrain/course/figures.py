@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tinytrain.course.ladder import Rung
 from tinytrain.course.plots import mark_target, new_figure
 from tinytrain.course.records import Record
-from tinytrain.train.spread import Summary
+from tinytrain.course.spread import Summary
 from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS
 
 if TYPE_CHECKING:

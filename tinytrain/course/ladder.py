@@ -24,7 +24,7 @@ from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, Recipe
-from tinytrain.train.spread import Difference, Summary, difference
+from tinytrain.course.spread import Difference, Summary, difference
 
 CHANGES = LADDER | ABLATION | FRONTIER
 

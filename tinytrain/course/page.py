@@ -23,7 +23,7 @@ from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, n
 from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS, Lesson
 from tinytrain.course.plots import as_svg
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.nn.receptive_field import receptive_field
+from tinytrain.course.receptive_field import receptive_field
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from tinytrain.errors import DataError, UsageError
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.train import runs
-from tinytrain.train.spread import Summary, summarise
+from tinytrain.course.spread import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent / "records"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tinytrain.course.ladder import Rung, accuracy, describe, gain
 from tinytrain.course.records import Record
-from tinytrain.train.spread import Summary, summarise
+from tinytrain.course.spread import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
 Cells = list[list[str]]

@@ -2,8 +2,7 @@
 
 A layer is a function (`functional` defines it, `fast` arranges it for speed) with the numbers that
 it has learned (`layers`); a `Module` finds the numbers and the layers below it (`module`). `flat`
-lays all weights of a net end to end, `fold` takes batch norm into the convolutions for evaluation.
-`inspect` and `receptive_field` say what a net computes, costs and sees, and leave it as it is.
+lays all weights of a net end to end, and `inspect` says what a net computes and costs.
 """
 
 from tinytrain.nn import fast, functional

@@ -3,11 +3,10 @@
 `loop` trains: `fit` yields every step and every epoch. `evaluation` tests: `evaluate`, with five
 looks at an image where a recipe asks for them. `state` is what a training is while it goes on,
 `build` makes one from a recipe, `runs` and `checkpoints` keep it in a folder, `log` prints it,
-`target` judges it, `spread` says what many seeds show together, and `memory` has the allocator
-reuse what is freed.
+`target` judges it, and `memory` has the allocator reuse what is freed.
 """
 
-from tinytrain.train import build, checkpoints, log, runs, spread, target
+from tinytrain.train import build, checkpoints, log, runs, target
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.loop import fit
 from tinytrain.train.memory import keep_freed_memory
@@ -25,6 +24,5 @@ __all__ = [
     "keep_freed_memory",
     "log",
     "runs",
-    "spread",
     "target",
 ]

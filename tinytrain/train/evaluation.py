@@ -16,7 +16,6 @@ from torch import Tensor
 from tinytrain.data import batches
 from tinytrain.data.sets import Split
 from tinytrain.nn import Module, functional
-from tinytrain.nn.fold import fold
 from tinytrain.train.state import Score
 
 # Where the looks go, (down, right) in pixels. What leaves at one side comes in at the other: in
@@ -34,9 +33,9 @@ def predict(
     meanwhile, and afterwards as it was. Fifty images at a time stay in the processor's caches.
     """
     training = net.training
-    folded = fold(net.eval())
+    net.eval()
     said = [
-        log_probabilities(folded, batches.normalise(images[rows].float(), mean, std), looks)
+        log_probabilities(net, batches.normalise(images[rows].float(), mean, std), looks)
         for rows in batches.in_order(len(images), batch_size)
     ]
     net.train(training)
