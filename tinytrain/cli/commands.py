@@ -13,9 +13,9 @@ from tinytrain.cli.seeds import ladder, seeds
 from tinytrain.cli.train import train
 from tinytrain.course import at_work, page, plots, published, readme
 from tinytrain.course import ladder as ladders
+from tinytrain.course.receptive_field import measured_field, receptive_field
 from tinytrain.data.files import write_file
 from tinytrain.errors import DataError
-from tinytrain.course.receptive_field import measured_field, receptive_field
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER
 from tinytrain.train import evaluate, log, runs
 

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from tinytrain.cli.inputs import load_same_data, trained
 from tinytrain.course.records import Record
+from tinytrain.course.spread import paired_difference
 from tinytrain.errors import DataError, UsageError
 from tinytrain.train import runs
 from tinytrain.train.evaluation import predict
-from tinytrain.course.spread import paired_difference
 
 
 def pooled(record: Record) -> str:

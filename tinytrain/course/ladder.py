@@ -20,11 +20,11 @@ from tinytrain import nets, streams
 from tinytrain.course import records
 from tinytrain.course.lessons import LESSONS, Lesson
 from tinytrain.course.records import Record
+from tinytrain.course.spread import Difference, Summary, difference
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, Recipe
-from tinytrain.course.spread import Difference, Summary, difference
 
 CHANGES = LADDER | ABLATION | FRONTIER
 

@@ -22,8 +22,8 @@ from tinytrain.course import figures, tables
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
 from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS, Lesson
 from tinytrain.course.plots import as_svg
-from tinytrain.nn.inspect import parameter_count
 from tinytrain.course.receptive_field import receptive_field
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 
 if TYPE_CHECKING:

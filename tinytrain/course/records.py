@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from tinytrain import nets, streams
+from tinytrain.course.spread import Summary, summarise
 from tinytrain.data import files
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.train import runs
-from tinytrain.course.spread import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent / "records"
