@@ -46,8 +46,8 @@ AUGMENTATION = build.new_augmentation(RECIPE)
 def torch_net():
     """The final net of torch.nn's layers."""
 
-    def block(inputs, outputs, padding=0):
-        convolution = nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False)
+    def block(inputs, outputs, **geometry):
+        convolution = nn.Conv2d(inputs, outputs, 3, bias=False, **geometry)
         return convolution, nn.BatchNorm2d(outputs), nn.ReLU()
 
     return nn.Sequential(
@@ -57,7 +57,7 @@ def torch_net():
         nn.MaxPool2d(2),
         *block(10, 12),
         *block(12, 14),
-        *block(14, 31, padding=1),
+        *block(14, 31, padding=2, dilation=2),
         nn.Conv2d(31, 10, 1, bias=False),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
@@ -155,19 +155,20 @@ def parts(data, batch_size):
 
 def convolutions(batch_size):
     """(e) The net's convolutions alone, forward and backward, channels last."""
-    shapes = [(1, 8, 3, 0, 28), (8, 11, 3, 0, 26), (11, 10, 1, 0, 24), (10, 12, 3, 0, 12)]
-    shapes += [(12, 14, 3, 0, 10), (14, 31, 3, 1, 8), (31, 10, 1, 0, 8)]
+    shapes = [(1, 8, 3, 1, 28), (8, 11, 3, 1, 26), (11, 10, 1, 1, 24), (10, 12, 3, 1, 12)]
+    shapes += [(12, 14, 3, 1, 10), (14, 31, 3, 2, 8), (31, 10, 1, 1, 8)]
     calls = []
-    for inputs, outputs, kernel, padding, size in shapes:
+    for inputs, outputs, kernel, dilation, size in shapes:
         image = torch.randn(batch_size, inputs, size, size)
         image = image.contiguous(memory_format=torch.channels_last)
         needed = [torch.randn(outputs, inputs, kernel, kernel, requires_grad=True)]
         if inputs > 1:
             needed.append(image.requires_grad_())
-        calls.append((image, needed, padding))
+        calls.append((image, needed, dilation))
     while True:
-        for image, needed, padding in calls:
-            output = torch.conv2d(image, needed[0], padding=padding)
+        for image, needed, dilation in calls:
+            padding = 2 if dilation == 2 else 0  # the dilated one keeps the size of its map
+            output = torch.conv2d(image, needed[0], padding=padding, dilation=dilation)
             torch.autograd.grad(output, needed, output.detach())
         yield
 

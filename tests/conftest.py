@@ -1,13 +1,15 @@
 """What several test files share: a data set of a hundred drawn digits, Hypothesis, a check."""
 
 import contextlib
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
 from tinytrain import streams
-from tinytrain.data import synthetic
+from tinytrain.data import sets, synthetic
 from tinytrain.data.sets import Dataset, Split
 
 settings.register_profile("tinytrain", deadline=None, derandomize=True)
@@ -40,6 +42,16 @@ def devices():
 def device(request):
     """Each device in turn."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """MNIST itself, where it lies in $TINYTRAIN_DATA or beside the repository."""
+    roots = [os.environ.get("TINYTRAIN_DATA", ""), Path(__file__).parents[2] / "shared"]
+    root = next((Path(root) for root in roots if root and (Path(root) / "mnist").exists()), None)
+    if root is None:
+        pytest.skip("real data was absent: no mnist folder in $TINYTRAIN_DATA or ../shared")
+    return sets.load("mnist", root)
 
 
 @pytest.fixture(scope="session")

@@ -198,7 +198,7 @@ def test_summary(capsys):
     assert main(["summary"]) == 0
     output = capsys.readouterr().out
     assert "Total mult-adds (M): 1.04" in output
-    assert "conv2.8          8     2    6.5     18     6 to 23     6 to 23" in output
+    assert "conv2.8          8     2    6.5     22     4 to 25     4 to 25" in output
     assert "~" not in output
 
 

@@ -37,7 +37,7 @@ def invented(name, seeds=3):
 def folder(tmp_path_factory):
     """Invented records for all recipes but three."""
     folder = tmp_path_factory.mktemp("records")
-    for name in {*RECIPES} - {"net2", "late7500", "batch-64"}:
+    for name in {*RECIPES} - {"net2", "late7500", "constant-rate"}:
         record = invented(name, 1 if name == "net1" else 3)
         records.write_record(folder / f"{name}.jsonl", record)
     return folder
@@ -53,7 +53,7 @@ def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
     pictures = [draw() for draw in at_work.drawings(net, tiny, looks=5).values()]
-    beyond = [ladder.rungs(names, folder) for names in (ABLATION, FRONTIER)]
+    beyond = [ladder.rungs(names, folder) for names in (ABLATION, ladder.BY_VIEW, FRONTIER)]
     return page.as_html(rungs, *beyond, pictures)
 
 
@@ -70,7 +70,7 @@ def test_text_arrives_as_text(rungs):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     odd = '1 < 2, <b>"so" & so</b>'
     first = replace(rungs[0], lesson=replace(rungs[0].lesson, title=odd, analysis=odd))
-    shown = page.as_html([first, *rungs[1:]], [], [], [])
+    shown = page.as_html([first, *rungs[1:]], [], [], [], [])
     assert "<b>" not in shown and html.unescape(shown).count(odd) == 2
 
 
@@ -82,7 +82,7 @@ def test_every_variation_is_on_the_page(rendered, folder):
         assert f"<td>{ladder.describe(rung.changes)}</td>" in rendered
     for rung in ablations:
         change = gain(final, rung)
-        assert (change is None) == (rung.name == "batch-64")
+        assert (change is None) == (rung.name == "constant-rate")
         if change:
             assert change.value == pytest.approx(rung.summary.mean - final.summary.mean)
             assert f"<td>{change.value:+.3f}</td>" in rendered
@@ -126,21 +126,21 @@ def test_the_page_in_a_browser(rendered, width, tmp_path):
 
 def test_the_readme_shows_the_present_records():
     path = REPOSITORY / "README.md"
-    rungs, ablations, frontier = map(ladder.rungs, (LADDER, ABLATION, FRONTIER))
-    rendered = readme.with_tables(path, rungs, ablations, frontier)
+    groups = [ladder.rungs(names) for names in (LADDER, ABLATION, ladder.BY_VIEW, FRONTIER)]
+    rendered = readme.with_tables(path, *groups)
     assert rendered == path.read_text(), "stale: run make course"
     for name in ("ladder.svg", "final_net.svg"):
         picture = (REPOSITORY / "examples" / name).read_text()
-        assert f"figures {readme.digest(rungs)}" in picture, "stale: run make course"
+        assert f"figures {readme.digest(groups[0])}" in picture, "stale: run make course"
 
 
 def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     monkeypatch.setattr(data, "load", Mock(side_effect=Unavailable("no mirror answers")))
     output, path = tmp_path / "course.html", tmp_path / "README.md"
-    names = ("ladder", "final", "ablation", "frontier")
+    names = ("ladder", "final", "ablation", "views", "frontier")
     marks = [(readme.BEGIN.format(name), readme.END.format(name)) for name in names]
-    around = ["before", "two", "three", "four", "after"]
+    around = ["before", "two", "three", "four", "five", "after"]
     texts = [
         f"{begin}\nstale\n{end}\n{text}"
         for (begin, end), text in zip(marks, around[1:], strict=True)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tinytrain import nets
 from tinytrain.cli import parser as cli
@@ -52,6 +53,12 @@ def test_shapes_and_receptive_fields(name):
     assert " ".join(found) == GEOMETRY[name]
 
 
+def test_what_a_place_sees():
+    sees = [28, 18, 18, 24, 20, 22, 22, 22, 22, 18, 18, 18, 18, 18, 18, 22, 22, 32]
+    assert [rung.sees for rung in ladder.rungs()] == sees
+    assert [rung.sees for rung in ladder.rungs(ladder.BY_VIEW)] == [22, 18, 22, 26, 18, 22, 26, 30]
+
+
 def test_parameters():
     assert [rung.parameters for rung in ladder.rungs()][:13] == PARAMETERS
     beyond = {"late7500": 7500, "framed7500": 7500, "framed2791": 2791, "net9_wide2": 7850}
@@ -70,12 +77,26 @@ def test_the_wide_view_is_the_table_of_the_final_net(dilation):
     assert measured_field(net, sees.name, 4) == (first, last if dilation < 4 else 21)
 
 
+def test_a_digit_is_twenty_pixels_long(mnist):
+    ink = mnist.train.images[:, 0] > 0
+    sides = [extent(ink.any(axis)) for axis in (2, 1)]
+    assert torch.maximum(*sides).max() == 20
+    assert (torch.maximum(*sides) == 20).double().mean() > 0.999
+    assert [side.median() for side in sides] == [20, 16]
+
+
+def extent(ink):
+    """From the first to the last True of every row of bool (N, side)."""
+    first, last = ink.int().argmax(1), ink.shape[1] - 1 - ink.flip(1).int().argmax(1)
+    return last - first + 1
+
+
 def test_every_rung_has_a_lesson_and_changes_something():
     assert list(LESSONS) == list(LADDER)
     steps = [lesson.step for lesson in LESSONS.values()]
     assert steps == sorted(steps) and set(steps) == set(STEPS)
     first, *others = ladder.rungs(RECIPES)
-    assert first.base is None and {rung.base for rung in others[len(LADDER) - 1 :]} == {"final"}
+    assert first.base is None and {rung.base for rung in others[len(LADDER) - 1 :]} <= {*LADDER}
     for rung in others:
         before = RECIPES[rung.base]
         assert before != rung.recipe == replace(before, **rung.changes)
@@ -111,7 +132,7 @@ def test_the_difference_between_two_rungs(capsys):
 
 
 def test_a_dilated_convolution_is_a_difference(capsys):
-    assert cli.main(["ladder", "diff", "final", "wide"]) == 0
+    assert cli.main(["ladder", "diff", "averaged", "wide"]) == 0
     shown = capsys.readouterr().out
     assert "net: net9_3 → net9_3_wide2" in shown and "(+0)" in shown
     (changed,) = [line for line in shown.splitlines() if "|" in line]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -329,14 +328,11 @@ def test_requests_is_imported_only_for_a_download():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_real_mnist():
-    roots = [os.environ.get("TINYTRAIN_DATA", ""), Path(__file__).parents[2] / "shared"]
-    root = next((Path(root) for root in roots if root and (Path(root) / "mnist").exists()), None)
-    if root is None:
-        pytest.skip("real data was absent: no mnist folder in $TINYTRAIN_DATA or ../shared")
-    data = sets.load("mnist", root)
-    assert data.train.images.shape == (60000, 1, 28, 28)
-    assert data.test.images.shape == (10000, 1, 28, 28)
-    assert data.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
-    assert (data.mean, data.std) == (0.1307, 0.3081)
-    assert sets.mean_and_std(data.train.images) == pytest.approx((data.mean, data.std), abs=5e-5)
+def test_real_mnist(mnist):
+    assert mnist.train.images.shape == (60000, 1, 28, 28)
+    assert mnist.test.images.shape == (10000, 1, 28, 28)
+    assert mnist.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert (mnist.mean, mnist.std) == (0.1307, 0.3081)
+    assert sets.mean_and_std(mnist.train.images) == pytest.approx(
+        (mnist.mean, mnist.std), abs=5e-5
+    )

@@ -76,6 +76,7 @@ LADDER: dict[str, dict[str, Any]] = {
     # Here the curriculum ends, and tinytrain's own rungs begin.
     "falling": {"schedule": "warmup-linear", "lr": 0.03},
     "averaged": {"average": 0.996},
+    "wide": {"net": "net9_3_wide2"},
     "final": {"dropout": 0.0, "rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.15},
     "late7500": {"net": "late7500"},
 }
@@ -92,13 +93,21 @@ def accumulated(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
 # What each ingredient of `final` is worth: the same recipe with that one taken away.
 ABLATION: dict[str, dict[str, Any]] = {
     "without-averaging": {"average": 0.0},
+    "without-wide-view": {"net": "net9_3"},
     "without-rotation": {"rotation": 0},
     "without-shift": {"shift": 0},
     "without-scale": {"scale": 0},
     "without-shear": {"shear": 0},
+    "no-augmentation": {"rotation": 0, "shift": 0, "scale": 0, "shear": 0},
     "constant-rate": {"schedule": "constant"},
-    "batch-64": {"batch_size": 64},
-    "with-dropout": {"dropout": 0.01},
+}
+
+# How wide a net should look: Net9 as the curriculum trains it, and the final net, by dilation.
+VIEWS: dict[str, dict[str, Any]] = {
+    "net9-dilation-2": {"net": "net9_wide2"},
+    "net9-dilation-3": {"net": "net9_wide3"},
+    "dilation-3": {"net": "net9_3_wide3"},
+    "dilation-4": {"net": "net9_3_wide4"},
 }
 
 FEW_EPOCHS: dict[str, Any] = {
@@ -107,9 +116,8 @@ FEW_EPOCHS: dict[str, Any] = {
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
-# Beyond the final recipe: a wide view, upright digits, more looks, fewer parameters or epochs.
+# Beyond the final recipe: upright digits, more looks, fewer parameters or epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
-    "wide": {"net": "net9_3_wide2"},
     "upright": {"deskew": True},
     "five-looks": {"looks": 5},
     "fewest-parameters": {"net": "framed2791", "deskew": True, "looks": 5},
@@ -118,7 +126,11 @@ FRONTIER: dict[str, dict[str, Any]] = {
 }
 
 RECIPES = accumulated(LADDER)
+# What each of the others changes something in: the final recipe, or a rung.
+BASES = dict.fromkeys(ABLATION | VIEWS | FRONTIER, "final")
+BASES |= dict.fromkeys(("net9-dilation-2", "net9-dilation-3"), "net9")
 RECIPES |= {
-    name: replace(RECIPES["final"], **change) for name, change in (ABLATION | FRONTIER).items()
+    name: replace(RECIPES[BASES[name]], **change)
+    for name, change in (ABLATION | VIEWS | FRONTIER).items()
 }
 # One of your own: RECIPES["mine"] = replace(RECIPES["final"], lr=0.02)

@@ -41,8 +41,9 @@ def write_weights(options: argparse.Namespace) -> None:
 
 def render_course(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, the README's tables and pictures, too."""
-    rungs, ablations, frontier = map(ladders.rungs, (LADDER, ABLATION, FRONTIER))
-    text = options.readme and readme.with_tables(options.readme, rungs, ablations, frontier)
+    groups = map(ladders.rungs, (LADDER, ABLATION, ladders.BY_VIEW, FRONTIER))
+    rungs, ablations, views, frontier = groups
+    text = options.readme and readme.with_tables(options.readme, rungs, ablations, views, frontier)
     options.run_dir = None
     try:
         net, dataset, recipe = net_and_data(options)
@@ -50,7 +51,7 @@ def render_course(options: argparse.Namespace) -> None:
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         drawn = []
-    write_file(options.output, page.as_html(rungs, ablations, frontier, drawn))
+    write_file(options.output, page.as_html(rungs, ablations, views, frontier, drawn))
     print(f"The course is in {options.output}")
     if options.readme:
         write_file(options.readme, text)

@@ -25,6 +25,7 @@ from tinytrain.cli.flags import (
 )
 from tinytrain.cli.words import Parser, natural
 from tinytrain.errors import exit_status
+from tinytrain.recipes import RECIPES
 
 PICTURES = ("mistakes", "confusion", "filters", "strokes", "shapes", "augmentation")
 EPILOG = """\
@@ -126,7 +127,8 @@ def parser() -> argparse.ArgumentParser:
         "show a net's layers",
         "Print a net's layers, output shapes, parameters and receptive fields.",
     )
-    summary.add_argument("--net", default="net9_3", help="the net (default: %(default)s)")
+    final = RECIPES["final"].net
+    summary.add_argument("--net", default=final, help="the net (default: %(default)s)")
     data = command(
         "data",
         "fetch and verify a data set",

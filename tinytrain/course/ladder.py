@@ -4,8 +4,7 @@ A rung is a recipe, what it changes in another one, a lesson (`lessons.LESSONS`)
 (`records/NAME.jsonl`). On the ladder each changes the one before. What helped on the way up may be
 carried by what came later, so a ladder does not show what its top rests on: in an ablation every
 ingredient of the final recipe is changed alone, and the others stay as they are, tuned for the
-whole. The frontier goes on from there: a wide view, upright digits, more looks, fewer parameters,
-fewer epochs.
+whole. The frontier goes on from there: upright digits, more looks, fewer parameters, fewer epochs.
 """
 
 from __future__ import annotations
@@ -19,14 +18,15 @@ from pathlib import Path
 from tinytrain import nets, streams
 from tinytrain.course import records
 from tinytrain.course.lessons import LESSONS, Lesson
+from tinytrain.course.receptive_field import receptive_field
 from tinytrain.course.records import Record
 from tinytrain.course.spread import Difference, Summary, difference
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
-from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, Recipe
+from tinytrain.recipes import ABLATION, BASES, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
 
-CHANGES = LADDER | ABLATION | FRONTIER
+CHANGES = LADDER | ABLATION | VIEWS | FRONTIER
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,15 @@ class Rung:
         return parameter_count(net_of(self.recipe))
 
     @property
+    def sees(self) -> int:
+        """How many pixels of an image's side a place of the net's last map sees.
+
+        That is what is known before all places are averaged. Without a map it is all of them.
+        """
+        image, *fields = receptive_field(net_of(self.recipe))
+        return next((field.field for field in fields[::-1] if field.size > 1), image.size)
+
+    @property
     def summary(self) -> Summary | None:
         """The accuracies of the last five epochs, over seeds."""
         return self.record.summary if self.record else None
@@ -66,10 +75,17 @@ class Rung:
 def rungs(names: Iterable[str] = LADDER, folder: Path = records.FOLDER) -> list[Rung]:
     """The rungs so called, with the records in `folder`: those of the ladder, from the ground up.
 
-    ABLATION names the variations of the final recipe without an ingredient, FRONTIER what lies
-    beyond it.
+    ABLATION names the variations of the final recipe without an ingredient, VIEWS those that look
+    more or less widely, FRONTIER what lies beyond it.
     """
     return [rung(name, folder) for name in names]
+
+
+# What a net sees, from Net8_1 and Net9, which the curriculum compares, to the final net.
+BY_VIEW = (
+    *("net8_1", "net9", "net9-dilation-2", "net9-dilation-3"),
+    *("without-wide-view", "final", "dilation-3", "dilation-4"),
+)
 
 
 def rung(name: str, folder: Path = records.FOLDER) -> Rung:
@@ -77,7 +93,7 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     if name not in CHANGES:
         raise UsageError(f"{name}: no such rung; there is {', '.join(CHANGES)}")
     recipe = RECIPES[name]
-    base = dict(zip(LADDER, [None, *LADDER], strict=False)).get(name, "final")
+    base = {**dict(zip(LADDER, [None, *LADDER], strict=False)), **BASES}[name]
     record = records.present(name, recipe, folder)
     return Rung(name, recipe, base, CHANGES[name], LESSONS.get(name), record)
 

@@ -19,8 +19,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinytrain import nets
 from tinytrain.course import figures, tables
+from tinytrain.course.conclusions import ABLATION_LESSON, FRONTIER_LESSON, VIEW_LESSON
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
-from tinytrain.course.lessons import ABLATION_LESSON, FRONTIER_LESSON, STEPS, Lesson
+from tinytrain.course.lessons import STEPS, Lesson
 from tinytrain.course.plots import as_svg
 from tinytrain.course.receptive_field import receptive_field
 from tinytrain.nn.inspect import parameter_count
@@ -41,12 +42,14 @@ TEMPLATES = Environment(
 def as_html(
     rungs: Sequence[Rung],
     ablations: Sequence[Rung],
+    views: Sequence[Rung],
     frontier: Sequence[Rung],
     at_work: Sequence[tuple[str, Figure]],
 ) -> str:
     """The whole page. `at_work`: titles and pictures of the final net; empty without data."""
     by_name = {rung.name: rung for rung in rungs}
     taught = [(rung, rung.lesson) for rung in rungs if rung.lesson]
+    measured = {rung.name: rung for rung in (*rungs, *ablations, *views, *frontier)}.values()
     steps = itertools.groupby(taught, key=lambda pair: pair[1].step)
     return TEMPLATES.get_template("page.html").render(
         target=f"{TARGET_ACCURACY:g}",
@@ -68,11 +71,13 @@ def as_html(
         ],
         ablation_lesson=ABLATION_LESSON,
         ablations=tables.ablation_cells(ablations, by_name["final"]),
+        view_lesson=VIEW_LESSON,
+        views=tables.view_cells(views),
         frontier_lesson=FRONTIER_LESSON,
         frontier=tables.frontier_cells(frontier),
         selection_bias=tables.selection_bias_cells([*rungs, *frontier]),
         at_work=[picture(title, figure) for title, figure in at_work],
-        measured=[rung for rung in (*rungs, *ablations, *frontier) if rung.record],
+        measured=[rung for rung in measured if rung.record],
     )
 
 

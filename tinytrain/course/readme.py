@@ -20,7 +20,11 @@ BEGIN, END = "<!-- {}: rendered by make course -->", "<!-- {}: end -->"
 
 
 def with_tables(
-    path: Path, rungs: Sequence[Rung], ablations: Sequence[Rung], frontier: Sequence[Rung]
+    path: Path,
+    rungs: Sequence[Rung],
+    ablations: Sequence[Rung],
+    views: Sequence[Rung],
+    frontier: Sequence[Rung],
 ) -> str:
     """The README's text with the present tables between their marks. Raises UsageError."""
     final = final_rung(rungs)
@@ -28,6 +32,7 @@ def with_tables(
         "ladder": tables.markdown(tables.result_cells(rungs)),
         "final": tables.markdown(tables.seed_cells(final.record)) if final.record else "",
         "ablation": tables.markdown(tables.ablation_cells(ablations, final)),
+        "views": tables.markdown(tables.view_cells(views)),
         "frontier": tables.markdown(tables.frontier_cells(frontier)),
     }
     try:

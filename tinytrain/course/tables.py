@@ -15,9 +15,9 @@ Cells = list[list[str]]
 
 def result_cells(rungs: Sequence[Rung]) -> Cells:
     """The table of all rungs."""
-    cells = [["rung", "parameters", "accuracy, %", "held", "gap", "s an epoch"]]
+    cells = [["rung", "parameters", "sees", "accuracy, %", "held", "gap", "s an epoch"]]
     for rung in rungs:
-        row = [rung.name, f"{rung.parameters:,}"]
+        row = [rung.name, f"{rung.parameters:,}", str(rung.sees)]
         if record := rung.record:
             row += [accuracy(record.summary), held(record.summary)]
             row += [f"{record.gap:+.2f}", f"{record.seconds:.0f}"]
@@ -37,6 +37,16 @@ def ablation_cells(ablations: Sequence[Rung], final: Rung) -> Cells:
         row += [accuracy(summary), held(summary)] if summary else ["not measured", ""]
         interval = f"{change.low:+.3f} to {change.high:+.3f}" if change else ""
         cells.append([*row, f"{change.value:+.3f}" if change else "", interval])
+    return cells
+
+
+def view_cells(rungs: Sequence[Rung]) -> Cells:
+    """The table of rungs by what a place of their net's last map sees."""
+    cells = [["recipe", "sees, pixels", "accuracy, %", "held"]]
+    for rung in rungs:
+        summary = rung.summary
+        row = [accuracy(summary), held(summary)] if summary else ["not measured", ""]
+        cells.append([rung.name, str(rung.sees), *row])
     return cells
 
 
