@@ -55,6 +55,15 @@ def mnist():
 
 
 @pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """A data root with 400 + 50 drawn digits."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "synthetic").mkdir()
+    synthetic.write_files(root / "synthetic", train=400, test=50)
+    return str(root)
+
+
+@pytest.fixture(scope="session")
 def tiny():
     """100 training and 40 test images, every class in both."""
     labels = torch.arange(140) % 10

@@ -25,15 +25,6 @@ from tinytrain.train import loop
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    """A data root with 400 + 50 drawn digits."""
-    root = tmp_path_factory.mktemp("data")
-    (root / "synthetic").mkdir()
-    synthetic.write_files(root / "synthetic", train=400, test=50)
-    return str(root)
-
-
 @pytest.fixture(autouse=True)
 def threads():
     """Commands set the number of threads; put it back."""

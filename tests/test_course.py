@@ -29,7 +29,7 @@ def invented(name, seeds=3):
     recipe = RECIPES[name]
     draw = torch.rand(seeds, recipe.epochs, generator=streams.generator(0, name)) + 98.7
     drawn = {n: dict.fromkeys(records.MEASURED, row) for n, row in enumerate(draw.tolist(), 1)}
-    stamp = records.fingerprint(recipe)
+    stamp = records.fingerprint(ladder.net_of(recipe))
     return replace(records.read_record("final"), recipe=recipe, fingerprint=stamp, seeds=drawn)
 
 

@@ -94,7 +94,7 @@ def test_averaged_and_raw_accuracy(tiny):
 
 def test_it_learns_on_every_device(tiny, device):
     training = trained(Recipe(epochs=10, batch_size=20, dropout=0.01), tiny, device=device)
-    assert training.weights.device.type == device
+    assert training.device.type == device
     assert training.history[-1].train_accuracy > 80 > training.history[0].train_accuracy
 
 

@@ -71,7 +71,7 @@ def test_what_a_folder_holds(folder):
     [
         ({}, {}),
         ({"deskew": None}, {}),
-        ({"net": "net9_3_looks", "erase": 0.0}, {"looks": 5}),
+        ({"net": "net9_3_looks", "erase": 0.0}, {"net": "net9_3", "looks": 5}),
         ({"net": "framed2791"}, {"net": "framed2791", "looks": 5}),
     ],
 )

@@ -24,7 +24,7 @@ def setting(default: Any, help: str, **limits: tuple[Any, ...]) -> Any:
 class Recipe:
     """How a net is trained. The defaults are a plain run: no augmentation, no averaging."""
 
-    net: str = setting("net9_3", "the net, by its name in nets.NETS")
+    net: str = setting("net9_3", "the net: one of nets.NETS, or FILE.py:FUNCTION")
     epochs: int = setting(15, "times through the training images", range=(1, 10**6))
     batch_size: int = setting(128, "images a step", range=(1, 10**6))
     dropout: float = setting(

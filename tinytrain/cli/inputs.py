@@ -95,17 +95,21 @@ def warn_of_synthetic(dataset: Dataset) -> None:
 
 
 def require_fit(training: Training, dataset: Dataset) -> None:
-    """Raise UsageError where the images do not suit the net."""
+    """Raise UsageError where images or classes do not suit the net."""
+    shape = tuple(dataset.train.images.shape[1:])
     try:
-        output_shape(training.net, tuple(dataset.train.images.shape[1:]))
+        found = output_shape(training.net, shape)
     except ValueError as error:
         raise UsageError(f"--dataset {dataset.name}: does not suit the net: {error}") from error
+    if found != (dataset.classes,):
+        wanted = f"{dataset.classes} outputs, one a class of {dataset.name}"
+        raise UsageError(f"--net: expected {wanted}, found {found} for an image {shape}")
 
 
 def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:
     """The settings of a run, and its net: the averaged one, where weights are averaged."""
     settings = runs.read_settings(run_dir)
-    training = build.start(settings.recipe, settings.seed, device)
+    training = build.start(runs.recipe_of(run_dir, settings), settings.seed, device)
     runs.restore(run_dir, settings, training)
     return settings, training.tested_net
 

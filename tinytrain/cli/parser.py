@@ -24,7 +24,7 @@ from tinytrain.cli.flags import (
     completed,
 )
 from tinytrain.cli.words import Parser, natural
-from tinytrain.errors import exit_status
+from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
 
 PICTURES = ("mistakes", "confusion", "filters", "strokes", "shapes", "augmentation")
@@ -51,8 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = completed(options)
         options.words = words
         from tinytrain.cli.commands import COMMANDS  # here, because it imports torch
+        from tinytrain.nets.own import explained
 
-        COMMANDS[options.command](options)
+        try:
+            COMMANDS[options.command](options)
+        except TinytrainError:
+            raise
+        except Exception as error:
+            raise explained(error) or error from error
 
     return exit_status(run)
 

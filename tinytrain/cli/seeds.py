@@ -201,9 +201,10 @@ def seeds_of(options: argparse.Namespace) -> list[int]:
 
 
 def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> None:
-    """Raise UsageError where the folder holds a run of another recipe, data set or holdout."""
+    """Raise UsageError where the folder holds a run of another recipe, net, data or holdout."""
     if (folder / "run.json").exists():
         settings = runs.read_settings(folder)
         holdout = 0 if settings.fold and not wanted[2] else settings.holdout
         if (settings.recipe, settings.dataset, holdout, settings.fold) != wanted:
             raise UsageError(f"{folder}: a run of something else; name another --run-dir")
+        runs.require_unchanged(settings)

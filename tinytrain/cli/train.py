@@ -24,6 +24,7 @@ from tinytrain.cli.inputs import (
 )
 from tinytrain.data import Dataset
 from tinytrain.errors import Interrupted, TargetMissed, UsageError
+from tinytrain.nets import own
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.train import Epoch, Training, build, keep_freed_memory, log, loop, runs
 from tinytrain.train.runs import Settings
@@ -34,7 +35,7 @@ def train(options: argparse.Namespace) -> None:
     """Train by a recipe, or go on with a run; print the log and the verdict."""
     keep_freed_memory()
     settings, training, dataset, folder = (resumed if options.resume else begun)(options)
-    log.print_net(training.net)
+    log.print_net(training.net, settings.image_shape)
     root = data.data_root(options.data_dir).resolve()
     place = ["--run-dir", str(folder), "--data-dir", str(root)]
     resume = shlex.join([sys.executable, "-m", "tinytrain", "train", "--resume", *place])
@@ -73,6 +74,8 @@ def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Pat
         device=device,
         threads=threads,
         fold=options.fold,
+        image_shape=tuple(dataset.train.images.shape[1:]),
+        net_digest=own.digest(recipe.net),
     )
     name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
     folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
@@ -95,7 +98,8 @@ def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, P
         )
     choose_device(settings.device, f"{folder} was begun on")
     use_threads(settings.threads)
-    training = build.start(settings.recipe, settings.seed, settings.device)
+    runs.require_unchanged(settings)
+    training = build.start(runs.recipe_of(folder, settings), settings.seed, settings.device)
     dataset = load_same_data(options, settings)
     runs.restore(folder, settings, training)
     runs.write_history(folder, training)

@@ -22,7 +22,7 @@ from tinytrain.course.receptive_field import receptive_field
 from tinytrain.course.records import Record
 from tinytrain.course.spread import Difference, Summary, difference
 from tinytrain.errors import UsageError
-from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Sequential
+from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.recipes import ABLATION, BASES, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
 
@@ -98,7 +98,7 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     return Rung(name, recipe, base, CHANGES[name], LESSONS.get(name), record)
 
 
-def net_of(recipe: Recipe) -> Sequential:
+def net_of(recipe: Recipe) -> Module:
     """The recipe's net, to be looked at; torch's own generator is not touched."""
     return nets.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
 

@@ -22,6 +22,7 @@ from tinytrain import nets, streams
 from tinytrain.course.spread import Summary, summarise
 from tinytrain.data import files
 from tinytrain.errors import DataError, UsageError
+from tinytrain.nn import Module
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.train import runs
@@ -51,6 +52,8 @@ class Record:
     fingerprint: str
     seeds: dict[int, dict[str, list[float]]]
     fold: str = ""
+    image_shape: tuple[int, ...] = (1, 28, 28)
+    net_digest: str = ""
 
     def column(self, name: str) -> list[list[float]]:
         """One of the measured columns, a list a seed."""
@@ -88,10 +91,11 @@ class Record:
 
     def is_of(self, recipe: Recipe) -> bool:
         """Whether recipe and net are still those that were measured."""
-        return self.recipe == recipe and self.fingerprint == fingerprint(recipe)
+        stamp = fingerprint(nets.build(recipe.net, generator=streams.generator(0, "look")))
+        return self.recipe == recipe and self.fingerprint == stamp
 
 
-def fingerprint(recipe: Recipe) -> str:
+def fingerprint(net: Module, image_shape: tuple[int, ...] = (1, 28, 28)) -> str:
     """Sixteen digits that change with any layer, its geometry or shape; what is 1 goes unsaid."""
     described = [
         (
@@ -107,7 +111,7 @@ def fingerprint(recipe: Recipe) -> str:
             row.output_shape,
             parameter_count(row.layer),
         )
-        for row in layer_rows(nets.build(recipe.net, generator=streams.generator(0, "look")))
+        for row in layer_rows(net, image_shape)
     ]
     return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
 
@@ -131,11 +135,13 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
             name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
         }
         latest = max(latest, (place / "history.jsonl").stat().st_mtime)
+    recipe = runs.recipe_of(places[0], runs.read_settings(places[0]))
+    net = nets.build(recipe.net, generator=streams.generator(0, "look"))
     return Record(
         command=command,
         date=time.strftime("%Y-%m-%d", time.gmtime(latest)),
         **kinds[0],
-        fingerprint=fingerprint(kinds[0]["recipe"]),
+        fingerprint=fingerprint(net, kinds[0]["image_shape"]),
         seeds=measured,
     )
 

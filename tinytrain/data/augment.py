@@ -4,14 +4,20 @@ A net of 8,000 weights sees each of 60,000 digits fifteen times; small random ch
 digit what it is keep it from learning the images by heart. A whole batch is transformed at once,
 each image with its own numbers, by asking for every pixel of the result where in the source it
 comes from. Drawing the numbers is kept apart from applying them: `apply` is a pure function.
+
+To the loop an augmentation is any function of images, float (N, C, H, W) in 0 … 255, and a
+generator that gives new images of that shape; all that it draws comes from the generator.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class Augmentation:
     shift: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw for `images` (N, C, H, W), floating-point in 0 … 255, and `apply` it to them."""
+        return apply(images, self.draw(len(images), generator).to(images.device))
 
     def draw(self, count: int, generator: torch.Generator) -> Transform:
         """The numbers for `count` images, on the generator's device."""

@@ -58,6 +58,7 @@ class Dataset:
     `mean`, `std`: of the pixels of the whole training file, as numbers from 0 to 1.
     `digest`: sha256 (hex) of the sha256 (hex) of the loaded files' plain bytes, one after another.
     `holdout`: 0, or how many training images play the test set.
+    `classes`: how many there are; a label is 0 … classes − 1.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Dataset:
     std: float
     digest: str
     holdout: int
+    classes: int = 10
 
 
 def data_root(data_dir: AnyPath | None = None) -> Path:

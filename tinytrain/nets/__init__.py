@@ -4,7 +4,7 @@ A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 1
 initial weights from a `generator`, and dropout's masks, too, until the loop gives it another one
 for every step. `curriculum` has the nets of the thirteen rungs, the final net, Net9_3, at the end;
 `wide` those that see more of a digit, `beyond` those that use each parameter more often, and
-`bricks` what all are made of.
+`bricks` what all are made of; `own` takes a net from a file of one's own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from tinytrain import nn
 from tinytrain.errors import UsageError
+from tinytrain.nets import own
 from tinytrain.nets.beyond import framed2791, framed7500, late7500
 from tinytrain.nets.bricks import Generator
 from tinytrain.nets.curriculum import net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3
@@ -27,13 +28,16 @@ FUNCTIONS: tuple[Callable[..., nn.Sequential], ...] = (
 NETS = {function.__name__: function for function in FUNCTIONS}
 
 
-def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """The net called `name`, with that rate of dropout.
+def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Module:
+    """The net called `name`, or of "FILE.py:FUNCTION", with that rate of dropout.
 
     Raises UsageError where there is no such net, and for a rate where it has no dropout.
     """
+    if own.is_own(name):
+        return own.build(name, dropout, generator)
     if name not in NETS:
-        raise UsageError(f"--net {name}: no such net; there is {', '.join(NETS)}")
+        there = f"there is {', '.join(NETS)}, or FILE.py:FUNCTION"
+        raise UsageError(f"--net {name}: no such net; {there}")
     if "dropout" in inspect.signature(NETS[name]).parameters:
         return NETS[name](dropout, generator)
     if dropout:

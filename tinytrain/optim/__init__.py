@@ -5,7 +5,7 @@
 """
 
 from tinytrain.optim.average import ExponentialAverage
-from tinytrain.optim.optimizers import SGD, Adam
+from tinytrain.optim.optimizers import SGD, Adam, Optimizer
 from tinytrain.optim.schedules import Constant, StepLR, WarmupLinear
 
-__all__ = ["SGD", "Adam", "Constant", "ExponentialAverage", "StepLR", "WarmupLinear"]
+__all__ = ["SGD", "Adam", "Constant", "ExponentialAverage", "Optimizer", "StepLR", "WarmupLinear"]

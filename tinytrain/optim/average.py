@@ -36,6 +36,11 @@ class ExponentialAverage:
         averages, values = self.net.state_dict().values(), source.state_dict().values()
         self.pairs = list(zip(averages, values, strict=True))
 
+    def follows(self, net: Module) -> bool:
+        """Whether `net` is what is averaged, with the tensors that it had at the start."""
+        now = [value.data_ptr() for value in net.state_dict().values()]
+        return now == [value.data_ptr() for _, value in self.pairs]
+
     @torch.no_grad()
     def update(self) -> None:
         """Move the averages towards the present values of the source."""

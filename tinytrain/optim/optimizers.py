@@ -9,10 +9,23 @@ a step a handful of operations instead of a handful for each tensor.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Optimizer(Protocol):
+    """What the loop asks of an optimizer: a rate that it sets, a step, and a state to go on from.
+
+    A step reads `.grad` of the parameters that the optimizer was made with.
+    """
+
+    lr: float
+
+    def step(self) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 class SGD:

@@ -25,16 +25,15 @@ def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Trai
         weights = flatten_parameters(net)
         return Training(
             net=net,
-            weights=weights,
             optimizer=new_optimizer(recipe, weights),
-            average=ExponentialAverage(net, recipe.average) if recipe.average else None,
-            lr=recipe.lr,
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
             schedule=new_schedule(recipe),
             augmentation=new_augmentation(recipe),
-            batch_size=recipe.batch_size,
-            epochs=recipe.epochs,
+            average=ExponentialAverage(net, recipe.average) if recipe.average else None,
             seed=seed,
             looks=recipe.looks,
+            weights=weights,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

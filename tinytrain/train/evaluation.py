@@ -10,6 +10,8 @@ augmentation: Krizhevsky et al., "ImageNet classification with deep convolutiona
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -43,12 +45,18 @@ def predict(
 
 
 def evaluate(
-    net: Module, split: Split, mean: float, std: float, batch_size: int = 50, looks: int = 1
+    net: Module,
+    split: Split,
+    mean: float,
+    std: float,
+    batch_size: int = 50,
+    looks: int = 1,
+    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss,
 ) -> Score:
     """The loss and accuracy of `net` on every image of `split` once: see `predict`."""
     said = predict(net, split.images, mean, std, batch_size, looks)
-    loss = float(functional.nll_loss(said, split.labels))
-    return Score(loss, int(functional.correct(said, split.labels)), len(split))
+    right = int(functional.correct(said, split.labels))
+    return Score(float(loss(said, split.labels)), right, len(split))
 
 
 def log_probabilities(net: Module, images: Tensor, looks: int) -> Tensor:

@@ -14,13 +14,13 @@ from dataclasses import replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from tinytrain import streams
-from tinytrain.data import augment, batches
+from tinytrain.data import batches
 from tinytrain.data.sets import Dataset
-from tinytrain.errors import Diverged
+from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import functional
-from tinytrain.nn.flat import flatten
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.state import Batch, Epoch, Training
 
@@ -30,7 +30,7 @@ def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
 
     Raises Diverged at the end of an epoch in which the loss was not finite.
     """
-    device = training.weights.device
+    device = training.device
     dataset = replace(dataset, train=dataset.train.to(device), test=dataset.test.to(device))
     while training.epoch <= training.epochs:
         yield from train_epoch(training, dataset)
@@ -42,7 +42,7 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
     net, seed, epoch, split = training.net, training.seed, training.epoch, dataset.train
     shuffle = streams.generator(seed, "shuffle", epoch)
     steps = batches.shuffled(len(split), training.batch_size, shuffle)
-    parameters = list(net.parameters())
+    parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
     lr = training.rate(0, len(steps))
     net.train()
     for index in range(training.batch, len(steps)):
@@ -51,14 +51,16 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         images, target = split.images[rows].float(), split.labels[rows]
         if training.augmentation is not None:
             draw = streams.generator(seed, "augment", epoch, index)
-            transform = training.augmentation.draw(len(rows), draw).to(images.device)
-            images = augment.apply(images, transform)
+            images = training.augmentation(images, draw)
         images = batches.normalise(images, dataset.mean, dataset.std)
 
         net.set_generator(streams.generator(seed, "dropout", epoch, index, device=images.device))
-        log_probabilities = net(images)
-        loss = functional.nll_loss(log_probabilities, target)
-        training.weights.grad = flatten(torch.autograd.grad(loss, parameters))
+        output = net(images)
+        if index == training.batch == 0:
+            require_outputs(training, dataset, output)
+        loss = training.loss(output, target)
+        gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
+        training.set_gradients(parameters, gradients)
         training.optimizer.lr = training.rate(index, len(steps))
         training.optimizer.step()
         if training.average is not None:
@@ -68,10 +70,25 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         loss = loss.detach()
         training.batch = index + 1
         training.loss_sum = training.loss_sum + loss * len(rows)
-        training.correct = training.correct + functional.correct(log_probabilities, target)
+        training.correct = training.correct + functional.correct(output, target)
         training.seconds += time.perf_counter() - started
         seen = min((index + 1) * training.batch_size, len(split))
         yield Batch(epoch, index + 1, len(steps), lr, loss, training.correct, seen)
+
+
+def require_outputs(training: Training, dataset: Dataset, output: Tensor) -> None:
+    """Raise UsageError where what the net gives for a batch does not suit labels or loss."""
+    found, width = tuple(output.shape), dataset.classes
+    if len(found) != 2 or found[1] != width:
+        raise UsageError(
+            f"the net: expected outputs (N, {width}), a number a class, found {found}"
+        )
+    total = float(output.detach()[0].exp().sum())
+    if training.loss is functional.nll_loss and not abs(total - 1) < 0.01:
+        raise UsageError(
+            f"the net: expected log-probabilities, of probabilities that add up to 1, found "
+            f"{total:g}; end it with nn.LogSoftmax(), or give Training another loss"
+        )
 
 
 def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
@@ -79,9 +96,10 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     started = time.perf_counter()
     loss_sum, correct = float(training.loss_sum), int(training.correct)
     test = partial(evaluate, split=dataset.test, mean=dataset.mean, std=dataset.std)
-    raw = score = test(training.net, looks=training.looks)
+    test = partial(test, looks=training.looks, loss=training.loss)
+    raw = score = test(training.net)
     if training.average is not None:
-        score = test(training.average.net, looks=training.looks)
+        score = test(training.average.net)
     if not math.isfinite(loss_sum + raw.loss + score.loss):
         advice = f"try a smaller rate (--lr, now {training.lr:g})"
         raise Diverged(f"epoch {training.epoch}: the loss is not finite; {advice}")

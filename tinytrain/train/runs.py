@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ import torch
 from tinytrain import __version__
 from tinytrain.data.files import cannot_write, make_folder, write_file
 from tinytrain.errors import DataError, UsageError
+from tinytrain.nets import own
 from tinytrain.recipes import Recipe
 from tinytrain.train.checkpoints import read_checkpoint, require_same_form, write_checkpoint
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
+NET_FILE = "net.py"  # a run's copy of the file that its net came from
 MALFORMED = (ValueError, KeyError, TypeError, RecursionError)  # what parsing can raise
 
 
@@ -35,7 +37,8 @@ class Settings:
 
     `data_digest` is that of the files in use, `mean` and `std` what the images were normalised
     by; `device` and `threads` decide the last bits of a sum; `fold` is "K/N" where part K of N of
-    the training images is held out.
+    the training images is held out. `image_shape` is (C, H, W), and `net_digest` the sha256 (hex)
+    of the file that the net comes from, "" for a net of the package.
     """
 
     recipe: Recipe
@@ -48,6 +51,8 @@ class Settings:
     device: str
     threads: int
     fold: str = ""
+    image_shape: tuple[int, ...] = (1, 28, 28)
+    net_digest: str = ""
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
@@ -78,7 +83,7 @@ def require_unused(folder: Path) -> None:
         sizes = {path.name: path.lstat().st_size for path in paths}
     except OSError as error:
         raise cannot_write(folder, error) from error
-    known = sizes.keys() <= {"checkpoint.pt", "history.jsonl"}
+    known = sizes.keys() <= {"checkpoint.pt", "history.jsonl", NET_FILE}
     killed_at_start = known and sizes.get("history.jsonl") == 0
     if sizes and not killed_at_start:
         raise UsageError(
@@ -104,6 +109,8 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
         "machine": platform.machine(),
     }
     save(folder, settings, training)
+    if settings.net_digest:
+        write_file(folder / NET_FILE, own.read(settings.recipe.net))
     write_file(folder / "run.json", json.dumps(description, indent=2) + "\n")
 
 
@@ -130,7 +137,7 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
     damaged, foreign, or not of `settings`.
     """
     path = folder / "checkpoint.pt"
-    text, state = read_checkpoint(path, training.weights.device)
+    text, state = read_checkpoint(path, training.device)
     try:
         same = parse_settings(text) == settings
     except MALFORMED:
@@ -142,6 +149,34 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
         own["history"] = [ANY_EPOCH] * len(state["history"])
     require_same_form(own, state, f"{path}: state")
     training.load_state_dict(state)
+
+
+def recipe_of(folder: Path, settings: Settings) -> Recipe:
+    """The run's recipe; where its net came from a file, with the folder's copy of that file.
+
+    Raises DataError where the copy is missing or another one.
+    """
+    if not settings.net_digest:
+        return settings.recipe
+    net = f"{folder / NET_FILE}:{own.split(settings.recipe.net)[1]}"
+    try:
+        digest = own.digest(net)
+    except UsageError as error:
+        raise DataError(f"{folder / NET_FILE}: the run's copy of its net file is gone") from error
+    if digest != settings.net_digest:
+        raise DataError(f"{folder / NET_FILE}: not the net file that the run was begun with")
+    return replace(settings.recipe, net=net)
+
+
+def require_unchanged(settings: Settings) -> None:
+    """Raise UsageError where the file that the net came from is there, and has changed."""
+    net = settings.recipe.net
+    there = bool(settings.net_digest) and own.split(net)[0].exists()
+    if there and own.digest(net) != settings.net_digest:
+        raise UsageError(
+            f"--net {net}: the file has changed since the run began; put it back, or start a new "
+            "run in another --run-dir"
+        )
 
 
 def read_settings(folder: Path) -> Settings:
@@ -157,9 +192,12 @@ def read_settings(folder: Path) -> Settings:
 
 def parse_settings(text: str) -> Settings:
     """Settings from JSON, those of earlier versions, too. Raises what is MALFORMED."""
-    content = {"fold": ""} | json.loads(text)
+    later = {"fold": "", "image_shape": [1, 28, 28], "net_digest": ""}
+    content = later | json.loads(text)
     values = {name: content[name] for name in Settings.__dataclass_fields__}
-    return Settings(**values | {"recipe": parse_recipe(values["recipe"])})
+    values["recipe"] = parse_recipe(values["recipe"])
+    values["image_shape"] = tuple(values["image_shape"])
+    return Settings(**values)
 
 
 def parse_recipe(content: dict[str, Any]) -> Recipe:

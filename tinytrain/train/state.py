@@ -6,15 +6,18 @@ for bit, because every random draw has a name (seed, purpose, epoch, batch), not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from tinytrain.data.augment import Augmentation
-from tinytrain.nn import Module
-from tinytrain.optim import SGD, Adam, ExponentialAverage
+from tinytrain.data.augment import Augment
+from tinytrain.errors import UsageError
+from tinytrain.nn import Module, functional
+from tinytrain.nn.flat import flatten
+from tinytrain.optim import Constant, ExponentialAverage, Optimizer
 
 
 @dataclass(frozen=True)
@@ -74,29 +77,50 @@ class Score:
 class Training:
     """A net on its way: what trains it, and how far it has come.
 
-    The rate of a step is `lr` times `schedule`, a function of the epochs done, taken in the middle
-    of the step. `weights` is what `optimizer` steps: the net's parameters in one vector. In
-    evaluation an image is looked at `looks` times. The place is the present `epoch` (from 1), the
-    `batch` that comes next in it (from 0), and the epoch's sums so far.
+    `optimizer` has the parameters of `net`, or `weights`, the vector that they are views of. The
+    rate of a step is the optimizer's at the start times `schedule`, a function of the epochs done,
+    taken in the middle of the step. `loss` is a function of what the net gives, (N, classes), and
+    the labels, int64 (N,). `augmentation` is a function of images and a generator. `average` is an
+    average of this net; what is tested is then its net. In evaluation an image is looked at
+    `looks` times. All that is drawn at random follows from `seed`.
+
+    The place is the present `epoch` (from 1), the `batch` that comes next in it (from 0), and the
+    epoch's sums so far. Raises UsageError for objects that do not belong together.
     """
 
     net: Module
-    weights: Tensor
-    optimizer: SGD | Adam
-    average: ExponentialAverage | None
-    lr: float
-    schedule: Callable[[float], float]
-    augmentation: Augmentation | None
-    batch_size: int
-    epochs: int
-    seed: int
+    optimizer: Optimizer
+    epochs: int = 15
+    batch_size: int = 128
+    schedule: Callable[[float], float] = field(default_factory=Constant)
+    augmentation: Augment | None = None
+    average: ExponentialAverage | None = None
+    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss
+    seed: int = 1
     looks: int = 1
+    weights: Tensor | None = None
+    lr: float = field(init=False)
     epoch: int = 1
     batch: int = 0
     loss_sum: Tensor | float = 0.0
     correct: Tensor | int = 0
     seconds: float = 0.0
     history: list[Epoch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lr = self.optimizer.lr
+        if not isinstance(self.net, Module):
+            raise UsageError(f"net: expected a Module, found {type(self.net).__name__}")
+        own = list(self.net.parameters()) if self.weights is None else [self.weights]
+        if not {*map(id, getattr(self.optimizer, "params", own))} <= {*map(id, own)}:
+            raise UsageError("optimizer: expected one made with the parameters of this net")
+        if self.average and not self.average.follows(self.net):
+            raise UsageError("average: expected one made with this net")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the net is."""
+        return next(self.net.parameters()).device
 
     @property
     def tested_net(self) -> Module:
@@ -106,6 +130,14 @@ class Training:
     def rate(self, step: int, steps: int) -> float:
         """The learning rate in the middle of `step` (from 0) of the `steps` of this epoch."""
         return self.lr * self.schedule(self.epoch - 1 + (step + 0.5) / steps)
+
+    def set_gradients(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        """Give the net's `parameters` their gradients, or the vector of all of them its own."""
+        if self.weights is not None:
+            self.weights.grad = flatten(gradients)
+            return
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on and that the settings do not say."""

@@ -1,0 +1,113 @@
+"""A net from a file of one's own: "FILE.py:FUNCTION", wherever a net is named.
+
+The file is a program, and is run: the function it names returns the net, a `Module`. If it takes
+`generator` or `dropout`, it is given them. What it draws without the generator comes from torch's
+own, which is seeded meanwhile and afterwards as it was, so a seed decides the weights all the
+same. A run keeps a copy of the file, which therefore must not need other files beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from tinytrain.errors import UsageError
+from tinytrain.nn import Module
+
+PREFIX = "tinytrain_net_file_"  # of the names of modules that are such files
+
+
+def is_own(net: str) -> bool:
+    """Whether a recipe's net is one from a file."""
+    return ".py" in net
+
+
+def split(net: str) -> tuple[Path, str]:
+    """The file and the name of the function; raises UsageError."""
+    path, _, function = net.rpartition(":")
+    if not (path.endswith(".py") and function.isidentifier()):
+        raise UsageError(f"--net {net}: expected FILE.py:FUNCTION")
+    return Path(path), function
+
+
+def read(net: str) -> bytes:
+    """The content of the file; raises UsageError where it cannot be read."""
+    path, _ = split(net)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"--net {net}: {path} cannot be read ({error.strerror})") from error
+
+
+def digest(net: str) -> str:
+    """The sha256 (hex) of the file that the net comes from, "" for a net of the package."""
+    return hashlib.sha256(read(net)).hexdigest() if is_own(net) else ""
+
+
+def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = None) -> Module:
+    """What the function returns. Raises UsageError where that is no `Module`.
+
+    Errors of the file's own code pass through; `explained` makes a line of them.
+    """
+    path, function = split(net)
+    maker = run(path, read(net)).get(function)
+    if not callable(maker):
+        raise UsageError(f"--net {net}: there is no function {function} in {path}")
+    taken = inspect.signature(maker).parameters
+    if dropout and "dropout" not in taken:
+        raise UsageError(f"--dropout {dropout:g}: {function} takes no dropout; leave the flag out")
+    given = {"dropout": dropout, "generator": generator}
+    for name, parameter in taken.items():
+        if name not in given and parameter.default is parameter.empty:
+            raise UsageError(f"--net {net}: {function} must not need {name}: give it a default")
+    arguments = {name: given[name] for name in given if name in taken}
+    made = drawn(lambda: maker(**arguments), generator)
+    if not isinstance(made, Module):
+        kind = f"{type(made).__module__}.{type(made).__name__}"
+        raise UsageError(f"--net {net}: expected {function} to return an nn.Module, found {kind}")
+    return made
+
+
+def run(path: Path, source: bytes) -> dict[str, object]:
+    """Run the file; what it has defined, by name."""
+    try:
+        code = compile(source, str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise UsageError(f"{path}{line}: not a Python program ({reason})") from error
+    module = ModuleType(PREFIX + hashlib.sha256(source).hexdigest()[:16])
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where classes look for the file that they come from
+    exec(code, vars(module))
+    return vars(module)
+
+
+def drawn(make: Callable[[], object], generator: torch.Generator | None) -> object:
+    """What `make` returns, where torch's own generator follows from `generator` meanwhile."""
+    if generator is None:
+        return make()
+    with torch.random.fork_rng([]):
+        torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+        return make()
+
+
+def explained(error: Exception) -> UsageError | None:
+    """A line, and the places in the file, for an error of a net file's own code; else None."""
+    frames = [
+        traceback.FrameSummary(frame.f_code.co_filename, number, frame.f_code.co_name)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).startswith(PREFIX)
+    ]
+    if not frames:
+        return None
+    said = " ".join(str(error).split())
+    places = "".join(traceback.format_list(frames)).rstrip()
+    return UsageError(f"{frames[-1].filename}: {type(error).__name__}: {said}\n{places}")
