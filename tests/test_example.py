@@ -1,22 +1,26 @@
-"""The example is the recipe of `train`, written out: it must lead to the same numbers."""
+"""The example is the recipe of `train`, written out; the others are short, and run."""
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from tinytrain import streams
 from tinytrain.recipes import RECIPES
 from tinytrain.train import build, loop
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "final_net.py"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLE = EXAMPLES / "final_net.py"
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("final_net", EXAMPLE)
+def load(name="final_net"):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     return example
@@ -62,3 +66,42 @@ def test_a_mistake_is_one_line_and_no_data_is_exit_3(tmp_path):
     )
     assert output.returncode == 3
     assert output.stderr.startswith("tinytrain: ") and output.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["own_layer", "own_augmentation", "own_optimizer", "own_loop"])
+def test_an_example_on_images_of_digits(name, tiny, capsys):
+    load(name).main(tiny, epochs=1)
+    assert "/40 (" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "enough"), [("own_data", 90), ("colour_images", 80)])
+def test_an_example_that_draws_its_images(name, enough, capsys):
+    load(name).main(count=1000, epochs=10)
+    assert float(re.findall(r"([\d.]+) %", capsys.readouterr().out)[-1]) > enough
+
+
+def test_examples_are_short():
+    for path in EXAMPLES.glob("*.py"):
+        short = path.stem.startswith("own_") or path.stem == "colour_images"
+        assert len(path.read_text().splitlines()) <= (30 if short else 400), path.name
+
+
+def test_lion_takes_the_steps_of_its_paper():
+    param = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
+    optimizer = load("own_optimizer").Lion([param], lr=0.1, betas=(0.9, 0.99))
+    expected, momentum = param.clone(), torch.zeros(3, dtype=torch.float64)
+    for step in range(1, 9):
+        param.grad = torch.sin(step * torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
+        expected -= 0.1 * torch.sign(0.9 * momentum + 0.1 * param.grad)
+        momentum = 0.99 * momentum + 0.01 * param.grad
+        optimizer.step()
+        assert torch.allclose(param, expected, rtol=0, atol=1e-12)
+
+
+def test_erasing_leaves_the_rest_as_it_is():
+    example = load("own_augmentation")
+    example.MOVES = lambda images, generator: images
+    images = torch.ones(20, 1, 28, 28)
+    erased = example.moved_and_erased(images, streams.generator(1, "test")) == 0
+    assert torch.equal(erased.sum((1, 2, 3)), torch.full((20,), 36))
+    assert len(erased.flatten(1).int().argmax(1).unique()) > 10

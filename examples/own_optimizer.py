@@ -1,0 +1,30 @@
+"""An optimizer of one's own: Lion steps by the sign of its momentum (Chen et al., 2023)."""
+
+import torch
+
+from tinytrain import data, nets, streams, train
+
+
+class Lion:
+    """m ← β₂ m + (1 − β₂) g, after θ ← θ − lr · sign(β₁ m + (1 − β₁) g)."""
+
+    def __init__(self, params, lr=1e-4, betas=(0.9, 0.99)):
+        self.params, self.lr, self.betas = list(params), lr, betas
+        self.momenta = [torch.zeros_like(param) for param in self.params]
+
+    @torch.no_grad()
+    def step(self):
+        for param, momentum in zip(self.params, self.momenta, strict=True):
+            param.sub_(momentum.lerp(param.grad, 1 - self.betas[0]).sign(), alpha=self.lr)
+            momentum.lerp_(param.grad, 1 - self.betas[1])
+
+
+def main(dataset, epochs=3):
+    net, log = nets.net9_3(generator=streams.generator(1, "weights")), train.log.Log()
+    training = train.Training(net, Lion(net.parameters(), lr=0.002), epochs)
+    for event in train.fit(training, dataset):
+        log.show(event)
+
+
+if __name__ == "__main__":
+    main(data.load("mnist"))
