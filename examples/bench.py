@@ -124,10 +124,10 @@ def torch_in_memory(data, batch_size, memory_format, compiled=False):
         yield
 
 
-def tinytrain(data, batch_size):
+def tinytrain(data, batch_size, recipe=RECIPE):
     """(c) tinytrain's own steps: batching, augmentation, step and averaging."""
     while True:
-        training = build.start(replace(RECIPE, batch_size=batch_size), seed=1)
+        training = build.start(replace(recipe, batch_size=batch_size), seed=1)
         yield from loop.train_epoch(training, data)
 
 
@@ -227,20 +227,27 @@ def seconds_a_step(generator, steps, warm_up):
     return (time.perf_counter() - started) / steps
 
 
-def compare(options):
-    """Time all contestants in turns; returns the table as a dict."""
-    names = [name for name in CONTESTANTS if name != "b-compiled" or options.compiled]
-    context, pipes, times = multiprocessing.get_context("spawn"), {}, {name: [] for name in names}
+def rounds(contestant, names, options):
+    """Round by round, what `contestant` answers, called in a process for each name: lists."""
+    context, pipes = multiprocessing.get_context("spawn"), {}
+    answers = {name: [] for name in names}
     for name in names:
         pipes[name], theirs = context.Pipe()
-        context.Process(target=take_turns, args=(name, options, theirs)).start()
+        context.Process(target=contestant, args=(name, options, theirs)).start()
         theirs.close()  # so that the end of the process is the end of the pipe
     for _ in tqdm(range(options.repeats), desc="rounds", disable=None):
         for name, pipe in pipes.items():
             pipe.send(True)
-            times[name].append(pipe.recv())
+            answers[name].append(pipe.recv())
     for pipe in pipes.values():
         pipe.send(False)
+    return answers
+
+
+def compare(options):
+    """Time all contestants in turns; returns the table as a dict."""
+    names = [name for name in CONTESTANTS if name != "b-compiled" or options.compiled]
+    times = rounds(take_turns, names, options)
     pieces = times.pop("d")
     times = {name: [1000 * seconds for seconds in values] for name, values in times.items()}
     median = {name: statistics.median(values) for name, values in times.items()}
@@ -295,6 +302,16 @@ def scaling(options):
     return table
 
 
+def machine():
+    """What figures of time are of."""
+    return {
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
 def show(result):
     """Print a result as tables."""
     for name, value in result.items():
@@ -331,13 +348,7 @@ def main():
     show(result)
     if options.json:
         settings = {name: value for name, value in vars(options).items() if name != "json"}
-        machine = {
-            "processor": platform.machine(),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "date": time.strftime("%Y-%m-%d"),
-        }
-        content = {"settings": settings, "recipe": asdict(RECIPE), "machine": machine} | result
+        content = {"settings": settings, "recipe": asdict(RECIPE), "machine": machine()} | result
         options.json.write_text(json.dumps(content, indent=2) + "\n")
 
 
