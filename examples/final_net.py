@@ -34,7 +34,7 @@ def build_net(seed):
             "trans2": nn.Sequential(conv(31, 10, kernel_size=1)),
             "gap": nn.AdaptiveAvgPool2d(1),
             "flatten": nn.Flatten(),
-            "log_softmax": nn.LogSoftmax(),
+            "log_softmax": nn.LogSoftmax(dim=1),
         }
     )
 

@@ -7,7 +7,7 @@ called with `torch.nn` and with `tinytrain.nn`. What `fast` arranges is what `fu
 from __future__ import annotations
 
 import copy
-from inspect import isfunction
+from inspect import isclass, isfunction, signature
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def agree(build, *inputs: torch.Tensor) -> None:
 def values_and_gradients(function, input, *parameters):
     """function(input), and the gradients of a random sum of it in the input and `parameters`."""
     input = input.clone().requires_grad_()
-    output = function(input)
+    output = function(1 * input)  # which it may overwrite
     gradients = torch.autograd.grad(output, [input, *parameters], normal(*output.shape, seed=1))
     return output.detach(), *gradients
 
@@ -174,14 +174,49 @@ def test_batch_norm2d(shape, momentum, eps):
 
 
 @few
-@given(st.tuples(SMALL, SMALL, SMALL, SMALL), st.integers(0, 6))
-def test_layers_without_weights(shape, padding):
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data(), st.floats(1e-8, 1))
+def test_layer_norm(shape, data, eps):
+    normalized = shape[data.draw(st.integers(0, len(shape) - 1)) :]
+    sizes = data.draw(st.sampled_from([normalized, tuple(normalized), normalized[-1]]))
+    affine, bias = data.draw(st.tuples(st.booleans(), st.booleans()))
+    agree(lambda nn: nn.LayerNorm(sizes, eps, affine, bias), 3 * normal(*shape) + 1)
+
+
+@few
+@given(st.tuples(SMALL, SMALL, SMALL), st.data(), st.floats(1e-8, 1), st.booleans())
+def test_group_norm(shape, data, eps, last):
+    count, groups, each = shape
+    places = data.draw(st.lists(st.integers(2, 5), min_size=1, max_size=3))
+    affine, bias = data.draw(st.tuples(st.booleans(), st.booleans()))
+    images = 3 * normal(count, groups * each, *places) + 1
+    if last and len(places) == 2:
+        images = images.to(memory_format=torch.channels_last)
+    agree(lambda nn: nn.GroupNorm(groups, groups * each, eps, affine, bias=bias), images)
+
+
+@few
+@given(st.tuples(*[SMALL] * 4), st.integers(0, 6), st.integers(-4, 3), st.booleans())
+def test_layers_without_weights(shape, padding, dim, inplace):
     image = normal(*shape)
     agree(lambda nn: nn.ReplicationPad2d(padding), image)
-    agree(lambda nn: nn.ReLU(), image)
+    agree(lambda nn: nn.ReLU(inplace), image)
+    agree(lambda nn: nn.SiLU(inplace), image)
+    agree(lambda nn: nn.GELU(), 3 * image)
+    agree(lambda nn: nn.GELU(approximate="tanh"), 3 * image)
+    agree(lambda nn: nn.Sigmoid(), 3 * image)
+    agree(lambda nn: nn.Tanh(), 3 * image)
+    agree(lambda nn: nn.Identity(54, unused=True), image)
     agree(lambda nn: nn.AdaptiveAvgPool2d(1), image)
     agree(lambda nn: nn.Flatten(), image)
-    agree(lambda nn: nn.LogSoftmax(-1) if nn is torch.nn else nn.LogSoftmax(), image[0, 0])
+    agree(lambda nn: nn.Softmax(dim), image)
+    agree(lambda nn: nn.LogSoftmax(dim), image)
+
+
+@pytest.mark.filterwarnings("ignore:Implicit dimension")
+@given(st.lists(SMALL, min_size=1, max_size=5))
+def test_softmax_without_an_axis(shape):
+    agree(lambda nn: nn.Softmax(), normal(*shape))
+    agree(lambda nn: nn.LogSoftmax(), normal(*shape))
 
 
 @few
@@ -198,11 +233,15 @@ def test_initial_weights(global_generator_untouched, seed, inputs, outputs, kern
         torch.testing.assert_close(drawn.state_dict(), dict(theirs.state_dict()))
 
 
+@pytest.mark.parametrize("name", ["Dropout", "Dropout2d"])
 @few
-@given(SEEDS, P, st.integers(1, 8), st.integers(1, 8))
-def test_dropout2d_draws_as_torch_does(global_generator_untouched, seed, p, count, channels):
+@given(SEEDS, P, st.integers(1, 8), st.integers(1, 8), st.booleans(), st.booleans())
+def test_dropout_draws_as_torch_does(
+    global_generator_untouched, name, seed, p, count, channels, inplace, last
+):
     image = normal(count, channels, 2, 3)
-    (ours, theirs), found = built(lambda nn: nn.Dropout2d(p)), []
+    image = image.to(memory_format=torch.channels_last) if last else image
+    (ours, theirs), found = built(lambda nn: getattr(nn, name)(p, inplace)), []
     for layer in ours, theirs:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -214,9 +253,73 @@ def test_dropout2d_draws_as_torch_does(global_generator_untouched, seed, p, coun
         assert torch.equal(ours.eval()(image), image)
 
 
+@pytest.mark.parametrize("name", ["Dropout", "Dropout2d"])
 @pytest.mark.parametrize("p", [0, 1])
-def test_dropout2d_of_nothing_and_of_everything(p):
-    agree(lambda nn: nn.Dropout2d(p), normal(3, 4, 2, 2))
+def test_dropout_of_nothing_and_of_everything(name, p):
+    agree(lambda nn: getattr(nn, name)(p), normal(3, 4, 2, 2))
+
+
+SHOWN = [
+    lambda nn: nn.Linear(3, 4),
+    lambda nn: nn.Linear(3, 4, bias=False),
+    lambda nn: nn.Conv2d(1, 8, 3, bias=False),
+    lambda nn: nn.Conv2d(4, 8, (1, 3), stride=2, padding=(0, 1), dilation=2, groups=2),
+    lambda nn: nn.BatchNorm2d(8, 1e-3, momentum=0.2),
+    lambda nn: nn.LayerNorm(3),
+    lambda nn: nn.LayerNorm([4, 3], eps=1e-3, elementwise_affine=False),
+    lambda nn: nn.LayerNorm((4, 3), bias=False),
+    lambda nn: nn.GroupNorm(2, 4),
+    lambda nn: nn.GroupNorm(2, 4, affine=False),
+    lambda nn: nn.GroupNorm(2, 4, bias=False),
+    lambda nn: nn.ReLU(),
+    lambda nn: nn.ReLU(inplace=True),
+    lambda nn: nn.SiLU(),
+    lambda nn: nn.SiLU(inplace=True),
+    lambda nn: nn.GELU(),
+    lambda nn: nn.GELU("tanh"),
+    lambda nn: nn.Sigmoid(),
+    lambda nn: nn.Tanh(),
+    lambda nn: nn.Identity(1),
+    lambda nn: nn.Dropout(),
+    lambda nn: nn.Dropout(1, inplace=True),
+    lambda nn: nn.Dropout2d(0.25),
+    lambda nn: nn.Softmax(),
+    lambda nn: nn.LogSoftmax(dim=1),
+    lambda nn: nn.MaxPool2d(2),
+    lambda nn: nn.MaxPool2d((2, 3), stride=1, padding=(1, 0)),
+    lambda nn: nn.AvgPool2d(2),
+    lambda nn: nn.AvgPool2d((2, 3), stride=(2, 1)),
+    lambda nn: nn.AdaptiveAvgPool2d(1),
+    lambda nn: nn.AdaptiveAvgPool2d((1, 1)),
+    lambda nn: nn.ReplicationPad2d(2),
+    lambda nn: nn.Flatten(),
+    lambda nn: nn.Flatten(start_dim=2, end_dim=3),
+    lambda nn: nn.Sequential(),
+]
+
+
+@pytest.mark.parametrize("build", SHOWN, ids=lambda build: repr(build(torch.nn)))
+def test_shown_as_in_torch(build):
+    ours, theirs = built(build)
+    assert repr(ours) == repr(theirs)
+
+
+LAYERS = {type(build(nn)).__name__ for build in SHOWN}
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS - {"Sequential"}))
+def test_arguments_and_defaults_are_torchs(name):
+    ours, theirs = (signature(getattr(library, name)).parameters for library in (nn, torch.nn))
+    own = [argument for argument in ours.values() if argument.name != "generator"]
+    places = {argument.name: place for place, argument in enumerate(theirs.values())}
+    for place, argument in enumerate(own):
+        same = theirs[argument.name]
+        assert (argument.kind, argument.default) == (same.kind, same.default)
+        assert argument.kind is argument.KEYWORD_ONLY or place == places[argument.name]
+
+
+def test_every_layer_is_shown():
+    assert {name for name in nn.__all__ if isclass(getattr(nn, name))} == LAYERS | {"Module"}
 
 
 @given(st.integers(1, 6), st.integers(2, 10), SEEDS)
@@ -240,8 +343,15 @@ IMAGE = torch.ones(1, 2, 5, 5)
 @pytest.mark.parametrize(
     "error, call",
     [
-        (ValueError, lambda: nn.Dropout2d(-0.1)),
+        (ValueError, lambda: nn.Dropout(-0.1)),
         (ValueError, lambda: nn.Dropout2d(1.1)),
+        (ValueError, lambda: nn.GELU("erf")(IMAGE)),
+        (RuntimeError, lambda: nn.LayerNorm(4)(IMAGE)),
+        (RuntimeError, lambda: nn.LayerNorm((1, 2, 5, 5, 5))(IMAGE)),
+        (ValueError, lambda: nn.GroupNorm(0, 2)),
+        (ValueError, lambda: nn.GroupNorm(2, 3)),
+        (RuntimeError, lambda: nn.GroupNorm(2, 4)(IMAGE)),
+        (RuntimeError, lambda: nn.GroupNorm(3, 3, affine=False)(IMAGE)),
         (ValueError, lambda: nn.Dropout2d(0.5)(IMAGE[0, 0])),
         (ValueError, lambda: nn.AdaptiveAvgPool2d(2)),
         (ValueError, lambda: nn.ReplicationPad2d((1, 1, 2, 2))),

@@ -5,6 +5,8 @@ What builds a net takes the library as its argument, so the same lines build bot
 
 from __future__ import annotations
 
+import doctest
+import sys
 from collections import OrderedDict
 
 import pytest
@@ -165,9 +167,63 @@ def test_what_is_not_there_raises():
         nn.Module()(images())
     with pytest.raises(TypeError, match="takes modules"):
         nn.Sequential(nn.ReLU(), torch.relu)
-    for taken in "forward", "training", "a.b":
+    for taken in "forward", "training", "a.b", "":
         with pytest.raises(ValueError, match="cannot name"):
             nn.Sequential({taken: nn.ReLU()})
+
+
+NUMBERS = st.integers(-7, 7)
+SLICES = st.builds(slice, *[st.none() | NUMBERS] * 2, st.none() | NUMBERS.filter(bool))
+
+
+@given(st.lists(st.sampled_from(sorted(BLOCKS)), max_size=5), st.booleans(), NUMBERS, SLICES)
+def test_sequential_is_counted_indexed_and_iterated_as_in_torch(names, named, index, part):
+    found = []
+    for library in nn, torch.nn:
+        layers = [BLOCKS[name](library) for name in names]
+        stages = OrderedDict((f"stage{number}", layer) for number, layer in enumerate(layers))
+        net = library.Sequential(stages) if named else library.Sequential(*layers)
+        assert len(net) == len(layers) and all(map(lambda a, b: a is b, net, layers))
+        cut = net[part]
+        assert type(cut) is library.Sequential
+        assert list(map(id, cut)) == list(map(id, layers[part]))
+        if -len(layers) <= index < len(layers):
+            assert net[index] is layers[index]
+        else:
+            with pytest.raises(IndexError):
+                net[index]
+        found.append((repr(net), repr(cut), list(cut.state_dict())))
+    assert found[0] == found[1]
+
+
+def own_layer(nn, said, **inner):
+    """A layer of a student's own, with layers in it, that says `said` of itself."""
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name, layer in inner.items():
+                setattr(self, name, layer)
+
+        def extra_repr(self):
+            return said
+
+    return Own()
+
+
+@pytest.mark.parametrize("said", ["", "one line", "two\nlines"])
+def test_nets_are_shown_as_in_torch(said):
+    for build in (
+        lambda nn: own_layer(nn, said),
+        lambda nn: own_layer(nn, said, one=nn.ReLU(), other=final_net(nn)),
+        lambda nn: nn.Sequential(own_layer(nn, said), own_layer(nn, said, one=nn.ReLU())),
+    ):
+        assert repr(build(nn)) == repr(build(torch.nn))
+
+
+def test_the_lesson_of_the_residual_block():
+    found = doctest.testmod(sys.modules[nn.Module.__module__])
+    assert found.attempted and not found.failed
 
 
 @settings(max_examples=20)

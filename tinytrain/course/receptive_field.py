@@ -25,12 +25,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from tinytrain import streams
-from tinytrain.nn import layers
+from tinytrain import nn, streams
+from tinytrain.nn import Module, Sequential
+from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import noting
-from tinytrain.nn.module import Module, Sequential
 
-POINTWISE = layers.BatchNorm2d, layers.Dropout2d, layers.LogSoftmax, layers.ReLU
+POINTWISE = (
+    *(nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity, nn.LogSoftmax),
+    *(nn.GELU, nn.ReLU, nn.SiLU, nn.Sigmoid, nn.Tanh),
+)
 Window = tuple[int, int, int]  # kernel, stride, padding
 Step = tuple[str, Module, Tensor, Tensor]  # name of a layer, plain form, what goes in, comes out
 
@@ -109,10 +112,10 @@ def passed(module: Module, images: Tensor, name: str = "") -> Generator[Step, No
 
 def in_plain_form(layer: Module, images: Tensor) -> Module:
     """A copy in float64 in which no dependence hides: averages for maxima, no weight is zero."""
-    if type(layer) is layers.MaxPool2d:
-        return layers.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
-    if type(layer) is layers.AdaptiveAvgPool2d:
-        return layers.AvgPool2d((images.shape[2], images.shape[3]), stride=1)
+    if type(layer) is nn.MaxPool2d:
+        return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
+    if type(layer) is nn.AdaptiveAvgPool2d:
+        return nn.AvgPool2d((images.shape[2], images.shape[3]), stride=1)
     layer = copy.deepcopy(layer).to("cpu", torch.float64).eval()
     for parameter in layer.parameters():
         parameter.requires_grad_(False).add_(noise(*parameter.shape), alpha=0.01)
@@ -121,13 +124,14 @@ def in_plain_form(layer: Module, images: Tensor) -> Module:
 
 def window_by_rule(layer: Module, axis: int) -> Window | None:
     """The window of a layer in plain form; None for a type without a rule."""
-    if type(layer) is layers.ReplicationPad2d:
+    if type(layer) is nn.ReplicationPad2d:
         return 1, 1, layer.padding
-    if type(layer) is layers.Conv2d:
+    if type(layer) is nn.Conv2d:
         reach = layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1
         return reach, layer.stride[axis], layer.padding[axis]
-    if type(layer) is layers.AvgPool2d:
-        return layer.kernel_size[axis], layer.stride[axis], layer.padding[axis]
+    if type(layer) is nn.AvgPool2d:
+        kernel, stride, padding = map(pair, (layer.kernel_size, layer.stride, layer.padding))
+        return kernel[axis], stride[axis], padding[axis]
     return None
 
 
@@ -157,7 +161,7 @@ def seen(images: Tensor, output: Tensor, place: int, axis: int) -> list[int]:
 
 def sliding(net: Module, size: int, axis: int) -> Tensor:
     """Noise for `net`, in which each row or column has an image where it holds the maxima."""
-    channels = [conv.in_channels for conv in net.modules() if isinstance(conv, layers.Conv2d)]
+    channels = [conv.in_channels for conv in net.modules() if isinstance(conv, nn.Conv2d)]
     images = noise(size, channels[0] if channels else 1, size, size)
     images.diagonal(dim1=0, dim2=2 + axis).add_(10)
     return images.requires_grad_()

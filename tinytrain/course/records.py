@@ -22,7 +22,8 @@ from tinytrain import nets, streams
 from tinytrain.course.spread import Summary, summarise
 from tinytrain.data import files
 from tinytrain.errors import DataError, UsageError
-from tinytrain.nn import Module
+from tinytrain.nn import AvgPool2d, MaxPool2d, Module
+from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.train import runs
@@ -101,7 +102,7 @@ def fingerprint(net: Module, image_shape: tuple[int, ...] = (1, 28, 28)) -> str:
         (
             row.name,
             type(row.layer).__name__,
-            *(getattr(row.layer, name, None) for name in ("kernel_size", "stride", "padding")),
+            *(size(row.layer, name) for name in ("kernel_size", "stride", "padding")),
             *(
                 value
                 for value in (vars(row.layer).get("dilation"),)
@@ -114,6 +115,12 @@ def fingerprint(net: Module, image_shape: tuple[int, ...] = (1, 28, 28)) -> str:
         for row in layer_rows(net, image_shape)
     ]
     return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
+
+
+def size(layer: Module, name: str) -> object:
+    """An argument of a layer, if it has it; of a pooling, which keeps it as given, as a pair."""
+    value: Any = getattr(layer, name, None)
+    return pair(value) if isinstance(layer, MaxPool2d | AvgPool2d) else value
 
 
 def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:

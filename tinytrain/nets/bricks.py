@@ -60,4 +60,4 @@ def stacked(stages: Stages) -> nn.Sequential:
         name: nn.Sequential(*stage) if isinstance(stage, list) else stage
         for name, stage in stages.items()
     }
-    return nn.Sequential({**modules, "log_softmax": nn.LogSoftmax()})
+    return nn.Sequential({**modules, "log_softmax": nn.LogSoftmax(dim=1)})

@@ -3,11 +3,14 @@
 A layer is a function plus the numbers it has learned. Here are the functions: nothing in this file
 has a state, and everything that a function depends on is one of its arguments. Convolution and
 pooling of maxima are torch's own stateless kernels; the rest is spelled out, and autograd finds
-the gradients. Two of them have a faster way to the same numbers, in `fast`. Images are
+the gradients. Two of them have a faster way to the same numbers, in `fast`. What torch offers
+whole, as `torch.tanh` and `torch.group_norm`, is not here: a layer calls it. Images are
 (N, C, H, W) throughout.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -89,25 +92,63 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return torch.relu_(input) if inplace else torch.relu(input)
 
 
-def dropout2d(
-    input: Tensor, p: float = 0.5, training: bool = True, generator: Generator = None
-) -> Tensor:
-    """Silence whole channels of single images with probability `p`; scale the others by 1/(1 − p).
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x Φ(x), element by element: Φ(x) is how much of the normal distribution lies below x.
 
-    The scale keeps the expected value, so that nothing has to change in evaluation. Neighbouring
-    pixels of a feature map say nearly the same, so dropping single ones would hide little: the
-    whole map goes. Tompson et al., "Efficient object localization", 2015. Raises ValueError for
-    anything but images.
+    With `approximate="tanh"` nearly that. Raises ValueError for any other. Hendrycks and Gimpel,
+    "Gaussian error linear units", 2016.
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate: expected 'none' or 'tanh', got {approximate!r}")
+    if approximate == "tanh":
+        return input * (1 + torch.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3))) / 2
+    return input * (1 + torch.erf(input / math.sqrt(2))) / 2
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x / (1 + exp(−x)), element by element; `inplace` overwrites the input."""
+    return input.mul_(torch.sigmoid(input)) if inplace else input * torch.sigmoid(input)
+
+
+def dropout(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    generator: Generator = None,
+) -> Tensor:
+    """Silence single numbers with probability `p`; scale the others by 1 / (1 − p).
+
+    The scale keeps the expected value, so that nothing has to change in evaluation. Srivastava et
+    al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+    """
+    if not training or p == 0:
+        return input
+    keep = torch.zeros_like(input)
+    if p < 1:
+        keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
+    return input.mul_(keep) if inplace else input * keep
+
+
+def dropout2d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    generator: Generator = None,
+) -> Tensor:
+    """`dropout` of whole channels of single images.
+
+    Neighbouring pixels of a feature map say nearly the same, so dropping single ones would hide
+    little: the whole map goes. Tompson et al., "Efficient object localization", 2015. Raises
+    ValueError for anything but images.
     """
     if input.dim() != 4:
         raise ValueError(f"dropout2d: expected shape (N, C, H, W), got {tuple(input.shape)}")
     if not training or p == 0:
         return input
-    if p == 1:
-        return input * 0
-    keep = torch.empty(input.shape[:2], dtype=input.dtype, device=input.device)
-    keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
-    return input * keep[:, :, None, None]
+    keep = dropout(input.new_ones((*input.shape[:2], 1, 1)), p, generator=generator)
+    return input.mul_(keep) if inplace else input * keep
 
 
 def replication_pad2d(input: Tensor, padding: int) -> Tensor:

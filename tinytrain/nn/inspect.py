@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tinytrain.nn.layers import Conv2d, Flatten, Linear, LogSoftmax
+from tinytrain.nn.activations import LogSoftmax
+from tinytrain.nn.layers import Conv2d, Flatten, Linear
 from tinytrain.nn.module import Module
 
 Shape = tuple[int, ...]

@@ -1,10 +1,11 @@
-"""Layers: a function with the numbers that it has learned.
+"""Layers: a function with the numbers that it has learned, here those that look at neighbours.
 
-Arguments, defaults, initial weights and meanings are those of the `torch.nn` layer of the same
-name. A layer that draws random numbers takes a `generator`: initial weights come from it, and
-dropout's masks, for which the loop gives another one before every step; None means torch's own
-global one, as in torch. What a layer computes is defined in `functional`; convolution and batch
-norm take the way through `fast` to it.
+Arguments, defaults, initial weights, meanings and `repr` are those of the `torch.nn` layer of the
+same name, here and in `norm` and `activations`; a layer keeps its arguments under their names. One
+that draws random numbers takes a `generator`: initial weights come from it, and dropout's masks,
+for which the loop gives another one before every step; None means torch's own global one, as in
+torch. What a layer computes is defined in `functional`; convolution and batch norm take the way
+through `fast` to it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.linear(input, self.weight, self.bias)
 
+    def extra_repr(self) -> str:
+        features = f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"{features}, bias={self.bias is not None}"
+
 
 class Conv2d(Module):
     """(N, in_channels, H, W) to (N, out_channels, H', W'); see `functional.conv2d`."""
@@ -83,54 +88,13 @@ class Conv2d(Module):
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         return fast.conv2d(input, self.weight, self.bias, *geometry)
 
-
-class BatchNorm2d(Module):
-    """Normalise every channel of (N, C, H, W), then scale and shift it; C is `num_features`.
-
-    Training uses the batch's statistics and lets the running ones follow them; evaluation uses the
-    running ones. See `functional.batch_norm`.
-    """
-
-    buffer_names = ("running_mean", "running_var", "num_batches_tracked")
-
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.weight = torch.ones(num_features, requires_grad=True)
-        self.bias = torch.zeros(num_features, requires_grad=True)
-        self.running_mean = torch.zeros(num_features)
-        self.running_var = torch.ones(num_features)
-        self.num_batches_tracked = torch.tensor(0)
-
-    def forward(self, input: Tensor) -> Tensor:
-        if self.training:
-            self.num_batches_tracked += 1
-        numbers = self.running_mean, self.running_var, self.weight, self.bias
-        return fast.batch_norm(input, *numbers, self.training, self.momentum, self.eps)
-
-
-class ReLU(Module):
-    """max(x, 0), element by element; in the memory of its input with `inplace=True`."""
-
-    def __init__(self, inplace: bool = False) -> None:
-        self.inplace = inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.relu(input, self.inplace)
-
-
-class Dropout2d(Module):
-    """In training, silence each channel of each image with probability `p`."""
-
-    def __init__(self, p: float = 0.5, *, generator: Generator = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability: expected 0 to 1, got {p}")
-        self.p = p
-        self.generator = generator
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.dropout2d(input, self.p, self.training, self.generator)
+    def extra_repr(self) -> str:
+        said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        said += f", stride={self.stride}"
+        said += f", padding={self.padding}" if self.padding != (0, 0) else ""
+        said += f", dilation={self.dilation}" if self.dilation != (1, 1) else ""
+        said += f", groups={self.groups}" if self.groups != 1 else ""
+        return said + (", bias=False" if self.bias is None else "")
 
 
 class ReplicationPad2d(Module):
@@ -148,14 +112,20 @@ class ReplicationPad2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.replication_pad2d(input, self.padding)
 
+    def extra_repr(self) -> str:
+        return f"{(self.padding,) * 4}"
+
 
 class Pool2d(Module):
     """What both poolings hold; `stride` is `kernel_size` unless it is given."""
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
-        self.kernel_size = pair(kernel_size)
-        self.stride = pair(kernel_size if stride is None else stride)
-        self.padding = pair(padding)
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxPool2d(Pool2d):
@@ -163,6 +133,9 @@ class MaxPool2d(Pool2d):
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.max_pool2d(input, self.kernel_size, self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, dilation=1, ceil_mode=False"
 
 
 class AvgPool2d(Pool2d):
@@ -178,10 +151,13 @@ class AdaptiveAvgPool2d(Module):
     def __init__(self, output_size: Size) -> None:
         if pair(output_size) != (1, 1):
             raise ValueError(f"AdaptiveAvgPool2d: expected output size 1, got {output_size}")
-        self.output_size = (1, 1)
+        self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.adaptive_avg_pool2d(input)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
 
 
 class Flatten(Module):
@@ -194,12 +170,5 @@ class Flatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         return input.flatten(self.start_dim, self.end_dim)
 
-
-class LogSoftmax(Module):
-    """Scores to log-probabilities along the axis `dim`."""
-
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.log_softmax(input, self.dim)
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -12,14 +12,32 @@ like running averages, belong to the state but are not learned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 
 
 class Module:
-    """The base of all layers and nets: subclass it, hold tensors and modules, define `forward`."""
+    """The base of all layers and nets: subclass it, hold tensors and modules, define `forward`.
+
+    Nothing else is asked of a layer of your own. A residual block (He et al., "Deep residual
+    learning for image recognition", 2016) learns what to add to its input: as long as that is
+    little, the input reaches the next layer, and its gradient the layer before.
+
+    >>> import torch
+    >>> from tinytrain import nn
+    >>> class Residual(nn.Module):
+    ...     def __init__(self, channels, generator=None):
+    ...         conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, generator=generator)
+    ...         self.change = nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU())
+    ...
+    ...     def forward(self, input):
+    ...         return input + self.change(input)
+    >>> net = nn.Sequential(nn.Conv2d(1, 8, 3), Residual(8), nn.MaxPool2d(2), Residual(8))
+    >>> net(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 8, 13, 13])
+    """
 
     buffer_names: tuple[str, ...] = ()
     training = True
@@ -29,6 +47,18 @@ class Module:
 
     def __call__(self, input: Tensor) -> Tensor:
         return self.forward(input)
+
+    def extra_repr(self) -> str:
+        """What `repr` says of the module besides its name and its children: its arguments."""
+        return ""
+
+    def __repr__(self) -> str:
+        said = self.extra_repr()
+        children = [f"({name}): {child!r}" for name, child in self.named_children()]
+        if children or "\n" in said:
+            lines = "\n".join([said, *children] if said else children)
+            said = f"\n{lines}".replace("\n", "\n  ") + "\n"
+        return f"{type(self).__name__}({said})"
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules that this one holds itself, with the names of their attributes."""
@@ -134,7 +164,9 @@ class Module:
 class Sequential(Module):
     """Modules applied one after the other: `Sequential(a, b)`, or named, `Sequential({"a": a})`.
 
-    Unnamed modules are called "0", "1", …, as in torch.
+    Unnamed modules are called "0", "1", …, as in torch, and so is all else: the length, iteration
+    over the modules, one by its number, several by a slice, which is a `Sequential` of the same
+    modules under the same names.
     """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
@@ -143,11 +175,28 @@ class Sequential(Module):
         for name, module in (only if isinstance(only, Mapping) else numbered).items():
             if not isinstance(module, Module):
                 raise TypeError(f"Sequential takes modules, got {type(module).__name__} ({name})")
-            if hasattr(self, name) or "." in name:
-                raise ValueError(f"{name!r} cannot name a module: the name is taken or has a dot")
+            if hasattr(self, name) or not name or "." in name:
+                raise ValueError(f"{name!r} cannot name a module: it is taken, empty or has a dot")
             setattr(self, name, module)
 
     def forward(self, input: Tensor) -> Tensor:
-        for _, module in self.named_children():
+        for module in self:
             input = module(input)
         return input
+
+    def __len__(self) -> int:
+        return len(list(self.named_children()))
+
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return Sequential(dict(list(self.named_children())[index]))
+        return list(self)[index]
