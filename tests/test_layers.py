@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as oracle
 
 from tinytrain import nn
+from tinytrain.cli.export import source
 from tinytrain.nn import fast, functional
 from tinytrain.streams import generator
 
@@ -302,6 +303,12 @@ SHOWN = [
 def test_shown_as_in_torch(build):
     ours, theirs = built(build)
     assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("build", SHOWN, ids=lambda build: repr(build(torch.nn)))
+def test_its_source_makes_its_twin(build):
+    ours, theirs = built(build)
+    assert repr(eval(source(ours), {"nn": torch.nn})) == repr(theirs)
 
 
 LAYERS = {type(build(nn)).__name__ for build in SHOWN}

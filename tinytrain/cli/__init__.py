@@ -3,7 +3,7 @@
 `parser` has the commands, `flags` what several of them share (those of a recipe, such as
 `--rotation`, are the fields of `recipes.Recipe`), `words` turns words into values, all without
 torch. `inputs` gets what flags name: device, recipe, data, a run's net. `train`, `seeds` (with
-`ladder`) and `commands` (all others) do the work.
+`ladder`), `export` and `commands` (all others) do the work.
 """
 
 from tinytrain.cli.parser import main

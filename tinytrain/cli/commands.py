@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinytrain import data, nets
-from tinytrain.cli.inputs import choose_device, net_and_data, trained, use_threads
+from tinytrain.cli.export import export
+from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
 from tinytrain.cli.seeds import ladder, seeds
 from tinytrain.cli.train import train
-from tinytrain.course import at_work, page, plots, published, readme
+from tinytrain.course import at_work, page, plots, readme
 from tinytrain.course import ladder as ladders
 from tinytrain.course.receptive_field import measured_field, receptive_field
 from tinytrain.data.files import write_file
@@ -29,14 +30,6 @@ def test_again(options: argparse.Namespace) -> None:
     score = evaluate(net, test, dataset.mean, dataset.std, looks=recipe.looks)
     name = "Holdout set" if dataset.holdout else "Test set"
     print(log.score_line(score, name))
-
-
-def write_weights(options: argparse.Namespace) -> None:
-    """Write the weights of a run's net as a state dict."""
-    settings, net = trained(options.run_dir)
-    published.export(net, options.output)
-    upright = " (it was trained on upright digits: tinytrain/data/deskew.py)"
-    print(f"Written to {options.output}{upright if settings.recipe.deskew else ''}")
 
 
 def render_course(options: argparse.Namespace) -> None:
@@ -114,7 +107,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "seeds": seeds,
     "ladder": ladder,
     "evaluate": test_again,
-    "export": write_weights,
+    "export": export,
     "summary": show_net,
     "data": verify_data,
     "plot": draw_curves,

@@ -28,6 +28,23 @@ from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
 
 PICTURES = ("mistakes", "confusion", "filters", "strokes", "shapes", "augmentation")
+FORMATS = ("state-dict", "npz", "torch")
+EXPORT = """\
+Write the net of a run, with averaged weights where it averages, as
+
+  state-dict  weights.pt: torch.load reads it, and the equivalent torch.nn module takes it
+  npz         weights.npz: an array for each name of the state dict, which numpy.load reads
+  torch       net.py, a torch.nn program that needs torch alone, and its weights in net.pt; what it
+              takes and gives stands at its top, and `python net.py` prints its shapes. A net with
+              a layer of your own has no such program
+
+into the run's folder, or to --output. From the program ONNX is one call, made in its folder (with
+the extra "onnx": pip install -e ".[onnx]"):
+
+  import torch, net
+  torch.onnx.export(net.load(), (torch.zeros(2, *net.SHAPE),), "net.onnx", dynamo=True,
+                    dynamic_shapes=[{0: "N"}], external_data=False)
+"""
 EPILOG = """\
 exit status:
   0 done   1 --require-target and missed   2 wrong usage, or a folder that cannot be written
@@ -120,14 +137,14 @@ def parser() -> argparse.ArgumentParser:
     add_path(evaluate, "--run-dir", "the run's folder")
     add_data_dir(evaluate)
     add_machine_flags(evaluate)
-    export = command(
-        "export",
-        "write the weights of a run",
-        "Write a run's weights as a state dict, with averaged weights where it averages: "
-        "torch.load reads it, and the equivalent torch.nn module takes it.",
-    )
+    export = command("export", "write the net of a run for other programs", EXPORT)
+    export.formatter_class = argparse.RawDescriptionHelpFormatter
     add_path(export, "--run-dir", "the run's folder", required=True)
-    add_path(export, "--output", "the file", "weights.pt")
+    export.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="see above")
+    add_path(
+        export, "--output", "the file (default: weights.pt, weights.npz or net.py in the run)"
+    )
+    add_data_dir(export)
     summary = command(
         "summary",
         "show a net's layers",

@@ -5,14 +5,12 @@ Its weights are a plain state dict, the one that `python -m tinytrain export` ma
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import torch
 
 from tinytrain import nets
 from tinytrain.course.records import FOLDER
-from tinytrain.data import files
 from tinytrain.errors import DataError
 from tinytrain.nn import Module
 from tinytrain.recipes import RECIPES
@@ -32,10 +30,3 @@ def final_net(path: Path = WEIGHTS) -> Module:
         # torch raises errors of many types for bytes that it cannot read.
         raise DataError(f"{path}: no weights of the final net ({type(error).__name__})") from error
     return net.eval()
-
-
-def export(net: Module, path: Path) -> None:
-    """Write the state dict of `net` to `path`, whole or not at all. Raises UsageError."""
-    buffer = io.BytesIO()
-    torch.save({name: value.clone() for name, value in net.state_dict().items()}, buffer)
-    files.write_file(path, buffer.getvalue())

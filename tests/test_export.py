@@ -1,0 +1,226 @@
+"""What leaves tinytrain says what the run's net says: as numbers, as a program, as ONNX."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+from collections import OrderedDict
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinytrain import nets, nn
+from tinytrain.cli.export import as_npz, as_program, source
+from tinytrain.cli.inputs import trained
+from tinytrain.cli.parser import FORMATS, main
+from tinytrain.data import batches, synthetic
+from tinytrain.errors import UsageError
+from tinytrain.streams import generator
+from tinytrain.train.evaluation import predict
+
+NAMES = {"state-dict": ["weights.pt"], "npz": ["weights.npz"], "torch": ["net.py", "net.pt"]}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A data root with 60 + 20 drawn digits."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "synthetic").mkdir()
+    synthetic.write_files(root / "synthetic", train=60, test=20)
+    return root
+
+
+def train(run_dir, data_dir, *more):
+    words = ["train", "--dataset=synthetic", "--epochs=1", "--batch-size=20", "--device=cpu"]
+    threads = f"--threads={torch.get_num_threads()}"
+    assert main([*words, threads, f"--run-dir={run_dir}", f"--data-dir={data_dir}", *more]) == 0
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data_dir):
+    """A short run of the final recipe."""
+    return train(tmp_path_factory.mktemp("runs") / "run", data_dir)
+
+
+def export(run, data_dir, *more):
+    """The exit status."""
+    return main(["export", f"--run-dir={run}", f"--data-dir={data_dir}", *map(str, more)])
+
+
+def imported(path):
+    """The module in the file `path`."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pixels(count, *shape):
+    return torch.randint(256, (count, *shape), generator=generator(0, "pixels")).to(torch.uint8)
+
+
+def test_by_default_it_lies_in_the_folder_of_the_run(tmp_path, run, data_dir, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = {path.name for path in run.iterdir()}
+    for format in FORMATS:
+        assert export(run, data_dir, "--format", format) == 0
+        assert str(run / NAMES[format][0]) in capsys.readouterr().out
+    assert {path.name for path in run.iterdir()} - before == {*chain(*NAMES.values())}
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_are_those_of_the_net(run):
+    _, net = trained(run)
+    (run / "numbers.npz").write_bytes(as_npz(net))
+    with np.load(run / "numbers.npz", allow_pickle=False) as arrays:
+        found = {name: torch.from_numpy(arrays[name]) for name in arrays}
+    assert list(found) == list(net.state_dict())
+    torch.testing.assert_close(found, net.state_dict(), rtol=0, atol=0)
+
+
+def test_any_name_can_be_an_array():
+    net = nn.Module()
+    net.file, net.allow_pickle, net.args = torch.ones(2), torch.zeros(()), torch.ones(1, 1)
+    with np.load(io.BytesIO(as_npz(net)), allow_pickle=False) as arrays:
+        found = {name: arrays[name].shape for name in arrays}
+    assert found == {"file": (2,), "allow_pickle": (), "args": (1, 1)}
+
+
+def test_the_program_says_what_the_net_says(tmp_path, run, data_dir, tiny):
+    assert export(run, data_dir, "--format=torch", "--output", tmp_path / "own.py") == 0
+    program, (settings, net) = imported(tmp_path / "own.py"), trained(run)
+    images = tiny.test.images
+    theirs = program.load()
+    assert not theirs.training
+    with torch.no_grad():
+        found = theirs(program.normalise(images))
+        expected = predict(net, images, settings.mean, settings.std)
+        torch.testing.assert_close(found.exp(), expected.exp(), rtol=0, atol=1e-6)
+        exact = batches.normalise(images.double(), settings.mean, settings.std)
+        found, expected = (each.to(torch.float64)(exact) for each in (theirs, net))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run, data_dir):
+    path = tmp_path / "own.py"
+    assert export(run, data_dir, "--format=torch", "--output", path) == 0
+    imports = {
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert imports == {"torch", "collections", "pathlib"}
+    printed = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
+    lines = [line.split(maxsplit=1) for line in printed.stdout.splitlines()]
+    assert lines[0] == ["input", "(1, 1, 28, 28)"]
+    assert ["conv2", "(1, 31, 8, 8)"] in lines
+    assert lines[-1] == ["log_softmax", "(1, 10)"]
+
+
+@pytest.mark.parametrize(
+    "upright, looks, said",
+    [(True, 1, "are upright"), (False, 1, "not made upright"), (False, 5, "with 5 looks")],
+)
+def test_the_program_says_what_it_expects(tiny, upright, looks, said):
+    odd = replace(tiny, name='a\\b """c\n', mean=0.125, std=0.25)
+    text = as_program(nets.net1(), odd, "own", Path("runs") / odd.name, upright, looks)
+    docstring = ast.get_docstring(ast.parse(text))
+    assert f'the run "{odd.name}"' in docstring and f'of "{odd.name}"' in docstring
+    for expected in "(N, 1, 28, 28)", "0.1250", "0.2500", "(N, 10)", "own.pt", said:
+        assert expected in docstring
+    assert ("looks" in docstring) == (looks > 1)
+
+
+@pytest.mark.parametrize("name", nets.NETS)
+def test_every_net_has_a_twin(name):
+    ours = nets.build(name, generator=generator(0, "weights"))
+    theirs = eval(source(ours), {"nn": torch.nn, "OrderedDict": OrderedDict})
+    agree(ours, theirs, pixels(3, 1, 28, 28) / 255)
+
+
+def agree(ours, theirs, images):
+    theirs.load_state_dict(ours.state_dict())
+    found, expected = (net.eval().to(torch.float64)(images.double()) for net in (theirs, ours))
+    torch.testing.assert_close(found, expected)
+
+
+STAGES = st.recursive(
+    st.sampled_from(["nn.ReLU()", "nn.Conv2d(2, 2, 3, padding=1)", "nn.GroupNorm(1, 2)"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("ab 1'\"\\é\n😀", min_size=1), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def stage(described):
+    if isinstance(described, str):
+        return eval(described)
+    if isinstance(described, list):
+        return nn.Sequential(*map(stage, described))
+    return nn.Sequential({name: stage(inner) for name, inner in described.items()})
+
+
+@given(STAGES)
+def test_stages_in_stages_under_any_names(described):
+    ours = stage(described)
+    theirs = eval(source(ours), {"nn": torch.nn, "OrderedDict": OrderedDict})
+    assert list(theirs.state_dict()) == list(ours.state_dict())
+    agree(ours, theirs, torch.ones(2, 2, 3, 3))
+
+
+class Own(nn.ReLU):
+    """A layer of a student's own, though it is much like another."""
+
+
+def own_net():
+    return nn.Sequential({"flatten": nn.Flatten(), "deep": nn.Sequential(nn.ReLU(), Own())})
+
+
+def test_a_layer_of_ones_own_has_no_program():
+    with pytest.raises(UsageError, match=r"deep\.1 \(Own\).*--format state-dict"):
+        source(own_net())
+    with pytest.raises(UsageError, match=r"^Own"):
+        source(Own())
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net", "my-net.py", "torch.py", "pathlib.py"])
+def test_a_program_has_a_name_that_python_can_import(tmp_path, run, data_dir, capsys, name):
+    capsys.readouterr()
+    assert export(run, data_dir, "--format=torch", "--output", tmp_path / name) == 2
+    errors = capsys.readouterr().err
+    assert name in errors and "net.py" in errors and errors.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_onnx_says_what_the_net_says(tmp_path, run, data_dir):
+    for package in "onnx", "onnxscript", "onnxruntime":
+        pytest.importorskip(package, reason="the extra `onnx` is not installed")
+    assert export(run, data_dir, "--format=torch", "--output", tmp_path / "net.py") == 0
+    docstring = ast.get_docstring(ast.parse((tmp_path / "net.py").read_text()))
+    call = docstring[docstring.index("torch.onnx.export") :]
+    environment = {**os.environ, "PYTHONPATH": ""}
+    command = [sys.executable, "-c", f"from net import *; {call}"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    import onnxruntime
+
+    program = imported(tmp_path / "net.py")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    for count in 1, 5:
+        images = program.normalise(pixels(count, 1, 28, 28))
+        (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+        torch.testing.assert_close(
+            torch.from_numpy(found), program.load()(images).detach(), rtol=1e-5, atol=1e-5
+        )

@@ -1,0 +1,205 @@
+"""A trained net leaves tinytrain: as numbers under names, or as a program that uses them.
+
+A state dict, and the .npz that holds it for numpy, say what was learned, but not what is done with
+it. A `torch.nn` program says that, too, and it can be written by looking at the net: a layer here
+has the name, the arguments and the defaults of its twin in `torch.nn`, and keeps each argument
+under its name, so what it holds is what its line of source says. A layer of one's own has no twin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy
+import torch
+
+from tinytrain import nn
+from tinytrain.cli.inputs import net_and_data, trained
+from tinytrain.data import Dataset
+from tinytrain.data.files import write_file
+from tinytrain.errors import UsageError
+from tinytrain.nn.inspect import output_shape
+
+SIZES = ("kernel_size", "stride", "padding", "dilation")  # where 3 means (3, 3)
+NAMES = {"state-dict": "weights.pt", "npz": "weights.npz", "torch": "net.py"}
+PROGRAM = '''\
+"""The net of the run {run} as a torch.nn program, which needs torch alone.
+
+`load()` gives it in evaluation mode, with the weights in {weights} beside this file.
+
+Input: float32 (N, {shape}), made by `normalise` of pixels from 0 to 255. The mean {mean:.4f} and
+the standard deviation {std:.4f} are those of {data}, on which the net was trained.
+{upright}
+Output: log-probabilities (N, {classes}).{looks}
+
+    from {name} import load, normalise
+    load()(normalise(pixels)).argmax(1)
+
+As ONNX, for any number of images at a time:
+
+    torch.onnx.export(load(), (torch.zeros(2, *SHAPE),), "{name}.onnx", dynamo=True,
+                      dynamic_shapes=[{{0: "N"}}], external_data=False)
+"""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+SHAPE = ({shape})
+MEAN, STD = {mean!r}, {std!r}  # of pixels from 0 to 1
+
+
+def build():
+    """The net with new weights."""
+    return {source}
+
+
+def load(path=Path(__file__).with_suffix(".pt")):
+    """The trained net, in evaluation mode."""
+    net = build()
+    net.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    return net.eval()
+
+
+def normalise(pixels):
+    """Pixels from 0 to 255, uint8 or floating-point, as the net takes them."""
+    return (pixels.float() - 255 * MEAN) / (255 * STD)
+
+
+if __name__ == "__main__":
+    images = torch.zeros(1, *SHAPE)
+    print(f"{{'input':<16}}{{tuple(images.shape)}}")
+    for name, stage in load().named_children():
+        images = stage(images)
+        print(f"{{name:<16}}{{tuple(images.shape)}}")
+'''
+UPRIGHT = "The images are upright: `deskew` of tinytrain/data/deskew.py makes them so."
+SLANTED = "The images are as they are, not made upright."
+LOOKS = (
+    "\nThe run was tested with {} looks at an image (tinytrain/train/evaluation.py); here is one."
+)
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a run's net in the --format that is asked for, into its folder or to --output."""
+    output = options.output or options.run_dir / NAMES[options.format]
+    if options.format == "torch":
+        require_module_name(output)
+        net, dataset, recipe = net_and_data(options)
+        program = as_program(
+            net, dataset, output.stem, options.run_dir, recipe.deskew, recipe.looks
+        )
+        write_file(output.with_suffix(".pt"), as_state_dict(net))
+        write_file(output, program)
+    else:
+        settings, net = trained(options.run_dir)
+        recipe = settings.recipe
+        write_file(output, as_state_dict(net) if options.format == "state-dict" else as_npz(net))
+    upright = " (it was trained on upright digits: tinytrain/data/deskew.py)"
+    print(f"Written to {output}{upright if recipe.deskew else ''}")
+
+
+def require_module_name(path: Path) -> None:
+    """Raise UsageError unless Python can import `path`, and then still everything else."""
+    taken = path.stem in {"torch", *sys.stdlib_module_names}
+    if path.suffix != ".py" or not path.stem.isidentifier() or taken:
+        raise UsageError(
+            f"--output {path}: expected the name of a Python module, such as net.py, that is free"
+        )
+
+
+def as_state_dict(net: nn.Module) -> bytes:
+    """The file that `torch.load` reads, and `load_state_dict` of net or twin takes."""
+    buffer = io.BytesIO()
+    torch.save({name: value.clone() for name, value in net.state_dict().items()}, buffer)
+    return buffer.getvalue()
+
+
+def as_npz(net: nn.Module) -> bytes:
+    """The file that `numpy.load` reads, without pickle: an array a name of the state dict."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:  # numpy.savez takes some names for its own
+        for name, value in net.state_dict().items():
+            with archive.open(f"{name}.npy", "w") as file:
+                numpy.lib.format.write_array(file, value.numpy(), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def as_program(
+    net: nn.Module, dataset: Dataset, name: str, run: Path, upright: bool, looks: int
+) -> str:
+    """The source of the module `name`: the net of `run` from `torch.nn`.
+
+    Raises UsageError where the net has a layer that is not one of `tinytrain.nn`.
+    """
+    shape = tuple(dataset.train.images.shape[1:])
+    return PROGRAM.format(
+        name=name,
+        run=quoted(run.resolve().name),
+        weights=f"{name}.pt",
+        shape=", ".join(map(str, shape)),
+        classes=output_shape(net, shape)[-1],
+        mean=float(dataset.mean),
+        std=float(dataset.std),
+        data=quoted(dataset.name),
+        upright=UPRIGHT if upright else SLANTED,
+        looks=LOOKS.format(looks) if looks > 1 else "",
+        source=source(net).replace("\n", "\n    "),
+    )
+
+
+def source(module: nn.Module, name: str = "") -> str:
+    """What builds the `torch.nn` twin of a module, which is called `name` in its net."""
+    kind = type(module).__name__
+    if vars(nn).get(kind) is not type(module):
+        where = f"{name} ({kind})" if name else kind
+        raise UsageError(
+            f"{where}: a layer of your own, which has no torch.nn source; "
+            "export the weights instead: --format state-dict"
+        )
+    if not isinstance(module, nn.Sequential):
+        return f"nn.{kind}({', '.join(arguments(module))})"
+    children = {
+        child_name: source(child, f"{name}.{child_name}" if name else child_name)
+        for child_name, child in module.named_children()
+    }
+    if not children:
+        return "nn.Sequential()"
+    if list(children) == [str(number) for number in range(len(children))]:
+        begin, lines, end = "nn.Sequential(", list(children.values()), ")"
+    else:
+        begin, end = "nn.Sequential(OrderedDict({", "}))"
+        lines = [f"{quoted(child_name)}: {line}" for child_name, line in children.items()]
+    inside = "".join(f"\n{line}," for line in lines).replace("\n", "\n    ")
+    return f"{begin}{inside}\n{end}"
+
+
+def arguments(layer: nn.Module) -> list[str]:
+    """The arguments with which the layer was made, but those that are defaults."""
+    said = []
+    for name, argument in inspect.signature(type(layer)).parameters.items():
+        if name == "generator" or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            continue  # torch.nn draws from its own; Identity keeps nothing
+        value = getattr(layer, name)
+        if name == "bias":
+            value = value is not None
+        if name in SIZES and isinstance(value, tuple) and len({*value}) == 1:
+            value = value[0]
+        if argument.default is argument.empty:
+            said.append(repr(value))
+        elif value != argument.default:
+            said.append(f"{name}={value!r}")
+    return said
+
+
+def quoted(text: str) -> str:
+    """`text` as Python source that can also stand in a docstring."""
+    return json.dumps(text.encode(errors="replace").decode(), ensure_ascii=False)
