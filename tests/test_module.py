@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain import nets, nn
+from tinytrain import nets, nn, optim
 from tinytrain.nn.flat import flatten, flatten_parameters
 from tinytrain.streams import generator
 
@@ -237,6 +237,38 @@ def test_to_moves_floating_point_only(dtypes):
     torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()), rtol=0, atol=0)
     assert all(parameter.requires_grad and parameter.is_leaf for parameter in ours.parameters())
     assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
+
+
+def sharing(nn):
+    """A net that holds one stage twice, and in another layer the weight of a layer in it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        stage, last = nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 4)
+    last.weight = stage[0].weight
+    return nn.Sequential(stage, stage, last)
+
+
+def test_what_is_shared_stays_shared_and_counts_once():
+    ours, theirs = sharing(nn).to(torch.float64), sharing(torch.nn).to(torch.float64)
+    for named in "named_parameters", "state_dict":
+        assert list(dict(getattr(ours, named)())) == list(dict(getattr(theirs, named)()))
+    assert nn.parameter_count(ours) == 24
+    vector = flatten_parameters(ours)
+    assert vector.shape == (24,) and ours[2].weight is ours[0][0].weight
+    average = optim.ExponentialAverage(ours, decay=0.5)
+    for net in ours, theirs:
+        parameters = list(net.parameters())
+        loss = net(torch.ones(2, 4, dtype=torch.float64)).square().sum()
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.sub_(gradient)
+    torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+    before = copied(average.net.state_dict())
+    average.update()
+    for name, value in average.net.state_dict().items():
+        expected = before[name].lerp(ours.state_dict()[name], 9 / 11)
+        torch.testing.assert_close(value, expected)
 
 
 def test_flatten_parameters_are_views_of_one_vector():

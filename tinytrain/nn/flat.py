@@ -25,11 +25,13 @@ def flatten_parameters(net: Module) -> Tensor:
     parameters = list(net.parameters())
     vector = flatten([parameter.detach() for parameter in parameters]).requires_grad_()
     pieces = torch.split(vector.detach(), [parameter.numel() for parameter in parameters])
-    views = iter(zip(parameters, pieces, strict=True))
+    views = {
+        id(parameter): piece.view(parameter.shape).requires_grad_()
+        for parameter, piece in zip(parameters, pieces, strict=True)
+    }
     for _, module, attribute in list(net.named_tensors()):
-        if attribute not in module.buffer_names:
-            parameter, piece = next(views)
-            setattr(module, attribute, piece.view(parameter.shape).requires_grad_())
+        held = getattr(module, attribute)
+        setattr(module, attribute, views.get(id(held), held))
     return vector
 
 

@@ -111,8 +111,8 @@ def parameter_count(module: Module) -> int:
 
 def own_parameters(module: Module) -> int:
     """The numbers that the module holds itself, without those of the modules below it."""
-    below = (parameter_count(child) for _, child in module.named_children())
-    return parameter_count(module) - sum(below)
+    own = {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
+    return sum(value.numel() for name, value in own.items() if name not in module.buffer_names)
 
 
 def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:

@@ -86,9 +86,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Dotted name and tensor of every parameter, in the order of the state dict."""
-        for name, module, attribute in self.named_tensors():
-            if attribute not in module.buffer_names:
-                yield name, getattr(module, attribute)
+        return self.named_once(buffers=False)
 
     def parameters(self) -> Iterator[Tensor]:
         """Every parameter, in the order of the state dict."""
@@ -96,9 +94,16 @@ class Module:
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Dotted name and tensor of every buffer, in the order of the state dict."""
+        return self.named_once(buffers=True)
+
+    def named_once(self, buffers: bool) -> Iterator[tuple[str, Tensor]]:
+        """The buffers, or the parameters; one that modules share, under its first name alone."""
+        seen: set[int] = set()
         for name, module, attribute in self.named_tensors():
-            if attribute in module.buffer_names:
-                yield name, getattr(module, attribute)
+            tensor = getattr(module, attribute)
+            if (attribute in module.buffer_names) == buffers and id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield name, tensor
 
     def train(self, mode: bool = True) -> Module:
         """Switch this module and all below it to training, or to evaluation with `mode=False`."""
@@ -126,12 +131,15 @@ class Module:
         Integer buffers keep their dtype. Move a net before an optimizer is given its parameters:
         a tensor that has moved is another tensor.
         """
-        for _, module, attribute in list(self.named_tensors()):
-            old = getattr(module, attribute)
+        places = [(module, attribute) for _, module, attribute in self.named_tensors()]
+        held = [getattr(module, attribute) for module, attribute in places]
+        moved: dict[int, Tensor] = {}
+        for old in held:
             new = old.detach().to(*args, **kwargs)
-            if not old.is_floating_point():
-                new = new.to(old.dtype)
-            setattr(module, attribute, new.requires_grad_(old.requires_grad))
+            new = new if old.is_floating_point() else new.to(old.dtype)
+            moved.setdefault(id(old), new.requires_grad_(old.requires_grad))
+        for (module, attribute), old in zip(places, held, strict=True):
+            setattr(module, attribute, moved[id(old)])
         return self
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -33,7 +33,10 @@ class ExponentialAverage:
         self.decay = decay
         self.steps = 0
         self.net = copy.deepcopy(source).eval()
-        averages, values = self.net.state_dict().values(), source.state_dict().values()
+        averages, values = (
+            [*net.parameters(), *(buffer for _, buffer in net.named_buffers())]
+            for net in (self.net, source)
+        )
         self.pairs = list(zip(averages, values, strict=True))
 
     def follows(self, net: Module) -> bool:
