@@ -181,19 +181,29 @@ def test_stages_in_stages_under_any_names(described):
     agree(ours, theirs, torch.ones(2, 2, 3, 3))
 
 
-class Own(nn.ReLU):
-    """A layer of a student's own, though it is much like another."""
+def test_the_source_is_pleasant_to_read():
+    conv = nn.Conv2d(1, 8, 3, padding=(1, 0), bias=False, generator=generator(0, "weights"))
+    net = nn.Sequential({"conv1": nn.Sequential(conv, nn.MaxPool2d(2)), "drop": nn.Dropout(0.1)})
+    assert (
+        source(net)
+        == """\
+nn.Sequential(OrderedDict({
+    "conv1": nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=(1, 0), bias=False),
+        nn.MaxPool2d(2, stride=2),
+    ),
+    "drop": nn.Dropout(p=0.1),
+}))"""
+    )
 
 
-def own_net():
-    return nn.Sequential({"flatten": nn.Flatten(), "deep": nn.Sequential(nn.ReLU(), Own())})
-
-
-def test_a_layer_of_ones_own_has_no_program():
-    with pytest.raises(UsageError, match=r"deep\.1 \(Own\).*--format state-dict"):
-        source(own_net())
-    with pytest.raises(UsageError, match=r"^Own"):
-        source(Own())
+@pytest.mark.parametrize("name", ["Own", "ReLU"])
+def test_a_layer_of_ones_own_has_no_program(name):
+    own = type(name, (nn.ReLU,), {})()
+    with pytest.raises(UsageError, match=rf"^deep\.1 \({name}\): .*--format state-dict"):
+        source(nn.Sequential({"flatten": nn.Flatten(), "deep": nn.Sequential(nn.ReLU(), own)}))
+    with pytest.raises(UsageError, match=rf"^{name}: "):
+        source(own)
 
 
 @pytest.mark.parametrize("name", ["net.pt", "net", "my-net.py", "torch.py", "pathlib.py"])

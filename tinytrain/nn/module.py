@@ -137,7 +137,7 @@ class Module:
         for old in held:
             new = old.detach().to(*args, **kwargs)
             new = new if old.is_floating_point() else new.to(old.dtype)
-            moved.setdefault(id(old), new.requires_grad_(old.requires_grad))
+            moved[id(old)] = new.requires_grad_(old.requires_grad)
         for (module, attribute), old in zip(places, held, strict=True):
             setattr(module, attribute, moved[id(old)])
         return self
