@@ -207,7 +207,7 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     few = ["seeds", *SMALL[:-2], *on(tmp_path / "all", data_dir)]
     assert main([*few, "--seeds", "1,3"]) == 0
     shown = capsys.readouterr().out
-    assert "over 2 seeds" in shown and "not judged (the digits were drawn" in shown
+    assert "over 2 seeds (no interval" in shown and "not judged (the digits were drawn" in shown
     first = (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
     assert main([*few, "--seeds", "1-3"]) == 0
     assert (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns == first
@@ -235,7 +235,9 @@ def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys):
     assert "--fold=all/2" in head["command"]
     against = ["--fold", "all/2", "--epochs", "1", "--against", str(tmp_path / "a")]
     assert main([*one, *against]) == 0
-    assert "of 400 images 0 right that are wrong there, 0 wrong" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "of 400 images 0 right that are wrong there, 0 wrong" in shown
+    assert "no interval" in shown and "95 %" not in shown
     assert main([*other, *against, "--lr", "0.001"]) == 0
     shown = capsys.readouterr().out
     gained, lost = map(int, re.search(r"images (\d+) right .* there, (\d+) wrong", shown).groups())

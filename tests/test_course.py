@@ -164,7 +164,7 @@ def test_weights_come_back_as_they_were(tmp_path):
 
 
 def test_one_seed_can_not_be_compared(rungs):
-    assert gain(rungs[0], rungs[2]) is None
+    assert gain(rungs[0], rungs[2]) is None and gain(rungs[2], rungs[3]) is not None
 
 
 def test_collected_runs_are_of_one_kind_and_come_back(tmp_path):

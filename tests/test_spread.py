@@ -20,8 +20,11 @@ def test_summary(seeds):
     assert summary.mean == pytest.approx(statistics.mean(means))
     assert summary.deviation == pytest.approx(statistics.stdev(means), abs=1e-9)
     assert summary.held == sum(all(a >= 99.4 for a in accuracies[-5:]) for accuracies in seeds)
-    low, high = summary.interval
-    assert low <= summary.mean + 1e-9 and summary.mean <= high + 1e-9
+    if len(seeds) < 3:
+        assert summary.interval is None
+    else:
+        low, high = summary.interval
+        assert low <= summary.mean + 1e-9 and summary.mean <= high + 1e-9
 
 
 def test_student_t_against_the_printed_table():
@@ -35,7 +38,24 @@ def test_one_seed_has_no_spread():
     assert "1 of 1" in as_text({7: [99.5] * 5})
 
 
-several = st.lists(st.lists(st.floats(98, 100), min_size=5, max_size=5), min_size=2, max_size=6)
+@pytest.mark.parametrize(
+    ("seeds", "epochs", "said"),
+    [
+        (3, 5, "95 % interval"),
+        (2, 5, "fewer than 3 seeds"),
+        (3, 4, "fewer than 5 epochs"),
+        (2, 1, "fewer than 5 epochs"),
+    ],
+)
+def test_an_interval_wants_three_seeds_and_five_epochs(seeds, epochs, said):
+    accuracies = {seed: [99.0 + seed / 10] * epochs for seed in range(seeds)}
+    summary, text = summarise(list(accuracies.values())), as_text(accuracies)
+    assert said in text and ("no interval" in text) == (summary.interval is None)
+    assert f"mean of the last {epochs}: " in text and f"over {seeds} seeds" in text
+    assert (difference(summary, summary) is None) == (summary.interval is None)
+
+
+several = st.lists(st.lists(st.floats(98, 100), min_size=5, max_size=5), min_size=3, max_size=6)
 
 
 @given(several, several)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tinytrain.cli.inputs import load_same_data, trained
 from tinytrain.course.records import Record
-from tinytrain.course.spread import paired_difference
+from tinytrain.course.spread import paired_difference, reason_without_interval
 from tinytrain.errors import DataError, UsageError
 from tinytrain.train import runs
 from tinytrain.train.evaluation import predict
@@ -62,10 +62,12 @@ def compared(folder: Path, other: Path, options: argparse.Namespace) -> str:
     )
     gained, lost = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
     difference = paired_difference(gained, lost, len(mine))
+    epochs = min(runs.read_settings(place / "seed-1").recipe.epochs for place in (folder, other))
+    interval = f"95 % interval {difference.low:+.3f} to {difference.high:+.3f}"
     return (
         f"against {other}: of {len(mine):,} images {gained} right that are wrong there, {lost} "
-        f"wrong that are right there: {difference.value:+.3f} points, 95 % interval "
-        f"{difference.low:+.3f} to {difference.high:+.3f}"
+        f"wrong that are right there: {difference.value:+.3f} points, "
+        f"{reason_without_interval(len(numbers), epochs) or interval}"
     )
 
 

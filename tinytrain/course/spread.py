@@ -3,6 +3,9 @@
 Two seeds of one recipe differ by more than many a change of the recipe does. So a claim about a
 recipe is a claim about its seeds: their mean, their spread, and how many hold the target; and a
 claim about two recipes is one about the difference of their means, with Student's interval.
+
+Two seeds would have an interval of 12.7 standard errors to each side, and runs of fewer than five
+epochs have no last five to take the mean of: neither says anything, so neither is given one.
 """
 
 from __future__ import annotations
@@ -14,15 +17,22 @@ from dataclasses import dataclass
 
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, holds
 
+FEWEST_SEEDS = 3  # of which an interval is given
+
 
 @dataclass(frozen=True)
 class Summary:
-    """What the seeds say together; accuracies in percent, of the last five epochs."""
+    """What the seeds say together; accuracies in percent, of the last five epochs.
+
+    `epochs` is how many the shortest run has; `deviation` is nan for one seed, and `interval` None
+    where `reason_without_interval` has a reason.
+    """
 
     count: int
+    epochs: int
     mean: float
     deviation: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     held: int
 
 
@@ -32,12 +42,22 @@ def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
     `accuracies`: those of all epochs, in percent, a list a seed. `held`: see `target.holds`.
     """
     means = [statistics.mean(seed[-LAST_EPOCHS:]) for seed in accuracies]
-    mean, count = statistics.mean(means), len(means)
-    deviation = half = math.nan
-    if count > 1:
-        deviation = statistics.stdev(means)
+    mean, count, epochs = statistics.mean(means), len(means), min(map(len, accuracies))
+    deviation = statistics.stdev(means) if count > 1 else math.nan
+    interval = None
+    if reason_without_interval(count, epochs) is None:
         half = student_t(count - 1) * deviation / math.sqrt(count)
-    return Summary(count, mean, deviation, (mean - half, mean + half), sum(map(holds, accuracies)))
+        interval = mean - half, mean + half
+    return Summary(count, epochs, mean, deviation, interval, sum(map(holds, accuracies)))
+
+
+def reason_without_interval(seeds: int, epochs: int) -> str | None:
+    """Why so many seeds of so many epochs have no interval, or None where they have one."""
+    if epochs < LAST_EPOCHS:
+        return f"no interval for runs of fewer than {LAST_EPOCHS} epochs"
+    if seeds < FEWEST_SEEDS:
+        return f"no interval over fewer than {FEWEST_SEEDS} seeds"
+    return None
 
 
 def student_t(freedom: float) -> float:
@@ -66,16 +86,19 @@ def as_text(accuracies: Mapping[int, Sequence[float]], reason: str | None = None
 
     `reason` says why these runs cannot be held against the target, if they cannot.
     """
-    lines = [f"seed   last {LAST_EPOCHS} epochs: lowest    mean    last"]
+    summary = summarise(list(accuracies.values()))
+    shown = min(LAST_EPOCHS, summary.epochs)
+    lines = [f"seed   last {shown} epoch{'s' * (shown > 1)}: lowest    mean    last"]
     for seed, values in accuracies.items():
         last = values[-LAST_EPOCHS:]
         lines.append(f"{seed:4}{min(last):22.2f}{statistics.mean(last):8.2f}{last[-1]:8.2f}")
-    summary = summarise(list(accuracies.values()))
-    mean = f"mean of the last {LAST_EPOCHS}: {summary.mean:.3f}"
+    mean = f"mean of the last {shown}: {summary.mean:.3f}"
     if summary.count > 1:
-        low, high = summary.interval
-        mean += f" ± {summary.deviation:.3f} over {summary.count} seeds, "
-        mean += f"95 % interval {low:.3f} to {high:.3f}"
+        mean += f" ± {summary.deviation:.3f} over {summary.count} seeds"
+    if summary.interval:
+        mean += ", 95 % interval {:.3f} to {:.3f}".format(*summary.interval)
+    elif summary.count > 1:
+        mean += f" ({reason_without_interval(summary.count, summary.epochs)})"
     target = f"{TARGET_ACCURACY:.2f} or more in every one of the last {LAST_EPOCHS} epochs"
     held = f"not judged ({reason})" if reason else f"{summary.held} of {summary.count}"
     return "\n".join([*lines, mean, f"{target}: {held}"])
@@ -112,9 +135,9 @@ def difference(later: Summary, earlier: Summary) -> Difference | None:
     """Welch's interval for the difference of two means with unequal deviations.
 
     Welch, "The generalization of Student's problem when several different population variances
-    are involved", 1947. With one seed on a side there is no spread to tell it from: None.
+    are involved", 1947. None where one of the two has no interval of its own.
     """
-    if min(later.count, earlier.count) < 2:
+    if later.interval is None or earlier.interval is None:
         return None
     value = later.mean - earlier.mean
     one, other = (summary.deviation**2 / summary.count for summary in (later, earlier))
