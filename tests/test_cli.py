@@ -296,6 +296,15 @@ def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
     assert (state["epoch"], state["batch"]) > (1, 0)
 
 
+def test_a_process_that_cannot_be_started(tmp_path, data_dir, capsys, monkeypatch):
+    words = ["seeds", *SMALL[:-2], *on(tmp_path / "all", data_dir)]
+    monkeypatch.setattr(subprocess, "Popen", Mock(side_effect=OSError(11, "Try again")))
+    assert fails(capsys, 1, words, "seed-1: its process", "Try again", "--jobs")
+    (tmp_path / "all" / "seed-1.log").unlink()
+    (tmp_path / "all" / "seed-1.log").mkdir()
+    assert fails(capsys, 2, words, tmp_path / "all", "cannot be written")
+
+
 def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):
     words = [*SMALL[:2], *on(tmp_path / "runs", data_dir), "--records", str(tmp_path / "records")]
     assert main(["ladder", "net1", *words, "--seeds", "1"]) == 0
@@ -318,7 +327,7 @@ def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, capsys):
 
 
 MISTAKES = {
-    "no command": ([], 2, "COMMAND"),
+    "a flag without a command": (["--seed=1"], 2, "COMMAND"),
     "a wrong command": (["trian"], 2, "train"),
     "a wrong flag": (["train", "--epoch", "3"], 2, "--epoch"),
     "a word too many": (["train", "more"], 2, "more"),
@@ -463,6 +472,17 @@ def test_help_needs_neither_torch_nor_numpy():
         "sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def test_without_a_word_there_is_help():
+    shown = [
+        subprocess.run([sys.executable, "-m", "tinytrain", *words], capture_output=True, text=True)
+        for words in ([], ["--help"])
+    ]
+    assert [(one.returncode, one.stdout, one.stderr) for one in shown] == [
+        (0, shown[1].stdout, "")
+    ] * 2
+    assert "exit status" in shown[0].stdout
 
 
 def test_rooms_are_imported_when_they_are_asked_for():

@@ -47,7 +47,8 @@ the extra "onnx": pip install -e ".[onnx]"):
 """
 EPILOG = """\
 exit status:
-  0 done   1 --require-target and missed   2 wrong usage, or a folder that cannot be written
+  0 done   1 --require-target and missed, or a process of `seeds` killed or not started
+  2 wrong usage, or a folder that cannot be written
   3 data or a checkpoint missing, damaged or foreign   4 diverged   130 interrupted
 
 begin with:
@@ -58,10 +59,13 @@ begin with:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; returns the exit status."""
+    """Do what the command line says; returns the exit status.
+
+    Who says nothing at all asks what there is to say: that is the help, and no mistake.
+    """
 
     def run() -> None:
-        words = list(sys.argv[1:] if arguments is None else arguments)
+        words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
         options, unknown = parser().parse_known_args(words)
         if unknown:
             options.parser.error(f"{unknown[0]}: not known here")

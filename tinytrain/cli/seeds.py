@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -56,6 +57,7 @@ class Job:
         """The process that trains it, from its start or from where it was left.
 
         It is in a session of its own, so that Ctrl-C reaches it through `train_all` and only once.
+        Raises UsageError where the log cannot be written, TinytrainError where no process starts.
         """
         command = [sys.executable, "-m", "tinytrain", "train", "--run-dir", str(self.folder)]
         if (self.folder / "run.json").exists():
@@ -66,11 +68,21 @@ class Job:
         files.make_folder(self.folder.parent)
         try:
             with open(self.log, "ab") as log:
-                return subprocess.Popen(
-                    command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-                )
+                return self.process(command, log)
         except OSError as error:
             raise files.cannot_write(self.folder.parent, error) from error
+
+    def process(self, command: list[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+        """The command as a process that prints into `log`."""
+        try:
+            return subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except OSError as error:
+            raise TinytrainError(
+                f"{self.folder.name}: its process cannot be started ({error.strerror}: "
+                f"{sys.executable}); with fewer --jobs the same command goes on"
+            ) from error
 
     def require_success(self, status: int) -> None:
         """Raise the error that a finished process ended with."""
