@@ -11,7 +11,7 @@ from tinytrain.course import ladder, records
 from tinytrain.course.lessons import LESSONS, STEPS
 from tinytrain.course.receptive_field import measured_field, receptive_field
 from tinytrain.nn.inspect import layer_rows, parameter_count, summary
-from tinytrain.recipes import LADDER, RECIPES
+from tinytrain.recipes import LADDER, RECIPES, Recipe
 
 PARAMETERS = [109946, 103114, 93728, 30768, 62224, 7964, 8116, 8116, 8116, 7850, 7850, 7934, 7934]
 
@@ -139,8 +139,44 @@ def test_a_dilated_convolution_is_a_difference(capsys):
     assert "padded" in changed and "dilated" in changed
 
 
-@pytest.mark.parametrize("words", [["nothing"], ["diff", "net6"], ["diff", "net6", "nothing"]])
-def test_wrong_rungs(words, capsys):
+def test_the_list_says_in_words_what_changes(capsys):
+    assert cli.main(["ladder", "--list", "net7", "averaged", "wide", "two-epochs"]) == 0
+    net7, averaged, wide, short = capsys.readouterr().out.splitlines()[1:]
+    assert net7.endswith("Batch norm after every 3×3 convolution (net net7)")
+    assert "an average over the last steps (average 0.996)" in averaged
+    assert "the net: net9_3 → net9_3_wide2" in wide and "10 of 10 seeds hold" in wide
+    assert "times through the training images: 15 → 2" in short and "mean of 2 epochs" in short
+
+
+def test_the_difference_is_told_in_words(capsys):
+    assert cli.main(["ladder", "diff", "falling", "averaged"]) == 0
+    shown = capsys.readouterr().out
+    assert "average: 0 → 0.996 (decay of the exponential average of the weights)" in shown
+    assert "after every batch it moves 0.4 %" in shown
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_the_words_for_a_rung_are_of_its_lesson_and_of_its_fields(name):
+    base = ladder.base_of(name)
+    before = RECIPES[base] if base else Recipe()
+    said = ladder.said_of(LESSONS[name], before, RECIPES[name])
+    gist, _, fields = said.rpartition(" (")
+    assert LESSONS[name].change.startswith(gist) and 30 <= len(gist) <= 120
+    assert {field.split()[0] for field in fields.split(", ")} == {*LADDER[name]}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing"], "recipe list"),
+        (["net_7"], "close to it: net7"),
+        (["diff", "net6"], "ladder diff net6 net7"),
+        (["diff", "net6", "finall"], "close to it: final"),
+        (["diff", "net6", "net7", "--lr=1"], "--lr: changes what is trained"),
+        (["--epochs=2"], "name the rungs"),
+    ],
+)
+def test_wrong_rungs(words, said, capsys):
     assert cli.main(["ladder", *words]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and ("net9_3" in error) == ("nothing" in words)
+    assert error.count("\n") == 1 and said in error and len(error) < 150

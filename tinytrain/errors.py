@@ -6,11 +6,12 @@ kept for what only a programmer can cause.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 class TinytrainError(Exception):
@@ -49,6 +50,12 @@ class Interrupted(TinytrainError):
     """The user pressed Ctrl-C; the status is the shell's for SIGINT."""
 
     status = 130
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a line about a wrong name: those close to it, or nothing where none is."""
+    close = difflib.get_close_matches(name, names)
+    return f"; close to it: {', '.join(close)}" if close else ""
 
 
 def exit_status(main: Callable[[], None]) -> int:

@@ -10,7 +10,9 @@ from pathlib import Path
 from tinytrain import data, nets
 from tinytrain.cli.export import export
 from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
-from tinytrain.cli.seeds import ladder, seeds
+from tinytrain.cli.ladder import ladder
+from tinytrain.cli.recipe import recipe
+from tinytrain.cli.seeds import seeds
 from tinytrain.cli.train import train
 from tinytrain.course import at_work, page, plots, readme
 from tinytrain.course import ladder as ladders
@@ -106,6 +108,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "train": train,
     "seeds": seeds,
     "ladder": ladder,
+    "recipe": recipe,
     "evaluate": test_again,
     "export": export,
     "summary": show_net,

@@ -11,12 +11,13 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from tinytrain.cli.recipe_files import named
 from tinytrain.cli.words import all_folds, fold, natural, number, positive, seed_list, truth
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import Recipe
 
 Flags: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 DEFAULTS: dict[str, Any] = {
-    "recipe": "final",
+    "recipe": named("final"),
     "seed": 1,
     "dataset": "mnist",
     "holdout": 0,
@@ -49,11 +50,19 @@ def add_path(flags: Flags, name: str, help: str, default: str = "", **more: Any)
 
 def add_recipe_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("what is trained")
-    help = "a named set of choices; each flag below changes one of them"
-    add_setting(group, "--recipe", help, choices=RECIPES, metavar="NAME")
+    help = (
+        'a named set of choices, or a file that changes some of one, such as {"base": '
+        '"final", "lr": 0.02}; each flag below changes one more'
+    )
+    add_setting(group, "--recipe", help, type=named, metavar="NAME|FILE.json")
+    add_field_flags(group)
+    return group
+
+
+def add_field_flags(group: argparse._ArgumentGroup) -> None:
+    """A flag for each field of a recipe."""
     for field in fields(Recipe):
         add_recipe_flag(group, field)
-    return group
 
 
 def add_recipe_flag(group: argparse._ArgumentGroup, field: Field[Any]) -> None:

@@ -50,8 +50,17 @@ def use_threads(count: int | None) -> int:
 
 
 def chosen_recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe of the flags: a named one with those of its fields that are given."""
-    return replace(RECIPES[options.recipe], **given_fields(options))
+    """The recipe of the flags: a named one, or a file's, with those of its fields that are given.
+
+    Raises UsageError for a file's recipe that no training can begin with; it names the file.
+    """
+    recipe: Recipe = replace(options.recipe.recipe, **given_fields(options))
+    if options.recipe.in_file:
+        try:
+            build.start(recipe, 0)
+        except UsageError as error:
+            raise UsageError(f"{options.recipe}: {error}") from error
+    return recipe
 
 
 def load_dataset(options: argparse.Namespace, recipe: Recipe) -> Dataset:

@@ -14,6 +14,7 @@ from tinytrain import __version__
 from tinytrain.cli.flags import (
     add_data_dir,
     add_data_flags,
+    add_field_flags,
     add_holdout,
     add_machine_flags,
     add_path,
@@ -23,6 +24,7 @@ from tinytrain.cli.flags import (
     add_switch,
     completed,
 )
+from tinytrain.cli.questions import add_recipe
 from tinytrain.cli.words import Parser, natural
 from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
@@ -128,10 +130,13 @@ def parser() -> argparse.ArgumentParser:
         "--all: train them, as many seeds as you say; the same command goes on where it was "
         "interrupted. 'ladder diff net6 net7' shows what differs between two.",
     )
-    ladder.add_argument("rungs", nargs="*", metavar="RUNG", help="net1 … net9_3, reference, …")
+    rungs = "net1 … net9_3, reference, …, or a recipe's FILE.json"
+    ladder.add_argument("rungs", nargs="*", metavar="RUNG", help=rungs)
     ladder.add_argument("--list", action="store_true", help="list them instead of training")
     ladder.add_argument("--all", action="store_true", help="all rungs")
     add_seeds_flags(ladder, "1", "runs/ladder")
+    add_field_flags(ladder.add_argument_group("changed in each of them"))
+    add_recipe(command)
     evaluate = command(
         "evaluate",
         "evaluate the net of a run",

@@ -23,12 +23,12 @@ from tinytrain import data
 from tinytrain.cli.flags import given_fields
 from tinytrain.cli.folds import compared, fold_of, pooled, require_folds
 from tinytrain.cli.inputs import choose_device, chosen_recipe
+from tinytrain.cli.recipe_files import NamedRecipe, flag_words, label, plain, tested_on
 from tinytrain.cli.words import seed_text
-from tinytrain.course import ladder as ladders
 from tinytrain.course import records, spread
 from tinytrain.data import files
 from tinytrain.errors import DataError, TinytrainError, UsageError
-from tinytrain.recipes import LADDER, Recipe
+from tinytrain.recipes import Recipe
 from tinytrain.train import build, runs
 from tinytrain.train.target import reason_not_judged
 
@@ -141,31 +141,18 @@ def seeds(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as a record."""
     if options.against:
         require_folds(options.against, options.fold)
-    folder = options.run_dir or Path("runs") / f"seeds-{options.dataset}" / options.recipe
-    given = {"recipe": options.recipe} | given_fields(options)
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-    train_series(options, [Series(folder, chosen_recipe(options), words, ["seeds", *words])])
+    recipe = chosen_recipe(options)
+    name = label(options.recipe, recipe) + tested_on(options.holdout, options.fold)
+    folder = options.run_dir or Path("runs") / f"seeds-{plain(options.dataset)}" / name
+    words = words_of(options.recipe, options)
+    train_series(options, [Series(folder, recipe, words, ["seeds", *words])])
     if options.against:
         print(compared(folder, options.against, options))
 
 
-def ladder(options: argparse.Namespace) -> None:
-    """List the rungs, show the difference between two, or train some of them."""
-    if options.rungs[:1] == ["diff"]:
-        if len(options.rungs) != 3:
-            raise UsageError("ladder diff: expected two rungs, such as: ladder diff net6 net7")
-        print(ladders.diff(*map(ladders.rung, options.rungs[1:])))
-        return
-    rungs = ladders.rungs(LADDER if options.all else options.rungs)
-    if options.list or not rungs:
-        print(ladders.as_text(rungs or ladders.rungs()))
-        return
-    root = options.run_dir or Path("runs") / "ladder"
-    all_series = [
-        Series(root / rung.name, rung.recipe, [f"--recipe={rung.name}"], ["ladder", rung.name])
-        for rung in rungs
-    ]
-    train_series(options, all_series)
+def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
+    """The flags of a recipe as it was named, and of the fields that other flags give."""
+    return flag_words({"recipe": named.base} | named.changes | given_fields(options))
 
 
 def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:

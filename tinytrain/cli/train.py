@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from tinytrain import data
+from tinytrain.cli import recipe_files
 from tinytrain.cli.inputs import (
     choose_device,
     chosen_recipe,
@@ -77,9 +78,12 @@ def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Pat
         image_shape=tuple(dataset.train.images.shape[1:]),
         net_digest=own.digest(recipe.net),
     )
-    name = f"{settings.dataset}-{options.recipe}-seed{settings.seed}"
+    tested = recipe_files.tested_on(options.holdout, options.fold)
+    label = recipe_files.label(options.recipe, recipe)
+    name = f"{recipe_files.plain(settings.dataset)}-{label}{tested}-seed{settings.seed}"
     folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
-    command = shlex.join(["python", "-m", "tinytrain", *options.words])
+    words = recipe_files.self_contained(options.words, options.recipe)
+    command = shlex.join(["python", "-m", "tinytrain", *words])
     runs.create(folder, settings, training, command)
     return settings, training, dataset, folder
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
+import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from tinytrain import nets, streams
 from tinytrain.course import records
@@ -21,10 +24,11 @@ from tinytrain.course.lessons import LESSONS, Lesson
 from tinytrain.course.receptive_field import receptive_field
 from tinytrain.course.records import Record
 from tinytrain.course.spread import Difference, Summary, difference
-from tinytrain.errors import UsageError
+from tinytrain.errors import UsageError, did_you_mean
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.recipes import ABLATION, BASES, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
+from tinytrain.train.target import LAST_EPOCHS
 
 CHANGES = LADDER | ABLATION | VIEWS | FRONTIER
 
@@ -69,6 +73,8 @@ class Rung:
         summary = self.summary
         if summary is None:
             return "not measured"
+        if summary.epochs < LAST_EPOCHS:
+            return f"{accuracy(summary)} % (mean of {summary.epochs} epochs)"
         return f"{accuracy(summary)} % ({summary.held} of {summary.count} seeds hold)"
 
 
@@ -91,11 +97,15 @@ BY_VIEW = (
 def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     """The rung called `name`; raises UsageError where there is none."""
     if name not in CHANGES:
-        raise UsageError(f"{name}: no such rung; there is {', '.join(CHANGES)}")
-    recipe = RECIPES[name]
-    base = {**dict(zip(LADDER, [None, *LADDER], strict=False)), **BASES}[name]
-    record = records.present(name, recipe, folder)
-    return Rung(name, recipe, base, CHANGES[name], LESSONS.get(name), record)
+        close = did_you_mean(name, CHANGES)
+        raise UsageError(f"{name}: no such rung; 'python -m tinytrain recipe list' has all{close}")
+    recipe, record = RECIPES[name], records.present(name, RECIPES[name], folder)
+    return Rung(name, recipe, base_of(name), CHANGES[name], LESSONS.get(name), record)
+
+
+def base_of(name: str) -> str | None:
+    """The recipe that the one of this name changes; None for the first rung."""
+    return {**dict(zip(LADDER, [None, *LADDER], strict=False)), **BASES}[name]
 
 
 def net_of(recipe: Recipe) -> Module:
@@ -128,8 +138,46 @@ def as_text(rungs: Iterable[Rung]) -> str:
     for item in rungs:
         step = item.lesson.step if item.lesson else ""
         head = f"{step:<6}{item.name:<15}{item.parameters:>10,}"
-        lines.append(f"{head}  {item.result:<39}{describe(item.changes)}")
+        before = RECIPES[item.base] if item.base else Recipe()
+        said = said_of(item.lesson, before, item.recipe)
+        lines.append(f"{head}  {item.result:<39}{said}")
     return "\n".join(lines)
+
+
+def said_of(lesson: Lesson | None, before: Recipe, after: Recipe) -> str:
+    """What one recipe changes in another, in words: the gist of its lesson, where it has one."""
+    if lesson is None:
+        return changed(before, after)
+    gist = re.match(r".{30,}?(?=[.:] |\.$)", lesson.change)
+    said = gist[0] if gist else lesson.change
+    return f"{said} ({describe({field.name: new for field, _, new in changes(before, after)})})"
+
+
+def changed(before: Recipe, after: Recipe) -> str:
+    """What differs between two recipes, in the words of the fields' own help."""
+    differing = changes(before, after)
+    return "; ".join(f"{meaning(field)}: {old} → {new}" for field, old, new in differing)
+
+
+def changes(before: Recipe, after: Recipe) -> list[tuple[Field[Any], str, str]]:
+    """The fields that differ between two recipes, with both values as text."""
+    return [
+        (field, shown(old), shown(new))
+        for field in fields(Recipe)
+        if (old := getattr(before, field.name)) != (new := getattr(after, field.name))
+    ]
+
+
+def shown(value: object) -> str:
+    """A value of a recipe: yes or no, 0.03, warmup-linear."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def meaning(field: Field[Any]) -> str:
+    """What a field of a recipe is, in a few words."""
+    return str(re.split("[,;:]", field.metadata["help"])[0])
 
 
 def describe(changes: Mapping[str, object]) -> str:
@@ -139,9 +187,12 @@ def describe(changes: Mapping[str, object]) -> str:
 
 def diff(before: Rung, after: Rung) -> str:
     """What differs between two rungs: the recipe's fields, the layers side by side, the result."""
-    lines = [f"{before.name} → {after.name}", "", "Recipe"]
-    old, new = asdict(before.recipe), asdict(after.recipe)
-    lines += [f"  {name}: {old[name]} → {new[name]}" for name in old if old[name] != new[name]]
+    lines = [f"{before.name} → {after.name}"]
+    if after.lesson and after.base == before.name:
+        lines += ["", *textwrap.wrap(after.lesson.change, 90)]
+    lines += ["", "Recipe"]
+    for field, old, new in changes(before.recipe, after.recipe):
+        lines.append(f"  {field.name}: {old} → {new} ({meaning(field)})")
     lines += ["", "Layers", *side_by_side(layer_lines(before), layer_lines(after)), ""]
     more = after.parameters - before.parameters
     lines.append(f"Parameters: {before.parameters:,} → {after.parameters:,} ({more:+,})")

@@ -1,0 +1,264 @@
+"""Recipes in files: what they change, what is refused, and the names of folders."""
+
+import dataclasses
+import json
+import os
+import shlex
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tinytrain.cli.flags import completed
+from tinytrain.cli.inputs import chosen_recipe
+from tinytrain.cli.ladder import series_of
+from tinytrain.cli.parser import main, parser
+from tinytrain.cli.recipe_files import FIELDS, label, named, plain, self_contained
+from tinytrain.data import sources, synthetic
+from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.train import runs
+
+FINAL = RECIPES["final"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_train_on(tmp_path_factory, monkeypatch):
+    """What is not refused ends for want of data, and writes nothing here."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    monkeypatch.setenv("TINYTRAIN_DATA", "no-data")
+    source = replace(sources.SOURCES["mnist"], mirrors=("http://127.0.0.1:1/",))
+    monkeypatch.setitem(sources.SOURCES, "mnist", source)
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Writes a recipe's file: text as it is, anything else as JSON."""
+
+    def write(content, name="mine.json"):
+        path = tmp_path / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+    return write
+
+
+def options_of(*words):
+    return completed(parser().parse_args([*words]))
+
+
+def recipe_of(*words):
+    return chosen_recipe(options_of("train", *words))
+
+
+@pytest.mark.parametrize(
+    ("content", "recipe"),
+    [
+        ({"base": "final", "lr": 0.02}, replace(FINAL, lr=0.02)),
+        ({"lr": 1}, replace(FINAL, lr=1.0)),
+        ({"base": "reference"}, RECIPES["reference"]),
+        ({"base": "net1", "about": "a note", "nesterov": True}, "--recipe=net1 --nesterov"),
+        ({}, FINAL),
+        ("\ufeff{}", FINAL),
+    ],
+)
+def test_a_file_changes_what_it_says_in_its_base(mine, content, recipe):
+    expected = recipe_of(*recipe.split()) if isinstance(recipe, str) else recipe
+    assert recipe_of("--recipe", mine(content)) == expected
+
+
+def test_flags_override_a_file(mine):
+    path = mine({"lr": 0.02, "epochs": 3})
+    assert recipe_of("--recipe", path, "--lr=0.5") == replace(FINAL, lr=0.5, epochs=3)
+    assert recipe_of("--lr=0.5", "--recipe", path) == replace(FINAL, lr=0.5, epochs=3)
+
+
+REFUSED = {
+    "no JSON": ("{lr: 0.02}", "expected JSON, found: Expecting property name"),
+    "nothing": ("", "expected JSON"),
+    "half": ('{"lr": 0.02', "expected JSON"),
+    "too deep": ("[" * 100_000, "expected JSON"),
+    "a list": ([1], "expected an object such as"),
+    "an unknown field": ({"learning_rate": 1}, '"learning_rate": expected a field'),
+    "a field misspelt": ({"batchsize": 1}, "close to it: batch_size"),
+    "a field twice": ('{"lr": 1, "lr": 2}', "lr: expected once, found 2×"),
+    "a text for a number": ({"lr": "0.02"}, 'lr: expected a number from 1e-30 to 1e+30, found "'),
+    "a number for a text": ({"net": 9}, "net: expected a text, found 9"),
+    "half an epoch": ({"epochs": 0.5}, "epochs: expected a whole number from 1 to 1000000"),
+    "a truth for a number": ({"epochs": True}, "epochs: expected a whole number"),
+    "a number for a truth": ({"deskew": 1}, "deskew: expected true or false, found 1"),
+    "out of range": ({"dropout": 1.5}, "dropout: expected a number from 0 to 1, found 1.5"),
+    "no number": ('{"lr": NaN}', "lr: expected a number from 1e-30 to 1e+30, found NaN"),
+    "beyond all numbers": (f'{{"lr": 1{"0" * 400}}}', "found 1000"),
+    "beyond all digits": (f'{{"lr": 1{"0" * 9999}}}', "expected JSON"),
+    "no such choice": ({"optimizer": "lion"}, "optimizer: expected one of adam, sgd"),
+    "three looks": ({"looks": 3}, "looks: expected one of 1, 5, found 3"),
+    "null": ({"lr": None}, "lr: expected a number from 1e-30 to 1e+30, found null"),
+    "a base that is none": ({"base": "finale"}, "close to it: final"),
+    "a base of another kind": ({"base": ["final"]}, "base: expected a recipe's name"),
+    "a note that is none": ({"about": 7}, "about: expected a text, found 7"),
+    "a net that is none": ({"net": "net99"}, "--net net99: no such net"),
+    "fields that disagree": ({"momentum": 0.9}, "optimizer adam: has no momentum"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("command", ["train", "seeds", "ladder"])
+def test_what_a_recipe_cannot_be_is_one_line(mine, capsys, command, kind):
+    content, said = REFUSED[kind]
+    path = mine(content)
+    word = [] if command == "ladder" else ["--recipe"]
+    assert main([command, *word, path]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"tinytrain: {path}: ") and said in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["missing.json", "a/missing", "."])
+def test_a_file_that_cannot_be_read(tmp_path, capsys, name):
+    assert main(["train", "--recipe", f"{tmp_path}/{name}"]) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path}/{name}: cannot be read".replace("/.:", ":") in error
+
+
+def test_a_file_that_is_no_text(tmp_path, capsys):
+    (tmp_path / "mine.json").write_bytes(b"\xff\xfe\x00")
+    assert main(["train", "--recipe", str(tmp_path / "mine.json")]) == 2
+    assert "mine.json: expected JSON" in capsys.readouterr().err
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    path = tmp_path / "pipe.json"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=['{"lr": 0.02}'])
+    writer.start()
+    assert recipe_of("--recipe", str(path)).lr == 0.02
+    writer.join()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_shown_can_be_read_back(mine, capsys, name):
+    assert main(["recipe", "show", name]) == 0
+    shown = capsys.readouterr().out
+    assert recipe_of("--recipe", mine(shown)) == RECIPES[name]
+    assert {*json.loads(shown)} - {"base"} == {"about", *FIELDS}
+
+
+def test_what_is_shown_says_what_it_changes(mine, capsys):
+    def about(*words):
+        assert main(["recipe", "show", *words]) == 0
+        return json.loads(capsys.readouterr().out)["about"]
+
+    assert about("wide") == "final, but the net: net9_3 → net9_3_wide2"
+    assert about(mine({"lr": 0.02})) == "final, but the learning rate: 0.03 → 0.02"
+    assert about(mine({})) == "final as it is"
+    assert about("net7", "--epochs=2").startswith("net6, but the net: net6 → net7; times")
+
+
+@pytest.mark.parametrize("words", [["recipe"], ["recipe", "list"]])
+def test_the_list_has_all(capsys, words):
+    assert main(words) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:3] > "   "]
+    assert {*RECIPES} <= {*listed}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--recipe=final", "final"),
+        ("--lr=0.02", "final-lr0.02"),
+        ("--lr=0.03", "final"),
+        ("--recipe=net1 --nesterov", "net1-nesterov"),
+        ("--recipe=upright --deskew=no", "upright-no-deskew"),
+        ("--net=net6 --batch-size=64", "final-net6-batch-size64"),
+        ("--lr=1e-05", "final-lr1e-05"),
+    ],
+)
+def test_a_label_says_what_was_overridden(words, expected):
+    options = options_of("train", *words.split())
+    assert label(options.recipe, chosen_recipe(options)) == expected
+
+
+def test_a_label_of_many_changes_is_short(mine):
+    path = mine({}, "my  recipe, (2).json")
+    long = Recipe(**{name: field.default for name, field in FIELDS.items()})
+    changed = "lr0.01-constant-rotation0-shift0-scale0-shear0-1more"
+    assert label(named(path), long) == f"my-recipe-2-{changed}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("../my data/", "my-data"),
+        ("nets/mine.py:build", "mine.py-build"),
+        ("C:\\nets\\mine", "mine"),
+        ("..", "own"),
+        ("-rf", "rf"),
+        ("x" * 300, "x" * 40),
+        ("a\nb", "a-b"),
+    ],
+)
+def test_a_name_is_one_of_a_file(text, expected):
+    assert plain(text) == expected
+
+
+def test_a_command_holds_what_the_file_said(mine):
+    path = mine({"base": "net7", "lr": 0.02, "batch_size": 7})
+    for words in (["--recipe", path, "--lr=0.5"], ["--lr=0.5", f"--recipe={path}"]):
+        options = options_of("train", *words)
+        again = self_contained(["train", *words], options.recipe)
+        assert path not in shlex.join(again)
+        assert recipe_of(*again[1:]) == chosen_recipe(options)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    (root / "synthetic").mkdir()
+    synthetic.write_files(root / "synthetic", train=40, test=10)
+    return str(root)
+
+
+def test_a_run_is_named_after_its_recipe(mine, data_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--dataset=synthetic", "--data-dir", data_dir, "--epochs=1", "--seed=3"]
+    path = mine({"batch_size": 20})
+    assert main([*words, "--recipe", path, "--net=net1", "--fold=2/4"]) == 0
+    folder = Path("runs/synthetic-mine-net1-epochs1-fold2of4-seed3")
+    settings = runs.read_settings(folder)
+    assert settings.recipe == replace(FINAL, net="net1", epochs=1, batch_size=20)
+    Path(path).unlink()
+    command = json.loads((folder / "run.json").read_text())["command"]
+    assert main([*shlex.split(command)[3:], "--run-dir", "again"]) == 0
+    assert runs.read_settings(Path("again")) == settings
+
+
+def test_seeds_are_named_after_their_recipe(mine, data_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--dataset=synthetic", "--data-dir", data_dir, "--epochs=1", "--net=net1"]
+    path = mine({"batch_size": 20})
+    assert main(["seeds", *words, "--recipe", path, "--seeds=1", "--holdout=10"]) == 0
+    folder = Path("runs/seeds-synthetic/mine-net1-epochs1-holdout10")
+    record = json.loads((folder / "record.jsonl").read_text().splitlines()[0])
+    assert record["recipe"]["batch_size"] == 20 and "mine.json" not in record["command"]
+
+
+def test_a_rung_with_flags_is_named_after_both(data_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["ladder", "net1", "--epochs=2", "--dataset=synthetic", "--data-dir", data_dir]
+    assert main([*words, "--records=records"]) == 0
+    head, column = map(json.loads, Path("records/net1-epochs2.jsonl").read_text().splitlines())
+    assert head["recipe"] == dataclasses.asdict(replace(RECIPES["net1"], epochs=2))
+    assert head["command"].startswith("python -m tinytrain ladder net1 --epochs=2 --seeds=1")
+    assert len(column["test_accuracy"]) == 2
+    assert Path("runs/ladder/net1-epochs2/seed-1/run.json").exists()
+
+
+def test_a_file_can_be_a_rung(mine, capsys):
+    path = mine({"base": "net7", "lr": 0.02})
+    assert main(["ladder", "diff", "net7", path]) == 0
+    assert "lr: 0.03 → 0.02 (the learning rate)" in capsys.readouterr().out
+    assert main(["ladder", "--list", path]) == 0
+    assert "mine                8,116  not measured" in capsys.readouterr().out
+    series = series_of(path, options_of("ladder", path, "--epochs=2"))
+    assert series.recipe == replace(RECIPES["net7"], lr=0.02, epochs=2)
+    assert series.command == ["seeds", "--recipe=net7", "--lr=0.02", "--epochs=2"]

@@ -1,0 +1,173 @@
+"""A recipe of one's own is a file that says only what it changes, and in which recipe.
+
+    {"base": "final", "lr": 0.02}
+
+That is all of mine.json for `--recipe mine.json`; the base is `final` where none is named, and
+"about" may hold a note. A file is not Python: it can say nothing but values, and each is checked
+against its field of `recipes.Recipe`, as a flag is, before anything starts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from tinytrain.errors import UsageError, did_you_mean
+from tinytrain.recipes import RECIPES, Recipe
+
+BASE = "final"
+LIST = "python -m tinytrain recipe list"
+FIELDS = {field.name: field for field in fields(Recipe)}
+MOST_OVERRIDES = 6  # that a folder's name says; a name has 255 bytes at most
+
+
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe as it was named: by `word`, a name or a file, which changes `changes` in `base`."""
+
+    word: str
+    base: str
+    changes: dict[str, Any]
+
+    def __str__(self) -> str:
+        return self.word
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe itself."""
+        return replace(RECIPES[self.base], **self.changes)
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it stands in a file."""
+        return is_file(self.word)
+
+
+def named(word: str) -> NamedRecipe:
+    """The recipe of a name, or of a file, which is told by .json or a slash. Raises UsageError.
+
+    A file is read here, and only here: it may be a pipe.
+    """
+    if is_file(word):
+        return NamedRecipe(word, *read(Path(word)))
+    if word not in RECIPES:
+        close = did_you_mean(word, RECIPES)
+        raise UsageError(f"--recipe: expected a recipe ({LIST}) or FILE.json, found {word}{close}")
+    return NamedRecipe(word, word, {})
+
+
+def is_file(word: str) -> bool:
+    """Whether the word means a file; a recipe's name never does."""
+    return word not in RECIPES and (word.endswith(".json") or "/" in word or "\\" in word)
+
+
+def read(path: Path) -> tuple[str, dict[str, Any]]:
+    """The base in a file, and the fields that the file changes in it, each checked."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UsageError(f"{path}: {twice[0]}: expected once, found {names.count(twice[0])}×")
+        return dict(pairs)
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=once)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read as a recipe ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: expected JSON, found: {error}") from error
+    if not isinstance(content, dict):
+        example = '{"base": "final", "lr": 0.02}'
+        raise UsageError(f"{path}: expected an object such as {example}, found {shown(content)}")
+    base, about = content.pop("base", BASE), content.pop("about", "")
+    if not isinstance(base, str) or base not in RECIPES:
+        close = did_you_mean(str(base), RECIPES)
+        raise UsageError(
+            f"{path}: base: expected a recipe's name ({LIST}), found {shown(base)}{close}"
+        )
+    if not isinstance(about, str):
+        raise UsageError(f"{path}: about: expected a text, found {shown(about)}")
+    for name in content:
+        if name not in FIELDS:
+            raise UsageError(
+                f"{path}: {shown(name)}: expected a field of a recipe (python -m tinytrain recipe "
+                f"show has them all), found none of that name{did_you_mean(name, FIELDS)}"
+            )
+    return base, {name: checked(path, FIELDS[name], value) for name, value in content.items()}
+
+
+def checked(path: Path, field: Field[Any], value: Any) -> Any:
+    """The value, as the field has it; raises UsageError where the field cannot have it."""
+    kind: Any = type(field.default)
+    choices, limits = field.metadata["choices"], field.metadata["range"]
+    kinds = (int, float) if kind is float else (kind,)
+    fits = isinstance(value, kinds) and isinstance(value, bool) == (kind is bool)
+    if fits and (value in choices if choices else not limits or limits[0] <= value <= limits[1]):
+        return kind(value)
+    nouns = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    expected = nouns[kind]
+    if choices:
+        expected = f"one of {', '.join(map(str, choices))}"
+    elif limits:
+        expected += f" from {limits[0]} to {limits[1]}"
+    raise UsageError(f"{path}: {field.name}: expected {expected}, found {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def flag_words(values: dict[str, Any]) -> list[str]:
+    """The flags that give these values: --lr=0.02."""
+    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+
+
+def self_contained(words: Sequence[str], recipe: NamedRecipe) -> list[str]:
+    """The words of a command with what a recipe's file says in place of its name.
+
+    That comes first, since of a flag that is given twice the last counts.
+    """
+    if not recipe.in_file:
+        return list(words)
+    command, *rest = words
+    rest = [word for word in rest if not word.startswith("--recipe=")]
+    while "--recipe" in rest:
+        place = rest.index("--recipe")
+        del rest[place : place + 2]
+    return [command, *flag_words({"recipe": recipe.base} | recipe.changes), *rest]
+
+
+def label(named: NamedRecipe, recipe: Recipe) -> str:
+    """The part of a folder's name that says the recipe: final-lr0.02 for final with another rate.
+
+    What `recipe` has other than the one that was named stands after the name.
+    """
+    before, parts = named.recipe, []
+    for name in FIELDS:
+        value, words = getattr(recipe, name), name.replace("_", "-")
+        if value == getattr(before, name):
+            continue
+        if isinstance(value, bool):
+            parts.append(words if value else f"no-{words}")
+        else:
+            parts.append(value if isinstance(value, str) else f"{words}{value:g}")
+    if len(parts) > MOST_OVERRIDES:
+        parts[MOST_OVERRIDES:] = [f"{len(parts) - MOST_OVERRIDES}more"]
+    return "-".join(plain(part) for part in [named.word.removesuffix(".json"), *parts])
+
+
+def tested_on(holdout: int, fold: str) -> str:
+    """The part of a folder's name that says which training images play the test set, if any."""
+    return f"-fold{fold.replace('/', 'of')}" if fold else f"-holdout{holdout}" if holdout else ""
+
+
+def plain(text: str) -> str:
+    """The last part of a path, with - for what is no letter, digit, dot or sign: for a name."""
+    last = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+    return re.sub(r"[^\w.-]+", "-", last).strip("-.")[:40] or "own"
