@@ -27,7 +27,7 @@ help:
 	@echo "make test      run the tests; with COV=1, see which lines and branches they reach"
 	@echo "make check     ruff (rules and format) and mypy (types)"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
-	@echo "make course    render the curriculum as course.html, and the README's tables and pictures, from the records"
+	@echo "make course    render the curriculum as runs/course.html, and the README's tables and pictures, from the records"
 	@echo "make bench     time tinytrain against the usual loop and torch.nn; several minutes, idle machine"
 	@echo "make clean     remove the virtual environment; runs/ stays"
 	@echo "Another torch: make train TORCH=\"torch --index-url https://download.pytorch.org/whl/cpu\""

@@ -17,7 +17,8 @@ import torch
 from tinytrain import nets, nn
 from tinytrain.cli.flags import completed
 from tinytrain.cli.inputs import chosen_recipe
-from tinytrain.cli.parser import PICTURES, main, parser
+from tinytrain.cli.parser import main, parser
+from tinytrain.cli.questions import PICTURES
 from tinytrain.data import sources, synthetic
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import loop
@@ -265,20 +266,50 @@ def test_plot(run, tmp_path, capsys):
     assert fails(capsys, 2, ["plot", run, "--output", tmp_path / "curves.nothing"])
 
 
+def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    monkeypatch.chdir(tmp_path)
+    assert main(["plot", str(run)]) == 0
+    assert main(["gallery", "filters", *on(run, data_dir)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    names = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert names == {"curves.svg", "filters.png"}
+    assert str(parser().parse_args(["course"]).output) == "runs/course.html"
+
+
 @pytest.mark.parametrize("picture", PICTURES)
 def test_gallery(run, data_dir, tmp_path, picture):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    output = tmp_path / "picture.png"
+    output = tmp_path / "new" / "picture.png"
     assert main(["gallery", picture, *on(run, data_dir), "--output", str(output)]) == 0
     assert output.read_bytes().startswith(b"\x89PNG")
 
 
+def test_gallery_help_names_the_pictures(capsys):
+    with pytest.raises(SystemExit):
+        main(["gallery", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"  {name:<14}{said}\n" in shown for name, said in PICTURES.items())
+
+
+def test_gallery_of_one_digit(run, data_dir, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    words = [*on(run, data_dir), "--output", str(tmp_path / "picture.png")]
+    assert main(["gallery", "maps", *words, "--digit", "7"]) == 0
+    assert "answer to image 7, a " in capsys.readouterr().out
+    assert main(["gallery", "augmentation", *words, "--digit", "399"]) == 0
+    assert fails(capsys, 2, ["gallery", "maps", *words, "--digit", "50"], "from 0 to 49")
+    assert fails(capsys, 2, ["gallery", "augmentation", *words, "--digit=400"], "from 0 to 399")
+    assert fails(capsys, 2, ["gallery", "filters", *words, "--digit=1"], "--digit", "filters")
+
+
 def test_gallery_of_a_net_with_nothing_to_show(tmp_path, data_dir, capsys):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    assert main([*train(tmp_path / "run", data_dir), "--net", "net1"]) == 0
+    assert main([*train(tmp_path / "run", data_dir), "--net=net1", "--recipe=net7"]) == 0
     words = [*on(tmp_path / "run", data_dir), "--output", str(tmp_path / "picture.png")]
     assert fails(capsys, 2, ["gallery", "filters", *words], "no convolution")
-    assert fails(capsys, 2, ["gallery", "strokes", *words], "no stage conv1")
+    assert fails(capsys, 2, ["gallery", "maps", *words], "no layer")
+    assert fails(capsys, 2, ["gallery", "augmentation", *words], "no augmentation")
     assert main(["gallery", "confusion", *words]) == 0
 
 

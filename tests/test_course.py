@@ -53,7 +53,7 @@ def rungs(folder):
 def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
-    pictures = [draw() for draw in at_work.drawings(net, tiny, looks=5).values()]
+    pictures = [draw() for draw in at_work.drawings(net, tiny, RECIPES["five-looks"]).values()]
     beyond = [ladder.rungs(names, folder) for names in (ABLATION, ladder.BY_VIEW, FRONTIER)]
     return page.as_html(rungs, *beyond, pictures)
 

@@ -17,8 +17,8 @@ from tinytrain.cli.train import train
 from tinytrain.course import at_work, page, plots, readme
 from tinytrain.course import ladder as ladders
 from tinytrain.course.receptive_field import measured_field, receptive_field
-from tinytrain.data.files import write_file
-from tinytrain.errors import DataError
+from tinytrain.data.files import make_folder, write_file
+from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER
 from tinytrain.train import evaluate, log, runs
 
@@ -42,10 +42,11 @@ def render_course(options: argparse.Namespace) -> None:
     options.run_dir = None
     try:
         net, dataset, recipe = net_and_data(options)
-        drawn = [draw() for draw in at_work.drawings(net, dataset, recipe.looks).values()]
+        drawn = [draw() for draw in at_work.drawings(net, dataset, recipe).values()]
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         drawn = []
+    make_folder(options.output.parent)
     write_file(options.output, page.as_html(rungs, ablations, views, frontier, drawn))
     print(f"The course is in {options.output}")
     if options.readme:
@@ -58,9 +59,11 @@ def render_course(options: argparse.Namespace) -> None:
 
 def draw_at_work(options: argparse.Namespace) -> None:
     """Draw one of the pictures of a net at work."""
+    if options.digit is not None and options.picture not in ("maps", "augmentation"):
+        raise UsageError(f"--digit: is for maps and augmentation, not for {options.picture}")
     net, dataset, recipe = net_and_data(options)
-    title, figure = at_work.drawings(net, dataset, recipe.looks)[options.picture]()
-    output = options.output or Path(f"{options.picture}.png")
+    title, figure = at_work.drawings(net, dataset, recipe, options.digit)[options.picture]()
+    output = options.output or Path("runs") / f"{options.picture}.png"
     plots.save(figure, output)
     print(f"{title}: drawn into {output}")
 

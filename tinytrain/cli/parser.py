@@ -24,12 +24,11 @@ from tinytrain.cli.flags import (
     add_switch,
     completed,
 )
-from tinytrain.cli.questions import add_recipe
+from tinytrain.cli.questions import add_gallery, add_recipe
 from tinytrain.cli.words import Parser, natural
 from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
 
-PICTURES = ("mistakes", "confusion", "filters", "strokes", "shapes", "augmentation")
 FORMATS = ("state-dict", "npz", "torch")
 EXPORT = """\
 Write the net of a run, with averaged weights where it averages, as
@@ -174,25 +173,15 @@ def parser() -> argparse.ArgumentParser:
     )
     add_path(plot, "runs", "a run's folder", nargs="+", metavar="RUN")
     kinds = "the picture, its kind by its suffix: svg, png, pdf"
-    add_path(plot, "--output", kinds, "curves.svg")
-    gallery = command(
-        "gallery",
-        "draw a net at work",
-        "Draw what a run's net, or the final net that comes with tinytrain, makes of the test "
-        "digits: its mistakes, the confusion matrix, its filters, the feature maps of a digit; or "
-        "what augmentation makes of training digits.",
-    )
-    gallery.add_argument("picture", choices=PICTURES, help="what to draw")
-    add_path(gallery, "--run-dir", "the run's folder")
-    add_data_dir(gallery)
-    add_path(gallery, "--output", "the picture (default: PICTURE.png)")
+    add_path(plot, "--output", kinds, "runs/curves.svg")
+    add_gallery(command)
     course = command(
         "course",
         "render the curriculum as a page",
         "Render one self-contained HTML page from the records: every rung with target, result, "
         "analysis, code, layers and curves, and the final net at work. Trains nothing.",
     )
-    add_path(course, "--output", "the page", "course.html")
+    add_path(course, "--output", "the page", "runs/course.html")
     add_path(course, "--readme", "a README whose tables and pictures to renew")
     add_data_dir(course)
     return top

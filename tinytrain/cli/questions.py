@@ -8,8 +8,17 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from tinytrain.cli.flags import add_field_flags
+from tinytrain.cli.flags import add_data_dir, add_field_flags, add_path
 from tinytrain.cli.recipe_files import named
+from tinytrain.cli.words import natural
+
+PICTURES = {
+    "mistakes": "the mistakes on test images that it is surest of, each with its number",
+    "confusion": "how often it takes which class for which",
+    "filters": "the kernels of its first convolution: red is positive, blue negative",
+    "maps": "an image, and what the channels of each layer answer to it",
+    "augmentation": "what the augmentation of its recipe makes of training images",
+}
 
 
 class Command(Protocol):
@@ -42,3 +51,22 @@ def add_recipe(command: Command) -> None:
         help="the recipe (default: final)",
     )
     add_field_flags(show.add_argument_group("what to change in it"))
+
+
+def add_gallery(command: Command) -> None:
+    """The command `gallery`."""
+    gallery = command(
+        "gallery",
+        "draw a net at work",
+        "Draw what a run's net, or the final net that comes with tinytrain, makes of images.",
+    )
+    listed = (f"  {name:<14}{said}" for name, said in PICTURES.items())
+    gallery.epilog = "\n".join(["pictures:", *listed])
+    gallery.formatter_class = argparse.RawDescriptionHelpFormatter
+    gallery.add_argument("picture", choices=PICTURES, help="what to draw, see below")
+    add_path(gallery, "--run-dir", "the run's folder")
+    digit = "the image with this number, from 0: of the test images (for maps; default: 0), or of "
+    digit += "the training images (for augmentation; default: a 2, a 5 and an 8)"
+    gallery.add_argument("--digit", type=natural, metavar="N", help=digit)
+    add_data_dir(gallery)
+    add_path(gallery, "--output", "the picture (default: runs/PICTURE.png)")

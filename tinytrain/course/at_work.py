@@ -1,8 +1,15 @@
-"""A trained net at work, in pictures: what it gets wrong, what it looks for, what it is shown."""
+"""A trained net at work, in pictures: what it gets wrong, what it looks for, what it is shown.
+
+A picture of numbers that have a sign needs a middle: weights and signed answers are drawn red
+where they are positive and blue where negative, white at zero, so that none looks like ink.
+"""
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,82 +22,134 @@ from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Module
-from tinytrain.recipes import RECIPES
+from tinytrain.recipes import Recipe
 from tinytrain.train import build
 from tinytrain.train.evaluation import predict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MOST_MAPS = 32  # of a layer
+TRAINING_DIGITS = (2, 5, 8)  # whose first image shows what augmentation does
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A small picture (H, W), or in colour (3, H, W), with its title.
+
+    With a `limit` it is signed: blue at −limit, white at 0, red at +limit. Without one its values
+    go from black, the lowest, to white; colours are uint8.
+    """
+
+    image: Tensor
+    title: str
+    limit: float | None = None
+
 
 def drawings(
-    net: Module, dataset: Dataset, looks: int = 1
+    net: Module, dataset: Dataset, recipe: Recipe, digit: int | None = None
 ) -> dict[str, Callable[[], tuple[str, Figure]]]:
     """A trained net on the images that `dataset` tests on: by name, what draws a titled picture.
 
-    To draw raises UsageError where the net has nothing such to show. `looks` as in evaluation.
+    `recipe` is the one that the net was trained by, `digit` the number of an image, from 0: of
+    the test images for `maps` (the first, where None), of the training images for `augmentation`.
+    To draw raises UsageError where there is no such image, or nothing such to show.
     """
-    net.eval()
     images, labels = dataset.test.images, dataset.test.labels
-    scores = predict(net, images, dataset.mean, dataset.std, looks=looks)
-    mistakes = int((scores.argmax(1) != labels).sum())
-    one = batches.normalise(images[:1].float(), dataset.mean, dataset.std)
-    digits = [int((dataset.train.labels == digit).int().argmax()) for digit in (2, 5, 8)]
-    tested = f"{len(labels):,} {'held-out' if dataset.holdout else 'test'} digits"
-    augmentation = build.new_augmentation(RECIPES["final"]) or Augmentation()
+    tested = f"{len(labels):,} {'held-out' if dataset.holdout else 'test'} images"
+
+    @functools.cache
+    def scores() -> Tensor:
+        return predict(net, images, dataset.mean, dataset.std, looks=recipe.looks)
+
+    def maps() -> tuple[str, Figure]:
+        row = require_row(digit or 0, len(images))
+        one = batches.normalise(images[row : row + 1].float(), dataset.mean, dataset.std)
+        title = f"What the channels of its layers answer to image {row}, a {labels[row]}"
+        return title, feature_maps(net, images[row], one)
+
+    def augmentation() -> tuple[str, Figure]:
+        moved, train = build.new_augmentation(recipe), dataset.train
+        if moved is None:
+            raise UsageError("the recipe of this net has no augmentation to draw")
+        rows = [int((train.labels == one).int().argmax()) for one in TRAINING_DIGITS]
+        if digit is not None:
+            rows = [require_row(digit, len(train))]
+        title = "What the augmentation of its recipe makes of training images"
+        return title, augmented(train.images[rows], moved)
+
     return {
         "mistakes": lambda: (
-            f"The surest of its {mistakes} mistakes on {tested}",
-            misclassified(images, labels, scores, most=24),
+            f"The surest of its {int((scores().argmax(1) != labels).sum())} mistakes on {tested}",
+            misclassified(images, labels, scores(), most=24),
         ),
-        "confusion": lambda: (f"Which of {tested} it takes for which", confusion(labels, scores)),
-        "filters": lambda: ("What its first layer looks for", filters(net)),
-        "strokes": lambda: (
-            "What it makes of the first digit: after the first stage",
-            feature_maps(net, one, "conv1"),
+        "confusion": lambda: (
+            f"Which of {tested} it takes for which",
+            confusion(labels, scores()),
         ),
-        "shapes": lambda: ("… and after the second", feature_maps(net, one, "conv2")),
-        "augmentation": lambda: (
-            "What the final recipe's augmentation makes of training digits",
-            augmented(dataset.train.images[digits], augmentation),
-        ),
+        "filters": lambda: ("What its first convolution looks for", filters(net)),
+        "maps": maps,
+        "augmentation": augmentation,
     }
 
 
-def grid(images: Sequence[Tensor], titles: Sequence[str], columns: int, inch: float) -> Figure:
-    """Grey pictures (H, W) with titles, in rows of `columns`; `inch` is the side of one."""
-    count = -(-len(images) // columns)
+def require_row(row: int, count: int) -> int:
+    """The number of an image, where there are `count`; raises UsageError for one too high."""
+    if row >= count:
+        raise UsageError(f"--digit {row}: expected an image from 0 to {count - 1}")
+    return row
+
+
+def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
+    """Tiles in rows of `columns`, None for an empty place; `inch` is the side of one."""
+    count = -(-len(tiles) // columns)
     figure = new_figure(columns * inch, count * inch * 1.25)
-    for number, (image, title) in enumerate(zip(images, titles, strict=True), 1):
+    for number, tile in enumerate(tiles, 1):
+        if tile is None:
+            continue
         axes = figure.add_subplot(count, columns, number)
-        axes.imshow(image.numpy(), cmap="gray")
-        axes.set_title(title, size=7)
+        if tile.image.ndim == 3:
+            axes.imshow(tile.image.permute(1, 2, 0).numpy())
+        elif tile.limit is None:
+            axes.imshow(tile.image.numpy(), cmap="gray")
+        else:
+            axes.imshow(tile.image.numpy(), cmap="RdBu_r", vmin=-tile.limit, vmax=tile.limit)
+        axes.set_title(tile.title, size=7)
         axes.set_axis_off()
     return figure
 
 
-def misclassified(images: Tensor, labels: Tensor, log_probabilities: Tensor, most: int) -> Figure:
-    """The mistakes that the net was surest of: true digit, digit it took it for, confidence.
+def seen(image: Tensor) -> Tensor:
+    """An image (C, H, W) as a picture: in colour where it has three channels, else their mean."""
+    return image.round().to(torch.uint8) if len(image) == 3 else image.float().mean(0)
 
-    Images (N, 1, H, W), labels (N,), log-probabilities (N, 10) of the same digits.
+
+def misclassified(images: Tensor, labels: Tensor, log_probabilities: Tensor, most: int) -> Figure:
+    """The mistakes that the net was surest of: true class, the one it said, confidence, number.
+
+    Images (N, C, H, W), labels (N,), log-probabilities (N, classes) of the same images.
     """
     confidence, guess = log_probabilities.exp().max(1)
     wrong = (guess != labels).nonzero()[:, 0]
     if not len(wrong):
-        raise UsageError(f"the net makes no mistake on these {len(labels):,} digits")
+        raise UsageError(f"the net makes no mistake on these {len(labels):,} images")
     wrong = wrong[confidence[wrong].argsort(descending=True)][:most]
-    titles = [
-        f"{labels[row]} taken for {guess[row]}\n{100 * confidence[row]:.0f} % sure"
+    tiles = [
+        Tile(
+            seen(images[row]),
+            f"{labels[row]} taken for {guess[row]}\n{100 * confidence[row]:.0f} % sure, no. {row}",
+        )
         for row in wrong
     ]
-    return grid([images[row, 0] for row in wrong], titles, columns=6, inch=1.3)
+    return grid(tiles, columns=6, inch=1.3)
 
 
 def confusion(labels: Tensor, log_probabilities: Tensor) -> Figure:
-    """How often each digit (row) is taken for each other one (column)."""
-    guess = log_probabilities.argmax(1)
-    table = torch.bincount(labels * 10 + guess, minlength=100).view(10, 10)
-    figure = new_figure(4.5, 4.5)
+    """How often each class (row) is taken for each other one (column)."""
+    guess, classes = log_probabilities.argmax(1), log_probabilities.shape[1]
+    table = torch.bincount(labels * classes + guess, minlength=classes**2).view(classes, classes)
+    side = min(max(0.45 * classes, 2.0), 20.0)
+    figure = new_figure(side, side)
     axes = figure.add_subplot()
     mistakes = table.clone().fill_diagonal_(0)
     axes.imshow(mistakes.numpy(), cmap="Blues", vmax=max(int(mistakes.max()), 1) * 1.6)
@@ -98,43 +157,81 @@ def confusion(labels: Tensor, log_probabilities: Tensor) -> Figure:
         color = "grey" if row == column else "#111111"
         count = str(int(table[row, column]))
         axes.text(column, row, count, ha="center", va="center", size=7, color=color)
-    axes.set(xticks=range(10), yticks=range(10), xlabel="the net says", ylabel="the digit is")
+    ticks = range(classes)
+    axes.set(xticks=ticks, yticks=ticks, xlabel="the net says", ylabel="the class is")
     return figure
 
 
 def filters(net: Module) -> Figure:
-    """The kernels of the net's first convolution. Raises UsageError where there is none."""
+    """The kernels of the net's first convolution; UsageError where there is none.
+
+    All have one scale, red for positive and blue for negative weights; where an image has several
+    channels, a kernel has a tile for each.
+    """
     convolutions = [layer for layer in net.modules() if isinstance(layer, Conv2d)]
     if not convolutions:
         raise UsageError("this net has no convolution, so no filters to draw")
-    kernels = list(convolutions[0].weight.detach()[:, 0])
-    return grid(kernels, [f"filter {i}" for i in range(len(kernels))], columns=8, inch=1.0)
+    kernels = convolutions[0].weight.detach()
+    limit, channels = float(kernels.abs().max()), kernels.shape[1]
+    tiles = [
+        Tile(kernel, f"filter {number}" + f", channel {channel}" * (channels > 1), limit)
+        for number, kernel_of_all in enumerate(kernels)
+        for channel, kernel in enumerate(kernel_of_all)
+    ]
+    return grid(tiles, columns=8, inch=1.0)
+
+
+def feature_maps(net: Module, image: Tensor, normalised: Tensor) -> Figure:
+    """An image (C, H, W), and a row for what each layer's channels answer to it.
+
+    `normalised`, (1, C, H, W), is the image as the net takes it. Raises UsageError where no layer
+    answers with maps.
+    """
+    tiles: list[Tile | None] = [Tile(seen(image), "the image")]
+    columns = 12
+    for name, maps in answers(net, normalised).items():
+        for channel, one in enumerate(maps[:MOST_MAPS]):
+            limit = float(one.abs().max()) if one.min() < 0 else None
+            tiles.append(Tile(one, f"{name}, {channel}", limit))
+        tiles += [None] * (-len(tiles) % columns)
+    if len(tiles) == 1:
+        raise UsageError("no layer of this net answers with maps, so there are none to draw")
+    return grid(tiles, columns, inch=1.0)
 
 
 @torch.no_grad()
-def feature_maps(net: Module, image: Tensor, stage: str) -> Figure:
-    """What the channels of a stage answer to a normalised image (1, 1, H, W).
+def answers(net: Module, normalised: Tensor) -> dict[str, Tensor]:
+    """What the layers of a net answer to a normalised image (1, C, H, W): maps (C, H, W) by name.
 
-    Raises UsageError where the net has no such stage.
+    Of layers in succession that give one shape only the last counts: after batch norm, ReLU and
+    dropout the maps of a convolution are what the next one sees.
     """
-    stages = dict(net.named_children())
-    if stage not in stages:
-        raise UsageError(f"this net has no stage {stage}; it has {', '.join(stages)}")
-    for name, child in stages.items():
-        image = child(image)
-        if name == stage:
-            break
-    maps = list(image[0])
-    return grid(maps, [f"channel {i}" for i in range(len(maps))], columns=6, inch=1.0)
+    twin = copy.deepcopy(net).eval()
+    found: list[tuple[str, Tensor]] = []
+
+    def keeping(name: str, forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def kept(input: Tensor) -> Tensor:
+            output = forward(input)
+            if found and found[-1][1].shape == output[0].shape:
+                found.pop()
+            found.append((name, output[0].clone()))  # a later layer may work in place
+            return output
+
+        return kept
+
+    for name, layer in list(twin.named_modules()):
+        if not list(layer.named_children()):
+            vars(layer)["forward"] = keeping(name, layer.forward)
+    twin(normalised)
+    return {name: maps for name, maps in found if maps.ndim == 3 and maps[0].numel() > 1}
 
 
 def augmented(images: Tensor, augmentation: Augmentation, seed: int = 1) -> Figure:
-    """Digits (N, 1, H, W) as they are, one a row, and five times augmented."""
-    pictures, titles = [], []
+    """Images (N, C, H, W) as they are, one a row, and five times augmented."""
+    tiles = []
     for number, image in enumerate(images.float()):
         draw = streams.generator(seed, "gallery", number)
         copies = image.expand(5, -1, -1, -1)
         moved = augment.apply(copies, augmentation.draw(5, draw))
-        pictures += [image[0], *moved[:, 0]]
-        titles += ["as it is", *["augmented"] * 5]
-    return grid(pictures, titles, columns=6, inch=1.0)
+        tiles += [Tile(seen(image), "as it is"), *(Tile(seen(one), "augmented") for one in moved)]
+    return grid(tiles, columns=6, inch=1.0)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinytrain.data.files import make_folder
 from tinytrain.errors import UsageError
 from tinytrain.train.state import Epoch
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
@@ -38,9 +39,13 @@ def as_svg(figure: Figure, transparent: bool = True, **metadata: str) -> str:
 
 
 def save(figure: Figure, output: Path) -> None:
-    """Write the figure, its kind by the suffix. Raises UsageError where that cannot be done."""
+    """Write the figure, its kind by the suffix, into a folder that is made where it is missing.
+
+    Raises UsageError where that cannot be done.
+    """
     if not output.suffix:
         raise UsageError(f"--output {output}: expected a name with a suffix: .svg, .png, .pdf")
+    make_folder(output.parent)
     try:
         figure.savefig(output, metadata={"Date": None} if output.suffix == ".svg" else None)
     except (OSError, ValueError) as error:
