@@ -143,8 +143,23 @@ def test_resuming_a_finished_run_prints_its_verdict(run, data_dir, capsys):
 
 def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
     assert main(["evaluate", *on(run, data_dir)]) == 0
-    last = history(run)[-1]
-    assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in capsys.readouterr().out
+    last, lines = history(run)[-1], capsys.readouterr().out.splitlines()
+    assert lines[-3] == (
+        f"Net: net9_3, 7,934 parameters, averaged weights, of {run} "
+        "(recipe final, epochs 2, batch_size 5; seed 1)"
+    )
+    assert lines[-2] == "Data: synthetic, 50 test images"
+    assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in lines[-1]
+
+
+def test_evaluate_says_what_it_looked_at(tmp_path, data_dir, capsys):
+    few = ["--fold=2/4", "--recipe=net1", "--looks=5", "--epochs=1"]
+    assert main([*train(tmp_path / "run", data_dir), *few]) == 0
+    assert main(["evaluate", *on(tmp_path / "run", data_dir)]) == 0
+    net, images, score = capsys.readouterr().out.splitlines()[-3:]
+    assert net.startswith("Net: net1, 109,946 parameters, of ") and "averaged" not in net
+    assert images == "Data: synthetic, 100 held-out training images, 5 looks at each"
+    assert score.startswith("Holdout set: ")
 
 
 def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypatch):

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinytrain import data, nets
+from tinytrain.cli import compare
 from tinytrain.cli.export import export
 from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
 from tinytrain.cli.ladder import ladder
 from tinytrain.cli.recipe import recipe
+from tinytrain.cli.runs import nearest, recipe_text
 from tinytrain.cli.seeds import seeds
 from tinytrain.cli.train import train
 from tinytrain.course import at_work, page, plots, readme
@@ -19,7 +21,9 @@ from tinytrain.course import ladder as ladders
 from tinytrain.course.receptive_field import measured_field, receptive_field
 from tinytrain.data.files import make_folder, write_file
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import ABLATION, FRONTIER, LADDER
+from tinytrain.nn import Module
+from tinytrain.nn.inspect import parameter_count
+from tinytrain.recipes import ABLATION, FRONTIER, LADDER, Recipe
 from tinytrain.train import evaluate, log, runs
 
 
@@ -30,8 +34,22 @@ def test_again(options: argparse.Namespace) -> None:
     net, dataset, recipe = net_and_data(options, device)
     test = dataset.test.to(device)
     score = evaluate(net, test, dataset.mean, dataset.std, looks=recipe.looks)
+    print(f"Net: {net_text(options.run_dir, net, recipe)}")
+    images = f"{len(test):,} {'held-out training' if dataset.holdout else 'test'} images"
+    looks = f", {recipe.looks} looks at each" if recipe.looks > 1 else ""
+    print(f"Data: {dataset.name}, {images}{looks}")
     name = "Holdout set" if dataset.holdout else "Test set"
     print(log.score_line(score, name))
+
+
+def net_text(run_dir: Path | None, net: Module, recipe: Recipe) -> str:
+    """Which net that is: its name and size, and the run that it comes from."""
+    size = f"{recipe.net}, {parameter_count(net):,} parameters"
+    if run_dir is None:
+        return f"{size}, the final net that comes with tinytrain"
+    seed = runs.read_settings(run_dir).seed
+    weights = ", averaged weights" if recipe.average else ""
+    return f"{size}{weights}, of {run_dir} (recipe {recipe_text(*nearest(recipe))}; seed {seed})"
 
 
 def render_course(options: argparse.Namespace) -> None:
@@ -112,6 +130,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "seeds": seeds,
     "ladder": ladder,
     "recipe": recipe,
+    "runs": compare.runs,
     "evaluate": test_again,
     "export": export,
     "summary": show_net,

@@ -24,7 +24,7 @@ from tinytrain.cli.flags import (
     add_switch,
     completed,
 )
-from tinytrain.cli.questions import add_gallery, add_recipe
+from tinytrain.cli.questions import add_gallery, add_recipe, add_runs
 from tinytrain.cli.words import Parser, natural
 from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
@@ -136,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     add_seeds_flags(ladder, "1", "runs/ladder")
     add_field_flags(ladder.add_argument_group("changed in each of them"))
     add_recipe(command)
+    add_runs(command)
     evaluate = command(
         "evaluate",
         "evaluate the net of a run",

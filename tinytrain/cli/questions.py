@@ -53,6 +53,20 @@ def add_recipe(command: Command) -> None:
     add_field_flags(show.add_argument_group("what to change in it"))
 
 
+def add_runs(command: Command) -> None:
+    """The command `runs`."""
+    runs = command(
+        "runs",
+        "list runs, or compare two",
+        "List the runs below folders: the recipe that each is nearest to and what was overridden, "
+        "data, seed, epochs, accuracy of the last epoch and mean of the last five, verdict, time. "
+        "'runs compare RUN RUN' says what differs between two, and what came of it.",
+    )
+    folders = "where to look (default: runs); or compare, and two runs"
+    runs.add_argument("folders", nargs="*", metavar="FOLDER", help=folders)
+    runs.add_argument("--json", action="store_true", help="as JSON, for tools")
+
+
 def add_gallery(command: Command) -> None:
     """The command `gallery`."""
     gallery = command(
