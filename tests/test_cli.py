@@ -145,7 +145,7 @@ def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
     assert main(["evaluate", *on(run, data_dir)]) == 0
     last, lines = history(run)[-1], capsys.readouterr().out.splitlines()
     assert lines[-3] == (
-        f"Net: net9_3, 7,934 parameters, averaged weights, of {run} "
+        f"Net: net9_3_wide2, 7,934 parameters, averaged weights, of {run} "
         "(recipe final, epochs 2, batch_size 5; seed 1)"
     )
     assert lines[-2] == "Data: synthetic, 50 test images"

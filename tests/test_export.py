@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections import OrderedDict
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -25,8 +24,10 @@ from tinytrain.cli.inputs import trained
 from tinytrain.cli.parser import FORMATS, main
 from tinytrain.data import batches, synthetic
 from tinytrain.errors import UsageError
+from tinytrain.recipes import Recipe
 from tinytrain.streams import generator
 from tinytrain.train.evaluation import predict
+from tinytrain.train.runs import Settings
 
 NAMES = {"state-dict": ["weights.pt"], "npz": ["weights.npz"], "torch": ["net.py", "net.pt"]}
 
@@ -53,9 +54,9 @@ def run(tmp_path_factory, data_dir):
     return train(tmp_path_factory.mktemp("runs") / "run", data_dir)
 
 
-def export(run, data_dir, *more):
+def export(run, *more):
     """The exit status."""
-    return main(["export", f"--run-dir={run}", f"--data-dir={data_dir}", *map(str, more)])
+    return main(["export", f"--run-dir={run}", *map(str, more)])
 
 
 def imported(path):
@@ -70,11 +71,11 @@ def pixels(count, *shape):
     return torch.randint(256, (count, *shape), generator=generator(0, "pixels")).to(torch.uint8)
 
 
-def test_by_default_it_lies_in_the_folder_of_the_run(tmp_path, run, data_dir, capsys, monkeypatch):
+def test_by_default_it_lies_in_the_folder_of_the_run(tmp_path, run, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = {path.name for path in run.iterdir()}
     for format in FORMATS:
-        assert export(run, data_dir, "--format", format) == 0
+        assert export(run, "--format", format) == 0
         assert str(run / NAMES[format][0]) in capsys.readouterr().out
     assert {path.name for path in run.iterdir()} - before == {*chain(*NAMES.values())}
     assert not list(tmp_path.iterdir())
@@ -97,8 +98,8 @@ def test_any_name_can_be_an_array():
     assert found == {"file": (2,), "allow_pickle": (), "args": (1, 1)}
 
 
-def test_the_program_says_what_the_net_says(tmp_path, run, data_dir, tiny):
-    assert export(run, data_dir, "--format=torch", "--output", tmp_path / "own.py") == 0
+def test_the_program_says_what_the_net_says(tmp_path, run, tiny):
+    assert export(run, "--format=torch", "--output", tmp_path / "own.py") == 0
     program, (settings, net) = imported(tmp_path / "own.py"), trained(run)
     images = tiny.test.images
     theirs = program.load()
@@ -112,9 +113,9 @@ def test_the_program_says_what_the_net_says(tmp_path, run, data_dir, tiny):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
-def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run, data_dir):
+def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run):
     path = tmp_path / "own.py"
-    assert export(run, data_dir, "--format=torch", "--output", path) == 0
+    assert export(run, "--format=torch", "--output", path) == 0
     imports = {
         node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
         for node in ast.walk(ast.parse(path.read_text()))
@@ -132,11 +133,11 @@ def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run, data
     "upright, looks, said",
     [(True, 1, "are upright"), (False, 1, "not made upright"), (False, 5, "with 5 looks")],
 )
-def test_the_program_says_what_it_expects(tiny, upright, looks, said):
-    odd = replace(tiny, name='a\\b """c\n', mean=0.125, std=0.25)
-    text = as_program(nets.net1(), odd, "own", Path("runs") / odd.name, upright, looks)
-    docstring = ast.get_docstring(ast.parse(text))
-    assert f'the run "{odd.name}"' in docstring and f'of "{odd.name}"' in docstring
+def test_the_program_says_what_it_expects(upright, looks, said):
+    odd, recipe = 'a\\b """c\n', Recipe(deskew=upright, looks=looks)
+    settings = Settings(recipe, odd, "digest", 0.125, 0.25, 0, 1, "cpu", 1)
+    docstring = ast.get_docstring(ast.parse(as_program(nets.net1(), settings, "own", Path(odd))))
+    assert f'the run "{odd}"' in docstring and f'of "{odd}"' in docstring
     for expected in "(N, 1, 28, 28)", "0.1250", "0.2500", "(N, 10)", "own.pt", said:
         assert expected in docstring
     assert ("looks" in docstring) == (looks > 1)
@@ -207,18 +208,18 @@ def test_a_layer_of_ones_own_has_no_program(name):
 
 
 @pytest.mark.parametrize("name", ["net.pt", "net", "my-net.py", "torch.py", "pathlib.py"])
-def test_a_program_has_a_name_that_python_can_import(tmp_path, run, data_dir, capsys, name):
+def test_a_program_has_a_name_that_python_can_import(tmp_path, run, capsys, name):
     capsys.readouterr()
-    assert export(run, data_dir, "--format=torch", "--output", tmp_path / name) == 2
+    assert export(run, "--format=torch", "--output", tmp_path / name) == 2
     errors = capsys.readouterr().err
     assert name in errors and "net.py" in errors and errors.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_onnx_says_what_the_net_says(tmp_path, run, data_dir):
+def test_onnx_says_what_the_net_says(tmp_path, run):
     for package in "onnx", "onnxscript", "onnxruntime":
         pytest.importorskip(package, reason="the extra `onnx` is not installed")
-    assert export(run, data_dir, "--format=torch", "--output", tmp_path / "net.py") == 0
+    assert export(run, "--format=torch", "--output", tmp_path / "net.py") == 0
     docstring = ast.get_docstring(ast.parse((tmp_path / "net.py").read_text()))
     call = docstring[docstring.index("torch.onnx.export") :]
     environment = {**os.environ, "PYTHONPATH": ""}

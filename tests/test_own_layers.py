@@ -109,10 +109,10 @@ def test_it_is_trained_resumed_evaluated_and_exported(
     capsys.readouterr()
     assert main(["evaluate", *words(whole, data_dir)]) == 0
     assert "/20 (" in capsys.readouterr().out
-    assert main(["export", *words(whole, data_dir)]) == 0
+    assert main(["export", f"--run-dir={whole}"]) == 0
     exported = torch.load(whole / "weights.pt", weights_only=True)
     own_net().load_state_dict(exported)
-    assert main(["export", "--format=torch", *words(whole, data_dir)]) == 2
+    assert main(["export", "--format=torch", f"--run-dir={whole}"]) == 2
     errors = capsys.readouterr().err
     assert "centred (Centred)" in errors and errors.count("\n") == 1
     assert not (whole / "net.py").exists() and not (whole / "net.pt").exists()

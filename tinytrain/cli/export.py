@@ -20,11 +20,11 @@ import numpy
 import torch
 
 from tinytrain import nn
-from tinytrain.cli.inputs import net_and_data, trained
-from tinytrain.data import Dataset
+from tinytrain.cli.inputs import trained
 from tinytrain.data.files import write_file
 from tinytrain.errors import UsageError
 from tinytrain.nn.inspect import output_shape
+from tinytrain.train.runs import Settings
 
 SIZES = ("kernel_size", "stride", "padding", "dilation")  # where 3 means (3, 3)
 NAMES = {"state-dict": "weights.pt", "npz": "weights.npz", "torch": "net.py"}
@@ -91,20 +91,16 @@ LOOKS = (
 def export(options: argparse.Namespace) -> None:
     """Write a run's net in the --format that is asked for, into its folder or to --output."""
     output = options.output or options.run_dir / NAMES[options.format]
+    settings, net = trained(options.run_dir)
     if options.format == "torch":
         require_module_name(output)
-        net, dataset, recipe = net_and_data(options)
-        program = as_program(
-            net, dataset, output.stem, options.run_dir, recipe.deskew, recipe.looks
-        )
+        program = as_program(net, settings, output.stem, options.run_dir)
         write_file(output.with_suffix(".pt"), as_state_dict(net))
         write_file(output, program)
     else:
-        settings, net = trained(options.run_dir)
-        recipe = settings.recipe
         write_file(output, as_state_dict(net) if options.format == "state-dict" else as_npz(net))
     upright = " (it was trained on upright digits: tinytrain/data/deskew.py)"
-    print(f"Written to {output}{upright if recipe.deskew else ''}")
+    print(f"Written to {output}{upright if settings.recipe.deskew else ''}")
 
 
 def require_module_name(path: Path) -> None:
@@ -133,25 +129,23 @@ def as_npz(net: nn.Module) -> bytes:
     return buffer.getvalue()
 
 
-def as_program(
-    net: nn.Module, dataset: Dataset, name: str, run: Path, upright: bool, looks: int
-) -> str:
+def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
     """The source of the module `name`: the net of `run` from `torch.nn`.
 
     Raises UsageError where the net has a layer that is not one of `tinytrain.nn`.
     """
-    shape = tuple(dataset.train.images.shape[1:])
+    shape, recipe = settings.image_shape, settings.recipe
     return PROGRAM.format(
         name=name,
         run=quoted(run.resolve().name),
         weights=f"{name}.pt",
         shape=", ".join(map(str, shape)),
         classes=output_shape(net, shape)[-1],
-        mean=float(dataset.mean),
-        std=float(dataset.std),
-        data=quoted(dataset.name),
-        upright=UPRIGHT if upright else SLANTED,
-        looks=LOOKS.format(looks) if looks > 1 else "",
+        mean=settings.mean,
+        std=settings.std,
+        data=quoted(settings.dataset),
+        upright=UPRIGHT if recipe.deskew else SLANTED,
+        looks=LOOKS.format(recipe.looks) if recipe.looks > 1 else "",
         source=source(net).replace("\n", "\n    "),
     )
 

@@ -153,7 +153,6 @@ def parser() -> argparse.ArgumentParser:
     add_path(
         export, "--output", "the file (default: weights.pt, weights.npz or net.py in the run)"
     )
-    add_data_dir(export)
     summary = command(
         "summary",
         "show a net's layers",

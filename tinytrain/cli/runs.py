@@ -131,7 +131,7 @@ def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run
         last_five=statistics.mean(accuracies[-LAST_EPOCHS:]) if long else None,
         last_accuracy=history[-1].test_accuracy if history else None,
         last_loss=history[-1].test_loss if history else None,
-        verdict=judged(settings, history),
+        verdict=judged(folder, settings, history),
         seconds=sum(epoch.seconds for epoch in history),
     )
 
@@ -145,7 +145,7 @@ def nearest(recipe: Recipe) -> tuple[str, dict[str, str]]:
     return name, {field.name: new for field, _, new in changes(RECIPES[name], recipe)}
 
 
-def judged(settings: Settings, history: Sequence[Epoch]) -> str:
+def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
     """Whether the run meets the target, in a word, or why that cannot be said."""
     reason = reason_not_judged(settings.dataset, settings.holdout, settings.recipe.epochs)
     if reason:
@@ -153,7 +153,7 @@ def judged(settings: Settings, history: Sequence[Epoch]) -> str:
     if len(history) < settings.recipe.epochs:
         return "unfinished"
     try:
-        parameters = parameter_count(build.start(settings.recipe, 0).net)
+        parameters = parameter_count(build.start(folders.recipe_of(folder, settings), 0).net)
     except TinytrainError as error:
         return f"not judged ({error})"
     met = verdict([epoch.test_accuracy for epoch in history], parameters).met

@@ -41,8 +41,8 @@ class ExponentialAverage:
 
     def follows(self, net: Module) -> bool:
         """Whether `net` is what is averaged, with the tensors that it had at the start."""
-        now = [value.data_ptr() for value in net.state_dict().values()]
-        return now == [value.data_ptr() for _, value in self.pairs]
+        now = {value.data_ptr() for value in net.state_dict().values()}
+        return now == {value.data_ptr() for _, value in self.pairs}
 
     @torch.no_grad()
     def update(self) -> None:

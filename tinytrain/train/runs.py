@@ -27,7 +27,7 @@ from tinytrain.train.checkpoints import read_checkpoint, require_same_form, writ
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
-NET_FILE = "net.py"  # a run's copy of the file that its net came from
+NET_FILE = "net_file.py"  # a run's copy of the file that its net came from
 MALFORMED = (ValueError, KeyError, TypeError, RecursionError)  # what parsing can raise
 
 
