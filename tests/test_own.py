@@ -115,6 +115,15 @@ def test_what_does_not_belong_together(message, options):
         train.Training(**options)
 
 
+@pytest.mark.parametrize("held", [[nn.ReLU()], {"a": nn.ReLU()}, torch.nn.Linear(3, 3)])
+def test_weights_that_would_not_be_found(held):
+    inner = nn.Sequential(nn.ReLU())
+    inner.more = held
+    net = nn.Sequential(nn.Linear(3, 3), inner)
+    with pytest.raises(UsageError, match=r"1\.more: weights in a .* are not found"):
+        train.Training(net, optim.SGD(net.parameters()))
+
+
 HEADS = {
     "log-probabilities, .* found": lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
     r"\(N, 10\).*found \(30, 3\)": lambda: nn.Sequential(

@@ -73,6 +73,24 @@ class Score:
         return 100 * self.correct / self.total
 
 
+def require_found(net: Module) -> None:
+    """Raise UsageError where a module of `net` holds others in a way that is not looked into.
+
+    Their weights would stay as they are, without a word: those in a list, and those of torch.nn.
+    """
+    for prefix, module in net.named_modules():
+        for name, held in vars(module).items():
+            values = held.values() if isinstance(held, dict) else held
+            several = isinstance(held, (list, tuple, dict))
+            foreign = hasattr(held, "named_parameters") and not isinstance(held, Module)
+            if foreign or (several and any(isinstance(value, Module) for value in values)):
+                place, kind = f"{prefix}.{name}".strip("."), type(held).__name__
+                raise UsageError(
+                    f"{place}: weights in a {kind} are not found; hold layers of tinytrain.nn, "
+                    "each in an attribute or in an nn.Sequential"
+                )
+
+
 @dataclass
 class Training:
     """A net on its way: what trains it, and how far it has come.
@@ -111,6 +129,7 @@ class Training:
         self.lr = self.optimizer.lr
         if not isinstance(self.net, Module):
             raise UsageError(f"net: expected a Module, found {type(self.net).__name__}")
+        require_found(self.net)
         own = list(self.net.parameters()) if self.weights is None else [self.weights]
         if not {*map(id, getattr(self.optimizer, "params", own))} <= {*map(id, own)}:
             raise UsageError("optimizer: expected one made with the parameters of this net")
