@@ -130,6 +130,8 @@ def test_the_readme_shows_the_present_records():
     groups = [ladder.rungs(names) for names in (LADDER, ABLATION, ladder.BY_VIEW, FRONTIER)]
     rendered = readme.with_tables(path, *groups)
     assert rendered == path.read_text(), "stale: run make course"
+    digits = (REPOSITORY / "examples" / "digits.svg").read_text()
+    assert f"weights {published.digest()}" in digits, "stale: run make course"
     for name in ("ladder.svg", "final_net.svg"):
         picture = (REPOSITORY / "examples" / name).read_text()
         assert f"figures {readme.digest(groups[0])}" in picture, "stale: run make course"

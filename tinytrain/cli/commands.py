@@ -60,7 +60,8 @@ def render_course(options: argparse.Namespace) -> None:
     options.run_dir = None
     try:
         net, dataset, recipe = net_and_data(options)
-        drawn = [draw() for draw in at_work.drawings(net, dataset, recipe).values()]
+        drawings = at_work.drawings(net, dataset, recipe)
+        drawn = [draw() for draw in drawings.values()]
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         drawn = []
@@ -70,7 +71,10 @@ def render_course(options: argparse.Namespace) -> None:
     if options.readme:
         write_file(options.readme, text)
         folder = options.readme.parent / "examples"
-        for name, picture in readme.pictures(rungs).items():
+        pictures = readme.pictures(rungs)
+        if drawn:
+            pictures["digits.svg"] = readme.digits_at_work(drawings["overview"]()[1])
+        for name, picture in pictures.items():
             write_file(folder / name, picture)
         print(f"Rendered into {options.readme} and {folder}")
 

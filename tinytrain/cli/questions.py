@@ -13,6 +13,7 @@ from tinytrain.cli.recipe_files import named
 from tinytrain.cli.words import natural
 
 PICTURES = {
+    "overview": "an image of each class that it gets right, and ten that it gets wrong",
     "mistakes": "the mistakes on test images that it is surest of, each with its number",
     "confusion": "how often it takes which class for which",
     "filters": "the kernels of its first convolution: red is positive, blue negative",

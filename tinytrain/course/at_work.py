@@ -79,6 +79,10 @@ def drawings(
         return title, augmented(train.images[rows], moved)
 
     return {
+        "overview": lambda: (
+            "An image of each class that it gets right, and some that it gets wrong",
+            right_and_wrong(images, labels, scores().argmax(1)),
+        ),
         "mistakes": lambda: (
             f"The surest of its {int((scores().argmax(1) != labels).sum())} mistakes on {tested}",
             misclassified(images, labels, scores(), most=24),
@@ -122,6 +126,20 @@ def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
 def seen(image: Tensor) -> Tensor:
     """An image (C, H, W) as a picture: in colour where it has three channels, else their mean."""
     return image.round().to(torch.uint8) if len(image) == 3 else image.float().mean(0)
+
+
+def right_and_wrong(images: Tensor, labels: Tensor, guess: Tensor, most: int = 10) -> Figure:
+    """Above the first image of each of `most` classes that is right, below the first wrong ones.
+
+    Images (N, C, H, W), labels and what the net said of the same images (N,).
+    """
+    right, wrong = (guess == labels).nonzero()[:, 0], (guess != labels).nonzero()[:most, 0]
+    classes = sorted({*labels[right].tolist()})[:most]
+    above = [int(right[labels[right] == one][0]) for one in classes]
+    tiles: list[Tile | None] = [Tile(seen(images[row]), str(int(labels[row]))) for row in above]
+    tiles += [None] * (most - len(above))
+    tiles += [Tile(seen(images[row]), f"{labels[row]}: says {guess[row]}") for row in wrong]
+    return grid(tiles, columns=most, inch=0.8)
 
 
 def misclassified(images: Tensor, labels: Tensor, log_probabilities: Tensor, most: int) -> Figure:

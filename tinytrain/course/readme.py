@@ -10,11 +10,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tinytrain.course import figures, tables
+from tinytrain.course import figures, published, tables
 from tinytrain.course.ladder import Rung
 from tinytrain.course.plots import as_svg
 from tinytrain.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BEGIN, END = "<!-- {}: rendered by make course -->", "<!-- {}: end -->"
 
@@ -60,6 +64,11 @@ def pictures(rungs: Sequence[Rung]) -> dict[str, str]:
         name: as_svg(figure, transparent=False, Description=description)
         for name, figure in drawn.items()
     }
+
+
+def digits_at_work(figure: Figure) -> str:
+    """A picture of what the published net gets right and wrong, with the digest of its weights."""
+    return as_svg(figure, transparent=False, Description=f"weights {published.digest()}")
 
 
 def digest(rungs: Sequence[Rung]) -> str:
