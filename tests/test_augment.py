@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain.data.augment import Augmentation, Transform, apply
+from tinytrain.data.augment import Augmentation, Transform, apply, sampling_matrix
 from tinytrain.streams import generator
 
 # The tolerance is a share of the range of a pixel, 255.
 PRECISIONS = [(torch.float32, 1e-5), (torch.float64, 1e-12)]
 precisions = pytest.mark.parametrize("dtype, share", PRECISIONS)
 SIZES, COUNTS, SEEDS = st.integers(2, 28), st.integers(1, 4), st.integers(0, 2**31)
+SHAPES = st.tuples(st.integers(1, 3), SIZES, SIZES)  # channels, height, width
 few = settings(max_examples=40)
 LIVELY = Augmentation(rotation=60, shift=5, scale=0.4, shear=0.5)
 
 
-def noise(count, size, seed=0, dtype=torch.float64):
-    """Images (count, 1, size, size) without any order, pixels in 0 … 255."""
-    shape, drawn = (count, 1, size, size), generator(seed, "noise")
-    return 255 * torch.rand(shape, dtype=dtype, generator=drawn)
+def noise(count, shape, seed=0, dtype=torch.float64):
+    """Images (count, C, H, W) without any order, pixels in 0 … 255; `shape` may be a side."""
+    shape = (1, shape, shape) if isinstance(shape, int) else shape
+    drawn = generator(seed, "noise")
+    return 255 * torch.rand((count, *shape), dtype=dtype, generator=drawn)
 
 
 def numbers(augmentation, count, seed, *place):
@@ -43,17 +46,18 @@ def close(found, expected, share):
 
 def moved(images, right, down):
     """The pixels `right` and `down` of where they were, background where nothing came to be."""
-    size, margin = images.shape[-1], 30
+    margin, steps = 30, (down, right)
     framed = torch.nn.functional.pad(images, (margin,) * 4)
-    rows, columns = (torch.arange(size) + margin - step for step in (down, right))
+    sides = zip(images.shape[2:], steps, strict=True)
+    rows, columns = (torch.arange(side) + margin - step for side, step in sides)
     return framed[:, :, rows][:, :, :, columns]
 
 
 @precisions
 @few
-@given(COUNTS, SIZES, SEEDS)
-def test_zero_is_the_identity(dtype, share, count, size, seed):
-    images = noise(count, size, seed, dtype)
+@given(COUNTS, SHAPES, SEEDS)
+def test_zero_is_the_identity(dtype, share, count, shape, seed):
+    images = noise(count, shape, seed, dtype)
     for still in transform(count=count, dtype=dtype), numbers(Augmentation(), count, seed):
         close(apply(images, still), images, share)
 
@@ -69,9 +73,9 @@ def test_quarter_turns_are_counter_clockwise(dtype, share, size, quarters, seed)
 
 @precisions
 @few
-@given(SIZES, st.integers(-30, 30), st.integers(-30, 30), SEEDS)
-def test_whole_pixel_shifts_go_right_and_down(dtype, share, size, right, down, seed):
-    images = noise(2, size, seed, dtype)
+@given(SHAPES, st.integers(-30, 30), st.integers(-30, 30), SEEDS)
+def test_whole_pixel_shifts_go_right_and_down(dtype, share, shape, right, down, seed):
+    images = noise(2, shape, seed, dtype)
     shifted = apply(images, transform(shift=(right, down), count=2, dtype=dtype))
     close(shifted, moved(images, right, down), share)
 
@@ -106,29 +110,52 @@ def test_where_a_dot_goes(changes, before, after):
     st.tuples(st.floats(-4, 4), st.floats(-4, 4)),
     st.floats(-0.5, 0.5),
     st.floats(-0.5, 0.5),
+    st.sampled_from([(20, 20), (12, 31), (31, 12)]),
 )
-def test_slope_moves_as_the_matrix_says(angle, shift, scale, shear):
+def test_slope_moves_as_the_matrix_says(angle, shift, scale, shear, shape):
     """An even slope is interpolated without error, so each pixel tells which place it shows."""
-    size, turn = 20, math.radians(angle)
-    right = torch.arange(size, dtype=torch.float64).expand(size, size) - (size - 1) / 2
-    up = -right.T
+    turn, border = math.radians(angle), (torch.tensor(shape)[[1, 0]].view(2, 1, 1) - 1) / 2
+    down, right = (torch.arange(size, dtype=torch.float64) - (size - 1) / 2 for size in shape)
+    up, right = torch.meshgrid(-down, right, indexing="ij")
     slant = torch.tensor([[1, shear], [0, 1]], dtype=torch.float64)
     cosine, sine = math.exp(scale) * math.cos(turn), math.exp(scale) * math.sin(turn)
     turned = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64) @ slant
     places = torch.stack((right - shift[0], up + shift[1])).flatten(1)
-    sources = torch.linalg.solve(turned, places).view(2, size, size)
-    inside = (sources.abs() <= (size - 1) / 2 - 1e-9).all(0)
+    sources = torch.linalg.solve(turned, places).view(2, *shape)
+    inside = (sources.abs() <= border - 1e-9).all(0)
     images = torch.stack((right, up)) + 100
     found = apply(images[None], transform(angle, shift, scale, shear))[0]
     torch.testing.assert_close(found[:, inside], sources[:, inside] + 100, rtol=0, atol=1e-9)
-    outside = (sources.abs() >= (size + 1) / 2 + 1e-9).any(0)
+    outside = (sources.abs() >= border + 1 + 1e-9).any(0)
     assert not found[:, outside].any()
 
 
 @few
-@given(COUNTS, st.integers(8, 28), SEEDS)
-def test_apply_is_pure_and_invents_nothing(global_generator_untouched, count, size, seed):
-    images, drawn = noise(count, size, seed), numbers(LIVELY, count, seed)
+@given(COUNTS, st.integers(1, 3), SIZES, st.integers(1, 10), SEEDS)
+def test_an_oblong_is_the_middle_of_a_square(count, channels, side, less, seed):
+    """Nothing is distorted: what a frame of background would change is nothing."""
+    oblong = noise(count, (channels, side, side + 2 * less), seed)
+    drawn = Transform(*(v.double() for v in vars(numbers(LIVELY, count, seed)).values()))
+    framed = torch.nn.functional.pad(oblong, (0, 0, less, less))
+    close(apply(oblong, drawn), apply(framed, drawn)[:, :, less:-less], 1e-12)
+    on_end, framed = oblong.mT, framed.mT
+    close(apply(on_end, drawn), apply(framed, drawn)[..., less:-less], 1e-12)
+
+
+@few
+@given(COUNTS, SIZES, SEEDS)
+def test_on_a_square_nothing_is_stretched_to_the_last_bit(count, size, seed):
+    """The runs that were recorded on squares can be repeated."""
+    drawn = numbers(LIVELY, count, seed)
+    inverse = sampling_matrix(replace(drawn, shift=torch.zeros(count, 2)), 1, 1)[:, :, :2]
+    offset = -inverse @ (drawn.shift * (2 / size))[:, :, None]
+    assert torch.equal(sampling_matrix(drawn, size, size), torch.cat((inverse, offset), 2))
+
+
+@few
+@given(COUNTS, SHAPES, SEEDS)
+def test_apply_is_pure_and_invents_nothing(global_generator_untouched, count, shape, seed):
+    images, drawn = noise(count, shape, seed), numbers(LIVELY, count, seed)
     before = [value.clone() for value in (images, *vars(drawn).values())]
     with global_generator_untouched():
         first, again = apply(images, drawn), apply(images, drawn)

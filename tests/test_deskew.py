@@ -13,15 +13,16 @@ COUNTS, SIZES, SEEDS = st.integers(0, 4), st.integers(2, 28), st.integers(0, 2**
 few = settings(max_examples=40)
 
 
-def noise(count, size, seed):
-    """Images of random pixels, uint8 (count, 1, size, size)."""
+def noise(count, height, width, seed):
+    """Images of random pixels, uint8 (count, 1, height, width)."""
     drawn = generator(seed, "noise")
-    return torch.randint(256, (count, 1, size, size), dtype=torch.uint8, generator=drawn)
+    return torch.randint(256, (count, 1, height, width), dtype=torch.uint8, generator=drawn)
 
 
-def blobs(count, seed, size=28):
+def blobs(count, seed, width=28):
     """Images of smooth slanted ink that stays away from the border."""
-    y, x = torch.meshgrid(*[torch.arange(size) - (size - 1) / 2] * 2, indexing="ij")
+    places = (torch.arange(size) - (size - 1) / 2 for size in (28, width))
+    y, x = torch.meshgrid(*places, indexing="ij")
     slope, right, down = (2 * torch.rand((3, count, 1, 1), generator=generator(seed, "b")) - 1) / 2
     ink = torch.exp(-((x - 2 * right - slope * y) ** 2) / 6 - (y - 4 * down) ** 2 / 18)
     return (255 * ink).round().to(torch.uint8)[:, None]
@@ -39,9 +40,9 @@ def line_of_ink(image):
 
 
 def slid(image):
-    """The image (S, S) with its rows slid back along the line of its ink, one by one."""
+    """The image (H, W) with its rows slid back along the line of its ink, one by one."""
     slope, (middle, _) = line_of_ink(image)
-    places = np.arange(-1, len(image) + 1)
+    places = np.arange(-1, image.shape[1] + 1)
     rows = [
         np.interp(places[1:-1] + slope * (y - middle), places, np.pad(row.astype(float), 1))
         for y, row in enumerate(image)
@@ -50,9 +51,9 @@ def slid(image):
 
 
 @few
-@given(COUNTS, SIZES, SEEDS)
-def test_against_least_squares_and_loops(count, size, seed):
-    images = noise(count, size, seed)
+@given(COUNTS, SIZES, SIZES, SEEDS)
+def test_against_least_squares_and_loops(count, height, width, seed):
+    images = noise(count, height, width, seed)
     before, found = images.clone(), deskew(images)
     assert torch.equal(images, before)
     assert found.dtype == torch.uint8 and found.shape == images.shape
@@ -61,14 +62,14 @@ def test_against_least_squares_and_loops(count, size, seed):
 
 
 def test_many_images():
-    images = noise(1001, 5, 0)
+    images = noise(1001, 5, 4, 0)
     assert torch.equal(deskew(images)[999:], deskew(images[999:]))
 
 
 @few
-@given(st.integers(1, 4), SEEDS)
-def test_afterwards_the_ink_is_upright_and_where_it_was(count, seed):
-    images = blobs(count, seed)
+@given(st.integers(1, 4), SEEDS, st.sampled_from([28, 41]))
+def test_afterwards_the_ink_is_upright_and_where_it_was(count, seed, width):
+    images = blobs(count, seed, width)
     right, row = slant(images.double())
     expected = [line_of_ink(image)[0] for image in images[:, 0].numpy()]
     torch.testing.assert_close(right.tolist(), expected, rtol=0, atol=1e-6)
@@ -96,3 +97,8 @@ def test_without_a_slope_nothing_moves():
     images[1, 0, 2, 1:5] = 255  # a row has no slope, and an empty image has no ink
     images[2, 0, :, 3] = 90
     assert torch.equal(deskew(images), images)
+
+
+def test_colour_is_refused():
+    with pytest.raises(ValueError, match=r"grey images \(N, 1, H, W\), found \(2, 3, 5, 4\)"):
+        deskew(noise(2, 15, 4, 0).view(2, 3, 5, 4))

@@ -68,22 +68,25 @@ class Augmentation:
 
 
 def apply(images: Tensor, transform: Transform) -> Tensor:
-    """Transform `images` (N, C, S, S), floating-point, background 0, into new ones of that shape.
+    """Transform `images` (N, C, H, W), floating-point, background 0, into new ones of that shape.
 
     Slanted, then sized, then turned, all about the centre, then moved. Between pixels the value is
     interpolated (bilinear); what comes from outside is background.
     """
-    matrix = sampling_matrix(transform, images.shape[-1]).to(images.dtype)
+    height, width = images.shape[2:]
+    matrix = sampling_matrix(transform, height, width).to(images.dtype)
     grid = torch.affine_grid_generator(matrix, images.shape, False)
     bilinear, zeros = 0, 0  # torch's numbers for these ways
     return torch.grid_sampler(images, grid, bilinear, zeros, False)
 
 
-def sampling_matrix(transform: Transform, size: int) -> Tensor:
+def sampling_matrix(transform: Transform, height: int, width: int) -> Tensor:
     """(N, 2, 3): from a place in the result to the place in the source that it shows.
 
-    Places are (x right, y down, 1) with the image spanning −1 … 1, so a pixel is 2 / size. The
-    source of a place p is M⁻¹ (p − t), with M = turn · size · slant and t the shift.
+    The source of a place p is M⁻¹ (p − t), with M = turn · size · slant and t the shift. So it is
+    in pixels, about the centre; but places are given as (x right, y down, 1) with the image
+    spanning −1 … 1 each way. A pixel is 2 / width across and 2 / height down, so what goes from
+    one axis to the other is multiplied by the ratio of the two: a turned square stays a square.
     """
     angle = torch.deg2rad(transform.angle)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -91,6 +94,10 @@ def sampling_matrix(transform: Transform, size: int) -> Tensor:
     unturn = torch.stack((cos, -sin, sin, cos), -1).view(-1, 2, 2)
     one, zero = torch.ones_like(angle), torch.zeros_like(angle)
     unslant = torch.stack((one, transform.shear, zero, one), -1).view(-1, 2, 2)
-    inverse = shrink[:, None, None] * (unslant @ unturn)
-    offset = -inverse @ (transform.shift * (2 / size))[:, :, None]
+    ratios = (one, one * (height / width), one * (width / height), one)
+    stretch = torch.stack(ratios, -1).view(-1, 2, 2)
+    inverse = shrink[:, None, None] * (unslant @ unturn) * stretch
+    right, down = transform.shift.T
+    shift = torch.stack((right * (2 / width), down * (2 / height)), -1)
+    offset = -inverse @ shift[:, :, None]
     return torch.cat((inverse, offset), 2)

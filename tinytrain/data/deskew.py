@@ -21,28 +21,33 @@ from tinytrain.data import augment
 def slant(images: Tensor) -> tuple[Tensor, Tensor]:
     """How far the ink of each image moves right from row to row (N,), and its mean row (N,).
 
-    `images` is (N, 1, S, S), floating-point in 0 … 255, background 0; the mean row is counted
+    `images` is (N, 1, H, W), floating-point in 0 … 255, background 0; the mean row is counted
     from the middle of the image, down. Both are 0 without ink, and the slant is 0 where as good
     as all ink lies in one row: of a variance below 0.001 no slope can be told.
     """
     ink = images[:, 0]
-    middle = (ink.shape[-1] - 1) / 2
-    place = torch.arange(ink.shape[-1], dtype=ink.dtype, device=ink.device) - middle
+    row, column = (
+        torch.arange(size, dtype=ink.dtype, device=ink.device) - (size - 1) / 2
+        for size in ink.shape[1:]
+    )
     share = ink / ink.sum((1, 2), keepdim=True).clamp(min=1)
     by_column, by_row = share.sum(1), share.sum(2)
-    x, y = (by_column * place).sum(1), (by_row * place).sum(1)
-    right, down = place - x[:, None], place - y[:, None]
+    x, y = (by_column * column).sum(1), (by_row * row).sum(1)
+    right, down = column - x[:, None], row - y[:, None]
     covariance = (share * down[:, :, None] * right[:, None, :]).sum((1, 2))
     variance = (by_row * down**2).sum(1)
     return torch.where(variance > 1e-3, covariance / variance, 0), y
 
 
 def deskew(images: Tensor) -> Tensor:
-    """Images (N, 1, S, S), uint8, background 0, as new ones of that kind with upright ink.
+    """Images (N, 1, H, W), uint8, background 0, as new ones of that kind with upright ink.
 
     Rows slide sideways about the ink's centre, which stays where it is. Between pixels the value
-    is interpolated; what slides out of the image is lost.
+    is interpolated; what slides out of the image is lost. Raises ValueError for images of more
+    than one channel: what of a photograph is ink, and what an empty ground, nobody can tell.
     """
+    if images.shape[1] != 1:
+        raise ValueError(f"deskew: expected grey images (N, 1, H, W), found {tuple(images.shape)}")
     upright = torch.empty_like(images)
     for part, result in zip(torch.split(images, 1000), torch.split(upright, 1000), strict=True):
         pixels = part.float()
