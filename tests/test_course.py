@@ -12,12 +12,13 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from tinytrain import data, nets, streams
+from tinytrain import data, nets, nn, streams
 from tinytrain.cli import parser as cli
 from tinytrain.cli.export import as_state_dict
 from tinytrain.course import at_work, ladder, page, published, readme, records
 from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError
+from tinytrain.nets.bricks import blocks, stacked
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
 from tinytrain.train import Epoch, build, runs
 
@@ -56,6 +57,29 @@ def rendered(folder, rungs, tiny):
     pictures = [draw() for draw in at_work.drawings(net, tiny, RECIPES["five-looks"]).values()]
     beyond = [ladder.rungs(names, folder) for names in (ABLATION, ladder.BY_VIEW, FRONTIER)]
     return page.as_html(rungs, *beyond, pictures)
+
+
+@pytest.mark.parametrize("channels, classes", [(1, 2), (2, 5), (3, 5), (3, 60)])
+def test_at_work_on_colour_of_any_size_and_classes(channels, classes):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    labels, draw = torch.arange(2 * classes) % classes, streams.generator(0, "images")
+    images = torch.randint(256, (2 * classes, channels, 12, 9), generator=draw).to(torch.uint8)
+    own = data.from_arrays(images, labels, images, labels)
+    last = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes)]
+    stages = {"conv1": blocks((channels, 4), draw), "conv2": blocks((4, 3), draw), "last": last}
+    drawn = {name: draw()[1] for name, draw in at_work.drawings(stacked(stages), own).items()}
+    shapes = {
+        name: [axes.images[0].get_array().shape for axes in figure.axes]
+        for name, figure in drawn.items()
+    }
+    picture = (12, 9, 3) if channels == 3 else (12, 9)
+    assert {*shapes["mistakes"]} == {picture}
+    assert shapes["augmentation"] == [picture] * 6 * min(classes, 3)
+    first = drawn["augmentation"].axes[0].images[0].get_array()
+    assert first.mean() == pytest.approx(float(images[classes // 5].float().mean()))
+    assert shapes["confusion"] == [(classes, classes)]
+    assert shapes["filters"] == [(3, 3)] * 4 * channels
+    assert (shapes["strokes"], shapes["shapes"]) == ([(10, 7)] * 4, [(8, 5)] * 3)
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain.data import idx, sets, sources
+from tinytrain.data import from_arrays, idx, sets, sources
 from tinytrain.data.deskew import deskew
 from tinytrain.errors import DataError, UsageError
 
@@ -174,7 +175,9 @@ def test_holdout_needs_no_test_files_and_is_inside_the_set(root):
 def test_damaged_file_is_named(root, name, damage):
     [path] = packed(root, [name])
     path.write_bytes(damage(path.read_bytes()))
-    refused(f"^{path}: expected .* found.*; delete the file", root)
+    refused(f"^{path}: expected .* found[^;]*$", root)
+    mirrored = replace(TINY, mirrors=("http://127.0.0.1:1/",))
+    refused(f"^{path}: expected .* found.*; move the file away", root, mirrored)
 
 
 def test_size_is_checked_before_unpacking(root):
@@ -188,11 +191,15 @@ def test_size_is_checked_before_unpacking(root):
     "changed",
     [
         {1: np.zeros(TRAIN - 1, np.uint8)},
-        {1: np.full(TRAIN, 10, np.uint8)},
+        {1: np.full(TRAIN, -1, np.int32)},
+        {1: np.full(TRAIN, 256, np.int16)},
         {1: np.zeros((TRAIN, 1), np.uint8)},
-        {1: np.zeros(TRAIN, np.int32)},
-        {0: ARRAYS[NAMES[0]][:, :, 1:], 2: ARRAYS[NAMES[2]][:, :, 1:]},
+        {1: np.zeros(TRAIN, np.float32)},
+        {1: np.full(TRAIN, 10, np.uint8)},  # so the test has labels that training lacks
+        {0: ARRAYS[NAMES[0]][:, :, 1:]},
         {0: np.zeros((TRAIN, 784), np.uint8)},
+        {0: np.zeros((TRAIN, 0, 28), np.uint8), 2: np.zeros((TEST, 0, 28), np.uint8)},
+        {0: np.zeros((TRAIN, 1, 1, 28, 28), np.uint8)},
         {0: np.zeros((TRAIN, 28, 28), np.float32)},
         {0: np.zeros((TRAIN, 28, 28), np.uint8)},  # all alike
         {2: np.zeros((TEST, 20, 20), np.uint8)},
@@ -283,7 +290,7 @@ def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
     sets.load_source(source, tmp_path / "root")
     assert snapshot(tmp_path) == before
     packed(tmp_path / "root")[2].unlink()
-    refused(f"root/tiny: {NAMES[2]} missing; delete the rest", tmp_path / "root", source)
+    refused(f"root/tiny: {NAMES[2]} missing; move the rest away", tmp_path / "root", source)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
@@ -296,8 +303,156 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 def test_unknown_name(tmp_path):
-    with pytest.raises(UsageError, match="mnist, fashion-mnist, kmnist, synthetic.*'cifar'"):
-        sets.load("cifar", tmp_path)
+    one_of = "expected one of mnist, fashion-mnist, kmnist, synthetic, or a folder"
+    for name in "cifar", tmp_path / "mnist", "./mnist":
+        with pytest.raises(UsageError, match=f"^--dataset {name}: {one_of}"):
+            sets.load(name, tmp_path)
+
+
+def own(channels, height, width, classes, seed=0):
+    """Arrays of one's own, every class in training and the last one not in the test."""
+    chance = np.random.default_rng(seed)
+    shape = (channels, height, width) if channels > 1 else (height, width)
+    arrays = []
+    for count, seen in (3 * classes, classes), (5, max(1, classes - 1)):
+        images = chance.integers(0, 256, (count, *shape), np.uint8)
+        images[0].flat[0], images[-1].flat[0] = 0, 255  # not all alike
+        arrays += [images, (np.arange(count) % seen).astype(np.uint8)]
+    return arrays
+
+
+USUAL = ["train-images", "train-labels", "test-images", "test-labels"]
+
+
+def folder_of(folder, arrays, names=USUAL):
+    folder.mkdir(exist_ok=True)
+    for name, array in zip(names, arrays, strict=True):
+        idx.write(folder / name, array)
+    return folder
+
+
+def same(one, other):
+    """Whether two data sets are alike but for their names."""
+    splits = (one.train, other.train), (one.test, other.test)
+    assert all(torch.equal(a.images, b.images) for a, b in splits)
+    assert all(torch.equal(a.labels, b.labels) for a, b in splits)
+    unlike = {"name": "", "train": "", "test": ""}
+    return vars(one) | unlike == vars(other) | unlike
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(1, 9),
+    st.integers(2, 9),
+    st.sampled_from([1, 2, 5, 256]),
+    st.sampled_from(
+        [NAMES, USUAL, [f"{name}.gz" for name in USUAL], ["train-images.idx", *USUAL[1:]]]
+    ),
+)
+def test_a_folder_of_ones_own_and_the_same_arrays(
+    tmp_path_factory, channels, height, width, classes, names
+):
+    arrays = own(channels, height, width, classes)
+    folder = folder_of(tmp_path_factory.mktemp("own"), arrays, names)
+    data = sets.load(folder)
+    assert data.name == str(folder) and data.classes == classes
+    assert data.train.images.shape == (3 * classes, channels, height, width)
+    assert (data.test.images.numpy().reshape(arrays[2].shape) == arrays[2]).all()
+    assert (data.test.labels.numpy() == arrays[3]).all()
+    pixels = arrays[0] / 255
+    assert (data.mean, data.std) == pytest.approx((pixels.mean(), pixels.std()))
+    assert same(data, from_arrays(*arrays))
+    assert same(data, from_arrays(*map(torch.from_numpy, arrays)))
+    assert same(
+        data, from_arrays(data.train.images, [*arrays[1]], *map(np.asfortranarray, arrays[2:]))
+    )
+
+
+def test_arrays_are_copied():
+    arrays = own(1, 4, 3, 2)
+    data = from_arrays(*arrays, name="mine")
+    before = data.train.images.clone()
+    arrays[0][:] = 7
+    assert torch.equal(data.train.images, before) and data.name == "mine"
+
+
+def test_by_its_path_or_by_its_name_where_one_is(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "flowers", own(1, 4, 3, 2))
+    folder_of(tmp_path / "mnist", own(1, 4, 3, 2))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in "flowers", "./flowers", folder, "~/flowers":
+        assert sets.load(name).name == str(folder)
+    assert sets.load("./mnist").name == str(tmp_path / "mnist")  # nobody takes it for MNIST
+    assert str(tmp_path / "mnist") not in sources.SOURCES
+
+
+def test_holdout_fold_and_deskew_of_ones_own(tmp_path):
+    arrays = own(1, 9, 6, 5)
+    folder = folder_of(tmp_path / "own", arrays)
+    whole = sets.load(folder)
+    for name in USUAL[2:]:
+        (folder / name).unlink()
+    held, fold = sets.load(folder, holdout=4), sets.load(folder, fold="2/3")
+    assert (len(held.test), len(held.train), len(fold.test)) == (4, 11, 5)
+    assert held.classes == fold.classes == whole.classes == 5
+    upright = sets.load(folder, holdout=4, deskew=True)
+    assert torch.equal(upright.test.images, deskew(held.test.images))
+    with pytest.raises(DataError, match="own: expected four IDX files, .* no test-images, test-l"):
+        sets.load(folder)
+    colour = folder_of(tmp_path / "colour", own(3, 9, 6, 5))
+    with pytest.raises(UsageError, match=f"--dataset {colour}: .*grey.*leave --deskew out"):
+        sets.load(colour, deskew=True)
+
+
+def test_a_class_in_between_may_be_empty():
+    images, labels, *test = own(1, 4, 3, 5)
+    data = from_arrays(images, np.where(labels == 0, 1, labels), test[0], test[1] * 0 + 4)
+    assert data.classes == 5
+
+
+def test_two_files_for_one(tmp_path):
+    folder = folder_of(tmp_path / "own", own(1, 4, 3, 2))
+    for name in "test-images-idx3-ubyte", "t10k-images":
+        (folder / name).write_bytes(b"")
+        with pytest.raises(DataError, match=f"own: expected one file test-images.*{name}"):
+            sets.load(folder)
+        (folder / name).unlink()
+    (folder / "test-images.gz").write_bytes(b"the plain file goes first")
+    (folder / ".train-images.1234.part").write_bytes(b"of somebody who writes")
+    sets.load(folder)
+
+
+A, B, C, D = own(2, 4, 3, 3)
+WRONG = {
+    "fewer labels": ([A, B[1:], C, D], "train_labels: expected a label for each of 9 .* (8,)"),
+    "floats": ([A / 255, B, C, D], "train_images: .*uint8 .* found float64 (9, 2, 4, 3)"),
+    "no axis of images": ([A[0, 0], B, C, D], "train_images: .*(N, H, W) .* found uint8 (4, 3)"),
+    "no images": ([A, B, C[:0], D[:0]], "test_images: .*none empty, found uint8 (0, 2, 4, 3)"),
+    "no pixels": ([A[:, :, :0], B, C, D], "train_images: .* found uint8 (9, 2, 0, 3)"),
+    "floats for labels": ([A, B, C, D * 1.0], "test_labels: .*integers (N,), found float64 (5,)"),
+    "one-hot labels": ([A, np.eye(9, dtype=int), C, D], "train_labels: .* found int64 (9, 9)"),
+    "truth for labels": ([A, B > 0, C, D], "train_labels: .* found bool (9,)"),
+    "a label below 0": ([A, B - np.int8(1), C, D], "train_labels: .*0 to 255, found -1 to 1"),
+    "a label above 255": ([A, B, C, D + np.int64(255)], "test_labels: .*255, found 255 to 256"),
+    "another size": ([A, B, C[:, :, 1:], D], "test_images: .*(2, 4, 3), found (2, 3, 3)"),
+    "grey and colour": ([A, B, C[:, 0], D], "test_images: .*(2, 4, 3), found (1, 4, 3)"),
+    "an unseen class": ([A, B, C, D + 2], "test_labels: .*training doesn't have, found 3"),
+    "an empty class": ([A, B * 2, C, D], "test_labels: .*training doesn't have, found 1"),
+    "one grey": ([A * 0 + 9, B, C, D], "train_images: expected .*alike, found pixels of 9"),
+    "ragged": ([[[1], [1, 2]], B, C, D], "train_images: expected a numpy array or a tensor"),
+    "bfloat16": ([torch.zeros(9, 4, 3).bfloat16(), B, C, D], "train_images: .*BFloat16"),
+    "nothing": ([None, B, C, D], "train_images: .* found object ()"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_arrays_that_cannot_be_a_set(wrong):
+    arrays, said = WRONG[wrong]
+    pattern = ".*".join(map(re.escape, said.split(".*")))
+    with pytest.raises(DataError, match=f"^{pattern}") as raised:
+        from_arrays(*arrays)
+    assert "\n" not in str(raised.value)
 
 
 def test_data_root(monkeypatch):

@@ -89,8 +89,11 @@ def given_fields(options: argparse.Namespace) -> dict[str, Any]:
 
 def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("data")
-    sets = "mnist, fashion-mnist, kmnist, or synthetic: digits that tinytrain draws itself"
-    add_setting(group, "--dataset", sets)
+    sets = (
+        "mnist, fashion-mnist, kmnist, synthetic (digits that tinytrain draws itself), or a "
+        "folder with four IDX files of your own: train- and test-images, train- and test-labels"
+    )
+    add_setting(group, "--dataset", sets, metavar="NAME|FOLDER")
     add_data_dir(group)
     return group
 

@@ -13,6 +13,7 @@ from tinytrain import data
 from tinytrain.cli.flags import given_fields
 from tinytrain.course import published
 from tinytrain.data import Dataset
+from tinytrain.data.sources import SOURCES
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import output_shape
@@ -86,7 +87,7 @@ def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
     Raises DataError where it is other data now.
     """
     where = (options.data_dir, settings.holdout, settings.recipe.deskew, settings.fold)
-    dataset = data.load(settings.dataset, *where)
+    dataset = data.load(present_place(settings.dataset, options.data_dir), *where)
     if dataset.digest != settings.data_digest:
         root = data.data_root(options.data_dir)
         raise DataError(
@@ -97,6 +98,22 @@ def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
     return dataset
 
 
+def present_place(name: str, data_dir: Path | None) -> str:
+    """The set that a run names; one of the user's own that was moved is looked for in --data-dir.
+
+    Raises DataError where it is not there either.
+    """
+    if name in SOURCES or Path(name).is_dir():
+        return name
+    place = data.data_root(data_dir) / Path(name).name
+    if not place.is_dir():
+        raise DataError(
+            f"{name}: the images of the run are not there any more; name the folder that "
+            f"{place.name} is in now with --data-dir"
+        )
+    return str(place)
+
+
 def warn_of_synthetic(dataset: Dataset) -> None:
     """Say loudly where the images are not what people expect."""
     if dataset.name == "synthetic":
@@ -104,15 +121,16 @@ def warn_of_synthetic(dataset: Dataset) -> None:
 
 
 def require_fit(training: Training, dataset: Dataset) -> None:
-    """Raise UsageError where images or classes do not suit the net."""
-    shape = tuple(dataset.train.images.shape[1:])
+    """Raise UsageError where the images, or their classes, do not suit the net."""
     try:
-        found = output_shape(training.net, shape)
+        shape = output_shape(training.net, tuple(dataset.train.images.shape[1:]))
     except ValueError as error:
         raise UsageError(f"--dataset {dataset.name}: does not suit the net: {error}") from error
-    if found != (dataset.classes,):
-        wanted = f"{dataset.classes} outputs, one a class of {dataset.name}"
-        raise UsageError(f"--net: expected {wanted}, found {found} for an image {shape}")
+    if len(shape) != 1 or shape[0] < dataset.classes:
+        raise UsageError(
+            f"--dataset {dataset.name}: expected a net with {dataset.classes} outputs (classes), "
+            f"found outputs of shape {shape}; choose another --net"
+        )
 
 
 def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:

@@ -158,11 +158,12 @@ def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
 def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:
     """Train recipes with every seed of the flags; print a table and keep a record for each."""
     where = (options.data_dir, options.holdout)
-    data.load(options.dataset, *where, fold=fold_of(1, options.fold))  # not in every process
+    # Once before, and not in every process.
+    dataset = data.load(options.dataset, *where, fold=fold_of(1, options.fold)).name
     seeds = seeds_of(options)
     if options.records:
         files.make_folder(options.records)
-    shared = [f"--dataset={options.dataset}", f"--holdout={options.holdout}"]
+    shared = [f"--dataset={dataset}", f"--holdout={options.holdout}"]
     shared.append(f"--device={choose_device(options.device)}")
     place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
@@ -171,7 +172,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
         for seed in seeds:
             folder = series.folder / f"seed-{seed}"
             fold = fold_of(seed, options.fold)
-            require_same_recipe(folder, (series.recipe, options.dataset, options.holdout, fold))
+            require_same_recipe(folder, (series.recipe, dataset, options.holdout, fold))
             arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
             arguments += [f"--fold={fold}"] if fold else []
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))

@@ -1,12 +1,14 @@
 """Where images come from, and what happens to them before a net sees them.
 
-A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `sources` (mirrors and digests),
-`download` (asking the mirrors), `synthetic` (digits drawn where there are none), `idx` (the file
-format), `files` (written whole or not at all). An image: `deskew` (made upright), `batches` (dealt
-out, normalised), `augment` (turned, moved, sized, slanted anew each time).
+A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `arrays` (`from_arrays` makes one
+of what a program has), `sources` (mirrors and digests), `download` (asking the mirrors),
+`synthetic` (digits drawn where there are none), `idx` (the file format), `files` (written whole or
+not at all). An image: `deskew` (made upright), `batches` (dealt out, normalised), `augment`
+(turned, moved, sized, slanted anew each time).
 """
 
-from tinytrain.data import augment, batches, deskew, files, idx, sets, sources, synthetic
+from tinytrain.data import arrays, augment, batches, deskew, files, idx, sets, sources, synthetic
+from tinytrain.data.arrays import from_arrays
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset, Split, data_root, load
 
@@ -14,11 +16,13 @@ __all__ = [
     "Augmentation",
     "Dataset",
     "Split",
+    "arrays",
     "augment",
     "batches",
     "data_root",
     "deskew",
     "files",
+    "from_arrays",
     "idx",
     "load",
     "sets",

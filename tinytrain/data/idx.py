@@ -75,6 +75,13 @@ def write(path: AnyPath, array: Array) -> None:
     type that IDX lacks, ValueError for a dimension of 2³² or more, UsageError if the file can't be
     written.
     """
+    content = plain(array)
+    packed = os.fspath(path).endswith(".gz")
+    write_file(Path(path), gzip.compress(content, 6, mtime=0) if packed else content)
+
+
+def plain(array: Array) -> bytes:
+    """The bytes of a plain IDX file that holds `array`. Raises what `write` raises of an array."""
     array = np.asarray(array)
     if array.dtype.name not in CODES:
         raise TypeError(f"IDX holds {', '.join(CODES)}, not {array.dtype}: convert with astype")
@@ -82,9 +89,7 @@ def write(path: AnyPath, array: Array) -> None:
         raise ValueError(f"IDX holds dimensions below 2**32, not the shape {array.shape}")
     code = CODES[array.dtype.name]
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    content = header + array.astype(TYPES[code]).tobytes()
-    packed = os.fspath(path).endswith(".gz")
-    write_file(Path(path), gzip.compress(content, 6, mtime=0) if packed else content)
+    return header + array.astype(TYPES[code]).tobytes()
 
 
 def read_header(

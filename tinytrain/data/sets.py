@@ -1,10 +1,11 @@
-"""MNIST and its drop-in replacements: four IDX files, each with a published digest.
+"""MNIST, its drop-in replacements, and sets of one's own: four IDX files.
 
 A training run is only worth repeating if it starts from the same bytes. So every byte is checked
-each time it's loaded, not once when it was downloaded; that takes a fraction of a second. The test
-set is for the last word: `load(holdout=5000)` plays the test set with training images, so that
-choosing among ideas never looks at it. `load(fold="2/5")` does so with the second fifth of them:
-five runs, a fold each, test every training image once (cross-validation).
+each time it's loaded, not once when it was downloaded; that takes a fraction of a second. Where
+nobody published a digest, that of what was found is kept with the run, and compared when the run
+goes on. The test set is for the last word: `load(holdout=5000)` plays the test set with training
+images, so that choosing among ideas never looks at it. `load(fold="2/5")` does so with the second
+fifth of them: five runs, a fold each, test every training image once (cross-validation).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import hashlib
 import math
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,22 @@ from torch import Tensor
 from tinytrain import streams
 from tinytrain.data import idx
 from tinytrain.data.deskew import deskew
-from tinytrain.data.files import BY_FLAG, AnyPath, make_folder, require
-from tinytrain.data.sources import SOURCES, File, Source
+from tinytrain.data.files import AnyPath, require
+from tinytrain.data.sources import (
+    SOURCES,
+    File,
+    Source,
+    fetch_missing,
+    in_folder,
+    present,
+    read_verified,
+)
 from tinytrain.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """`images`: uint8 (N, 1, 28, 28), or of another square size; `labels`: int64 (N,), 0 … 9."""
+    """`images`: uint8 (N, C, H, W), C 1 where they are grey; `labels`: int64 (N,), from 0."""
 
     images: Tensor
     labels: Tensor
@@ -47,7 +55,7 @@ class Split:
         return Split(self.images[rows], self.labels[rows])
 
     def upright(self) -> Split:
-        """The same digits, deskewed."""
+        """The same images, which are grey, deskewed."""
         return Split(deskew(self.images), self.labels)
 
 
@@ -55,10 +63,12 @@ class Split:
 class Dataset:
     """A training and a test set, and what belongs to both.
 
-    `mean`, `std`: of the pixels of the whole training file, as numbers from 0 to 1.
+    `name`: a key of SOURCES, the path of a folder, or what `from_arrays` was given.
+    `mean`, `std`: of all pixels of the whole training file, as numbers from 0 to 1.
     `digest`: sha256 (hex) of the sha256 (hex) of the loaded files' plain bytes, one after another.
     `holdout`: 0, or how many training images play the test set.
-    `classes`: how many there are; a label is 0 … classes − 1.
+    `classes`: the largest label of the whole training file, plus 1. A class in between may have
+    no image: EMNIST's letters are 1 … 26, and renumbering them would be less help than harm.
     """
 
     name: str
@@ -68,7 +78,7 @@ class Dataset:
     std: float
     digest: str
     holdout: int
-    classes: int = 10
+    classes: int
 
 
 def data_root(data_dir: AnyPath | None = None) -> Path:
@@ -84,24 +94,33 @@ def data_root(data_dir: AnyPath | None = None) -> Path:
 
 
 def load(
-    name: str = "mnist",
+    name: AnyPath = "mnist",
     data_dir: AnyPath | None = None,
     holdout: int = 0,
     deskew: bool = False,
     fold: str = "",
 ) -> Dataset:
-    """The set `name` (a key of SOURCES), checked; what's missing is downloaded or drawn first.
+    """The set `name`, checked: a key of SOURCES, or a folder with four IDX files of one's own.
+
+    What's missing of a set in SOURCES is downloaded or drawn first, into `data_dir`. The files of
+    one's own are `train-images*`, `train-labels*`, `test-images*` and `test-labels*` (or `t10k-*`,
+    MNIST's names), plain or .gz: uint8 images (N, H, W), or (N, C, H, W), and labels (N,) of 0 to
+    255, in the test only such as training has.
 
     With `holdout` = N the test set is N training images, the same ones in every run; the test
     files are neither opened nor downloaded. With `fold` = "K/N" they are part K of N. With
-    `deskew` all images are upright; mean, std and digest stay those of the files. Raises
-    UsageError for an unknown name, a `holdout` outside 0 … count - 1 or other than the fold's, or
-    a folder that can't be written; DataError for files that are missing, damaged, or not the
-    published ones.
+    `deskew` all images are upright, which must be grey; mean, std and digest stay those of the
+    files. Raises UsageError for an unknown name, a `holdout` outside 0 … count - 1 or other than
+    the fold's, colour to deskew, or a folder that can't be written; DataError for files that are
+    missing, damaged, not the published ones, or don't belong together.
     """
-    if name not in SOURCES:
-        raise UsageError(f"dataset: expected one of {', '.join(SOURCES)}, found {name!r}")
-    return load_source(SOURCES[name], data_root(data_dir), holdout, deskew, fold)
+    source, folder = SOURCES.get(os.fspath(name)), Path(os.path.expanduser(name))
+    if source is None and folder.is_dir():
+        source = in_folder(folder.resolve())
+    if source is None:
+        sets = f"expected one of {', '.join(SOURCES)}, or a folder with four IDX files"
+        raise UsageError(f"--dataset {name}: {sets}")
+    return load_source(source, data_root(data_dir), holdout, deskew, fold)
 
 
 def load_source(
@@ -110,25 +129,53 @@ def load_source(
     """`load` for any source; `root` is the folder that has (or gets) the folder `source.name`."""
     folder = root / source.name
     fetch_missing(source, source.files[:2] if holdout or fold else source.files, folder)
-    train, digests = read_split(source.files[:2], folder)
-    count = len(train)
+    train, digests = read_split(source, source.files[:2], folder)
+    count, classes = len(train), int(train.labels.max()) + 1
     if not 0 <= holdout < count:
         raise UsageError(f"holdout: expected 0 to {count - 1} of {source.name}, found {holdout}")
     mean, std = source.mean_and_std or mean_and_std(train.images)
+    require(std > 0, folder, "training images that aren't all alike", f"pixels of {255 * mean:g}")
     if holdout or fold:
         order, holdout = held_out_first(count, holdout, fold)
         test, train = train.rows(order[:holdout]), train.rows(order[holdout:])
     else:
-        test, test_digests = read_split(source.files[2:], folder)
+        test, test_digests = read_split(source, source.files[2:], folder)
+        require_together(train, test, *(folder / file.name for file in source.files[2:]))
         digests += test_digests
-    shape, test_shape = tuple(train.images.shape), tuple(test.images.shape)
-    fit = std > 0 and shape[1:] == test_shape[1:]
-    found = f"{shape} and {test_shape}, standard deviation {std}"
-    require(fit, folder, "images of one size that aren't all alike", found)
     if deskew:
-        train, test = train.upright(), test.upright()
+        try:
+            train, test = train.upright(), test.upright()
+        except ValueError as error:
+            raise UsageError(f"--dataset {source.name}: {error}; leave --deskew out") from error
     digest = hashlib.sha256(digests.encode()).hexdigest()
-    return Dataset(source.name, train, test, mean, std, digest, holdout)
+    return Dataset(source.name, train, test, mean, std, digest, holdout, classes)
+
+
+def joined(images: idx.Array, labels: idx.Array, place: AnyPath, labels_place: AnyPath) -> Split:
+    """uint8 images (N, H, W) or (N, C, H, W) and integer labels (N,), 0 … 255, as a Split.
+
+    Raises DataError, which names a place, the file or the array, where they aren't that.
+    """
+    holds = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
+    found = f"{images.dtype} {images.shape}"
+    require(holds, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
+    holds = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
+    expected, found = f"a label for each of {len(images)} images", f"{labels.dtype} {labels.shape}"
+    require(holds, labels_place, f"{expected}, integers (N,)", found)
+    low, high = int(labels.min()), int(labels.max())
+    require(low >= 0 and high <= 255, labels_place, "labels from 0 to 255", f"{low} to {high}")
+    pixels = torch.from_numpy(images if images.ndim == 4 else images[:, None])
+    return Split(pixels, torch.from_numpy(labels.astype(np.int64)))
+
+
+def require_together(train: Split, test: Split, place: AnyPath, labels_place: AnyPath) -> None:
+    """Raise DataError, which names a place, where test images or labels don't suit training's."""
+    size, other = (tuple(split.images.shape[1:]) for split in (train, test))
+    require(size == other, place, f"images like those of training, (C, H, W) = {size}", other)
+    # Nothing can learn a class that it never sees, so such a test would measure the files.
+    unseen = sorted({*test.labels.tolist()} - {*train.labels.tolist()})
+    found = ", ".join(map(str, unseen))
+    require(not unseen, labels_place, "no label that training doesn't have", found)
 
 
 def held_out_first(count: int, holdout: int, fold: str) -> tuple[Tensor, int]:
@@ -155,66 +202,19 @@ def mean_and_std(images: Tensor) -> tuple[float, float]:
     return first / total / 255, math.sqrt(total * second - first**2) / total / 255
 
 
-def present(file: File, folder: Path) -> list[Path]:
-    """Those of the plain file and the .gz that are there."""
-    paths = (folder / file.name, folder / f"{file.name}.gz")
-    return [path for path in paths if os.path.exists(path)]
+def read_split(source: Source, files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
+    """Images and labels that belong together, and the digests of their two files.
 
-
-def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None:
-    """Get those of `files` that aren't in `folder`."""
-    missing = [file for file in files if not present(file, folder)]
-    if missing and source.write_files is not None:
-        if any(present(file, folder) for file in source.files):
-            names = ", ".join(file.name for file in missing)
-            raise DataError(f"{folder}: {names} missing; delete the rest, and all is drawn anew")
-        try:
-            make_folder(folder)
-            source.write_files(folder)
-        except UsageError as error:
-            raise UsageError(f"{error} {BY_FLAG}") from error
-    elif missing:
-        from tinytrain.data import download  # only here: it imports the network code
-
-        unreachable: dict[str, str] = {}
-        for file in missing:
-            check = partial(read_verified, file)
-            download.fetch(f"{file.name}.gz", source.mirrors, folder, check, unreachable)
-
-
-def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Array, str]:
-    """The array in `path` and the sha256 (hex) of its plain bytes; DataError unless it's `file`.
-
-    Where only the .gz has a published digest, a plain file is checked for its size alone.
+    Only of a file that a mirror has is it said that it comes back; nobody is told to delete one.
     """
-    hasher = hashlib.sha256()
-    array = idx.read(path, file.size, hasher)
-    sha256 = hasher.hexdigest()
-    require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
-    if packed:
-        content = path.read_bytes()
-        require(content.startswith(idx.GZIP), path, "a gzip file", "a plain one")
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        require(file.md5 in (None, md5), path, f"a file of md5 {file.md5}", md5)
-    return array, sha256
-
-
-def read_split(files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
-    """Images and labels that belong together, and the digests of their two files."""
     paths = [present(file, folder)[0] for file in files]
     try:
         (images, images_digest), (labels, labels_digest) = (
             read_verified(file, path, path.suffix == ".gz")
             for file, path in zip(files, paths, strict=True)
         )
-        square = images.ndim == 3 and images.shape[1] == images.shape[2] > 0
-        holds, found = images.dtype == np.uint8 and square, f"{images.dtype} {images.shape}"
-        require(holds, paths[0], "square images, uint8 (N, H, W)", found)
-        each = labels.shape == images.shape[:1] and len(images) > 0
-        holds, found = labels.dtype == np.uint8 and each, f"{labels.dtype} {labels.shape}"
-        require(holds, paths[1], f"a label for each of {len(images)} images, uint8 (N,)", found)
-        require(labels.max() <= 9, paths[1], "labels 0 to 9", labels.max())
+        return joined(images, labels, *paths), images_digest + labels_digest
     except DataError as error:
-        raise DataError(f"{error}; delete the file, and it is fetched again") from error
-    split = Split(torch.from_numpy(images)[:, None], torch.from_numpy(labels).long())
-    return split, images_digest + labels_digest
+        if source.mirrors:
+            raise DataError(f"{error}; move the file away, and it is fetched again") from error
+        raise

@@ -1,16 +1,24 @@
 """Where data sets come from, and how to know that they came whole.
 
 A mirror is only a copy; the published digest says whether it is a true one, and makes even a
-mirror without encryption safe to read from. So nothing is listed here without a digest.
+mirror without encryption safe to read from. So nothing is listed here without a digest, and a set
+that is published as one large archive, as EMNIST, isn't listed: of its files there is none. Files
+of one's own are found by their names.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tinytrain.data import synthetic
+from tinytrain.data import idx, synthetic
+from tinytrain.data.files import BY_FLAG, make_folder, require
+from tinytrain.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,74 @@ SIZES = {
     "t10k-images-idx3-ubyte": 7_840_016,
     "t10k-labels-idx1-ubyte": 10_008,
 }
+
+
+def in_folder(folder: Path) -> Source:
+    """The set of one's own in `folder`: files whose names begin as MNIST's, or with `test-`.
+
+    A file that isn't there is listed under its usual name. Raises DataError where two would do.
+    """
+    try:
+        names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
+    files = []
+    for split in "train", "test|t10k":
+        for kind in "images", "labels":
+            pattern, usual = f"({split})-{kind}([-.].*)?", f"{split.partition('|')[0]}-{kind}"
+            found = sorted(name for name in names if re.fullmatch(pattern, name)) or [usual]
+            require(len(found) == 1, folder, f"one file {usual}", " and ".join(found))
+            files.append(File(found[0]))
+    return Source(str(folder), tuple(files))
+
+
+def present(file: File, folder: Path) -> list[Path]:
+    """Those of the plain file and the .gz that are there."""
+    paths = (folder / file.name, folder / f"{file.name}.gz")
+    return [path for path in paths if os.path.exists(path)]
+
+
+def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None:
+    """Get those of `files` that aren't in `folder`."""
+    missing = [file for file in files if not present(file, folder)]
+    if missing and source.write_files is not None:
+        if any(present(file, folder) for file in source.files):
+            names = ", ".join(file.name for file in missing)
+            raise DataError(
+                f"{folder}: {names} missing; move the rest away, and all is drawn anew"
+            )
+        try:
+            make_folder(folder)
+            source.write_files(folder)
+        except UsageError as error:
+            raise UsageError(f"{error} {BY_FLAG}") from error
+    elif missing and not source.mirrors:
+        names = ", ".join(file.name for file in missing)
+        raise DataError(f"{folder}: expected four IDX files, plain or .gz, found no {names}")
+    elif missing:
+        from tinytrain.data import download  # only here: it imports the network code
+
+        unreachable: dict[str, str] = {}
+        for file in missing:
+            check = partial(read_verified, file)
+            download.fetch(f"{file.name}.gz", source.mirrors, folder, check, unreachable)
+
+
+def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Array, str]:
+    """The array in `path` and the sha256 (hex) of its plain bytes; DataError unless it's `file`.
+
+    Where only the .gz has a published digest, a plain file is checked for its size alone.
+    """
+    hasher = hashlib.sha256()
+    array = idx.read(path, file.size, hasher)
+    sha256 = hasher.hexdigest()
+    require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
+    if packed:
+        content = path.read_bytes()
+        require(content.startswith(idx.GZIP), path, "a gzip file", "a plain one")
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        require(file.md5 in (None, md5), path, f"a file of md5 {file.md5}", md5)
+    return array, sha256
 
 
 def published(kind: str, *digests: str) -> tuple[File, ...]:

@@ -14,7 +14,7 @@ from tinytrain.train.state import Batch, Epoch, Score
 
 
 def print_net(net: Module, input_shape: tuple[int, ...] = (1, 28, 28)) -> None:
-    """The summary table for inputs (C, H, W), then a line a parameter."""
+    """The summary table for an image (C, H, W) of that shape, then a line a parameter."""
     print(summary(net, input_shape))
     for name, parameter in net.named_parameters():
         print(f"{name}\t\t {parameter.shape}")
