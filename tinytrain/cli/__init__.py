@@ -3,7 +3,8 @@
 `parser` has the commands, `flags` what several of them share (those of a recipe, such as
 `--rotation`, are the fields of `recipes.Recipe`), `words` turns words into values, all without
 torch. `inputs` gets what flags name: device, recipe, data, a run's net. `train`, `seeds` (with
-`ladder`), `export` and `commands` (all others) do the work.
+`ladder`), `export`, `look` and `convert` (data; what is converted is read by `readers` and
+`images`) and `commands` (all others) do the work.
 """
 
 from tinytrain.cli.parser import main

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tinytrain import data, nets
+from tinytrain import nets
 from tinytrain.cli import compare
+from tinytrain.cli.convert import convert
 from tinytrain.cli.export import export
 from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
 from tinytrain.cli.ladder import ladder
+from tinytrain.cli.look import show_data, verify_data
 from tinytrain.cli.recipe import recipe
 from tinytrain.cli.runs import nearest, recipe_text
 from tinytrain.cli.seeds import seeds
@@ -119,14 +121,9 @@ def draw_curves(options: argparse.Namespace) -> None:
     print(f"Drawn into {options.output}")
 
 
-def verify_data(options: argparse.Namespace) -> None:
-    """Verify a data set, downloading what is missing, and say where it is."""
-    dataset = data.load(options.dataset, options.data_dir)
-    folder = data.data_root(options.data_dir) / dataset.name
-    print(
-        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "
-        f"in {folder}, verified (sha256 {dataset.digest})"
-    )
+def data_command(options: argparse.Namespace) -> None:
+    """Verify a data set; show what is in it; make one of what people have."""
+    {None: verify_data, "info": show_data, "convert": convert}[options.what](options)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -138,7 +135,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": test_again,
     "export": export,
     "summary": show_net,
-    "data": verify_data,
+    "data": data_command,
     "plot": draw_curves,
     "gallery": draw_at_work,
     "course": render_course,

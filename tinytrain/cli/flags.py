@@ -87,21 +87,23 @@ def given_fields(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
-def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def add_data_flags(
+    parser: argparse.ArgumentParser, data_dir: Any = None
+) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("data")
     sets = (
         "mnist, fashion-mnist, kmnist, synthetic (digits that tinytrain draws itself), or a "
         "folder with four IDX files of your own: train- and test-images, train- and test-labels"
     )
     add_setting(group, "--dataset", sets, metavar="NAME|FOLDER")
-    add_data_dir(group)
+    add_data_dir(group, data_dir)
     return group
 
 
-def add_data_dir(flags: Flags) -> None:
+def add_data_dir(flags: Flags, default: Any = None) -> None:
     place = "$TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain"
     help = f"the folder that holds a folder a data set (default: {place})"
-    add_path(flags, "--data-dir", help)
+    flags.add_argument("--data-dir", type=Path, default=default, help=help)
 
 
 def add_holdout(group: argparse._ArgumentGroup, several: bool = False) -> None:

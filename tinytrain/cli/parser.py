@@ -24,7 +24,7 @@ from tinytrain.cli.flags import (
     add_switch,
     completed,
 )
-from tinytrain.cli.questions import add_gallery, add_recipe, add_runs
+from tinytrain.cli.questions import add_data_commands, add_gallery, add_recipe, add_runs
 from tinytrain.cli.words import Parser, natural
 from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
@@ -160,12 +160,13 @@ def parser() -> argparse.ArgumentParser:
     )
     final = RECIPES["final"].net
     summary.add_argument("--net", default=final, help="the net (default: %(default)s)")
-    data = command(
-        "data",
-        "fetch and verify a data set",
-        "Verify a data set, downloading first what is missing, and say where it is.",
+    add_data_commands(
+        command(
+            "data",
+            "fetch, verify and look at a data set, or make one of your images",
+            "Verify a data set, downloading first what is missing, and say where it is.",
+        )
     )
-    add_data_flags(data)
     plot = command(
         "plot",
         "draw the curves of runs",

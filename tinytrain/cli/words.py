@@ -62,6 +62,14 @@ def all_folds(text: str) -> str:
     return fold(text, whole=("all",))
 
 
+def size(text: str) -> tuple[int, int]:
+    """The argparse type of "40x24": 40 pixels high and 24 wide."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not found or not int(found[1]) * int(found[2]):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 40x24, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
 def seed_list(text: str) -> list[int]:
     """The argparse type of "1-5,9": each number once, in order."""
     wrong = argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")

@@ -1,0 +1,696 @@
+"""Images in any form become the same IDX files, or one line says which of them cannot, and why."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import struct
+import sys
+import zlib
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinytrain import data, nets, nn, streams
+from tinytrain.cli import convert
+from tinytrain.cli.parser import main
+from tinytrain.cli.readers import Pair
+from tinytrain.course import samples
+from tinytrain.data import idx, synthetic
+from tinytrain.errors import DataError
+
+PARTS = ["x_train", "y_train", "x_test", "y_test"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in; the number of threads is put back."""
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_num_threads()
+    yield tmp_path
+    torch.set_num_threads(before)
+
+
+def drawn(*shape, classes=3, train=7, test=4):
+    """Training images and labels, test images and labels, every class in training."""
+    chance = np.random.default_rng(0)
+    arrays = []
+    for count in train, test:
+        arrays.append(chance.integers(0, 256, (count, *shape), np.uint8))
+        arrays.append((np.arange(count) % classes).astype(np.uint8))
+    return arrays
+
+
+def csv(path, images, labels, header=(), label_last=False):
+    rows = np.column_stack((labels, images.reshape(len(images), -1)))
+    rows = np.roll(rows, -1, axis=1) if label_last else rows
+    lines = [",".join(map(str, row)) for row in [*([header] if header else []), *rows]]
+    Path(path).write_text("\n".join(lines) + "\n")
+
+
+def pixels(count):
+    return [f"pixel{number}" for number in range(count)]
+
+
+def converted(*words, output="out"):
+    """The data set that the command makes."""
+    assert main(["data", "convert", *map(str, words), "--output", output]) == 0
+    return data.load(f"./{output}")
+
+
+def fails(capsys, status, *words):
+    """The one line of the command's error; nothing but what was there is there after it."""
+    before = sorted(Path().rglob("*"))
+    capsys.readouterr()
+    assert main([*map(str, words)]) == status
+    errors = capsys.readouterr().err
+    assert errors.startswith("tinytrain: ") and errors.count("\n") == 1
+    assert sorted(Path().rglob("*")) == before
+    return errors
+
+
+def as_npz(arrays, names=PARTS):
+    np.savez("it.npz", **dict(zip(names, arrays, strict=True)))
+    return ["it.npz"]
+
+
+def as_npy(arrays):
+    for name, array in zip(PARTS, arrays, strict=True):
+        np.save(name, array)
+    return sorted(f"{name}.npy" for name in PARTS)
+
+
+def as_idx(arrays):
+    names = [
+        f"emnist-letters-{split}-{kind}-idx{rank}-ubyte.gz"
+        for split in ("train", "test")
+        for kind, rank in (("images", 3), ("labels", 1))
+    ]
+    for name, array in zip(names, arrays, strict=True):
+        idx.write(name, array)
+    return sorted(names)
+
+
+def as_images(arrays):
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    for split, images, labels in ("train", *arrays[:2]), ("test", *arrays[2:]):
+        for number, (picture, label) in enumerate(zip(images, labels, strict=True)):
+            folder = Path("images", split, f"class {label}")
+            folder.mkdir(parents=True, exist_ok=True)
+            picture = picture if picture.ndim == 2 else np.moveaxis(picture, 0, 2)
+            image.fromarray(picture).save(folder / f"{number:03}.png")
+    return ["images"]
+
+
+def as_csv(arrays):
+    csv("some_train.csv", *arrays[:2])
+    csv("some_test.csv", *arrays[2:], header=["label", *pixels(arrays[0][0].size)])
+    return ["some_test.csv", "some_train.csv"]
+
+
+FORMS = {"npz": as_npz, "npy": as_npy, "idx": as_idx, "images": as_images, "csv": as_csv}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (3, 8, 5)])
+def test_every_form_gives_the_same_set(form, shape, capsys):
+    arrays = drawn(*shape)
+    if form == "images":  # they are read class by class
+        rows = [np.argsort(labels, kind="stable") for labels in arrays[1::2]]
+        arrays = [array[rows[number // 2]] for number, array in enumerate(arrays)]
+    if form == "csv" and len(shape) == 3:
+        return
+    size = ["--size", "4x9"] if form == "csv" and shape == (4, 9) else []
+    dataset = converted(*FORMS[form](arrays), *size)
+    assert dataset.digest == data.from_arrays(*arrays).digest
+    assert f"{7} training and {4} test images of 3 classes" in capsys.readouterr().out
+    names = {"images": ["class 0", "class 1", "class 2"]}.get(form)
+    assert Path("out/classes.txt").exists() == (form == "images")
+    assert names is None or Path("out/classes.txt").read_text().split("\n")[:-1] == names
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train_images", "train_labels", "test_images", "test_labels"],
+        ["X_train", "Y_train", "X_test", "Y_test"],
+        ["a-img-training", "a-target-training", "a-img-t10k", "a-target-t10k"],
+    ],
+)
+def test_arrays_as_others_publish_them(names, capsys):
+    """Channels last, labels (N, 1), a validation set, numbers of any type: MedMNIST, Keras."""
+    arrays = drawn(8, 5, 3)
+    expected = [np.moveaxis(array, 3, 1) if array.ndim == 4 else array for array in arrays]
+    arrays = [array if array.ndim > 1 else array[:, None].astype(float) for array in arrays]
+    more = {"val_images": arrays[0], "val_labels": arrays[1], "about": np.array(None, object)}
+    np.savez("it.npz", **dict(zip(names, arrays, strict=True)), **more)
+    assert converted("it.npz").digest == data.from_arrays(*expected).digest
+    said = "Left out: it.npz: val_images, it.npz: val_labels, it.npz: about\n"
+    assert said in capsys.readouterr().out
+
+
+def test_narrow_colour_is_not_taken_for_channels():
+    arrays = drawn(3, 8, 3)
+    assert converted(*as_npz(arrays)).digest == data.from_arrays(*arrays).digest
+
+
+def test_transposed_as_emnist():
+    arrays = drawn(4, 6)
+    dataset = converted(*as_idx(arrays), "--transpose")
+    assert (dataset.train.images[:, 0].numpy() == arrays[0].transpose(0, 2, 1)).all()
+
+
+def test_csv_of_other_programs():
+    """The label last; quotes, empty lines and a mark of the byte order as others write them."""
+    arrays = drawn(3, 3)
+    csv("train.csv", *arrays[:2], [*pixels(9), "Class"], label_last=True)
+    csv("test.csv", *arrays[2:])
+    for path in Path("train.csv"), Path("test.csv"):
+        lines = path.read_text().replace(",", '","').split()
+        quoted = "".join(f'"{line}"\r\n\r\n' for line in lines)
+        path.write_bytes(b"\xef\xbb\xbf" + quoted.encode())
+    assert converted("train.csv", "test.csv").digest == data.from_arrays(*arrays).digest
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.floats(0.001, 0.999))
+def test_a_share_of_every_class_is_for_the_test(labels, share):
+    labels = np.array(labels, np.uint8)
+    pair = Pair(np.arange(len(labels)), labels, "images", "labels")
+    counts = np.bincount(labels)
+    wanted = [min(round(share * count), count - 1) if count else 0 for count in counts]
+    if not sum(wanted):
+        with pytest.raises(DataError, match="images: .*--test-share"):
+            convert.shared_out(pair, share)
+        return
+    parts, again = convert.shared_out(pair, share), convert.shared_out(pair, share)
+    train, test = parts["train"], parts["test"]
+    assert sorted([*train.images, *test.images]) == [*range(len(labels))]
+    assert np.bincount(test.labels, minlength=len(counts)).tolist() == wanted
+    for part in train, test:
+        assert (labels[part.images] == part.labels).all()
+        assert (np.diff(part.images) > 0).all()
+    assert (again["test"].images == test.images).all()
+
+
+def test_a_share_is_drawn_and_not_the_first_ones():
+    labels = np.zeros(100, np.uint8)
+    test = convert.shared_out(Pair(np.arange(100), labels, "", ""), 0.5)["test"].images
+    assert 20 < sum(test < 50) < 30
+
+
+def test_one_split_and_a_share():
+    images, labels, *_ = drawn(5, 5, classes=2, train=10)
+    np.savez("it.npz", images=images, labels=labels)
+    dataset = converted("it.npz", "--test-share", "0.2")
+    assert (len(dataset.train), len(dataset.test)) == (8, 2)
+    assert sorted(dataset.test.labels.tolist()) == [0, 1]
+    np.savez("flat.npz", x=images.reshape(10, 25), y=labels)
+    assert converted("flat.npz", "--test-share", "0.2", output="flat").digest == dataset.digest
+
+
+@pytest.fixture
+def picture():
+    """A function that saves an image file, grey of 6 × 4 unless it is told otherwise."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+
+    def save(path, mode="L", size=(6, 4), form=None, **more):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        width, height = size
+        ramp = image.fromarray(np.arange(width * height, dtype=np.uint8).reshape(height, width))
+        ramp.convert(mode).save(path, form, **more)
+        return path
+
+    return save
+
+
+def test_classes_are_in_order_and_hidden_files_are_not_images(picture, capsys):
+    for name in "10", "9", "2":
+        for number in range(int(name)):
+            picture(f"in/{name}/{number}.PNG")
+        Path(f"in/{name}/.DS_Store").write_bytes(b"of a Mac")
+    Path("in/.git").mkdir()
+    Path("in/README.txt").write_text("of these")
+    dataset = converted("in", "--test-share", "0.5")
+    assert Path("out/classes.txt").read_text() == "2\n9\n10\n"
+    labels = torch.cat((dataset.train.labels, dataset.test.labels))
+    assert torch.bincount(labels).tolist() == [2, 9, 10]
+    for folder in "train", "test", "extra":
+        shutil.copytree("in", f"split/{folder}")
+    capsys.readouterr()
+    assert len(converted("split", output="other").test) == 21
+    assert f"Left out: {Path('split/extra')}\n" in capsys.readouterr().out
+
+
+def test_up_is_where_the_camera_said(picture):
+    image = pytest.importorskip("PIL.Image")
+    turned = image.Exif()
+    turned[0x0112] = 6  # the camera was held upright: turn clockwise to see it so
+    for name in "a", "b":
+        picture(f"in/{name}/1.png", exif=turned)
+        picture(f"in/{name}/2.png", size=(4, 6))
+    images = converted("in", "--test-share", "0.5").train.images
+    ramp = torch.arange(24, dtype=torch.uint8)
+    upright = {torch.rot90(ramp.view(4, 6), -1).flatten(), ramp}
+    assert images.shape[1:] == (1, 6, 4)
+    assert any(torch.equal(images[0].flatten(), one) for one in upright)
+    assert (
+        converted("in", "--test-share", "0.5", "--transpose", output="b").train.images.shape[3]
+        == 6
+    )
+
+
+def test_jpeg_is_read(picture):
+    for name in "a", "b":
+        for number in range(2):
+            picture(f"in/{name}/{number}.jpg", "RGB")
+    assert converted("in", "--test-share", "0.5").train.images.shape == (2, 3, 4, 6)
+
+
+def png_of_16_bits(path, color):
+    """A PNG of 2 × 2 pixels with 16 bits a channel: grey (color 0) or red-green-blue (2)."""
+
+    def chunk(name, content):
+        body = name + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = (b"\0" + bytes(2 * 2 * (3 if color else 1))) * 2
+    header = struct.pack(">IIBBBBB", 2, 2, 16, color, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+
+
+SPOILED = {
+    "16 bits, grey": (lambda path, save: png_of_16_bits(path, 0), "found 16 bits"),
+    "16 bits, colour": (lambda path, save: png_of_16_bits(path, 2), "found 16 bits"),
+    "a palette": (lambda path, save: save(path, "P"), "found a palette"),
+    "transparency": (lambda path, save: save(path, "RGBA"), "mode RGBA"),
+    "one bit": (lambda path, save: save(path, "1"), "found 1 bits"),
+    "four inks": (lambda path, save: save(path, "CMYK", form="JPEG"), "mode CMYK"),
+    "another size": (lambda path, save: save(path, size=(4, 6)), "6 wide and 4 high, as"),
+    "colour among grey": (lambda path, save: save(path, "RGB"), "found colour, 6 wide"),
+    "no image": (lambda path, save: path.write_text("<html>"), "found: cannot identify"),
+    "another form": (lambda path, save: save(path, form="GIF"), "found: cannot identify"),
+    "nothing": (lambda path, save: path.write_bytes(b""), "expected a whole PNG or JPEG"),
+    "the first half": (
+        lambda path, save: path.write_bytes(save(path).read_bytes()[:-30]),
+        "expected a whole PNG or JPEG",
+    ),
+    "a folder": (lambda path, save: path.mkdir(), "expected a whole PNG or JPEG"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_image_that_cannot_be_kept_is_named(how, split, picture, capsys):
+    for part in "train", "test":
+        for name in "a", "b":
+            picture(f"in/{part}/{name}/0.png")
+    spoil, said = SPOILED[how]
+    path = Path(f"in/{split}/b/1.png")
+    spoil(path, picture)
+    errors = fails(capsys, 3, "data", "convert", "in", "--output", "out")
+    assert f"{path}: expected " in errors and said in errors
+
+
+def empty_class(split):
+    return lambda save: Path(f"in/{split}/c").mkdir(), f"in/{split}/c: expected images .* none"
+
+
+FOLDERS = {
+    "an empty class": empty_class("train"),
+    "a class of the test alone": (lambda save: save("in/test/c/0.png"), "in/test/c: .*training"),
+    "a text among images": (
+        lambda save: Path("in/train/a/notes.txt").write_text(""),
+        "in/train/a/notes.txt: expected one of .png",
+    ),
+    "an image of no class": (lambda save: save("in/train/0.png"), "in/train/0.png: .*its class"),
+    "no class of the test": (
+        lambda save: [shutil.rmtree(f"in/test/{name}") for name in "ab"],
+        "in/test: expected folders of images, one a class, found none",
+    ),
+    "no training": (lambda save: shutil.rmtree("in/train"), "--test-share: needed"),
+    "no class": (
+        lambda save: [shutil.rmtree(f"in/train/{name}") for name in "ab"],
+        "in/train: expected 1 to 256 folders, one a class, found 0",
+    ),
+    "too many classes": (
+        lambda save: [Path(f"in/train/{number}").mkdir() for number in range(255)],
+        "in/train: .*1 to 256 folders, one a class, found 257",
+    ),
+    "a name on two lines": (
+        lambda save: save("in/train/two\nlines/0.png"),
+        r"in/train: .*printable names, found 'two\\nlines'",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", FOLDERS)
+def test_a_folder_that_is_no_set(how, picture, capsys):
+    for part in "train", "test":
+        for name in "a", "b":
+            picture(f"in/{part}/{name}/0.png")
+    spoil, said = FOLDERS[how]
+    spoil(picture)
+    status = 2 if "--" in said else 3
+    errors = fails(capsys, status, "data", "convert", "in", "--output", "out")
+    assert re.search(said, errors), errors
+
+
+def test_folders_that_nobody_may_look_into(capsys, monkeypatch):
+    Path("in/a").mkdir(parents=True)
+    iterdir = Path.iterdir
+
+    def refused(path):
+        if path.name == "in":
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refused)
+        status = main([*WORDS, "in"]), main(["data", "--dataset", "in"])
+    errors = capsys.readouterr().err.splitlines()
+    assert status == (3, 3)
+    assert [error.endswith("in: cannot be read (Permission denied)") for error in errors] == [1, 1]
+
+
+def test_images_without_pillow(capsys, monkeypatch):
+    Path("in/a").mkdir(parents=True)
+    Path("in/a/0.png").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert "pip install '.[images]'" in fails(capsys, 2, *WORDS, "in")
+
+
+WORDS = ["data", "convert", "--output", "out"]
+A, B, C, D = drawn(4, 4)
+
+
+def npz(**changed):
+    """What writes it.npz with some arrays changed; without those that are None."""
+    arrays = dict(zip(PARTS, (A, B, C, D), strict=True)) | changed
+    return lambda: np.savez("it.npz", **{k: v for k, v in arrays.items() if v is not None})
+
+
+def text(*lines):
+    return lambda: Path("it.csv").write_text("\n".join(lines))
+
+
+WRONG = {
+    "one label fewer": (npz(y_train=B[1:]), "it.npz: y_train: .* each of 7 images, .* (6,)"),
+    "fractions": (
+        npz(x_train=A / 255),
+        "it.npz: x_train: .*whole numbers from 0 to 255, found 0.",
+    ),
+    "16 bits": (npz(x_test=C.astype(np.uint16) + 300), "it.npz: x_test: .* 255, found "),
+    "below 0": (npz(y_train=B - 1.0), "it.npz: y_train: .* found -1.0"),
+    "one half": (npz(x_train=A + (A.max() == A) / 2), f"it.npz: x_train: .* found {A.max()}.5"),
+    "no number": (npz(x_train=A * np.nan), "it.npz: x_train: .* found nan"),
+    "without end": (npz(x_train=A + np.inf), "it.npz: x_train: .* found inf"),
+    "words for labels": (npz(y_test=np.array([*"abcd"])), "it.npz: y_test: .* found <U1"),
+    "a single number": (npz(y_test=np.array(3)), "it.npz: y_test: .*array of numbers"),
+    "objects": (npz(y_test=np.array([None])), "it.npz: y_test: .*Object arrays cannot be loaded"),
+    "another size": (npz(x_test=C[:, 1:]), "it.npz: test_images: .*(1, 4, 4), found (1, 3, 4)"),
+    "no test labels": (
+        npz(y_test=None),
+        "it.npz: expected x_train, .* found x_train, y_train, x_test",
+    ),
+    "no such names": (
+        npz(x_train=None, y_train=None, x_test=None, y_test=None, z=A),
+        "it.npz: .* found z",
+    ),
+    "two of a name": (npz(train_images=A), "it.npz: train_images: .*x_train, too"),
+    "train and neither": (npz(x=A, y=B), "it.npz: expected x_train"),
+    "an unseen class": (
+        npz(y_test=D + np.uint8(1)),
+        "it.npz: test_labels: .*doesn't have, found 3",
+    ),
+    "a long row": (
+        npz(x_train=A.reshape(7, 16)[:, 1:]),
+        "it.npz: x_train: .*3 × 3 pixels .* found 15",
+    ),
+    "no images": (
+        npz(x_test=C[:0], y_test=D[:0]),
+        "it.npz: test_images: .* found uint8 (0, 4, 4)",
+    ),
+    "all black": (npz(x_train=A * 0), "it.npz: train_images: .*alike, found pixels of 0"),
+    "no zip": (lambda: Path("it.npz").write_bytes(b"PK\3\4!"), "it.npz: expected a whole .npz"),
+    "empty": (lambda: Path("it.npz").write_bytes(b""), "it.npz: expected a whole .npz"),
+    "another's": (lambda: one_array("it.npz"), "it.npz: expected an .npz file"),
+    "a cut array": (lambda: damaged("it.npz"), "it.npz: .*expected a whole"),
+    "half a CSV line": (text("1,2,3,4,5", "1,2,3"), "it.csv, line 2: expected 5 numbers, found 3"),
+    "a header alone": (text("label,pixel0"), "it.csv: expected lines of a label and pixels"),
+    "a header without": (
+        text("a,b,c", "1,2,3"),
+        "it.csv, line 1: .*label or class, found a, b, c",
+    ),
+    "a word": (text("1,2,3,4,5", "", "1,2,three,4,5"), "it.csv, line 3: .*255, found 'three'"),
+    "a large number": (text("1,2,3,4,256"), "it.csv, line 1: .*255, found '256'"),
+    "a fraction": (text("1,2,3,4,5.5"), "it.csv, line 1: .*255, found '5.5'"),
+    "a gap": (text("1,2,,4,5"), "it.csv, line 1: .*255, found ''"),
+    "semicolons": (text("1;2;3;4;5"), "it.csv, line 1: .*label or class, found 1;2;3;4;5"),
+    "no square": (text("0,1,2,3", "0,1,2,3"), "it.csv: expected 1 × 1 pixels .* found 3"),
+    "labels alone": (text("1", "2"), "it.csv: expected lines of a label and pixels"),
+    "no text": (lambda: Path("it.csv").write_bytes(b"1,2\xff"), "it.csv: expected a CSV file"),
+    "zeros": (lambda: Path("it.csv").write_bytes(b"1,2\n" + bytes(9)), "it.csv, line 2: "),
+    "no file": (lambda: None, "it.npz: expected a file or a folder, found nothing there"),
+}
+
+
+def damaged(path):
+    npz()()
+    content = bytearray(Path(path).read_bytes())
+    content[len(content) // 2] ^= 255
+    Path(path).write_bytes(content)
+
+
+def one_array(path):
+    with open(path, "wb") as file:
+        np.save(file, A)
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_arrays_that_cannot_be_kept_are_named(how, capsys):
+    write, said = WRONG[how]
+    write()
+    share = ["--test-share", "0.5"] if Path("it.csv").exists() else []
+    path = "it.csv" if share else "it.npz"
+    errors = fails(capsys, 3, *WORDS, path, *share)
+    pattern = ".*".join(map(re.escape, said.split(".*")))
+    assert re.search(f"^tinytrain: {pattern}", errors), errors
+
+
+MISTAKES = {
+    "which is the test": (["one.npz"], "--test-share: needed"),
+    "both": (["it.npz", "--test-share", "0.2"], "--test-share: not needed"),
+    "a share of all": (["one.npz", "--test-share", "1"], "from 0.001 to 0.999"),
+    "a size too much": (["it.npz", "--size", "4x4"], "--size: not needed"),
+    "half a size": (["it.npz", "--size", "4"], "HEIGHTxWIDTH"),
+    "a size of none": (["it.npz", "--size", "0x4"], "HEIGHTxWIDTH"),
+    "several": (["it.npz", "one.npz"], "expected one folder of images, one .npz, or"),
+    "folders": (["a", "b"], "expected one folder of images, one .npz, or"),
+    "CSV of no name": (["one.csv", "two.csv"], "one.csv two.csv: .*train and test"),
+    "a file of no name": (["x_train.npy", "y_train.npy", "z.npy"], "z.npy: expected a name"),
+    "nothing": ([], "SOURCE"),
+    "what is there": (["it.npz", "--output", "a"], "--output a: is there already"),
+    "a file that is there": (["it.npz", "--output", "z.npy"], "--output z.npy: is there already"),
+    "below a file": (["it.npz", "--output", "z.npy/out"], "z.npy.*cannot be written"),
+}
+
+
+@pytest.mark.parametrize("how", MISTAKES)
+def test_words_that_do_not_go_together(how, capsys):
+    npz()()
+    np.savez("one.npz", images=A, labels=B)
+    for name, array in ("x_train", A), ("y_train", B), ("z", A):
+        np.save(name, array)
+    for name in "one", "two":
+        csv(f"{name}.csv", A, B)
+    for name in "ab":
+        Path(name).mkdir()
+    Path("a/file").write_text("")
+    words, said = MISTAKES[how]
+    errors = fails(capsys, 2, *WORDS, *words)
+    assert re.search(re.escape(said).replace(re.escape(".*"), ".*"), errors), errors
+
+
+def test_a_damaged_idx_file_is_named(capsys):
+    sources = as_idx([A, B, C, D])
+    Path(sources[0]).write_bytes(gzip.compress(b"\0\0\x08"))
+    assert f"{sources[0]}: expected an IDX file" in fails(capsys, 3, *WORDS, *sources)
+
+
+def test_bytes_after_an_array(capsys):
+    sources = as_npy([A, B, C, D])
+    with open("x_train.npy", "ab") as file:
+        file.write(b"!")
+    assert "x_train.npy: expected the end" in fails(capsys, 3, *WORDS, *sources)
+
+
+def test_the_folder_is_whole_or_not_there(capsys, monkeypatch):
+    npz()()
+    for error in OSError(28, "No space left on device"), KeyboardInterrupt():
+        with monkeypatch.context() as patch:
+            patch.setattr(convert, "write_file", Mock(side_effect=error))
+            patch.setattr(convert.idx, "write_file", Mock(side_effect=[None, None, None, error]))
+            status = 2 if isinstance(error, OSError) else 130
+            fails(capsys, status, *WORDS, "it.npz")
+    Path("out").mkdir()
+    assert len(converted("it.npz").test) == 4  # an empty folder is as good as none
+    assert sorted(path.name for path in Path().iterdir()) == ["it.npz", "out"]
+    before = {path: path.read_bytes() for path in Path("out").iterdir()}
+    fails(capsys, 2, *WORDS, "it.npz")
+    assert {path: path.read_bytes() for path in Path("out").iterdir()} == before
+
+
+def test_info_shows_what_is_in_a_set(capsys):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    npz()()
+    dataset = converted("it.npz")
+    Path("out/classes.txt").write_text("cats\ndogs\nhens\n")
+    capsys.readouterr()
+    assert main(["data", "--dataset", "out", "info"]) == 0
+    shown = capsys.readouterr().out
+    for line in "0 cats 3 2", "1 dogs 2 1", "2 hens 2 1", "all 7 4":
+        assert re.search(f"\n{line}\n".replace(" ", " +"), shown)
+    assert "1 × 4 × 4" in shown and f"mean {dataset.mean:.4f}" in shown
+    assert f"{dataset.digest}, of" in shown and shown.count("ubyte\n") == 4
+    assert Path("runs/out-samples.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["data", "info", "--dataset", "out", "--output", "new/it.svg"]) == 0
+    assert "2 hens" in Path("new/it.svg").read_text()
+
+
+def test_info_without_matplotlib(capsys, monkeypatch):
+    npz()()
+    converted("it.npz")
+    capsys.readouterr()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["data", "info", "--dataset", "out"]) == 0
+    assert "No picture: drawing needs matplotlib" in capsys.readouterr().out
+    assert "matplotlib" in fails(
+        capsys, 2, "data", "info", "--dataset", "out", "--output", "a.png"
+    )
+
+
+def test_names_that_are_not_as_many_as_classes(capsys):
+    npz()()
+    converted("it.npz")
+    Path("out/classes.txt").write_text("cats\ndogs\n")
+    error = fails(capsys, 3, "data", "info", "--dataset", "out")
+    assert "out/classes.txt: expected a line for each of 3 classes, found 2" in error
+
+
+def test_what_stands_before_info_holds(here, capsys):
+    Path("data/synthetic").mkdir(parents=True)
+    synthetic.write_files(Path("data/synthetic"), train=100, test=10)
+    words = ["data", "--data-dir", "data", "--dataset", "synthetic"]
+    assert main([*words, "info", "--output", "it.png"]) == 0
+    assert f"folder    {Path('data/synthetic')}\n" in capsys.readouterr().out
+    assert main(words) == 0
+    assert "verified" in capsys.readouterr().out
+    assert main(["data", "--dataset", "data/synthetic"]) == 0
+    assert f"in {here}/data/synthetic, whole; nobody published" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("channels, classes", [(1, 2), (3, 3), (2, 70)])
+def test_samples_are_drawn_class_by_class(channels, classes):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    images = torch.arange(30 * classes).view(-1, 1, 1, 1).expand(-1, channels, 5, 3) % 256
+    labels = torch.arange(30 * classes) % classes
+    split = data.from_arrays(images.to(torch.uint8), labels, images[:1].byte(), labels[:1]).train
+    table = samples.mosaic(split, min(classes, 64))
+    assert table.shape == (min(classes, 64) * 6, 40, 3)[: 3 if channels == 3 else 2]
+    second = table[6:11, 4:7]  # of class 1, after its first image one from a tenth further on
+    assert (second == ((3 * classes + 1) % 256) / 255).all()
+    between = table[5]
+    assert (between == 1).all() if channels == 3 else between.isnan().all()
+    figure = samples.samples(split, [f"class {label}" for label in range(classes)])
+    assert len(figure.axes[0].get_yticklabels()) == min(classes, 64)
+
+
+def own_set(folder, seed=0):
+    """Files of one's own that suit a net for MNIST, in a folder."""
+    drawn = streams.generator(seed, "own")
+    labels = torch.arange(60) % 10
+    images = synthetic.digits(labels, drawn)
+    folder.mkdir(parents=True)
+    for name, rows in ("train", slice(40)), ("test", slice(40, 60)):
+        idx.write(folder / f"{name}-images", images[rows, 0].numpy())
+        idx.write(folder / f"{name}-labels", labels[rows].numpy().astype(np.uint8))
+
+
+SMALL = ["--recipe", "net1", "--epochs", "2", "--batch-size", "10", "--threads", "1"]
+
+
+def test_a_run_on_data_of_ones_own(here, capsys, monkeypatch):
+    own_set(here / "mnist")  # named so, it is still nobody's MNIST
+    assert main(["train", "--dataset", "./mnist", *SMALL]) == 0
+    shown = capsys.readouterr().out
+    assert f"not judged (the target is for MNIST, this is {here}/mnist)" in shown
+    [run] = Path("runs").iterdir()
+    assert run.name == "mnist-net1-seed1"
+    settings = json.loads((run / "run.json").read_text())
+    assert settings["dataset"] == str(here / "mnist")
+    assert settings["data_digest"] == data.load("./mnist").digest
+    evaluate = ["evaluate", "--run-dir", run]
+    assert main([*map(str, evaluate)]) == 0
+    line = capsys.readouterr().out
+    os.renames("mnist", "moved/mnist")
+    assert "--data-dir" in fails(capsys, 3, *evaluate)
+    assert main([*map(str, evaluate), "--data-dir", "moved"]) == 0
+    assert capsys.readouterr().out == line
+    own_set(here / "mnist", seed=1)
+    assert "not the images that the run" in fails(capsys, 3, *evaluate)
+    resume = ["train", "--resume", "--run-dir", str(run)]
+    assert "not the images that the run" in fails(capsys, 3, *resume)
+    shutil.rmtree("mnist")
+    assert main([*resume, "--data-dir", "moved"]) == 0
+
+
+def test_seeds_on_data_of_ones_own(here, capsys):
+    own_set(here / "own")
+    words = ["seeds", *SMALL[:-2], "--seeds", "1"]
+    assert main([*words, "--dataset", f"{here}/own"]) == 0
+    assert main([*words, "--dataset", "own"]) == 0  # the same runs
+    assert [path.name for path in Path("runs").iterdir()] == ["seeds-own"]
+
+
+def test_a_net_for_fewer_classes_or_another_size_is_refused(capsys):
+    as_letters = [np.zeros((30, 28, 28), np.uint8), np.arange(30, dtype=np.uint8)] * 2
+    as_letters[0][0] = 9
+    np.savez("it.npz", **dict(zip(PARTS, as_letters, strict=True)))
+    converted("it.npz")
+    error = fails(capsys, 2, "train", "--dataset", "out", *SMALL)
+    assert "out: expected a net with 30 outputs (classes), found outputs of shape (10,)" in error
+    npz()()
+    converted("it.npz", output="small")
+    assert "does not suit the net" in fails(capsys, 2, "train", "--dataset", "small", *SMALL)
+
+
+def test_a_net_for_images_of_ones_own(capsys, monkeypatch):
+    npz()()
+    converted("it.npz")
+    layers = nn.Conv2d(1, 5, 3), nn.Flatten(), nn.Linear(20, 3), nn.LogSoftmax()
+    monkeypatch.setitem(nets.NETS, "own", lambda _: nn.Sequential(*layers))
+    assert main(["train", "--dataset", "out", *SMALL, "--net", "own"]) == 0
+    assert re.search(r"Conv2d: 1-1 +\[-1, 5, 2, 2\]", capsys.readouterr().out)
+
+
+def test_digits_that_nobody_here_made(capsys):
+    """Scanned in 1998 for another project: 1,797 of 8 × 8 pixels, 0 to 16, as floats."""
+    reason = "scikit-learn is not installed"
+    digits = pytest.importorskip("sklearn.datasets", reason=reason).load_digits()
+    np.savez("digits.npz", images=digits.images, labels=digits.target)
+    dataset = converted("digits.npz", "--test-share", "0.2")
+    assert (len(dataset.train), len(dataset.test), dataset.classes) == (1438, 359, 10)
+    assert dataset.train.images.shape[1:] == (1, 8, 8)
+    both = torch.cat((dataset.train.images, dataset.test.images))[:, 0].double().numpy()
+    assert sorted(map(bytes, both)) == sorted(map(bytes, digits.images))
+    pixels = dataset.train.images.numpy() / 255
+    assert (dataset.mean, dataset.std) == pytest.approx((pixels.mean(), pixels.std()))
