@@ -61,7 +61,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@test -t 1 || quiet=-qq; $(PIP) $$quiet $(TORCH)
 	@echo "Then tinytrain, with matplotlib, pytest and hypothesis …"
-	@$(PIP) -qq --editable ".[test,plots]"
+	@$(PIP) -qq --editable ".[test,plots,images]"
 	@touch $@
 
 $(VENV)/checked: $(VENV)/installed

@@ -9,6 +9,7 @@ import torch
 from tinytrain import nets, nn, streams
 from tinytrain.cli.questions import PICTURES
 from tinytrain.course import at_work
+from tinytrain.course.tiles import Tile, grid
 from tinytrain.data.sets import Dataset, Split
 from tinytrain.errors import UsageError
 from tinytrain.recipes import RECIPES
@@ -102,8 +103,8 @@ def test_what_is_signed_has_its_middle_at_zero(net, tiny, tiles):
 
 def test_a_signed_tile_is_drawn_with_a_diverging_map():
     weights = torch.tensor([[-1.0, 0.0], [0.5, 0.25]])
-    tiles = [at_work.Tile(weights, "signed", 1.0), None, at_work.Tile(weights, "grey")]
-    signed, grey = (axes.images[0] for axes in at_work.grid(tiles, 3, 1.0).axes)
+    tiles = [Tile(weights, "signed", 1.0), None, Tile(weights, "grey")]
+    signed, grey = (axes.images[0] for axes in grid(tiles, 3, 1.0).axes)
     assert (signed.get_cmap().name, signed.get_clim()) == ("RdBu_r", (-1, 1))
     assert grey.get_cmap().name == "gray"
     positive, negative = signed.to_rgba(np.array([1.0, -1.0]))
@@ -140,14 +141,14 @@ def test_colour_and_other_numbers_of_classes(tiles):
     draw = streams.generator(1, "colour")
     images = torch.randint(0, 256, (20, 3, 40, 24), generator=draw, dtype=torch.uint8)
     split = Split(images, torch.arange(20) % 5)
-    dataset = Dataset("own", split, split, 0.5, 0.3, "", 0)
+    dataset = Dataset("own", split, split, 0.5, 0.3, "", 0, 5)
     layers = nn.Conv2d(3, 4, 3, generator=draw), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     net = nn.Sequential(*layers, nn.Linear(4, 5, generator=draw), nn.LogSoftmax())
     pictures = at_work.drawings(net, dataset, FINAL)
     for name in ("mistakes", "filters", "maps"):
         pictures[name]()
     assert len([tile for tile in tiles if tile and tile.title.startswith("filter")]) == 12
-    assert {tuple(tile.image.shape) for tile in tiles if tile} == {(3, 40, 24), (3, 3), (38, 22)}
+    assert {tuple(tile.image.shape) for tile in tiles if tile} == {(40, 24, 3), (3, 3), (38, 22)}
     _, figure = pictures["confusion"]()
     assert figure.axes[0].images[0].get_array().shape == (5, 5)
     assert sum(int(text.get_text()) for text in figure.axes[0].texts) == 20

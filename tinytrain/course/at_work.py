@@ -1,15 +1,10 @@
-"""A trained net at work, in pictures: what it gets wrong, what it looks for, what it is shown.
-
-A picture of numbers that have a sign needs a middle: weights and signed answers are drawn red
-where they are positive and blue where negative, white at zero, so that none looks like ink.
-"""
+"""A trained net at work, in pictures: what it gets wrong, what it looks for, what it is shown."""
 
 from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +12,7 @@ from torch import Tensor
 
 from tinytrain import streams
 from tinytrain.course.plots import new_figure
+from tinytrain.course.tiles import Tile, grid, seen
 from tinytrain.data import augment, batches
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset
@@ -30,19 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MAPS = 32  # of a layer
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A small picture (H, W), or in colour (3, H, W), with its title.
-
-    With a `limit` it is signed: blue at −limit, white at 0, red at +limit. Without one its values
-    go from black, the lowest, to white; colours are uint8.
-    """
-
-    image: Tensor
-    title: str
-    limit: float | None = None
 
 
 def drawings(
@@ -103,30 +86,6 @@ def require_row(row: int, count: int) -> int:
     if row >= count:
         raise UsageError(f"--digit {row}: expected an image from 0 to {count - 1}")
     return row
-
-
-def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
-    """Tiles in rows of `columns`, None for an empty place; `inch` is the side of one."""
-    count = -(-len(tiles) // columns)
-    figure = new_figure(columns * inch, count * inch * 1.25)
-    for number, tile in enumerate(tiles, 1):
-        if tile is None:
-            continue
-        axes = figure.add_subplot(count, columns, number)
-        if tile.image.ndim == 3:
-            axes.imshow(tile.image.permute(1, 2, 0).numpy())
-        elif tile.limit is None:
-            axes.imshow(tile.image.numpy(), cmap="gray")
-        else:
-            axes.imshow(tile.image.numpy(), cmap="RdBu_r", vmin=-tile.limit, vmax=tile.limit)
-        axes.set_title(tile.title, size=7)
-        axes.set_axis_off()
-    return figure
-
-
-def seen(image: Tensor) -> Tensor:
-    """An image (C, H, W) as a picture: in colour where it has three channels, else their mean."""
-    return image.round().to(torch.uint8) if len(image) == 3 else image.float().mean(0)
 
 
 def right_and_wrong(images: Tensor, labels: Tensor, guess: Tensor, most: int = 10) -> Figure:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tinytrain.course.at_work import visible
 from tinytrain.course.plots import new_figure
+from tinytrain.course.tiles import seen
 from tinytrain.data.sets import Split
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ def mosaic(split: Split, classes: int) -> Tensor:
 
     As numbers from 0 to 1, and between them nothing: NaN in grey, white in colour.
     """
-    first = visible(split.images[0])
+    first = seen(split.images[0])
     height, width = (side + max(1, side // 14) for side in first.shape[:2])
     blank = 1.0 if first.ndim == 3 else torch.nan
     canvas = torch.full((classes * height, ACROSS * width, *first.shape[2:]), blank)
     for label in range(classes):
         found = (split.labels == label).nonzero()[:, 0]
         for column in range(min(ACROSS, len(found))):
-            picture = visible(split.images[found[len(found) * column // ACROSS]])
+            picture = seen(split.images[found[len(found) * column // ACROSS]])
             top, left = label * height, column * width
             canvas[top : top + len(picture), left : left + picture.shape[1]] = picture / 255
     return canvas
