@@ -1,10 +1,12 @@
 """The command line: what can be asked, and what each command does.
 
-`parser` has the commands, `flags` what several of them share (those of a recipe, such as
-`--rotation`, are the fields of `recipes.Recipe`), `words` turns words into values, all without
-torch. `inputs` gets what flags name: device, recipe, data, a run's net. `train`, `seeds` (with
-`ladder`), `export`, `look` and `convert` (data; what is converted is read by `readers` and
-`images`) and `commands` (all others) do the work.
+`parser` has the commands (`questions` those that train nothing), `flags` what several of them
+share (those of a recipe, such as `--rotation`, are the fields of `recipes.Recipe`), `words` turns
+words into values and `recipe_files` a file into a recipe, all without torch. `inputs` gets what
+flags name: device, recipe, data, a run's net. `train`, `seeds` (with `folds` and `ladder`),
+`recipe`, `runs` (with `compare`), `predict` (with `pictures` and `mnist_form`), `export`, `look` and
+`convert` (data; what is converted is read by `readers` and `images`) and `commands` (all others)
+do the work.
 """
 
 from tinytrain.cli.parser import main

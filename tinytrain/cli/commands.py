@@ -14,6 +14,7 @@ from tinytrain.cli.export import export
 from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
 from tinytrain.cli.ladder import ladder
 from tinytrain.cli.look import show_data, verify_data
+from tinytrain.cli.predict import predict
 from tinytrain.cli.recipe import recipe
 from tinytrain.cli.runs import nearest, recipe_text
 from tinytrain.cli.seeds import seeds
@@ -134,6 +135,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "runs": compare.runs,
     "evaluate": test_again,
     "export": export,
+    "predict": predict,
     "summary": show_net,
     "data": data_command,
     "plot": draw_curves,

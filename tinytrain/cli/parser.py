@@ -24,7 +24,13 @@ from tinytrain.cli.flags import (
     add_switch,
     completed,
 )
-from tinytrain.cli.questions import add_data_commands, add_gallery, add_recipe, add_runs
+from tinytrain.cli.questions import (
+    add_data_commands,
+    add_gallery,
+    add_predict,
+    add_recipe,
+    add_runs,
+)
 from tinytrain.cli.words import Parser, natural
 from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
@@ -137,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
     add_field_flags(ladder.add_argument_group("changed in each of them"))
     add_recipe(command)
     add_runs(command)
+    add_predict(command)
     evaluate = command(
         "evaluate",
         "evaluate the net of a run",

@@ -80,6 +80,27 @@ def add_runs(command: Command) -> None:
     runs.add_argument("--json", action="store_true", help="as JSON, for tools")
 
 
+def add_predict(command: Command) -> None:
+    """The command `predict`."""
+    predict = command(
+        "predict",
+        "say what is in an image",
+        "Show images as a net sees them, with the classes and how probable it takes them to be. "
+        "For nets of MNIST, or of other grey data of 28 × 28 pixels, a digit may be of any size, "
+        "light on dark or dark on light: it is cut out, made 20 pixels high or wide and centred "
+        "by its mass, as MNIST's were. For other nets (those of fashion-mnist and kmnist among "
+        "them) images are resized to the size of their data.",
+    )
+    add_path(predict, "images", "a PNG, JPEG or IDX file", nargs="+", metavar="IMAGE")
+    add_path(
+        predict, "--run-dir", "the run's folder (default: the final net, which comes with it)"
+    )
+    which = "which image of an IDX file, from 0"
+    predict.add_argument("--index", type=natural, metavar="N", help=which)
+    add_data_dir(predict)
+    add_path(predict, "--output", "a picture of each image as it is and as the net sees it")
+
+
 def add_gallery(command: Command) -> None:
     """The command `gallery`."""
     gallery = command(
