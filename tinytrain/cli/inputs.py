@@ -84,34 +84,22 @@ def load_dataset(options: argparse.Namespace, recipe: Recipe) -> Dataset:
 def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
     """The data that a run began with, as its recipe wants it.
 
+    A folder of the user's own is looked for where it was, and then by its name in --data-dir.
     Raises DataError where it is other data now.
     """
     where = (options.data_dir, settings.holdout, settings.recipe.deskew, settings.fold)
-    dataset = data.load(present_place(settings.dataset, options.data_dir), *where)
-    if dataset.digest != settings.data_digest:
-        root = data.data_root(options.data_dir)
-        raise DataError(
-            f"{root / dataset.name}: not the images that the run {options.run_dir} began with; "
-            "name their folder with --data-dir"
-        )
-    warn_of_synthetic(dataset)
-    return dataset
-
-
-def present_place(name: str, data_dir: Path | None) -> str:
-    """The set that a run names; one of the user's own that was moved is looked for in --data-dir.
-
-    Raises DataError where it is not there either.
-    """
-    if name in SOURCES or Path(name).is_dir():
-        return name
-    place = data.data_root(data_dir) / Path(name).name
-    if not place.is_dir():
-        raise DataError(
-            f"{name}: the images of the run are not there any more; name the folder that "
-            f"{place.name} is in now with --data-dir"
-        )
-    return str(place)
+    name, root = settings.dataset, data.data_root(options.data_dir)
+    places = [name] if name in SOURCES else [name, str(root / Path(name).name)]
+    for place in places:
+        if place in SOURCES or Path(place).is_dir():
+            dataset = data.load(place, *where)
+            if dataset.digest == settings.data_digest:
+                warn_of_synthetic(dataset)
+                return dataset
+    raise DataError(
+        f"{root / name}: not there, or not the images that the run {options.run_dir} began with; "
+        f"name the folder that {Path(name).name} is in with --data-dir"
+    )
 
 
 def warn_of_synthetic(dataset: Dataset) -> None:
