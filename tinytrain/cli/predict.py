@@ -17,8 +17,8 @@ from tinytrain.cli.inputs import load_same_data, trained
 from tinytrain.cli.mnist_form import mnist_form, resized
 from tinytrain.cli.pictures import in_channels, read
 from tinytrain.course import published
-from tinytrain.course.at_work import Tile, grid, seen
 from tinytrain.course.plots import save
+from tinytrain.course.tiles import Tile, grid, seen
 from tinytrain.data.deskew import deskew
 from tinytrain.data.sources import SOURCES
 from tinytrain.errors import DataError, UsageError
