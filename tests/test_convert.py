@@ -634,7 +634,7 @@ def test_a_run_on_data_of_ones_own(here, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert f"not judged (the target is for MNIST, this is {here}/mnist)" in shown
     [run] = Path("runs").iterdir()
-    assert run.name == "mnist-net1-seed1"
+    assert run.name == "mnist-net1-epochs2-batch-size10-seed1"
     settings = json.loads((run / "run.json").read_text())
     assert settings["dataset"] == str(here / "mnist")
     assert settings["data_digest"] == data.load("./mnist").digest

@@ -312,7 +312,7 @@ def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
     settings = runs.Settings(recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1)
     split = Split(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, 1]))
-    data = Dataset(dataset, split, split, 0.5, 0.5, "", 0)
+    data = Dataset(dataset, split, split, 0.5, 0.5, "", 0, 10)
     monkeypatch.setattr(predict, "trained", lambda run_dir: (settings, net))
     monkeypatch.setattr(predict, "load_same_data", lambda options, settings: data)
     return ["--run-dir", "run"]
