@@ -125,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
         "where it was interrupted. Leaves record.jsonl beside the runs.",
     )
     add_recipe_flags(seeds)
-    add_seeds_flags(seeds, "1-5", "runs/seeds-DATASET/RECIPE")
+    add_seeds_flags(seeds, "1-5", "runs/seeds-DATASET/RECIPE-OVERRIDDEN")
     other = "the folder of another recipe's runs over the same folds, to compare image by image"
     add_path(seeds, "--against", other)
     ladder = command(
@@ -204,7 +204,7 @@ def add_train_flags(train: argparse.ArgumentParser) -> None:
     drawn = "where no mirror answers, go on with drawn digits, and say so"
     add_switch(data, "--or-synthetic", drawn)
     machine = add_machine_flags(train)
-    new = "the run's folder, new or empty (default: a new one in runs/)"
+    new = "the run's folder, new or empty (default: runs/DATASET-RECIPE-OVERRIDDEN-seedN)"
     add_path(machine, "--run-dir", new)
     same = "continue the run in --run-dir, to the very result it would have had uninterrupted"
     add_switch(machine, "--resume", same)
