@@ -118,8 +118,8 @@ FEW_EPOCHS: dict[str, Any] = {
 
 # Beyond the final recipe: upright digits, more looks, fewer parameters or epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
-    "upright": {"deskew": True},
-    "five-looks": {"looks": 5},
+    "upright": {"net": "net9_3", "deskew": True},
+    "five-looks": {"net": "net9_3", "looks": 5},
     "fewest-parameters": {"net": "framed2791", "deskew": True, "looks": 5},
     "three-epochs": FEW_EPOCHS,
     "two-epochs": FEW_EPOCHS | {"epochs": 2, "deskew": True},
