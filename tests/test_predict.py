@@ -1,7 +1,9 @@
 """Pictures from anywhere: brought to the form of MNIST's, read from any file, and named."""
 
 import builtins
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from tinytrain.cli import predict
 from tinytrain.cli.mnist_form import mnist_form, places, resized, shares
 from tinytrain.cli.parser import main
 from tinytrain.cli.pictures import in_grey, read
-from tinytrain.data import Dataset, Split, idx, synthetic
+from tinytrain.data import idx, synthetic
 from tinytrain.recipes import RECIPES
 from tinytrain.train import runs
 
@@ -272,12 +274,12 @@ def test_any_size_is_shown_small(shape, size):
 
 
 def test_the_most_probable_classes_come_first():
-    assert predict.classes(torch.tensor([0.25, 0.0, 0.75])) == [
+    assert predict.classes(torch.tensor([0.25, 0.0, 0.75]), ["0", "1", "2"]) == [
         "  2   75.00 %  ###############",
         "  0   25.00 %  #####",
         "  1    0.00 %",
     ]
-    many = predict.classes(torch.ones(47) / 47)
+    many = predict.classes(torch.ones(47) / 47, [*map(str, range(47))])
     assert len(many) == 11 and "37 classes" in many[-1]
 
 
@@ -310,11 +312,8 @@ def test_a_picture_of_it(capsys):
 def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     """A run on images of that shape, whose net answers with the means of their quarters."""
     net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
-    settings = runs.Settings(recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1)
-    split = Split(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, 1]))
-    data = Dataset(dataset, split, split, 0.5, 0.5, "", 0, 10)
+    settings = runs.Settings(recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1, image_shape=shape)
     monkeypatch.setattr(predict, "trained", lambda run_dir: (settings, net))
-    monkeypatch.setattr(predict, "load_same_data", lambda options, settings: data)
     return ["--run-dir", "run"]
 
 
@@ -324,9 +323,11 @@ def test_other_data_get_images_of_their_size(monkeypatch, capsys):
     array[1, 2, :, 2:] = 255  # the last channel, on the right: the last of six values
     assert main(["predict", images_file("some", array), "--index=1", *words]) == 0
     assert capsys.readouterr().out.startswith("some[1]: 5 (")
+    os.mkdir("own")
+    Path("own", "classes.txt").write_text("ant\nbee\ncat\ndog\nelk\nfox\n")
     grey = images_file("grey", np.array([[[0, 255]]], np.uint8))
     assert main(["predict", grey, *words]) == 0
-    assert capsys.readouterr().out.startswith("grey[0]: 1 (")
+    assert capsys.readouterr().out.startswith("grey[0]: 1 bee (")
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,8 @@ def arguments(layer: nn.Module) -> list[str]:
         if name == "generator" or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             continue  # torch.nn draws from its own; Identity keeps nothing
         value = getattr(layer, name)
+        if name == "dim" and value is None:
+            value = 1  # which torch would guess, too, with a warning
         if name == "bias":
             value = value is not None
         if name in SIZES and isinstance(value, tuple) and len({*value}) == 1:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tinytrain.cli.inputs import load_same_data, trained
+from tinytrain.cli.inputs import trained
+from tinytrain.cli.look import class_names
 from tinytrain.cli.mnist_form import mnist_form, resized
 from tinytrain.cli.pictures import in_channels, read
 from tinytrain.course import published
@@ -23,6 +25,7 @@ from tinytrain.data.deskew import deskew
 from tinytrain.data.sources import SOURCES
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import Module
+from tinytrain.nn.inspect import output_shape
 from tinytrain.recipes import RECIPES
 from tinytrain.train.evaluation import predict as scores_of
 
@@ -43,6 +46,7 @@ class Predictor:
     mean: float
     std: float
     looks: int
+    names: list[str]
 
     def prepared(self, name: str, picture: Tensor) -> Tensor:
         """A picture (1 or 3, H, W), values 0 to 255, as the net wants it: uint8 (C, H, W)."""
@@ -73,8 +77,8 @@ def predict(options: argparse.Namespace) -> None:
     for (name, picture), image, row in zip(
         pictures, images, predictor.probabilities(images), strict=True
     ):
-        said = f"{int(row.argmax())} ({percent(float(row.max()))})"
-        print(f"{name}: {said}\n{beside(rendered(image), classes(row))}\n")
+        said = f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})"
+        print(f"{name}: {said}\n{beside(rendered(image), classes(row, predictor.names))}\n")
         tiles += [Tile(seen(picture), name[-24:]), Tile(seen(image), f"seen as {said}")]
     if options.output:
         save(grid(tiles, columns=2 * min(len(pictures), 4), inch=1.5), options.output)
@@ -82,21 +86,21 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def of_run(options: argparse.Namespace) -> Predictor:
-    """The net of --run-dir, or the final one that comes with tinytrain.
-
-    Data are opened only where nothing else says what shape the images of the run had.
-    """
+    """The net of --run-dir, or the final one that comes with tinytrain."""
     if options.run_dir is None:
         mean, std = SOURCES["mnist"].mean_and_std or (0.0, 1.0)
         net, looks = published.final_net(), RECIPES["final"].looks
-        return Predictor(net, MNIST_SHAPE, True, RECIPES["final"].deskew, mean, std, looks)
+        names = [str(digit) for digit in range(10)]
+        return Predictor(net, MNIST_SHAPE, True, RECIPES["final"].deskew, mean, std, looks, names)
     settings, net = trained(options.run_dir)
-    shape: tuple[int, ...] = MNIST_SHAPE
-    if settings.dataset not in SOURCES:
-        shape = tuple(load_same_data(options, settings).train.images.shape[1:])
+    shape, recipe = settings.image_shape, settings.recipe
     as_mnist = shape == MNIST_SHAPE and settings.dataset not in OF_ANOTHER_FORM
-    upright, looks = settings.recipe.deskew, settings.recipe.looks
-    return Predictor(net, shape, as_mnist, upright, settings.mean, settings.std, looks)
+    (count,) = output_shape(net, shape)
+    names = [str(label) for label in range(count)]
+    if settings.dataset not in SOURCES:
+        names = class_names(Path(settings.dataset), count)
+    normal = settings.mean, settings.std
+    return Predictor(net, shape, as_mnist, recipe.deskew, *normal, recipe.looks, names)
 
 
 def percent(share: float) -> str:
@@ -104,12 +108,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def classes(row: Tensor) -> list[str]:
+def classes(row: Tensor, names: list[str]) -> list[str]:
     """A line for each of the most probable classes: class, probability, a bar."""
-    lines = [
-        f"{label:>3}  {percent(float(row[label])):>8}  {'#' * round(20 * float(row[label]))}"
-        for label in row.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
-    ]
+    wide = max(3, *map(len, names))
+    order = row.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
+    best = [(names[label], float(row[label])) for label in order]
+    lines = [f"{name:>{wide}}  {percent(p):>8}  {'#' * round(20 * p)}" for name, p in best]
     if len(row) > MOST_CLASSES:
         lines.append(f"     and {len(row) - MOST_CLASSES} classes that are less probable")
     return [line.rstrip() for line in lines]
