@@ -39,6 +39,10 @@ GEOMETRY = {
     " 10×7:32 10×1:56",
     "framed7500": "1×40:1 10×38:3 11×36:5 11×18:6 12×16:10 13×14:14 13×7:16 14×5:24 15×3:32"
     " 10×3:32 10×1:40",
+    "separable1908": "1×40:1 8×38:3 8×36:5 12×36:5 12×18:6 12×16:10 14×16:10 14×14:14 14×14:14"
+    " 14×7:16 14×5:24 16×5:24 16×3:32 16×3:32 10×3:32 10×1:40",
+    "separable942": "1×40:1 5×38:3 5×36:5 8×36:5 8×18:6 8×16:10 8×16:10 8×14:14 8×14:14 8×7:16"
+    " 8×5:24 10×5:24 10×3:32 10×3:32 10×3:32 10×1:40",
     "framed2791": "1×40:1 5×38:3 7×36:5 7×18:6 7×16:10 8×14:14 8×7:16 8×5:24 10×3:32 10×3:32"
     " 10×1:40",
 }
@@ -62,6 +66,7 @@ def test_what_a_place_sees():
 def test_parameters():
     assert [rung.parameters for rung in ladder.rungs()][:13] == PARAMETERS
     beyond = {"late7500": 7500, "framed7500": 7500, "framed2791": 2791, "net9_wide2": 7850}
+    beyond |= {"separable1908": 1908, "separable942": 942}
     beyond |= {"net9_wide3": 7850} | {f"net9_3_wide{dilation}": 7934 for dilation in (2, 3, 4)}
     assert {name: parameter_count(nets.build(name)) for name in beyond} == beyond
 

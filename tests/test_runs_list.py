@@ -118,8 +118,8 @@ def test_natural_order_takes_any_name():
         (RECIPES["wide"], ("wide", {})),
         (replace(RECIPES["wide"], lr=0.02), ("wide", {"lr": "0.02"})),
         (replace(FINAL, average=0.0), ("without-averaging", {})),
-        (replace(FINAL, deskew=True, epochs=3), ("upright", {"epochs": "3"})),
-        (replace(FINAL, lr=0.02), ("final", {"lr": "0.02"})),
+        (replace(RECIPES["upright"], epochs=3), ("upright", {"epochs": "3"})),
+        (replace(FINAL, lr=0.0123), ("final", {"lr": "0.0123"})),
         (replace(FINAL, average=0.5), ("final", {"average": "0.5"})),
     ],
 )

@@ -116,11 +116,18 @@ FEW_EPOCHS: dict[str, Any] = {
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
+FEW_PARAMETERS: dict[str, Any] = {
+    **{"deskew": True, "looks": 5, "batch_size": 32, "lr": 0.015, "average": 0.999},
+    **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
+}
+
 # Beyond the final recipe: upright digits, more looks, fewer parameters or epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"net": "net9_3", "deskew": True},
     "five-looks": {"net": "net9_3", "looks": 5},
     "fewest-parameters": {"net": "framed2791", "deskew": True, "looks": 5},
+    "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
+    "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
     "two-epochs": FEW_EPOCHS | {"epochs": 2, "deskew": True},
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from tinytrain import nn
-from tinytrain.nets.bricks import Generator, Stages, blocks, conv1x1, stacked
+from tinytrain.nets.bricks import Generator, Stages, blocks, conv1x1, separable, stacked
 
 
 def pooled_late(
@@ -36,6 +36,34 @@ def pooled_late(
             "flatten": nn.Flatten(),
         }
     )
+
+
+def separable_in_frame(widths: list[list[int]], generator: Generator) -> nn.Sequential:
+    """Three stages, pooled in between, framed: a convolution, then separable ones only."""
+    first, second, third = widths
+    return stacked(
+        {
+            "frame": nn.ReplicationPad2d(6),
+            "conv1": blocks([1, first[0]], generator) + separable(first, generator),
+            "pool1": nn.MaxPool2d(2),
+            "conv2": separable([first[-1], *second], generator),
+            "pool2": nn.MaxPool2d(2),
+            "conv3": separable([second[-1], *third], generator),
+            "scores": conv1x1(third[-1], 10, generator),
+            "gap": nn.AdaptiveAvgPool2d(1),
+            "flatten": nn.Flatten(),
+        }
+    )
+
+
+def separable1908(generator: Generator = None) -> nn.Sequential:
+    """8-12, pool, 14-14, pool, 16-16: 1,908 parameters."""
+    return separable_in_frame([[8, 12], [14, 14], [16, 16]], generator)
+
+
+def separable942(generator: Generator = None) -> nn.Sequential:
+    """5-8, pool, 8-8, pool, 10-10: 942 parameters."""
+    return separable_in_frame([[5, 8], [8, 8], [10, 10]], generator)
 
 
 def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
