@@ -133,6 +133,26 @@ def test_fast_is_what_functional_defines(global_generator_untouched, name, data)
     torch.testing.assert_close(*found)
 
 
+@pytest.mark.parametrize("name", PAIRS)
+@settings(max_examples=20)
+@given(st.data())
+def test_gradients_of_fast_gradients(name, data):
+    """A gradient penalty: the loss is made of a gradient, and has one itself."""
+    tensors, options = data.draw(PAIRS[name])
+    fixed = data.draw(st.sampled_from([None, *tensors]))
+    found = []
+    for library in functional, fast:
+        own, others = copy.deepcopy(tensors), copy.deepcopy(options)
+        inputs = [own[part].requires_grad_() for part in own if part != fixed]
+        output = getattr(library, name)(**own, **others)
+        uneven = normal(*output.shape, seed=1).requires_grad_()
+        first = torch.autograd.grad(output, inputs, uneven, create_graph=True)
+        penalty = sum((one * normal(*one.shape, seed=2)).square().sum() for one in first)
+        again = torch.autograd.grad(penalty, [*inputs, uneven], materialize_grads=True)
+        found.append(again)
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
 def test_every_pair_is_compared():
     own = {name for name, value in vars(fast).items() if isfunction(value)}
     assert own & set(vars(functional)) - {"pair", "values_a_channel"} == set(PAIRS)

@@ -27,7 +27,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from tinytrain.nn.functional import Size, pair, values_a_channel
 
@@ -101,6 +100,19 @@ def channel_mean_and_variance(values: Tensor, channels: int) -> tuple[Tensor, Te
     return mean, variances.mean(0) + (means - mean).square().mean(0)
 
 
+def plain_gradients(
+    input: Tensor, weight: Tensor, bias: Tensor, gradient: Tensor, eps: float
+) -> list[Tensor | None]:
+    """The gradients by the definition, slower: they have gradients themselves."""
+    var, mean = torch.var_mean(input, (0, 2, 3), correction=0, keepdim=True)
+    scaled = (input - mean) * torch.rsqrt(var + eps) * weight[:, None, None]
+    output = scaled + bias[:, None, None]
+    inputs = (input, weight, bias)
+    wanted = [one for one in inputs if one.requires_grad]
+    found = iter(torch.autograd.grad(output, wanted, gradient, create_graph=True))
+    return [next(found) if one.requires_grad else None for one in inputs]
+
+
 class Normalise(torch.autograd.Function):
     """(input, weight, bias, eps) to (output, mean, biased variance); channels last in memory."""
 
@@ -115,14 +127,16 @@ class Normalise(torch.autograd.Function):
         output = torch.empty_like(input)
         scale_row, shift_row = repeated(values, scale, bias - mean * scale)
         torch.addcmul(shift_row, values, scale_row, out=as_rows(output))
-        ctx.save_for_backward(input, mean, inverse, scale)
+        ctx.save_for_backward(input, weight, bias, mean, inverse, scale)
+        ctx.eps = eps
         ctx.mark_non_differentiable(mean, var)
         return output, mean, var
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
-        input, mean, inverse, scale = ctx.saved_tensors
+        input, weight, bias, mean, inverse, scale = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a gradient of this gradient is wanted
+            return *plain_gradients(input, weight, bias, gradient, ctx.eps), None
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         values, above = as_rows(input), as_rows(gradient)
         products = torch.stack((above.sum(0), (above * values).sum(0)))
@@ -150,7 +164,7 @@ def batch_norm(
 ) -> Tensor:
     """`functional.batch_norm`, faster: the same arguments, output, gradients and side effects.
 
-    Gradients of gradients are not to be had. Raises ValueError as `functional.batch_norm` does.
+    Raises ValueError as `functional.batch_norm` does.
     """
     count = values_a_channel(input, len(weight), training)
     input = input.contiguous(memory_format=torch.channels_last)
