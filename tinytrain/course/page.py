@@ -125,8 +125,8 @@ def result(rung: Rung) -> str:
         f"{accuracy(summary)} % of the test digits, mean{' ± deviation' * several} "
         f"over {seeds} of the last {LAST_EPOCHS} epochs; {summary.held} of {seeds} held, that is, "
         f"had {TARGET_ACCURACY:g} % or more in every one of these; training minus test accuracy "
-        f"{record.gap:+.2f} points; {record.seconds:.0f} s an epoch ({record.device}, "
-        f"{record.threads} thread{'s' if record.threads > 1 else ''})"
+        f"{record.gap:+.2f} points ({record.device}, {record.threads} "
+        f"thread{'s' if record.threads > 1 else ''})"
     )
 
 

@@ -75,11 +75,6 @@ class Record:
         return trained - tested
 
     @property
-    def seconds(self) -> float:
-        """The median time of an epoch, evaluation included."""
-        return statistics.median(value for seed in self.column("seconds") for value in seed)
-
-    @property
     def chosen_on_test(self) -> tuple[float, float, float]:
         """What others would report: every seed's best epoch, the best seed, the best of all.
 
@@ -180,6 +175,7 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
     try:
         head, *lines = map(json.loads, path.read_text().splitlines())
         recipe = Recipe(**head.pop("recipe"))
+        head["image_shape"] = tuple(head.get("image_shape", (1, 28, 28)))
         record = Record(recipe=recipe, seeds={line.pop("seed"): line for line in lines}, **head)
         lengths = {len(record.seeds[seed][name]) for seed in record.seeds for name in MEASURED}
         if lengths != {recipe.epochs}:

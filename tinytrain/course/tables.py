@@ -15,14 +15,14 @@ Cells = list[list[str]]
 
 def result_cells(rungs: Sequence[Rung]) -> Cells:
     """The table of all rungs."""
-    cells = [["rung", "parameters", "sees", "accuracy, %", "held", "gap", "s an epoch"]]
+    cells = [["rung", "parameters", "sees", "accuracy, %", "held", "gap"]]
     for rung in rungs:
         row = [rung.name, f"{rung.parameters:,}", str(rung.sees)]
         if record := rung.record:
             row += [accuracy(record.summary), held(record.summary)]
-            row += [f"{record.gap:+.2f}", f"{record.seconds:.0f}"]
+            row.append(f"{record.gap:+.2f}")
         else:
-            row += ["not measured", "", "", ""]
+            row += ["not measured", "", ""]
         cells.append(row)
     return cells
 
