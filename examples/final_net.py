@@ -24,13 +24,14 @@ def build_net(seed):
         # Dropout at 0 does nothing; with it the layers have the names that `train` gives them.
         return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.Dropout2d(0.0)
 
-    # Dilated, the last 3×3 convolution sees 22 pixels of the image: a digit is 20 pixels long.
-    wide = block(14, 31, padding=2, dilation=2)
     return nn.Sequential(
         {
             "conv1": nn.Sequential(*block(1, 8), *block(8, 11)),
             "trans1": nn.Sequential(conv(11, 10, kernel_size=1), nn.MaxPool2d(2)),
-            "conv2": nn.Sequential(*block(10, 12), *block(12, 14), *wide),
+            # Dilated, the last 3×3 convolution sees 22 pixels of the image; a digit is 20 long.
+            "conv2": nn.Sequential(
+                *block(10, 12), *block(12, 14), *block(14, 31, padding=2, dilation=2)
+            ),
             "trans2": nn.Sequential(conv(31, 10, kernel_size=1)),
             "gap": nn.AdaptiveAvgPool2d(1),
             "flatten": nn.Flatten(),

@@ -177,7 +177,7 @@ WRONG = {
     "a wrong width": (
         NET.replace("Linear(784, 10)", "Linear(784, 7)"),
         "own.py:seeded_by_torch",
-        "expected 10 outputs",
+        "expected a net with 10 outputs",
     ),
     "a forward that fails": (
         NET.replace("input + self", "input + self.spare + self"),

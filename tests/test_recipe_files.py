@@ -148,7 +148,7 @@ def test_what_is_shown_says_what_it_changes(mine, capsys):
         assert main(["recipe", "show", *words]) == 0
         return json.loads(capsys.readouterr().out)["about"]
 
-    assert about("wide") == "final, but the net: net9_3 → net9_3_wide2"
+    assert about("wide") == "averaged, but the net: net9_3 → net9_3_wide2"
     assert about(mine({"lr": 0.02})) == "final, but the learning rate: 0.03 → 0.02"
     assert about(mine({})) == "final as it is"
     assert about("net7", "--epochs=2").startswith("net6, but the net: net6 → net7; times")
@@ -181,7 +181,7 @@ def test_a_label_says_what_was_overridden(words, expected):
 def test_a_label_of_many_changes_is_short(mine):
     path = mine({}, "my  recipe, (2).json")
     long = Recipe(**{name: field.default for name, field in FIELDS.items()})
-    changed = "lr0.01-constant-rotation0-shift0-scale0-shear0-1more"
+    changed = "net9_3-lr0.01-constant-rotation0-shift0-scale0-2more"
     assert label(named(path), long) == f"my-recipe-2-{changed}"
 
 

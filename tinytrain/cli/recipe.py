@@ -13,11 +13,12 @@ from dataclasses import asdict
 from tinytrain.cli.inputs import chosen_recipe
 from tinytrain.course.ladder import CHANGES, base_of, changed, said_of
 from tinytrain.course.lessons import LESSONS
-from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, Recipe
+from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
 
 GROUPS = {
     "The ladder, each a change of the one before": LADDER,
     "The final recipe without one of its ingredients": ABLATION,
+    "Where a net looks, wider or less wide": VIEWS,
     "Beyond the final recipe": FRONTIER,
 }
 
