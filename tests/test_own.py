@@ -201,6 +201,23 @@ def test_a_net_file_that_is_wrong(wrong, tmp_path, monkeypatch, capsys, data_dir
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ([], 2, "--shape"),
+        (["--shape=3x24x40"], 0, "square images only"),
+        (["--shape=3x24x24"], 0, "Receptive fields, in pixels"),
+        (["--shape=24x40"], 2, "3x40x24"),
+    ],
+)
+def test_the_summary_of_a_net_for_other_images(words, status, said, tmp_path, capsys):
+    source = "from tinytrain import nn\ndef build(): return nn.Sequential(nn.Conv2d(3, 4, 3))\n"
+    (tmp_path / "own.py").write_text(source)
+    assert cli.main(["summary", "--net", f"{tmp_path}/own.py:build", *words]) == status
+    shown = capsys.readouterr()
+    assert said in (shown.err if status else shown.out) and shown.err.count("\n") == bool(status)
+
+
 def train_words(folder, data_dir, *more):
     words = ["train", "--dataset=synthetic", "--batch-size=50", "--threads=1", "--device=cpu"]
     return [*words, f"--data-dir={data_dir}", f"--run-dir={folder}", *more]

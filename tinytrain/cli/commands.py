@@ -96,11 +96,23 @@ def draw_at_work(options: argparse.Namespace) -> None:
 def show_net(options: argparse.Namespace) -> None:
     """Print a net's table, its parameters and the receptive fields of its layers."""
     net = nets.build(options.net)
-    log.print_net(net)
+    try:
+        log.print_net(net, options.shape)
+    except ValueError as error:
+        advice = "say with --shape what its images are, such as 3x40x24"
+        raise UsageError(f"--net {options.net}: {error}; {advice}") from error
+    if options.shape[1] == options.shape[2]:
+        print_fields(net, options.shape[1])
+    else:
+        print("\nReceptive fields are worked out for square images only.")
+
+
+def print_fields(net: Module, side: int) -> None:
+    """Print the receptive fields of a net's layers, for square images."""
     print("\nReceptive fields, in pixels; what the middle place sees, by formula and by gradient:")
     line = "{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}{:>12}".format
     print(line("layer", "size", "jump", "start", "field", "formula", "measured"))
-    image, *fields = receptive_field(net)
+    image, *fields = receptive_field(net, side)
     for field in fields:
         middle = field.size // 2
         formula = field.span(middle, image.size)

@@ -31,7 +31,7 @@ from tinytrain.cli.questions import (
     add_recipe,
     add_runs,
 )
-from tinytrain.cli.words import Parser, natural
+from tinytrain.cli.words import Parser, natural, shape
 from tinytrain.errors import TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
 
@@ -166,7 +166,10 @@ def parser() -> argparse.ArgumentParser:
         "Print a net's layers, output shapes, parameters and receptive fields.",
     )
     final = RECIPES["final"].net
-    summary.add_argument("--net", default=final, help="the net (default: %(default)s)")
+    named = "the net, or FILE.py:FUNCTION (default: %(default)s)"
+    summary.add_argument("--net", default=final, help=named)
+    images = "the shape of its images, CHANNELSxHEIGHTxWIDTH (default: 1x28x28)"
+    summary.add_argument("--shape", type=shape, default=(1, 28, 28), help=images)
     add_data_commands(
         command(
             "data",

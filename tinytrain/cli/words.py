@@ -70,6 +70,15 @@ def size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def shape(text: str) -> tuple[int, ...]:
+    """The argparse type of "3x40x24": three channels, 40 pixels high and 24 wide."""
+    found = re.fullmatch(r"(\d{1,4})x(\d{1,5})x(\d{1,5})", text)
+    if not found or not all(map(int, found.groups())):
+        wanted = "expected CHANNELSxHEIGHTxWIDTH such as 3x40x24"
+        raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}")
+    return tuple(map(int, found.groups()))
+
+
 def seed_list(text: str) -> list[int]:
     """The argparse type of "1-5,9": each number once, in order."""
     wrong = argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")

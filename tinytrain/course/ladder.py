@@ -114,9 +114,15 @@ def net_of(recipe: Recipe) -> Module:
 
 
 def layers_of(recipe: Recipe) -> list[Row]:
-    """The layers of the recipe's net that compute something, in order."""
+    """The layers of the recipe's net that compute something, in order.
+
+    Raises UsageError for a net that takes other images than MNIST's.
+    """
     bare = (Sequential, Flatten, LogSoftmax)
-    return [row for row in layer_rows(net_of(recipe)) if not isinstance(row.layer, bare)]
+    try:
+        return [row for row in layer_rows(net_of(recipe)) if not isinstance(row.layer, bare)]
+    except ValueError as error:
+        raise UsageError(f"--net {recipe.net}: {error}") from error
 
 
 def accuracy(summary: Summary) -> str:
