@@ -124,6 +124,12 @@ def test_weights_that_would_not_be_found(held):
         train.Training(net, optim.SGD(net.parameters()))
 
 
+def test_a_net_without_weights():
+    net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
+    with pytest.raises(UsageError, match="weights to learn"):
+        train.Training(net, optim.SGD([torch.zeros(1, requires_grad=True)]))
+
+
 HEADS = {
     "log-probabilities, .* found": lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
     r"\(N, 10\).*found \(30, 3\)": lambda: nn.Sequential(
@@ -170,6 +176,12 @@ WRONG = {
         "import torch\ndef build(): return torch.nn.Linear(3, 3)",
         "own.py:build",
         "found torch.nn.modules.linear.Linear",
+    ),
+    "layers of torch's": (
+        "import torch\nfrom tinytrain import nn\ndef build():\n    net = nn.Module()\n"
+        "    net.inner = torch.nn.Linear(3, 3)\n    return net",
+        "own.py:build",
+        "inner: weights in a Linear are not found",
     ),
     "needs more": ("def build(width): ...", "own.py:build", "give it a default"),
     "an error in it": ("def build():\n    return 1 / 0", "own.py:build", "ZeroDivisionError"),

@@ -87,7 +87,9 @@ class Job:
     def require_success(self, status: int) -> None:
         """Raise the error that a finished process ended with."""
         if status:
-            last = (self.log.read_text(errors="replace").splitlines() or [""])[-1]
+            lines = self.log.read_text(errors="replace").splitlines() or [""]
+            own = [line for line in lines if line.startswith("tinytrain: ")]
+            last = (own or lines)[-1]
             if status < 0:
                 last = f"killed by signal {-status}; the same command continues it"
             last = last.removeprefix("tinytrain: ")

@@ -12,7 +12,7 @@ from tinytrain.errors import UsageError
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
 from tinytrain.recipes import Recipe
-from tinytrain.train.state import Training
+from tinytrain.train.state import Training, require_found
 
 
 def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
@@ -22,6 +22,7 @@ def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Trai
     """
     try:
         net = nets.build(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
+        require_found(net)
         weights = flatten_parameters(net)
         return Training(
             net=net,

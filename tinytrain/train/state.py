@@ -74,9 +74,9 @@ class Score:
 
 
 def require_found(net: Module) -> None:
-    """Raise UsageError where a module of `net` holds others in a way that is not looked into.
+    """Raise UsageError where weights of `net` are held in a way that is not looked into, or none.
 
-    Their weights would stay as they are, without a word: those in a list, and those of torch.nn.
+    They would stay as they are, without a word: those in a list, and those of torch.nn.
     """
     for prefix, module in net.named_modules():
         for name, held in vars(module).items():
@@ -89,6 +89,8 @@ def require_found(net: Module) -> None:
                     f"{place}: weights in a {kind} are not found; hold layers of tinytrain.nn, "
                     "each in an attribute or in an nn.Sequential"
                 )
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UsageError("net: expected one with weights to learn, found none")
 
 
 @dataclass
