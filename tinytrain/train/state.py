@@ -76,7 +76,7 @@ class Score:
 def require_found(net: Module) -> None:
     """Raise UsageError where weights of `net` are held in a way that is not looked into, or none.
 
-    They would stay as they are, without a word: those in a list, and those of torch.nn.
+    They would stay as they are, without a word: those in a list, and those of other libraries.
     """
     for prefix, module in net.named_modules():
         for name, held in vars(module).items():
