@@ -100,7 +100,7 @@ def test_every_rung_has_a_lesson_and_changes_something():
     assert list(LESSONS) == list(LADDER)
     steps = [lesson.step for lesson in LESSONS.values()]
     assert steps == sorted(steps) and set(steps) == set(STEPS)
-    first, *others = ladder.rungs(RECIPES)
+    first, *others = ladder.rungs(ladder.CHANGES)
     assert first.base is None and {rung.base for rung in others[len(LADDER) - 1 :]} <= {*LADDER}
     for rung in others:
         before = RECIPES[rung.base]

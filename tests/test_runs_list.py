@@ -62,9 +62,9 @@ def cells(line):
         ({"seed": 7}, [99.5], "final|mnist|7|1/15|99.50|unfinished|0:01:00"),
         ({}, [], "final|mnist|1|0/15|unfinished|0:00:00"),
         (
-            {"recipe": replace(FINAL, lr=0.02)},
+            {"recipe": replace(FINAL, lr=0.0123)},
             [],
-            "final, lr 0.02|mnist|1|0/15|unfinished|0:00:00",
+            "final, lr 0.0123|mnist|1|0/15|unfinished|0:00:00",
         ),
         ({"recipe": RECIPES["net1"]}, GOOD, "net1|mnist|1|15/15|99.44|99.420|not met|0:15:00"),
         (
@@ -116,7 +116,7 @@ def test_natural_order_takes_any_name():
     [
         (FINAL, ("final", {})),
         (RECIPES["wide"], ("wide", {})),
-        (replace(RECIPES["wide"], lr=0.02), ("wide", {"lr": "0.02"})),
+        (replace(RECIPES["wide"], lr=0.0123), ("wide", {"lr": "0.0123"})),
         (replace(FINAL, average=0.0), ("without-averaging", {})),
         (replace(RECIPES["upright"], epochs=3), ("upright", {"epochs": "3"})),
         (replace(FINAL, lr=0.0123), ("final", {"lr": "0.0123"})),
@@ -190,13 +190,13 @@ def test_the_default_is_runs(write, capsys, tmp_path, monkeypatch):
 
 def test_two_runs_compared(write, capsys):
     one = write("one", settings_of(), GOOD)
-    recipe = replace(FINAL, lr=0.02, deskew=True)
+    recipe = replace(FINAL, lr=0.0123, deskew=True)
     other = write("two", settings_of(recipe=recipe, seed=2), GOOD[:-1], versions={"torch": "3"})
     lines = shown(capsys, "compare", one, other).splitlines()
     assert lines[0] == f"{one} → {other}"
     settings, results = lines.index("Settings"), lines.index("Result")
     assert lines[settings + 1 : results - 1] == [
-        "  lr: 0.03 → 0.02 (the learning rate)",
+        "  lr: 0.03 → 0.0123 (the learning rate)",
         "  deskew: no → yes (make all digits upright first)",
         "  seed: 1 → 2",
         "  torch version: 2.13.0 → 3",

@@ -20,6 +20,7 @@ GROUPS = {
     "The final recipe without one of its ingredients": ABLATION,
     "Where a net looks, wider or less wide": VIEWS,
     "Beyond the final recipe": FRONTIER,
+    "Others": {name: {} for name in RECIPES if name not in CHANGES},
 }
 
 
@@ -32,6 +33,8 @@ def listed() -> str:
     """A line a recipe: its name, and what it changes."""
     lines = []
     for title, names in GROUPS.items():
+        if not names:
+            continue
         lines += ["", f"{title}:"]
         for name in names:
             said = said_of(LESSONS.get(name), before(name), RECIPES[name])

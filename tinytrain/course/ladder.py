@@ -105,7 +105,7 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
 
 def base_of(name: str) -> str | None:
     """The recipe that the one of this name changes; None for the first rung."""
-    return {**dict(zip(LADDER, [None, *LADDER], strict=False)), **BASES}[name]
+    return (dict(zip(LADDER, [None, *LADDER], strict=False)) | BASES).get(name, "final")
 
 
 def net_of(recipe: Recipe) -> Module:
