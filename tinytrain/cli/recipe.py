@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import textwrap
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from tinytrain.cli.inputs import chosen_recipe
@@ -15,7 +16,7 @@ from tinytrain.course.ladder import CHANGES, base_of, changed, said_of
 from tinytrain.course.lessons import LESSONS
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
 
-GROUPS = {
+GROUPS: dict[str, Mapping[str, object]] = {
     "The ladder, each a change of the one before": LADDER,
     "The final recipe without one of its ingredients": ABLATION,
     "Where a net looks, wider or less wide": VIEWS,
