@@ -22,7 +22,7 @@ from tinytrain import nets, nn
 from tinytrain.cli.export import as_npz, as_program, source
 from tinytrain.cli.inputs import trained
 from tinytrain.cli.parser import FORMATS, main
-from tinytrain.data import batches, synthetic
+from tinytrain.data import batches
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
 from tinytrain.streams import generator
@@ -30,15 +30,6 @@ from tinytrain.train.evaluation import predict
 from tinytrain.train.runs import Settings
 
 NAMES = {"state-dict": ["weights.pt"], "npz": ["weights.npz"], "torch": ["net.py", "net.pt"]}
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    """A data root with 60 + 20 drawn digits."""
-    root = tmp_path_factory.mktemp("data")
-    (root / "synthetic").mkdir()
-    synthetic.write_files(root / "synthetic", train=60, test=20)
-    return root
 
 
 def train(run_dir, data_dir, *more):
