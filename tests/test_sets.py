@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     advice = "cannot be written.* with --data-dir or TINYTRAIN_DATA"
     source = replace(UNCHECKED, write_files=write)
-    refused(f"file/tiny: {advice}", tmp_path / "file", source, error=UsageError)
+    refused(f"/file: {advice}", tmp_path / "file", source, error=UsageError)
     source = replace(UNCHECKED, write_files=lambda at: idx.write(at / "no" / "file", np.int32()))
     refused(f"tiny/no: {advice}", tmp_path, source, error=UsageError)
 

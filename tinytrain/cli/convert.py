@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import secrets
 import shlex
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +23,7 @@ from tinytrain.cli.look import NAMES
 from tinytrain.cli.readers import Found, Pair, read_all_csv, read_files, read_npz
 from tinytrain.data import idx
 from tinytrain.data.arrays import as_files, from_arrays
-from tinytrain.data.files import cannot_write, make_folder, require, write_file
+from tinytrain.data.files import require, whole_folder, write_file
 from tinytrain.data.sets import Dataset
 from tinytrain.errors import DataError, UsageError
 
@@ -154,21 +150,3 @@ def shared_out(pair: Pair, share: float) -> Mapping[str, Pair]:
         name: Pair(pair.images[rows], pair.labels[rows], pair.place, pair.labels_place)
         for name, rows in (("train", ~test), ("test", test))
     }
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to write files into, which takes the name `path` only once it is whole.
-
-    If the block raises, Ctrl-C included, it is removed. Raises UsageError where it cannot be made.
-    """
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.mkdir()
-        yield temporary
-        os.rename(temporary, path)  # onto an empty folder, too
-    except OSError as error:
-        raise cannot_write(path.parent, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

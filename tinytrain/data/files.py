@@ -2,23 +2,58 @@
 
 A program can be stopped between any two bytes. What is written straight under its final name may
 then stay there half, and be believed by the next reader; what is written under another name and
-renamed when it is whole cannot: renaming within a folder is one step. And what is read is believed
-only after `require`.
+renamed when it is whole cannot: renaming within a folder is one step. What a killed writer leaves
+has a name that nobody reads, and goes when the next one writes beside it. And what is read is
+believed only after `require`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from tinytrain.errors import DataError, UsageError
 
+with suppress(ImportError):  # Windows has no such locks, and opens no folder to lock it
+    import fcntl
+
 AnyPath = str | os.PathLike[str]
 BY_FLAG = "with --data-dir or TINYTRAIN_DATA"  # how to choose another folder for data
+
+
+@contextmanager
+def temporary_name(path: Path) -> Iterator[Path]:
+    """A name beside `path` for what is not whole yet. Whatever has it at the end is removed.
+
+    Whoever writes in a folder shares a lock on it, which the system takes back however they end.
+    So who gets it alone knows that the temporary files there belong to nobody, and removes them.
+    """
+    with ExitStack() as held:
+        with suppress(OSError):
+            folder = os.open(path.parent, os.O_RDONLY)
+            held.callback(os.close, folder)
+            with suppress(BlockingIOError):
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for left in path.parent.glob(".*.part"):
+                    if re.fullmatch(r"\..+\.[0-9a-f]{8}\.part", left.name):
+                        remove(left)
+            fcntl.flock(folder, fcntl.LOCK_SH)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        held.callback(remove, temporary)
+        yield temporary
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink()
 
 
 @contextmanager
@@ -28,18 +63,31 @@ def whole_file(path: AnyPath) -> Iterator[BinaryIO]:
     Until then it has a temporary name in the same folder. If the block raises, Ctrl-C included, it
     is removed, and what was at `path` before stays. Raises OSError as open() does.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
+    with temporary_name(Path(path)) as temporary:
         with open(temporary, "x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # or a power cut could leave the name without the bytes
         os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write files into, which takes the name `path` only once it is whole.
+
+    If the block raises, Ctrl-C included, it is removed. A folder that is at `path` by then stays
+    unless it is empty. Raises UsageError where the folder cannot be made.
+    """
+    make_folder(path.parent)
+    with temporary_name(path) as temporary:
+        try:
+            temporary.mkdir()
+            yield temporary
+            os.rename(temporary, path)  # onto an empty folder, too
+        except OSError as error:
+            raise cannot_write(path.parent, error) from error
+        except UsageError as error:
+            raise UsageError(str(error).replace(str(temporary), str(path))) from error
 
 
 def write_file(path: Path, content: str | bytes) -> None:

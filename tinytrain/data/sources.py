@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from tinytrain.data import idx, synthetic
-from tinytrain.data.files import BY_FLAG, make_folder, require
+from tinytrain.data.files import BY_FLAG, require, whole_folder
 from tinytrain.errors import DataError, UsageError
 
 
@@ -88,10 +88,11 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
                 f"{folder}: {names} missing; move the rest away, and all is drawn anew"
             )
         try:
-            make_folder(folder)
-            source.write_files(folder)
+            with whole_folder(folder) as drawn:
+                source.write_files(drawn)
         except UsageError as error:
-            raise UsageError(f"{error} {BY_FLAG}") from error
+            if not all(present(file, folder) for file in files):  # or another run was faster
+                raise UsageError(f"{error} {BY_FLAG}") from error
     elif missing and not source.mirrors:
         names = ", ".join(file.name for file in missing)
         raise DataError(f"{folder}: expected four IDX files, plain or .gz, found no {names}")
