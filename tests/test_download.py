@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import socket
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 
 from tinytrain.data.download import Patience, fetch
+from tinytrain.data.files import whole_file
 from tinytrain.errors import DataError, UsageError
 
 NAME = "digits.gz"
@@ -89,6 +92,19 @@ def endless(mirror, handler):
     send(b"", length=False)(mirror, handler)
     while not mirror.hung.is_set():
         handler.wfile.write(bytes(1 << 14))
+
+
+def redirect(location):
+    """An answer that sends elsewhere, and has a body without an end."""
+
+    def answer(mirror, handler):
+        handler.send_response(302)
+        handler.send_header("Location", location)
+        handler.end_headers()
+        while not mirror.hung.is_set():
+            handler.wfile.write(bytes(1 << 14))
+
+    return answer
 
 
 @pytest.fixture(autouse=True)
@@ -189,6 +205,39 @@ def test_unreachable_mirror_is_not_asked_again(tmp_path):
         assert len(dead.asked) == 1 and len(good.asked) == 2
         with pytest.raises(DataError, match=f"{dead.url}: no answer"):
             get(tmp_path / "other", [dead.url], unreachable=unreachable)
+
+
+def test_a_redirect_is_followed_and_its_body_left(tmp_path):
+    with mirrors([send(GOOD)]) as [good], mirrors([redirect(good.url + NAME)]) as [first]:
+        get(tmp_path, [first.url])
+        assert len(first.asked) == len(good.asked) == 1
+    assert files(tmp_path) == {NAME: GOOD}
+
+
+def test_redirects_without_an_end(tmp_path):
+    with mirrors([redirect(NAME)]) as [mirror]:
+        with pytest.raises(DataError, match=f"{mirror.url}: no answer .more than 5 redirects"):
+            get(tmp_path, [mirror.url])
+        assert len(mirror.asked) == 6
+
+
+@pytest.mark.parametrize("answer", [endless, drip, send(GOOD), redirect("/elsewhere")])
+def test_nothing_goes_on_after_a_download(tmp_path, answer):
+    with mirrors([answer], [send(GOOD)]) as [bad, good]:
+        get(tmp_path, [bad.url, good.url], replace(HASTY, answer=5, largest=100_000))
+        assert not [thread.name for thread in enumerate_threads() if "(request)" in thread.name]
+
+
+def test_what_a_killed_download_left_goes_with_the_next(tmp_path):
+    (tmp_path / ".theirs.part").write_bytes(GOOD)
+    with mirrors([send(GOOD)]) as [mirror]:
+        with whole_file(tmp_path / "written"):
+            (tmp_path / ".other.gz.0123abcd.part").write_bytes(GOOD)
+            get(tmp_path, [mirror.url])
+            assert len(list(tmp_path.iterdir())) == 4  # somebody writes: it may be theirs
+        (tmp_path / NAME).unlink()
+        get(tmp_path, [mirror.url])
+    assert {path.name for path in tmp_path.iterdir()} == {NAME, ".theirs.part", "written"}
 
 
 def test_interrupt_leaves_nothing(tmp_path):

@@ -16,7 +16,7 @@ import gzip
 import time
 import zlib
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -41,6 +41,7 @@ class Patience:
     attempts: int = 3  # where the mirror is busy (429, 5xx) or the stream breaks
     pause: float = 1  # before the second attempt; twice that before the third
     largest: int = 64 << 20  # no file of a data set comes near this
+    redirects: int = 5
 
 
 class Refused(Exception):
@@ -146,13 +147,20 @@ def unpack(file: BinaryIO, largest: int) -> None:
 
 
 def stream(url: str, patience: Patience) -> Generator[Any, None, None]:
-    """The Response to a GET of `url`, then the bytes of its body, undecoded, as they come."""
+    """The Response to a GET of `url`, then the bytes of its body, undecoded, as they come.
+
+    Once there is a Response, its thread and its connection end with the generator. A thread that
+    waits for an answer can't be ended: it ends by its own time-outs, and reads nothing any more.
+    """
     queue: SimpleQueue[Any] = SimpleQueue()
     left = Event()
-    Thread(target=request, args=(url, patience, queue, left), daemon=True).start()
+    thread = Thread(target=request, args=(url, patience, queue, left), daemon=True)
+    thread.start()
+    response = None
     try:
         try:
-            yield take(queue, time.monotonic() + patience.answer)
+            response = take(queue, time.monotonic() + patience.answer)
+            yield response
         except Empty:
             raise Unreachable(f"no answer in {patience.answer:.3g} s") from None
         except OSError as error:  # as all errors of requests are
@@ -170,6 +178,11 @@ def stream(url: str, patience: Patience) -> Generator[Any, None, None]:
         raise Busy(f"broken off after {received} bytes ({cause(error)})") from error
     finally:
         left.set()
+        if response is not None:
+            # Wakes a thread that reads; an older urllib3 can't, or it has ended already.
+            with suppress(AttributeError, OSError, RuntimeError, ValueError):
+                response.raw.shutdown()
+            thread.join()
 
 
 def take(queue: SimpleQueue[Any], deadline: float) -> Any:
@@ -180,25 +193,48 @@ def take(queue: SimpleQueue[Any], deadline: float) -> Any:
     return item
 
 
+class Session(requests.Session):
+    """One that takes a redirect for an answer.
+
+    It would follow it by itself, but read its body before, however long that is.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Where to go on: nowhere."""
+
+
 def request(url: str, patience: Patience, queue: SimpleQueue[Any], left: Event) -> None:
     """The thread's part: put the Response, the pieces of its body and None, or an exception."""
     try:
-        with requests.get(
-            url,
-            headers={"Accept-Encoding": "identity"},
-            stream=True,
-            timeout=(patience.connect, 2 * patience.silence),  # ends a thread that was left
-        ) as response:
-            queue.put(response)
-            # Decoding is up to `receive`; without this header requests leaves the bytes alone.
-            response.raw.headers.pop("Content-Encoding", None)
-            for piece in response.iter_content(1 << 14):
-                if left.is_set():
+        with Session() as session:
+            for _ in range(patience.redirects + 1):
+                # The time-outs end a thread that was left.
+                with session.get(
+                    url,
+                    headers={"Accept-Encoding": "identity"},
+                    stream=True,
+                    timeout=(patience.connect, 2 * patience.silence),
+                ) as response:
+                    if response.is_redirect and not left.is_set():
+                        url = requests.compat.urljoin(url, response.headers["Location"])
+                        continue
+                    send(response, queue, left)
                     return
-                queue.put(piece)
-        queue.put(None)
+            raise requests.TooManyRedirects(f"more than {patience.redirects} redirects")
     except BaseException as error:
         queue.put(error)
+
+
+def send(response: requests.Response, queue: SimpleQueue[Any], left: Event) -> None:
+    """Put the Response, the pieces of its body and None, until nobody wants them any more."""
+    queue.put(response)
+    # Decoding is up to `receive`; without this header requests leaves the bytes alone.
+    response.raw.headers.pop("Content-Encoding", None)
+    for piece in response.iter_content(1 << 14):
+        if left.is_set():
+            return
+        queue.put(piece)
+    queue.put(None)
 
 
 def cause(error: BaseException) -> str:
