@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from tinytrain import nets, nn
+from tinytrain import nets, nn, signals
 from tinytrain.cli.flags import completed
 from tinytrain.cli.inputs import chosen_recipe
 from tinytrain.cli.parser import main, parser
@@ -111,8 +111,8 @@ def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
     assert history(tmp_path / "run") == history(run)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, how):
+@pytest.mark.parametrize("how, status", [("SIGKILL", -9), ("SIGTERM", 143)])
+def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, how, status):
     folder = tmp_path / "run"
     process = subprocess.Popen(
         [sys.executable, "-m", "tinytrain", *train(folder, data_dir)],
@@ -122,11 +122,11 @@ def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, how):
     )
     for line in process.stdout:
         if line == "Epoch 2\n":
-            process.send_signal(how)
+            process.send_signal(getattr(signal, how))
             break
     _, errors = process.communicate()
-    if how == signal.SIGINT:
-        assert process.returncode == 130
+    assert process.returncode == status
+    if status > 0:
         assert errors.count("\n") == 1 and f"train --resume --run-dir {folder}" in errors
     assert len(history(folder)) == 1
     assert main(resume(folder, data_dir)) == 0
@@ -166,8 +166,8 @@ def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypat
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main(train(whole, data_dir, "--recipe", "upright")) == 0
     with monkeypatch.context() as patch:
-        patch.setattr("tinytrain.cli.train.Stop.requested", True)
-        assert main(train(stopped, data_dir, "--recipe", "upright")) == 130
+        patch.setenv(signals.PARENT, "a process that is no more")
+        assert main(train(stopped, data_dir, "--recipe", "upright")) == 143
     assert main(resume(stopped, data_dir)) == 0
     assert history(stopped) == history(whole) != history(run)
     capsys.readouterr()

@@ -4,8 +4,10 @@ import signal
 import sys
 
 from tinytrain.cli.parser import main
+from tinytrain.signals import SIGNALS
 
 if __name__ == "__main__":
     status = main()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and saved: Ctrl-C is too late
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # all is said and saved: it is too late to stop
     sys.exit(status)

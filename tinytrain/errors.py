@@ -10,8 +10,11 @@ import difflib
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
+
+from tinytrain import signals
 
 
 class TinytrainError(Exception):
@@ -47,9 +50,11 @@ class Diverged(TinytrainError):
 
 
 class Interrupted(TinytrainError):
-    """The user pressed Ctrl-C; the status is the shell's for SIGINT."""
+    """A signal asked to stop, such as Ctrl-C's SIGINT; the status is the shell's for it."""
 
-    status = 130
+    def __init__(self, message: str, number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.status = 128 + number
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -64,13 +69,14 @@ def exit_status(main: Callable[[], None]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback
     try:
-        main()
+        with signals.handled():
+            main()
         print(end="", flush=True)
         return 0
     except TinytrainError as error:
         status, message = error.status, str(error)
-    except KeyboardInterrupt:
-        status, message = Interrupted.status, "interrupted"
+    except KeyboardInterrupt as error:
+        status, message = 128 + signals.number(error), "interrupted"
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise

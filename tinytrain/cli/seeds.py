@@ -7,19 +7,20 @@ show together becomes a record.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from tqdm import tqdm
 
-from tinytrain import data
+from tinytrain import data, signals
 from tinytrain.cli.flags import given_fields
 from tinytrain.cli.folds import compared, fold_of, pooled, require_folds
 from tinytrain.cli.inputs import choose_device, chosen_recipe
@@ -29,7 +30,7 @@ from tinytrain.course import records, spread
 from tinytrain.data import files
 from tinytrain.errors import DataError, TinytrainError, UsageError
 from tinytrain.recipes import Recipe
-from tinytrain.train import build, runs
+from tinytrain.train import build, locks, runs
 from tinytrain.train.target import reason_not_judged
 
 
@@ -56,7 +57,8 @@ class Job:
     def start(self) -> subprocess.Popen[bytes]:
         """The process that trains it, from its start or from where it was left.
 
-        It is in a session of its own, so that Ctrl-C reaches it through `train_all` and only once.
+        It is in a session of its own, so that Ctrl-C reaches it through `train_all` and only once;
+        if this process is killed, it saves and ends by itself.
         Raises UsageError where the log cannot be written, TinytrainError where no process starts.
         """
         command = [sys.executable, "-m", "tinytrain", "train", "--run-dir", str(self.folder)]
@@ -76,7 +78,11 @@ class Job:
         """The command as a process that prints into `log`."""
         try:
             return subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=os.environ | {signals.PARENT: str(os.getpid())},
             )
         except OSError as error:
             raise TinytrainError(
@@ -101,8 +107,8 @@ class Job:
 def train_all(jobs: Sequence[Job], at_once: int) -> None:
     """Do the jobs, `at_once` at a time; what is finished stays as it is.
 
-    After Ctrl-C all runs are saved, and the same call continues them. Raises the error of the
-    first run that fails.
+    After Ctrl-C, SIGTERM or SIGHUP all runs are saved, and the same call continues them. Raises
+    the error of the first run that fails.
     """
     done = {job: job.done() for job in jobs}
     waiting = [job for job in jobs if done[job] < job.epochs]
@@ -175,6 +181,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
             folder = series.folder / f"seed-{seed}"
             fold = fold_of(seed, options.fold)
             require_same_recipe(folder, (series.recipe, dataset, options.holdout, fold))
+            locks.require_free(folder)
             arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
             arguments += [f"--fold={fold}"] if fold else []
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
@@ -207,6 +214,11 @@ def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> N
     if (folder / "run.json").exists():
         settings = runs.read_settings(folder)
         holdout = 0 if settings.fold and not wanted[2] else settings.holdout
-        if (settings.recipe, settings.dataset, holdout, settings.fold) != wanted:
-            raise UsageError(f"{folder}: a run of something else; name another --run-dir")
+        found = (settings.recipe, settings.dataset, holdout, settings.fold)
+        if found != wanted:
+            what, epochs = "something else", wanted[0].epochs
+            if found == (replace(wanted[0], epochs=found[0].epochs), *wanted[1:]):
+                why = "" if wanted[0].schedule == "constant" else ", which its rate follows"
+                what = f"{found[0].epochs} epochs, not {epochs}; a run keeps their number{why}"
+            raise UsageError(f"{folder}: a run of {what}; name another --run-dir")
         runs.require_unchanged(settings)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
-from tinytrain import data
+from tinytrain import data, signals
 from tinytrain.cli import recipe_files
 from tinytrain.cli.inputs import (
     choose_device,
@@ -27,7 +27,7 @@ from tinytrain.data import Dataset
 from tinytrain.errors import Interrupted, TargetMissed, UsageError
 from tinytrain.nets import own
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.train import Epoch, Training, build, keep_freed_memory, log, loop, runs
+from tinytrain.train import Epoch, Training, build, keep_freed_memory, locks, log, loop, runs
 from tinytrain.train.runs import Settings
 from tinytrain.train.target import reason_not_judged, verdict
 
@@ -35,18 +35,20 @@ from tinytrain.train.target import reason_not_judged, verdict
 def train(options: argparse.Namespace) -> None:
     """Train by a recipe, or go on with a run; print the log and the verdict."""
     keep_freed_memory()
-    settings, training, dataset, folder = (resumed if options.resume else begun)(options)
-    log.print_net(training.net, settings.image_shape)
-    root = data.data_root(options.data_dir).resolve()
-    place = ["--run-dir", str(folder), "--data-dir", str(root)]
-    resume = shlex.join([sys.executable, "-m", "tinytrain", "train", "--resume", *place])
-    try:
-        with Stop() as stop:
-            finished = follow(training, dataset, settings, folder, stop)
-    except KeyboardInterrupt as error:
-        raise Interrupted(f"interrupted twice; from its last save it goes on: {resume}") from error
-    if not finished:
-        raise Interrupted(f"interrupted; the run is saved, and goes on with: {resume}")
+    with (resumed if options.resume else begun)(options) as (settings, training, dataset, folder):
+        log.print_net(training.net, settings.image_shape)
+        root = data.data_root(options.data_dir).resolve()
+        place = ["--run-dir", str(folder), "--data-dir", str(root)]
+        resume = shlex.join([sys.executable, "-m", "tinytrain", "train", "--resume", *place])
+        try:
+            with signals.wished() as stop:
+                finished = follow(training, dataset, settings, folder, stop)
+        except KeyboardInterrupt as error:
+            advice = f"interrupted twice; from its last save it goes on: {resume}"
+            raise Interrupted(advice, signals.number(error)) from error
+        if not finished:
+            advice = f"interrupted; the run is saved, and goes on with: {resume}"
+            raise Interrupted(advice, stop.number)
     accuracies = [epoch.test_accuracy for epoch in training.history]
     reason = reason_not_judged(settings.dataset, settings.holdout, len(accuracies))
     judged = verdict(accuracies, parameter_count(training.net), reason)
@@ -55,12 +57,20 @@ def train(options: argparse.Namespace) -> None:
         raise TargetMissed("--require-target: the target is not met")
 
 
-def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Path]:
-    """A new run, as the flags say; what they say is checked before any data is fetched."""
+Run = tuple[Settings, Training, Dataset, Path]  # and the folder that it is in
+
+
+@contextmanager
+def begun(options: argparse.Namespace) -> Iterator[Run]:
+    """A new run, as the flags say; what they say is checked before any data is fetched.
+
+    Within this context, as within that of `resumed`, no other process works in its folder.
+    """
     recipe = chosen_recipe(options)
     device, threads = choose_device(options.device), use_threads(options.threads)
     training = build.start(recipe, options.seed, device)
     if options.run_dir is not None:
+        locks.require_free(options.run_dir)
         runs.require_unused(options.run_dir)
     dataset = load_dataset(options, recipe)
     require_fit(training, dataset)
@@ -84,11 +94,13 @@ def begun(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Pat
     folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
     words = recipe_files.self_contained(options.words, options.recipe)
     command = shlex.join(["python", "-m", "tinytrain", *words])
-    runs.create(folder, settings, training, command)
-    return settings, training, dataset, folder
+    with locks.held(folder):
+        runs.create(folder, settings, training, command)
+        yield settings, training, dataset, folder
 
 
-def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, Path]:
+@contextmanager
+def resumed(options: argparse.Namespace) -> Iterator[Run]:
     """The run in --run-dir, where it stands; a flag that would change it raises UsageError."""
     folder = options.run_dir
     if folder is None:
@@ -104,14 +116,16 @@ def resumed(options: argparse.Namespace) -> tuple[Settings, Training, Dataset, P
     use_threads(settings.threads)
     runs.require_unchanged(settings)
     training = build.start(runs.recipe_of(folder, settings), settings.seed, settings.device)
+    locks.require_free(folder)
     dataset = load_same_data(options, settings)
-    runs.restore(folder, settings, training)
-    runs.write_history(folder, training)
-    return settings, training, dataset, folder
+    with locks.held(folder):
+        runs.restore(folder, settings, training)
+        runs.write_history(folder, training)
+        yield settings, training, dataset, folder
 
 
 def follow(
-    training: Training, dataset: Dataset, settings: Settings, folder: Path, stop: Stop
+    training: Training, dataset: Dataset, settings: Settings, folder: Path, stop: signals.Stop
 ) -> bool:
     """Train to the end: show, save, maybe stop. False if `stop` was requested before the end."""
     shown = log.Log("Holdout set" if settings.holdout else "Test set")
@@ -120,25 +134,7 @@ def follow(
             runs.save(folder, settings, training)
         shown.show(event)
         if stop.requested and training.epoch <= training.epochs:
-            shown.close()
             runs.save(folder, settings, training)
+            shown.close()
             return False
     return True
-
-
-class Stop:
-    """Within this context a first Ctrl-C asks to stop after the step; a second one kills."""
-
-    requested = False
-
-    def __enter__(self) -> Stop:
-        self.previous = signal.signal(signal.SIGINT, self.request)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        signal.signal(signal.SIGINT, self.previous)
-
-    def request(self, number: int, frame: FrameType | None) -> None:
-        """Note the wish, and let the next Ctrl-C through."""
-        self.requested = True
-        signal.signal(signal.SIGINT, self.previous)

@@ -23,6 +23,7 @@ from tinytrain.data.files import cannot_write, make_folder, write_file
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nets import own
 from tinytrain.recipes import Recipe
+from tinytrain.train import locks
 from tinytrain.train.checkpoints import read_checkpoint, require_same_form, write_checkpoint
 from tinytrain.train.state import Epoch, Training
 
@@ -83,9 +84,10 @@ def require_unused(folder: Path) -> None:
         sizes = {path.name: path.lstat().st_size for path in paths}
     except OSError as error:
         raise cannot_write(folder, error) from error
-    known = sizes.keys() <= {"checkpoint.pt", "history.jsonl", NET_FILE}
+    left = {name for name in sizes if name != locks.NAME and not name.endswith(".part")}
+    known = left <= {"checkpoint.pt", "history.jsonl", NET_FILE}
     killed_at_start = known and sizes.get("history.jsonl") == 0
-    if sizes and not killed_at_start:
+    if left and not killed_at_start:
         raise UsageError(
             f"{folder} is in use: continue its run with --resume, or name another --run-dir"
         )

@@ -1,0 +1,91 @@
+"""A run's folder has one process at work in it, and the system knows which.
+
+A file that says "in use" stays behind when its writer is killed, and blocks the next. A lock that
+the system holds for a process is gone with the process, however that ends; the file is only what
+is locked, and where the holder's number can be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tinytrain.data.files import cannot_write, make_folder
+from tinytrain.errors import UsageError
+
+with suppress(ImportError):  # Windows has no such locks
+    import fcntl
+
+NAME = "lock"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Within this context no other process can hold `folder`, which is made if it is not there.
+
+    Raises UsageError where another one holds it, or it cannot be written. Where there are no such
+    locks, as on Windows, nobody is kept out.
+    """
+    make_folder(folder)
+    path = folder / NAME
+    try:
+        while (descriptor := take(path)) is None:
+            require_free(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def take(path: Path) -> int | None:
+    """The file, opened and locked for this process; None where another one was faster."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        # Who had it may have removed it after it was opened here: then it has no name any more.
+        named = locked(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        named = False
+    if not named:
+        os.close(descriptor)
+    return descriptor if named else None
+
+
+def locked(descriptor: int) -> bool:
+    """Whether the file is locked for this process now, or cannot be locked on this system."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (NameError, OSError):
+        return True
+    return True
+
+
+def holder(folder: Path) -> int | None:
+    """The number of the process that holds `folder`, 0 where it did not say; None if none does."""
+    try:
+        with open(folder / NAME) as file:
+            if locked(file.fileno()):
+                return None
+            text = file.read().strip()
+            return int(text) if text.isdecimal() else 0
+    except OSError:
+        return None
+
+
+def require_free(folder: Path) -> None:
+    """Raise UsageError where another process holds `folder`."""
+    number = holder(folder)
+    if number is not None:
+        raise UsageError(
+            f"{folder}: process {number or 'unknown'} is at work there; wait for it, or name "
+            "another --run-dir"
+        )
