@@ -18,13 +18,14 @@ quoted = '$(subst ','\'',$(value $(1)))'
 FLAGS = $(foreach name,$(sort $(filter-out $(SETTINGS),$(GIVEN))),\
 	--$(call dashed,$(name)) $(call quoted,$(name)))
 
-.PHONY: help train test check example course bench clean
+.PHONY: help train test test-long check example course bench clean
 
 help:
 	@echo "make train     train the final net on MNIST: 15 epochs, then the verdict"
 	@echo "               every flag is a variable: make train SEED=3 BATCH_SIZE=64 RUN_DIR=runs/mine"
 	@echo "               which there are: $(RUN) -m tinytrain train --help"
 	@echo "make test      run the tests; with COV=1, see which lines and branches they reach"
+	@echo "make test-long run those, too, that take minutes: kills, damaged files, torch's own cases"
 	@echo "make check     ruff (rules and format) and mypy (types)"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
 	@echo "make course    render the curriculum as runs/course.html, and the README's tables and pictures, from the records"
@@ -37,6 +38,9 @@ train: $(VENV)/installed
 
 test: $(VENV)/$(if $(COV),checked,installed)
 	@$(RUN) -m pytest $(if $(COV),--cov)
+
+test-long: $(VENV)/installed
+	@$(RUN) -m pytest -m ""
 
 check: $(VENV)/checked
 	@$(RUN) -m ruff check

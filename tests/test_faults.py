@@ -1,0 +1,254 @@
+"""Whatever ends a program, at any moment: the same command goes on, nothing is lost or left.
+
+The programs are forked from one that has imported everything, so that a start takes little.
+"""
+
+import fcntl
+import gzip
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from contextlib import closing, suppress
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+import torch
+
+from tinytrain import signals
+from tinytrain.cli.parser import main
+from tinytrain.data import sources, synthetic
+from tinytrain.errors import UsageError, exit_status
+from tinytrain.train import locks
+
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.data.download"])
+DRAWN = replace(
+    sources.SOURCES["synthetic"],
+    write_files=partial(synthetic.write_files, train=60, test=20),
+)
+TRAIN = ["train", "--dataset=synthetic", "--recipe=net9", "--net=net9_3", "--average=0.9"]
+TRAIN += ["--epochs=3", "--batch-size=5", "--threads=1", "--device=cpu"]
+
+
+def program(words, output, url):
+    """Be the command line, with a small set to draw and one to download."""
+    with open(output, "ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    files = tuple(map(sources.File, sources.SIZES))
+    sources.SOURCES["synthetic"] = DRAWN
+    sources.SOURCES["mnist"] = sources.Source("mnist", files, (url,), mean_and_std=(0.1, 0.3))
+    sys.exit(main(words))
+
+
+def started(words, root, url=""):
+    """The command line in a process of its own; what it prints is in root.out."""
+    process = FORKED.Process(target=program, args=(words, root.with_suffix(".out"), url))
+    process.start()
+    return process
+
+
+def finished(words, root, url=""):
+    """Whether the command ends well, when nothing disturbs it."""
+    process = started(words, root, url)
+    process.join()
+    return process.exitcode == 0
+
+
+def training(root):
+    """Begin the run in `root`, or go on with it."""
+    place = [f"--run-dir={root}/run", f"--data-dir={root}"]
+    begun = (root / "run" / "run.json").exists()
+    return ["train", "--resume", *place] if begun else [*TRAIN, *place]
+
+
+def exporting(root):
+    """Export the weights of a run that `prepared` has trained."""
+    return ["export", f"--run-dir={root}/run", f"--output={root}/weights.npz", "--format=npz"]
+
+
+COMMANDS = {
+    "draw": lambda root: ["data", "--dataset=synthetic", f"--data-dir={root}"],
+    "download": lambda root: ["data", "--dataset=mnist", f"--data-dir={root}"],
+    "train": training,
+    "export": exporting,
+}
+
+
+def make(folder):
+    folder.mkdir()
+    return folder
+
+
+def content(path):
+    """What has to be the same in a file, however often its writer was killed."""
+    if path.name == "run.json":
+        return json.loads(path.read_text()) | {"command": 0}
+    if path.name == "history.jsonl":
+        return [json.loads(line) | {"seconds": 0} for line in path.read_text().splitlines()]
+    if path.name == "checkpoint.pt":
+        state = torch.load(path, weights_only=True)["state"]
+        tensors = {**state["net"], **state["average"]["net"], **state["optimizer"]}
+        return {name: str(value) for name, value in tensors.items()} | {"epoch": state["epoch"]}
+    return path.read_bytes()
+
+
+def contents(root):
+    return {
+        path.relative_to(root): content(path) for path in sorted(root.rglob("*")) if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A mirror on this machine that has the drawn set, packed."""
+    folder = tmp_path_factory.mktemp("mirror")
+    DRAWN.write_files(folder)
+    for path in list(folder.iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_):
+            pass
+
+    with closing(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        server.close = server.server_close
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_killed_at_random_moments(name, kills, tmp_path, url, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    whole, roots = tmp_path / "whole", [tmp_path / str(number) for number in range(-(-kills // 3))]
+    words = COMMANDS[name]
+    whole.mkdir()
+    if name == "export":
+        assert finished(training(whole), whole)
+    for root in roots:
+        shutil.copytree(whole, root)
+    began = time.perf_counter()
+    assert finished(words(whole), whole, url)
+    duration = time.perf_counter() - began
+    moments = random.Random(name)
+    for root in [*roots * 3][:kills]:
+        process = started(words(root), root, url)
+        process.join(moments.uniform(0, duration))
+        process.kill()
+        process.join()
+    for root in roots:
+        assert finished(words(root), root, url), root.with_suffix(".out").read_text()
+        assert contents(root) == contents(whole)
+
+
+def test_one_process_at_a_time_is_at_work_in_a_folder(tmp_path, capsys):
+    DRAWN.write_files(make(tmp_path / "synthetic"))
+    run, words = tmp_path / "run", training(tmp_path)
+    seeds = ["seeds", "--dataset=synthetic", "--seeds=1", f"--run-dir={tmp_path}", words[-1]]
+    refused = f"run: process {os.getpid()} is at work there"
+    with locks.held(run):
+        assert main(words) == 2 and refused in capsys.readouterr().err
+        with pytest.raises(UsageError, match=refused), locks.held(run):
+            pass
+    assert list(run.iterdir()) == []
+    (run / locks.NAME).write_text("1\n")  # as a killed process leaves it
+    assert locks.holder(run) is None
+    assert main(words) == 0
+    assert locks.NAME not in [path.name for path in run.iterdir()]
+    with locks.held(run):
+        assert main(training(tmp_path)) == 2 and refused in capsys.readouterr().err
+    with locks.held(tmp_path / "seed-1"):
+        assert main(seeds) == 2 and "seed-1: process" in capsys.readouterr().err
+
+
+@pytest.fixture
+def attentive():
+    """Signals are not ignored here, as they may be in a job in the background."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in signals.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+ENDS = [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)]
+
+
+@pytest.mark.usefixtures("attentive")
+@pytest.mark.parametrize("name, status", ENDS)
+def test_a_signal_is_an_exit_status(name, status, capsys):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    assert exit_status(lambda: os.kill(os.getpid(), number)) == status
+    assert capsys.readouterr().err == "tinytrain: interrupted\n"
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.usefixtures("attentive")
+def test_a_first_signal_is_a_wish_and_a_second_an_end():
+    with pytest.raises(KeyboardInterrupt) as error, signals.wished() as stop:
+        assert not stop.requested
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested and stop.number == signal.SIGTERM
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signals.number(error.value) == signal.SIGHUP
+
+
+@pytest.mark.usefixtures("attentive")
+def test_an_ignored_signal_stays_ignored():
+    """As `nohup` wants it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with signals.wished() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.requested
+
+
+def test_a_set_that_another_process_has_drawn_meanwhile(tmp_path):
+    folder = make(tmp_path / "synthetic")
+
+    def drawn_twice(temporary):
+        DRAWN.write_files(temporary)
+        DRAWN.write_files(folder)
+
+    sources.fetch_missing(replace(DRAWN, write_files=drawn_twice), DRAWN.files, folder)
+    assert len(list(tmp_path.rglob("*"))) == 5
+
+
+@pytest.mark.parametrize(
+    "how, status",
+    [("SIGKILL", -9), *(pytest.param(*end, marks=pytest.mark.long) for end in ENDS)],
+)
+def test_no_run_outlives_seeds(how, status, tmp_path):
+    """Killed, it leaves a run that saves and ends by itself; the same command goes on."""
+    DRAWN.write_files(make(tmp_path / "synthetic"))
+    words = [word for word in TRAIN[1:] if word != "--threads=1"]
+    words += ["--epochs=8", f"--data-dir={tmp_path}"]
+    seeds = ["seeds", *words, "--seeds=1", f"--run-dir={make(tmp_path / 'stopped')}"]
+    whole = ["train", "--threads=1", *words, f"--run-dir={tmp_path}/whole/seed-1"]
+    run = tmp_path / "stopped" / "seed-1"
+    process = started(seeds, tmp_path / "seeds")
+    while not (run / "run.json").exists():
+        assert process.is_alive()
+    os.kill(process.pid, getattr(signal, how))
+    process.join()
+    assert process.exitcode == status
+    with suppress(FileNotFoundError), open(run / locks.NAME) as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # waits for the run to end
+    assert locks.holder(run) is None
+    assert len((run / "history.jsonl").read_text().splitlines()) < 8
+    assert finished(whole, tmp_path / "train") and finished(seeds, tmp_path / "seeds")
+    assert contents(run) == contents(tmp_path / "whole" / "seed-1")
