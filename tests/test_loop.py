@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 import torch
 
+from tinytrain.data.sets import Split
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
@@ -124,6 +125,39 @@ def test_a_rate_too_high_ends_in_one_line(tiny, optimizer):
 def test_what_a_recipe_cannot_have(change, named):
     with pytest.raises(UsageError, match=named):
         build.start(replace(QUICK, **change), 1)
+
+
+def cropped(dataset, side):
+    """The same images without their margins, (N, 1, side, side)."""
+    margin = (28 - side) // 2
+    train, test = (
+        Split(split.images[:, :, margin:-margin, margin:-margin], split.labels)
+        for split in (dataset.train, dataset.test)
+    )
+    return replace(dataset, train=train, test=test)
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "advice"),
+    [
+        (100, 33, "take --batch-size 32 or --batch-size 34$"),
+        (5, 4, "take --batch-size 3 or --batch-size 5$"),
+        (100, 1, "take --batch-size 2 or --batch-size 4$"),
+        (1, 128, "take more images$"),
+    ],
+)
+def test_an_image_alone_that_batch_norm_cannot_take(tiny, count, batch_size, advice):
+    small = cropped(tiny, 22)
+    small = replace(small, train=Split(small.train.images[:count], small.train.labels[:count]))
+    recipe = replace(RECIPES["net7"], batch_size=batch_size)
+    with pytest.raises(UsageError, match=advice):
+        next(loop.fit(build.start(recipe, 1), small))
+
+
+@pytest.mark.parametrize(("side", "batch_size"), [(28, 33), (28, 1), (22, 34), (22, 200)])
+def test_an_image_alone_where_it_does_no_harm(tiny, side, batch_size):
+    recipe = replace(RECIPES["net7"], batch_size=batch_size, epochs=1)
+    assert len(trained(recipe, cropped(tiny, side) if side < 28 else tiny).history) == 1
 
 
 def test_the_rate_follows_the_schedule(tiny):

@@ -230,6 +230,29 @@ def test_the_summary_of_a_net_for_other_images(words, status, said, tmp_path, ca
     assert said in (shown.err if status else shown.out) and shown.err.count("\n") == bool(status)
 
 
+ALONE = """
+from tinytrain import nn
+
+def build():
+    whole = nn.Conv2d(1, 10, 28), nn.BatchNorm2d(10)
+    return nn.Sequential(*whole, nn.Flatten(), nn.LogSoftmax())
+"""
+
+
+def test_a_last_batch_of_one_is_refused_before_a_folder_is_made(tmp_path, data_dir, capsys):
+    (tmp_path / "alone.py").write_text(ALONE)
+    net = f"--net={tmp_path}/alone.py:build"
+    assert cli.main(train_words(tmp_path / "run", data_dir, net, "--batch-size=57")) == 2
+    errors = capsys.readouterr().err
+    assert (
+        errors.count("\n") == 1 and "1 (BatchNorm2d)" in errors and not (tmp_path / "run").exists()
+    )
+    for size in 56, 58:
+        assert f"--batch-size {size}" in errors
+        words = train_words(tmp_path / f"run{size}", data_dir, net, f"--batch-size={size}")
+        assert cli.main([*words, "--epochs=1"]) == 0
+
+
 def train_words(folder, data_dir, *more):
     words = ["train", "--dataset=synthetic", "--batch-size=50", "--threads=1", "--device=cpu"]
     return [*words, f"--data-dir={data_dir}", f"--run-dir={folder}", *more]

@@ -18,7 +18,7 @@ from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import output_shape
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import Training, build, runs
+from tinytrain.train import Training, build, loop, runs
 from tinytrain.train.runs import Settings
 
 
@@ -109,7 +109,7 @@ def warn_of_synthetic(dataset: Dataset) -> None:
 
 
 def require_fit(training: Training, dataset: Dataset) -> None:
-    """Raise UsageError where the images, or their classes, do not suit the net."""
+    """Raise UsageError where the images, their classes or their number do not suit the net."""
     try:
         shape = output_shape(training.net, tuple(dataset.train.images.shape[1:]))
     except ValueError as error:
@@ -119,6 +119,7 @@ def require_fit(training: Training, dataset: Dataset) -> None:
             f"--dataset {dataset.name}: expected a net with {dataset.classes} outputs (classes), "
             f"found outputs of shape {shape}; choose another --net"
         )
+    loop.require_batches(training, dataset)
 
 
 def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:

@@ -48,17 +48,18 @@ def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> list[Row]:
     return [row for row in all_rows(net, input_shape) if row.depth]
 
 
-def output_shape(net: Module, input_shape: Shape = (1, 28, 28)) -> Shape:
+def output_shape(net: Module, input_shape: Shape = (1, 28, 28), training: bool = False) -> Shape:
     """The shape of the output for one input of `input_shape`, both without the batch axis.
 
-    Raises ValueError where `input_shape` does not fit; it names the innermost layer.
+    Raises ValueError where `input_shape` does not fit, or one input alone does not in `training`;
+    it names the innermost layer.
     """
-    return all_rows(net, input_shape)[0].output_shape
+    return all_rows(net, input_shape, training)[0].output_shape
 
 
-def all_rows(net: Module, input_shape: Shape) -> list[Row]:
+def all_rows(net: Module, input_shape: Shape, training: bool = False) -> list[Row]:
     """`layer_rows`, after a row for the net itself, which has depth 0 and no name."""
-    twin = copy.deepcopy(net).eval()
+    twin = copy.deepcopy(net).train(training)
     shapes: dict[Module, list[Shapes]] = {}
     for name, module in list(twin.named_modules()):
         shapes[module] = []

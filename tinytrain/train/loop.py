@@ -21,6 +21,7 @@ from tinytrain.data import batches
 from tinytrain.data.sets import Dataset
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import functional
+from tinytrain.nn.inspect import output_shape
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.state import Batch, Epoch, Training
 
@@ -28,8 +29,10 @@ from tinytrain.train.state import Batch, Epoch, Training
 def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
     """Train from where `training` stands to its last epoch, yielding every step and every epoch.
 
-    Raises Diverged at the end of an epoch in which the loss was not finite.
+    Raises Diverged at the end of an epoch in which the loss was not finite, and UsageError before
+    the first step where net, data and batch size do not suit each other.
     """
+    require_batches(training, dataset)
     device = training.device
     dataset = replace(dataset, train=dataset.train.to(device), test=dataset.test.to(device))
     while training.epoch <= training.epochs:
@@ -74,6 +77,26 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         training.seconds += time.perf_counter() - started
         seen = min((index + 1) * training.batch_size, len(split))
         yield Batch(epoch, index + 1, len(steps), lr, loss, training.correct, seen)
+
+
+def require_batches(training: Training, dataset: Dataset) -> None:
+    """Raise UsageError where one image would make a batch of its own that the net cannot take.
+
+    Batch norm cannot: where its map is 1 × 1, a single value a channel has no deviation.
+    """
+    count, size = len(dataset.train), training.batch_size
+    if size > 1 and count % size != 1:
+        return
+    try:
+        output_shape(training.net, tuple(dataset.train.images.shape[1:]), training=True)
+    except ValueError as error:
+        works = [other for other in range(2, count + 1) if count % other != 1]
+        nearest = sorted(works, key=lambda other: abs(other - size))[:2]
+        advice = " or ".join(f"--batch-size {other}" for other in nearest) or "more images"
+        raise UsageError(
+            f"--batch-size {size}: of {count} training images one would be a batch of its own, "
+            f"and the net does not train on one ({error}); take {advice}"
+        ) from error
 
 
 def require_outputs(training: Training, dataset: Dataset, output: Tensor) -> None:
