@@ -510,7 +510,33 @@ def test_a_full_disk_under_the_output():
 
 
 def test_a_diverging_run(tmp_path, data_dir, capsys):
-    assert fails(capsys, 4, train(tmp_path / "run", data_dir, "--lr", "1e30"))
+    run_dir = tmp_path / "run"
+    kept = f"{run_dir} keeps the run as it was before step 1 of epoch 1"
+    assert fails(capsys, 4, train(run_dir, data_dir, "--lr", "1e30"), "epoch 1, step 50", kept)
+    assert main(["evaluate", *on(run_dir, data_dir)]) == 0
+
+
+@pytest.mark.parametrize("after", [5, 85])
+def test_what_diverged_is_not_saved_by_an_interrupt(
+    tmp_path, data_dir, capsys, monkeypatch, after
+):
+    """The loss is looked at every fiftieth step only, and the interrupt comes before that."""
+    run_dir, fit = tmp_path / "run", loop.fit
+
+    def interrupted(training, dataset):
+        for number, event in enumerate(fit(training, dataset), 1):
+            if number == after - 2:
+                training.lr = 1e20
+            if number == after:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield event
+
+    monkeypatch.setattr(loop, "fit", interrupted)
+    epoch = 1 + after // 80
+    kept = f"{run_dir} keeps the run as it was before step 1 of epoch {epoch}"
+    assert fails(capsys, 4, train(run_dir, data_dir), "not finite", kept)
+    assert len(history(run_dir)) == epoch - 1
+    assert all(tensor.isfinite().all() for tensor in weights(run_dir))
 
 
 def test_help_needs_neither_torch_nor_numpy():

@@ -111,6 +111,25 @@ def test_a_rate_too_high_ends_in_one_line(tiny, optimizer):
         trained(recipe, tiny)
 
 
+def test_a_rate_too_high_is_noticed_in_the_first_fifty_steps(tiny):
+    steps = loop.fit(build.start(Recipe(lr=1e20, batch_size=1), 1), tiny)
+    seen = []
+    with pytest.raises(Diverged, match="epoch 1, step 50: .* now 1e[+]20"):
+        seen.extend(steps)
+    assert [step.batch for step in seen] == list(range(1, 50))
+
+
+def test_no_epoch_ends_with_something_that_is_not_finite(tiny):
+    """A square that overflowed makes its weight stand still, and the loss does not tell."""
+    training = build.start(QUICK, 1)
+    events = loop.fit(training, tiny)
+    next(events)
+    training.optimizer.square[0][7] = torch.inf
+    with pytest.raises(Diverged, match="epoch 1, step 4"):
+        list(events)
+    assert not training.history
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

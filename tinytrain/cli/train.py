@@ -24,7 +24,7 @@ from tinytrain.cli.inputs import (
     use_threads,
 )
 from tinytrain.data import Dataset
-from tinytrain.errors import Interrupted, TargetMissed, UsageError
+from tinytrain.errors import Diverged, Interrupted, TargetMissed, UsageError
 from tinytrain.nets import own
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.train import Epoch, Training, build, keep_freed_memory, locks, log, loop, runs
@@ -127,14 +127,25 @@ def resumed(options: argparse.Namespace) -> Iterator[Run]:
 def follow(
     training: Training, dataset: Dataset, settings: Settings, folder: Path, stop: signals.Stop
 ) -> bool:
-    """Train to the end: show, save, maybe stop. False if `stop` was requested before the end."""
+    """Train to the end: show, save, maybe stop. False if `stop` was requested before the end.
+
+    What is not finite is not saved: Diverged names what the folder keeps instead.
+    """
     shown = log.Log("Holdout set" if settings.holdout else "Test set")
-    for event in loop.fit(training, dataset):
-        if isinstance(event, Epoch):
-            runs.save(folder, settings, training)
-        shown.show(event)
-        if stop.requested and training.epoch <= training.epochs:
-            runs.save(folder, settings, training)
-            shown.close()
-            return False
+    saved = (training.epoch, training.batch)
+    try:
+        for event in loop.fit(training, dataset):
+            stopping = stop.requested and training.epoch <= training.epochs
+            if stopping or isinstance(event, Epoch):
+                training.require_finite_state()
+                runs.save(folder, settings, training)
+                saved = (training.epoch, training.batch)
+            shown.show(event)
+            if stopping:
+                shown.close()
+                return False
+    except Diverged as error:
+        shown.close()
+        place = f"before step {saved[1] + 1} of epoch {saved[0]}"
+        raise Diverged(f"{error}; {folder} keeps the run as it was {place}") from error
     return True

@@ -19,18 +19,22 @@ from torch import Tensor
 from tinytrain import streams
 from tinytrain.data import batches
 from tinytrain.data.sets import Dataset
-from tinytrain.errors import Diverged, UsageError
+from tinytrain.errors import UsageError
 from tinytrain.nn import functional
 from tinytrain.nn.inspect import output_shape
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.state import Batch, Epoch, Training
 
+CHECKED = 50  # steps from one look at the loss to the next
+
 
 def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
     """Train from where `training` stands to its last epoch, yielding every step and every epoch.
 
-    Raises Diverged at the end of an epoch in which the loss was not finite, and UsageError before
-    the first step where net, data and batch size do not suit each other.
+    Raises UsageError before the first step where net, data and batch size do not suit each other,
+    and Diverged where the loss is no longer finite. It is looked at every fiftieth step, since a
+    GPU is waited for when a number is read (for a CPU that is 0.02 ms), and everything that there
+    is to save at the end of an epoch: after an `Epoch` all of it is finite.
     """
     require_batches(training, dataset)
     device = training.device
@@ -74,6 +78,8 @@ def train_epoch(training: Training, dataset: Dataset) -> Iterator[Batch]:
         training.batch = index + 1
         training.loss_sum = training.loss_sum + loss * len(rows)
         training.correct = training.correct + functional.correct(output, target)
+        if training.batch % CHECKED == 0:
+            training.require_finite(training.loss_sum)
         training.seconds += time.perf_counter() - started
         seen = min((index + 1) * training.batch_size, len(split))
         yield Batch(epoch, index + 1, len(steps), lr, loss, training.correct, seen)
@@ -123,9 +129,8 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     raw = score = test(training.net)
     if training.average is not None:
         score = test(training.average.net)
-    if not math.isfinite(loss_sum + raw.loss + score.loss):
-        advice = f"try a smaller rate (--lr, now {training.lr:g})"
-        raise Diverged(f"epoch {training.epoch}: the loss is not finite; {advice}")
+    training.require_finite(raw.loss, score.loss)
+    training.require_finite_state()
     steps = math.ceil(len(dataset.train) / training.batch_size)
     record = Epoch(
         epoch=training.epoch,

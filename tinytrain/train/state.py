@@ -6,7 +6,7 @@ for bit, because every random draw has a name (seed, purpose, epoch, batch), not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tinytrain.data.augment import Augment
-from tinytrain.errors import UsageError
+from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Module, functional
 from tinytrain.nn.flat import flatten
 from tinytrain.optim import Constant, ExponentialAverage, Optimizer
@@ -93,6 +93,15 @@ def require_found(net: Module) -> None:
         raise UsageError("net: expected one with weights to learn, found none")
 
 
+def tensors_in(state: Any) -> Iterator[Tensor]:
+    """The tensors in a state dict, however deep in dicts and lists they are."""
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, (dict, list, tuple)):
+        for part in state.values() if isinstance(state, dict) else state:
+            yield from tensors_in(part)
+
+
 @dataclass
 class Training:
     """A net on its way: what trains it, and how far it has come.
@@ -159,6 +168,21 @@ class Training:
             return
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
+
+    def require_finite(self, *numbers: Tensor | float) -> None:
+        """Raise Diverged where one of `numbers`, or one in a tensor of them, is not finite.
+
+        They are read, so a GPU is waited for.
+        """
+        if not all(bool(torch.as_tensor(number).isfinite().all()) for number in numbers):
+            raise Diverged(
+                f"epoch {self.epoch}, step {self.batch}: the loss or a weight is not finite; "
+                f"try a smaller rate (--lr, now {self.lr:g})"
+            )
+
+    def require_finite_state(self) -> None:
+        """Raise Diverged where something that `state_dict` gives is not finite."""
+        self.require_finite(self.loss_sum, *tensors_in(self.state_dict()))
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on and that the settings do not say."""
