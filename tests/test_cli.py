@@ -102,6 +102,7 @@ def test_the_log(tmp_path, data_dir, capsys):
     assert lines[start + 2].endswith("%)") and "/50 (" in lines[start + 2]
     assert lines[-2].startswith("Verdict: not judged") and "not MNIST" in lines[-2]
     assert lines[-1] == f"The run is in {tmp_path / 'run'}"
+    assert not any(line.startswith("WARNING") for line in lines)
 
 
 def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
@@ -537,6 +538,15 @@ def test_what_diverged_is_not_saved_by_an_interrupt(
     assert fails(capsys, 4, train(run_dir, data_dir), "not finite", kept)
     assert len(history(run_dir)) == epoch - 1
     assert all(tensor.isfinite().all() for tensor in weights(run_dir))
+
+
+def test_a_training_that_does_nothing_is_said_once(tmp_path, data_dir, capsys):
+    assert main(train(tmp_path / "run", data_dir, "--lr=1e-9", "--epochs=3")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = [place for place, line in enumerate(lines) if line.startswith("WARNING: nothing is")]
+    assert [lines[place - 2][:9] for place in said] == ["Test set:"]
+    assert lines.index("Epoch 2") < said[0] < lines.index("Epoch 3")
+    assert "that of guessing 2.2939; try another rate (--lr, now 1e-09)" in lines[said[0]]
 
 
 def test_help_needs_neither_torch_nor_numpy():

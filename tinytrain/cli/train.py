@@ -7,11 +7,14 @@ A resumed run keeps its settings: a flag that would change them is refused here,
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from tinytrain import data, signals
 from tinytrain.cli import recipe_files
@@ -23,7 +26,7 @@ from tinytrain.cli.inputs import (
     require_fit,
     use_threads,
 )
-from tinytrain.data import Dataset
+from tinytrain.data import Dataset, Split
 from tinytrain.errors import Diverged, Interrupted, TargetMissed, UsageError
 from tinytrain.nets import own
 from tinytrain.nn.inspect import parameter_count
@@ -141,6 +144,8 @@ def follow(
                 runs.save(folder, settings, training)
                 saved = (training.epoch, training.batch)
             shown.show(event)
+            if isinstance(event, Epoch):
+                warn_of_guessing(event, training, dataset.train)
             if stopping:
                 shown.close()
                 return False
@@ -149,3 +154,19 @@ def follow(
         place = f"before step {saved[1] + 1} of epoch {saved[0]}"
         raise Diverged(f"{error}; {folder} keeps the run as it was {place}") from error
     return True
+
+
+def warn_of_guessing(epoch: Epoch, training: Training, split: Split) -> None:
+    """Say so where the first hundred steps, and the rest of their epoch, have taught nothing.
+
+    Who knows only how frequent each class is, and says that of every image, has a loss that is the
+    entropy of the labels. A net that learns is below it by more than a hundredth.
+    """
+    if epoch.epoch != math.ceil(100 / math.ceil(len(split) / training.batch_size)):
+        return
+    guessing = float(torch.special.entr(split.labels.bincount() / len(split)).sum())
+    if epoch.train_loss > 0.99 * guessing > 0:
+        print(
+            f"WARNING: nothing is learned: the training loss is {epoch.train_loss:.4f}, that of "
+            f"guessing {guessing:.4f}; try another rate (--lr, now {training.lr:g})\n"
+        )
