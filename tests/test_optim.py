@@ -146,6 +146,18 @@ def test_nothing_to_optimize(name):
             getattr(library, name)(parameters(0)[0])  # the vector itself instead of [vector]
 
 
+@both_kinds
+def test_what_is_no_list_of_different_tensors(name):
+    first, second = parameters(0)[:2]
+    kind = getattr(optim, name)
+    with pytest.raises(ValueError, match="twice"):
+        kind([first, second, first])
+    with pytest.raises(TypeError, match="expected tensors, got dict"):
+        kind([{"params": [first]}])
+    with pytest.raises(ValueError, match="lr: expected"):
+        kind([first], lr=torch.tensor([0.1, 0.1]))
+
+
 def rates_of_torch(schedule, steps, **values):
     """The factors that a scheduler of torch gives at steps 0 … `steps`."""
     optimizer = torch.optim.SGD(parameters(0), lr=1.0)

@@ -9,6 +9,7 @@ a step a handful of operations instead of a handful for each tensor.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, Protocol
 
 import torch
@@ -117,7 +118,7 @@ class Adam:
         decoupled_weight_decay: bool = False,
     ) -> None:
         require_range(lr=lr, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
+        if not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas: expected two values in [0, 1), got {betas}")
         self.params = tensors(params)
         self.lr = lr
@@ -166,19 +167,27 @@ class Adam:
 
 
 def require_range(**values: float) -> None:
-    """Raise ValueError, as torch does, where a value is negative (or not a number)."""
+    """Raise ValueError where a value is negative, NaN, or no Python number, as a tensor is."""
     for name, value in values.items():
-        if not value >= 0:
+        if not (isinstance(value, Real) and value >= 0):
             raise ValueError(f"{name}: expected at least 0, got {value}")
 
 
 def tensors(params: Iterable[Tensor]) -> list[Tensor]:
-    """The parameters as a list; as in torch, a bare tensor is a TypeError, none a ValueError."""
+    """The parameters as a list.
+
+    Raises TypeError for a bare tensor and for what is no tensor, as torch's groups of parameters,
+    and ValueError for none and for one that is there twice, and would take every step twice.
+    """
     if isinstance(params, Tensor):
         raise TypeError("params: expected an iterable of tensors, such as [vector], got a tensor")
     params = list(params)
     if not params:
         raise ValueError("params: expected at least one tensor, got an empty list")
+    if foreign := [type(param).__name__ for param in params if not isinstance(param, Tensor)]:
+        raise TypeError(f"params: expected tensors, got {foreign[0]}")
+    if len({*map(id, params)}) < len(params):
+        raise ValueError("params: expected every tensor once, got one of them twice")
     return params
 
 
