@@ -182,8 +182,9 @@ def test_groups_that_do_not_divide_the_channels(groups):
 @given(windows(pool=True))
 def test_pooling(window):
     *geometry, image = window
-    agree(lambda nn: nn.MaxPool2d(*geometry), image)
-    agree(lambda nn: nn.AvgPool2d(*geometry), image)
+    for images in image, image[0]:
+        agree(lambda nn: nn.MaxPool2d(*geometry), images)
+        agree(lambda nn: nn.AvgPool2d(*geometry), images)
 
 
 @few
@@ -219,7 +220,9 @@ def test_group_norm(shape, data, eps, last):
 @given(st.tuples(*[SMALL] * 4), st.integers(0, 6), st.integers(-4, 3), st.booleans())
 def test_layers_without_weights(shape, padding, dim, inplace):
     image = normal(*shape)
-    agree(lambda nn: nn.ReplicationPad2d(padding), image)
+    for images in image, image[0]:
+        agree(lambda nn: nn.ReplicationPad2d(padding), images)
+        agree(lambda nn: nn.AdaptiveAvgPool2d(1), images)
     agree(lambda nn: nn.ReLU(inplace), image)
     agree(lambda nn: nn.SiLU(inplace), image)
     agree(lambda nn: nn.GELU(), 3 * image)
@@ -227,7 +230,6 @@ def test_layers_without_weights(shape, padding, dim, inplace):
     agree(lambda nn: nn.Sigmoid(), 3 * image)
     agree(lambda nn: nn.Tanh(), 3 * image)
     agree(lambda nn: nn.Identity(54, unused=True), image)
-    agree(lambda nn: nn.AdaptiveAvgPool2d(1), image)
     agree(lambda nn: nn.Flatten(), image)
     agree(lambda nn: nn.Softmax(dim), image)
     agree(lambda nn: nn.LogSoftmax(dim), image)
@@ -383,7 +385,14 @@ IMAGE = torch.ones(1, 2, 5, 5)
         (ValueError, lambda: nn.Dropout2d(0.5)(IMAGE[0, 0])),
         (ValueError, lambda: nn.AdaptiveAvgPool2d(2)),
         (ValueError, lambda: nn.ReplicationPad2d((1, 1, 2, 2))),
-        (ValueError, lambda: nn.ReplicationPad2d(1)(IMAGE[0])),
+        (ValueError, lambda: nn.ReplicationPad2d(1)(IMAGE[0, 0])),
+        (ValueError, lambda: nn.AvgPool2d(2)(IMAGE[0, 0])),
+        (ValueError, lambda: nn.AvgPool2d(2, padding=1)(IMAGE[:, :, :0])),
+        (RuntimeError, lambda: nn.Conv2d(1, 4, 2, padding=2)(IMAGE[:, :1, :0])),
+        (ValueError, lambda: nn.Conv2d(1, 4, 3, padding="same")),
+        (ValueError, lambda: nn.GroupNorm(2, 2)(IMAGE[:, :, 0, 0])),
+        (ValueError, lambda: nn.BatchNorm2d(2, eps=0)),
+        (ValueError, lambda: nn.BatchNorm2d(2, momentum=None)),
         (ValueError, lambda: nn.BatchNorm2d(2)(IMAGE[:, :, :1, :1])),
         (ValueError, lambda: nn.BatchNorm2d(1)(IMAGE)),
         (ValueError, lambda: nn.BatchNorm2d(4).eval()(IMAGE)),

@@ -48,7 +48,8 @@ def conv2d(
     kH·kW times the memory of the images: little where they have one channel. Chellapilla et al.,
     "High performance convolutional neural networks", 2006.
     """
-    if input.ndim != 4 or not input.shape[1] == weight.shape[1] == 1:
+    one_channel = input.ndim == 4 and input.shape[1] == weight.shape[1] == 1
+    if not one_channel or not input.numel():
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     (stride_y, stride_x), (pad_y, pad_x) = pair(stride), pair(padding)
     step_y, step_x = pair(dilation)

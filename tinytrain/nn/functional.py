@@ -152,17 +152,23 @@ def dropout2d(
 
 
 def replication_pad2d(input: Tensor, padding: int) -> Tensor:
-    """(N, C, H, W) with `padding` more rows and columns on every side, copies of the outermost.
+    """([N,] C, H, W) with `padding` more rows and columns on every side, copies of the outermost.
 
     Raises ValueError for anything but images.
     """
-    if input.dim() != 4:
-        raise ValueError(f"replication_pad2d: expected (N, C, H, W), got {tuple(input.shape)}")
+    require_images("replication_pad2d", input)
     rows, columns = (
         torch.arange(-padding, size + padding, device=input.device).clamp(0, size - 1)
-        for size in input.shape[2:]
+        for size in input.shape[-2:]
     )
-    return input[:, :, rows[:, None], columns]
+    return input[..., rows[:, None], columns]
+
+
+def require_images(name: str, input: Tensor) -> None:
+    """Raise ValueError, for the function `name`, unless `input` is ([N,] C, H, W) with pixels."""
+    if input.dim() not in (3, 4) or 0 in input.shape[-3:]:
+        found = tuple(input.shape)
+        raise ValueError(f"{name}: expected images (N, C, H, W) or (C, H, W), got {found}")
 
 
 def max_pool2d(
@@ -177,25 +183,26 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of every window, zeros of the padding included, as torch does by default.
 
-    Raises RuntimeError where the padding is more than half of the kernel, so that every window
-    shows some of the image.
+    Raises ValueError for anything but images, and RuntimeError where the padding is more than half
+    of the kernel, so that every window shows some of the image.
     """
+    require_images("avg_pool2d", input)
     (height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)
     stride_y, stride_x = pair(kernel_size if stride is None else stride)
     if not (0 <= pad_y <= height // 2 and 0 <= pad_x <= width // 2):
         raise RuntimeError(f"avg_pool2d: expected padding 0 to {kernel_size} / 2, got {padding}")
     if pad_y or pad_x:
         input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
-    windows = input.unfold(2, height, stride_y).unfold(3, width, stride_x)
+    windows = input.unfold(-2, height, stride_y).unfold(-2, width, stride_x)
     return windows.mean((-2, -1))
 
 
 def adaptive_avg_pool2d(input: Tensor) -> Tensor:
-    """The mean of every channel: (N, C, H, W) to (N, C, 1, 1). Output size 1 only.
+    """The mean of every channel: ([N,] C, H, W) to ([N,] C, 1, 1). Output size 1 only.
 
     Lin et al., "Network in network", 2013: a global average in place of a linear layer.
     """
-    return input.mean((2, 3), keepdim=True)
+    return input.mean((-2, -1), keepdim=True)
 
 
 def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
@@ -226,5 +233,7 @@ def correct(scores: Tensor, target: Tensor) -> Tensor:
 
 def pair(value: Size) -> tuple[int, int]:
     """(vertical, horizontal) for a size of either kind."""
+    if isinstance(value, str):
+        raise ValueError(f"expected a number or a pair of them, got {value!r}")
     vertical, horizontal = (value, value) if isinstance(value, int) else value
     return vertical, horizontal

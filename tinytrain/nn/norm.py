@@ -22,12 +22,15 @@ class BatchNorm2d(Module):
     """Normalise every channel of (N, C, H, W), then scale and shift it; C is `num_features`.
 
     Training uses the batch's statistics and lets the running ones follow them; evaluation uses the
-    running ones. See `functional.batch_norm`.
+    running ones. See `functional.batch_norm`. Raises ValueError for an `eps` that is not positive,
+    and for torch's momentum None, a mean over all batches.
     """
 
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        if momentum is None or not eps > 0:
+            raise ValueError(f"expected a momentum and eps above 0, got {momentum} and {eps}")
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -83,7 +86,8 @@ class GroupNorm(Module):
     """Normalise each group of channels of each image of (N, C, ...), then scale and shift.
 
     As `LayerNorm`, over a group; weight and bias are (C,), or not there. C is `num_channels`, and
-    `num_groups` must divide it, or ValueError is raised. Wu and He, "Group normalization", 2018.
+    `num_groups` must divide it, or ValueError is raised, as for a group that is one value in all.
+    Wu and He, "Group normalization", 2018.
     """
 
     def __init__(
@@ -105,6 +109,8 @@ class GroupNorm(Module):
         self.bias = torch.zeros(num_channels, requires_grad=True) if affine and bias else None
 
     def forward(self, input: Tensor) -> Tensor:
+        if input.numel() == self.num_groups:
+            raise ValueError(f"group norm: expected several values, got {tuple(input.shape)}")
         return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
