@@ -214,10 +214,11 @@ def nll_loss(log_probabilities: Tensor, target: Tensor) -> Tensor:
     """Minus the mean log-probability of the right class: (N, classes) and int64 (N,) to a scalar.
 
     With log-probabilities from `log_softmax` this is the cross-entropy. Raises ValueError where
-    there are not as many classes in `target` as rows.
+    the shapes are others.
     """
-    if len(log_probabilities) != len(target):
-        raise ValueError(f"expected {len(log_probabilities)} labels, one a row, got {len(target)}")
+    if log_probabilities.dim() != 2 or target.shape != log_probabilities.shape[:1]:
+        found = f"{tuple(log_probabilities.shape)} and {tuple(target.shape)}"
+        raise ValueError(f"loss: expected shapes (N, classes) and (N,), got {found}")
     return -log_probabilities.gather(1, target[:, None]).mean()
 
 
