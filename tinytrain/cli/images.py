@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from tinytrain.cli.readers import Found, Pair
 from tinytrain.data import idx
-from tinytrain.data.files import require
+from tinytrain.data.files import open_file, require
 from tinytrain.errors import DataError, UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -113,11 +113,11 @@ def read_image(path: Path) -> idx.Array:
         needed = "reading images needs Pillow; install it with: pip install '.[images]'"
         raise UsageError(needed) from error
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             start = file.read(25)  # a PNG's last of these is how many bits a channel has
-        bits = start[24] if start.startswith(PNG) else 8
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            mode, pixels = image.mode, np.asarray(ImageOps.exif_transpose(image))
+            bits = start[24] if start.startswith(PNG) else 8
+            with Image.open(file, formats=("PNG", "JPEG")) as image:
+                mode, pixels = image.mode, np.asarray(ImageOps.exif_transpose(image))
     except Exception as error:  # of many types, for bytes that cannot be read
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: expected a whole PNG or JPEG, found: {reason}") from error

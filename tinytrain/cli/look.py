@@ -14,10 +14,10 @@ import torch
 from tinytrain import data
 from tinytrain.course import plots
 from tinytrain.course.samples import samples
-from tinytrain.data.files import make_folder, require
+from tinytrain.data.files import make_folder, read_file, require
 from tinytrain.data.sets import Dataset
 from tinytrain.data.sources import SOURCES, in_folder, present, read_verified
-from tinytrain.errors import UsageError
+from tinytrain.errors import DataError, UsageError
 
 NAMES = "classes.txt"  # of the classes, a line each, in the order of their labels
 
@@ -82,6 +82,9 @@ def class_names(folder: Path, classes: int) -> list[str]:
     path = folder / NAMES
     if not path.exists():
         return [str(label) for label in range(classes)]
-    names = path.read_text(errors="replace").splitlines()
+    try:
+        names = read_file(path).decode(errors="replace").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     require(len(names) == classes, path, f"a line for each of {classes} classes", len(names))
     return [f"{label} {name}" for label, name in enumerate(names)]

@@ -7,6 +7,7 @@ settled here, so that what comes after sees a tensor.
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tinytrain.data import idx
-from tinytrain.data.files import require
+from tinytrain.data.files import open_file, read_file, require
 from tinytrain.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def read(path: Path, index: int | None) -> tuple[str, Tensor]:
     DataError for a file that is missing, damaged or no image, UsageError where an index is wrong.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             start = file.read(2)
     except OSError as error:
         raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from error
@@ -63,7 +64,7 @@ def from_picture(path: Path) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as of size: that is looked at here
-            picture = Image.open(path)
+            picture = Image.open(io.BytesIO(read_file(path)))
         with picture:
             if picture.width * picture.height > (Image.MAX_IMAGE_PIXELS or 0):
                 raise ValueError(f"{picture.width}×{picture.height} pixels are too many")

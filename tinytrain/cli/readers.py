@@ -9,6 +9,7 @@ that whoever finds something wrong can say where.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from tinytrain.data import idx
-from tinytrain.data.files import AnyPath, require
+from tinytrain.data.files import AnyPath, open_file, require
 from tinytrain.errors import DataError, UsageError
 
 SPLITS = {"train": "train", "training": "train", "test": "test", "t10k": "test"}
@@ -96,7 +97,7 @@ def read_file(place: str) -> idx.Array:
     """The array in a .npy or an IDX file. Raises DataError."""
     if not place.lower().endswith(".npy"):
         return idx.read(place)
-    with reading(place, ".npy file"), open(place, "rb") as file:
+    with reading(place, ".npy file"), open_file(place) as file:
         array: idx.Array = np.lib.format.read_array(file, allow_pickle=False)
         require(not file.read(1), place, "the end of the file after the array", "more")
     return array
@@ -104,7 +105,7 @@ def read_file(place: str) -> idx.Array:
 
 def read_npz(path: Path) -> Found:
     """The arrays in an .npz file, by their names."""
-    with reading(path, ".npz file"), open(path, "rb") as file:
+    with reading(path, ".npz file"), open_file(path) as file:
         archive = np.load(file, allow_pickle=False)
         require(isinstance(archive, NpzFile), path, "an .npz file", "a single array")
         names = {f"{path}: {key}": key for key in archive.files}
@@ -148,8 +149,8 @@ def read_csv(path: Path) -> Pair:
     """
     labels, pixels, column, width = bytearray(), bytearray(), 0, 0
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = csv.reader(file)
+        with open_file(path) as file:
+            lines = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig"))
             for line in filter(None, lines):
                 place = f"{path}, line {lines.line_num}"
                 if not width and not line[0].strip().isdecimal():

@@ -22,6 +22,7 @@ from tinytrain.recipes import RECIPES, Recipe
 BASE = "final"
 LIST = "python -m tinytrain recipe list"
 FIELDS = {field.name: field for field in fields(Recipe)}
+LARGEST = 1 << 20  # bytes of a file, which may be a device without end
 MOST_OVERRIDES = 6  # that a folder's name says; a name has 255 bytes at most
 
 
@@ -75,7 +76,11 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
         return dict(pairs)
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=once)
+        with open(path, "rb") as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise UsageError(f"{path}: expected a recipe of at most {LARGEST} bytes, found more")
+        content = json.loads(text.decode("utf-8-sig"), object_pairs_hook=once)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read as a recipe ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

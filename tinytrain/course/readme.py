@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tinytrain.course import figures, published, tables
 from tinytrain.course.ladder import Rung
 from tinytrain.course.plots import as_svg
+from tinytrain.data.files import read_file
 from tinytrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def with_tables(
         "frontier": tables.markdown(tables.frontier_cells(frontier)),
     }
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+        text = read_file(path).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error})") from error
     for name, table in rendered.items():
         begin, end = BEGIN.format(name), END.format(name)
         try:

@@ -173,7 +173,7 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
     if not path.exists():
         return None
     try:
-        head, *lines = map(json.loads, path.read_text().splitlines())
+        head, *lines = map(json.loads, files.read_file(path).decode().splitlines())
         recipe = Recipe(**head.pop("recipe"))
         head["image_shape"] = tuple(head.get("image_shape", (1, 28, 28)))
         record = Record(recipe=recipe, seeds={line.pop("seed"): line for line in lines}, **head)
@@ -181,7 +181,7 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
         if lengths != {recipe.epochs}:
             raise ValueError(f"expected seeds with {recipe.epochs} epochs")
         return record
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a record of this version: {error}") from error
 
 

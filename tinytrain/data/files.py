@@ -3,16 +3,18 @@
 A program can be stopped between any two bytes. What is written straight under its final name may
 then stay there half, and be believed by the next reader; what is written under another name and
 renamed when it is whole cannot: renaming within a folder is one step. What a killed writer leaves
-has a name that nobody reads, and goes when the next one writes beside it. And what is read is
-believed only after `require`.
+has a name that nobody reads, and goes when the next one writes beside it. And what is read is a
+file, by `open_file`, and believed only after `require`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +27,28 @@ with suppress(ImportError):  # Windows has no such locks, and opens no folder to
 
 AnyPath = str | os.PathLike[str]
 BY_FLAG = "with --data-dir or TINYTRAIN_DATA"  # how to choose another folder for data
+
+
+def open_file(path: AnyPath) -> BinaryIO:
+    """The regular file `path`, to read. Raises OSError, for a pipe or a device, too.
+
+    Those may never end, or never begin. Asked is what was opened, which nobody can exchange.
+    """
+    at_once = getattr(os, "O_NONBLOCK", 0)  # waits for nobody to write into a pipe
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | at_once)
+    except ValueError as error:  # a name that no file can have
+        raise OSError(errno.EINVAL, str(error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "a directory, a pipe or a device, not a file")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: AnyPath) -> bytes:
+    """All that is in the regular file `path`. Raises OSError."""
+    with open_file(path) as file:
+        return file.read()
 
 
 @contextmanager

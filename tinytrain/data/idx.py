@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinytrain.data.files import AnyPath, require, write_file
+from tinytrain.data.files import AnyPath, open_file, require, write_file
 from tinytrain.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,7 +43,7 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     Raises DataError for a file that can't be read, isn't IDX, or has a byte too few or too many.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             packed = file.read(2) == GZIP
             file.seek(0)
             stream = Gunzip(file) if packed else file

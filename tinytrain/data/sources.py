@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from tinytrain.data import idx, synthetic
-from tinytrain.data.files import BY_FLAG, require, whole_folder
+from tinytrain.data.files import BY_FLAG, read_file, require, whole_folder
 from tinytrain.errors import DataError, UsageError
 
 
@@ -115,7 +115,7 @@ def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Arra
     sha256 = hasher.hexdigest()
     require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
     if packed:
-        content = path.read_bytes()
+        content = read_file(path)
         require(content.startswith(idx.GZIP), path, "a gzip file", "a plain one")
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         require(file.md5 in (None, md5), path, f"a file of md5 {file.md5}", md5)

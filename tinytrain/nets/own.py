@@ -18,6 +18,7 @@ from types import ModuleType
 
 import torch
 
+from tinytrain.data.files import read_file
 from tinytrain.errors import UsageError
 from tinytrain.nn import Module
 
@@ -41,7 +42,7 @@ def read(net: str) -> bytes:
     """The content of the file; raises UsageError where it cannot be read."""
     path, _ = split(net)
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise UsageError(f"--net {net}: {path} cannot be read ({error.strerror})") from error
 

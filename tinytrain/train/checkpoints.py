@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tinytrain.data.files import write_file
+from tinytrain.data.files import open_file, write_file
 from tinytrain.errors import DataError
 
 VERSION = 1
@@ -37,10 +37,12 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
     to be compared.
     """
     try:
-        with zipfile.ZipFile(path) as archive:  # as which torch.save writes, with checksums
-            if damaged := archive.testzip():
-                raise DataError(f"{path}: damaged ({damaged} does not fit its checksum)")
-        content = torch.load(path, weights_only=True, map_location=device)
+        with open_file(path) as file:
+            with zipfile.ZipFile(file) as archive:  # as which torch.save writes, with checksums
+                if damaged := archive.testzip():
+                    raise DataError(f"{path}: damaged ({damaged} does not fit its checksum)")
+            file.seek(0)
+            content = torch.load(file, weights_only=True, map_location=device)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no checkpoint there; check --run-dir") from error
     except DataError:

@@ -19,7 +19,7 @@ import numpy
 import torch
 
 from tinytrain import __version__
-from tinytrain.data.files import cannot_write, make_folder, write_file
+from tinytrain.data.files import cannot_write, make_folder, read_file, write_file
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nets import own
 from tinytrain.recipes import Recipe
@@ -185,7 +185,7 @@ def read_settings(folder: Path) -> Settings:
     """The settings in run.json. Raises DataError where it is missing or damaged."""
     path = folder / "run.json"
     try:
-        return parse_settings(path.read_text())
+        return parse_settings(read_file(path).decode())
     except OSError as error:
         raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
     except MALFORMED as error:
@@ -221,7 +221,7 @@ def read_history(folder: Path) -> list[Epoch]:
     """The epochs in history.jsonl. Raises DataError where it is missing or damaged."""
     path = folder / "history.jsonl"
     try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [json.loads(line) for line in read_file(path).decode().splitlines()]
     except OSError as error:
         raise DataError(f"{path}: no history to read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
