@@ -1,15 +1,21 @@
 """The run folder: whole files only, and nothing damaged or foreign is believed."""
 
+import dataclasses
 import json
+import math
+import shutil
+import zipfile
+from collections import OrderedDict
 from dataclasses import asdict, replace
 from functools import reduce
 from operator import getitem
+from pathlib import Path
 
 import pytest
 import torch
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import RECIPES
+from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import build, loop, runs
 
 SETTINGS = runs.Settings(
@@ -17,14 +23,20 @@ SETTINGS = runs.Settings(
 )
 
 
-@pytest.fixture
-def folder(tiny, tmp_path):
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory):
     """A finished run of one epoch."""
-    training = start()
-    runs.create(tmp_path / "run", SETTINGS, training, "python -m tinytrain train")
+    training, folder = start(), tmp_path_factory.mktemp("runs") / "run"
+    runs.create(folder, SETTINGS, training, "python -m tinytrain train")
     for _ in loop.fit(training, tiny):
-        runs.save(tmp_path / "run", SETTINGS, training)
-    return tmp_path / "run"
+        runs.save(folder, SETTINGS, training)
+    return folder
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    """A copy of a finished run of one epoch."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
 def start():
@@ -121,6 +133,9 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         runs.create(tmp_path / "file" / "run", SETTINGS, start(), "")
 
 
+PLACE, SHAPE = "conv1.0.weight", (8, 1, 3, 3)
+
+
 DAMAGES = {
     "version": (["version"], 0),
     "another run": (["settings"], json.dumps(asdict(replace(SETTINGS, seed=2)))),
@@ -135,7 +150,61 @@ DAMAGES = {
     "the optimizer's length": (["state", "optimizer", "steps"], []),
     "an epoch of the history": (["state", "history"], [{"epoch": 1}]),
     "a history that is none": (["state", "history"], 7),
+    "settings that are none": (["settings"], 7),
+    "a version that is many": (["version"], torch.ones(2)),
+    "a version that is true": (["version"], True),
+    "another dictionary": (["state"], OrderedDict()),
+    "another dictionary inside": (["state", "net"], OrderedDict()),
+    "names that are none": (["state", "net"], {torch.ones(2, 2): 1}),
+    "an epoch before the first": (["state", "epoch"], 0),
+    "an epoch that is negative": (["state", "epoch"], -1),
+    "an epoch that is huge": (["state", "epoch"], 10**5000),
+    "an epoch after the last": (["state", "epoch"], 3),
+    "a batch that is negative": (["state", "batch"], -1),
+    "more images than were seen": (["state", "correct"], 1),
+    "a loss that is none": (["state", "loss_sum"], math.nan),
+    "seconds backwards": (["state", "seconds"], -1.0),
+    "seconds without end": (["state", "seconds"], math.inf),
+    "steps of the optimizer": (["state", "optimizer", "steps", 0], -1),
+    "a mean that is not finite": (
+        ["state", "optimizer", "mean", 0],
+        torch.ones(7934) / 0,
+    ),
+    "an average of less than none": (["state", "average", "steps"], -1),
+    "an average that diverged": (["state", "average", "net", PLACE], torch.ones(SHAPE) / 0),
+    "more than all correct": (["state", "history", 0, "test_accuracy"], 101.0),
+    "correct of too few": (["state", "history", 0, "test_total"], 0),
+    "an epoch out of order": (["state", "history", 0, "epoch"], 2),
+    "an epoch without end": (["state", "history", 0, "seconds"], math.inf),
 }
+
+
+def hiding(name):
+    """The right tensor, but for an attribute that takes the place of a method."""
+    tensor = torch.zeros(SHAPE)
+    setattr(tensor, name, "nothing that could be called")
+    return tensor
+
+
+TENSORS = {
+    "sparse": lambda: torch.zeros(SHAPE).to_sparse(),
+    "without numbers": lambda: torch.zeros(SHAPE, device="meta"),
+    "quantised": lambda: torch.quantize_per_tensor(torch.zeros(SHAPE), 1.0, 0, torch.qint8),
+    "nested": lambda: torch.nested.nested_tensor([torch.zeros(1)]),
+    "a parameter": lambda: torch.nn.Parameter(torch.zeros(SHAPE)),
+    "with a past": lambda: torch.zeros(SHAPE, requires_grad=True),
+    "with a method of its own": lambda: hiding("isfinite"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", TENSORS)
+def test_a_tensor_of_another_kind(folder, kind):
+    path = folder / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    content["state"]["net"][PLACE] = TENSORS[kind]()
+    torch.save(content, path)
+    refused(folder)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -147,11 +216,27 @@ def test_a_foreign_checkpoint_changes_nothing(folder, damage):
     torch.save(content, path)
     training = start()
     before = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
-    with pytest.raises(DataError, match="checkpoint.pt"):
+    with pytest.raises(DataError, match="checkpoint.pt") as error:
         runs.restore(folder, SETTINGS, training)
+    assert len(str(error.value).splitlines()) == 1
     after = training.net.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert training.epoch == 1 and not training.history
+
+
+def test_weights_that_diverged_are_said_to_have(folder):
+    training = start()
+    runs.restore(folder, SETTINGS, training)
+    training.weights.data[0] = math.nan
+    runs.save(folder, SETTINGS, training)
+    refused(folder, "checkpoint.pt.*the run diverged")
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_its_size(folder):
+    path = folder / "checkpoint.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10**6))
+    refused(folder, "checkpoint.pt: damaged .*more than its size")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
@@ -167,6 +252,46 @@ def test_a_damaged_run_json(folder, content):
     (folder / "run.json").write_text(content)
     with pytest.raises(DataError, match="run.json"):
         runs.read_settings(folder)
+
+
+SAID = {
+    "seed": ["1", -1, 1.5, True, 10**19, None],
+    "mean": ["0.1", math.nan, math.inf, 10**400],
+    "threads": [-1, "two"],
+    "device": [1, []],
+    "fold": ["x", "1/0", "6/5", "1/2/3", "0/5", 1, "1" * 5000 + "/5"],
+    "image_shape": [[], [1, 28], [1, 0, 28], [1, -28, -28], ["1", 28, 28], [1, 10**9, 10**9], 1],
+    "net_digest": [1, "f" * 64],
+    "recipe": [None, [], "final", {"net": 1}, {"net": "net1", "epochs": 10**9}],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, one) for name in SAID for one in SAID[name]])
+def test_a_setting_that_no_run_has(folder, name, value):
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(DataError, match="run.json"):
+        runs.read_settings(folder)
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda field: field.name)
+@pytest.mark.parametrize("value", [None, [], {}, -1, math.nan, 10**400])
+def test_a_recipe_that_no_run_has(folder, field, value):
+    path = folder / "run.json"
+    content = json.loads(path.read_text())
+    content["recipe"][field.name] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match="run.json"):
+        runs.read_settings(folder)
+
+
+def test_a_history_that_no_run_has(folder):
+    path = folder / "history.jsonl"
+    line = json.loads(path.read_text())
+    for name, value in (("epoch", 2), ("test_accuracy", 101.0), ("train_loss", math.nan)):
+        path.write_text(json.dumps(line | {name: value}))
+        with pytest.raises(DataError, match="history.jsonl"):
+            runs.read_history(folder)
 
 
 def test_no_run(tmp_path):

@@ -7,7 +7,8 @@ from the command line, field by field; each named recipe states what it changes,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import json
+from dataclasses import Field, dataclass, field, replace
 from typing import Any
 
 
@@ -18,6 +19,29 @@ def setting(default: Any, help: str, **limits: tuple[Any, ...]) -> Any:
     """
     metadata = {"help": help, "choices": None, "range": None, **limits}
     return field(default=default, metadata=metadata)
+
+
+def checked(field: Field[Any], value: Any) -> Any:
+    """The value, as the field has it. Raises ValueError where the field cannot have it."""
+    kind: Any = type(field.default)
+    choices, limits = field.metadata["choices"], field.metadata["range"]
+    kinds = (int, float) if kind is float else (kind,)
+    fits = isinstance(value, kinds) and isinstance(value, bool) == (kind is bool)
+    if fits and (value in choices if choices else not limits or limits[0] <= value <= limits[1]):
+        return kind(value)
+    nouns = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    expected = nouns[kind]
+    if choices:
+        expected = f"one of {', '.join(map(str, choices))}"
+    elif limits:
+        expected += f" from {limits[0]} to {limits[1]}"
+    raise ValueError(f"{field.name}: expected {expected}, found {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 @dataclass(frozen=True)

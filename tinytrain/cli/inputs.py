@@ -19,7 +19,7 @@ from tinytrain.nn import Module
 from tinytrain.nn.inspect import output_shape
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import Training, build, loop, runs
-from tinytrain.train.runs import Settings
+from tinytrain.train.settings import Settings
 
 
 def choose_device(name: str, flag: str = "--device") -> str:

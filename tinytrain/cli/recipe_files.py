@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tinytrain.errors import UsageError, did_you_mean
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import RECIPES, Recipe, checked, shown
 
 BASE = "final"
 LIST = "python -m tinytrain recipe list"
@@ -102,30 +102,10 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
                 f"{path}: {shown(name)}: expected a field of a recipe (python -m tinytrain recipe "
                 f"show has them all), found none of that name{did_you_mean(name, FIELDS)}"
             )
-    return base, {name: checked(path, FIELDS[name], value) for name, value in content.items()}
-
-
-def checked(path: Path, field: Field[Any], value: Any) -> Any:
-    """The value, as the field has it; raises UsageError where the field cannot have it."""
-    kind: Any = type(field.default)
-    choices, limits = field.metadata["choices"], field.metadata["range"]
-    kinds = (int, float) if kind is float else (kind,)
-    fits = isinstance(value, kinds) and isinstance(value, bool) == (kind is bool)
-    if fits and (value in choices if choices else not limits or limits[0] <= value <= limits[1]):
-        return kind(value)
-    nouns = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    expected = nouns[kind]
-    if choices:
-        expected = f"one of {', '.join(map(str, choices))}"
-    elif limits:
-        expected += f" from {limits[0]} to {limits[1]}"
-    raise UsageError(f"{path}: {field.name}: expected {expected}, found {shown(value)}")
-
-
-def shown(value: Any) -> str:
-    """A value as JSON, shortened."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+    try:
+        return base, {name: checked(FIELDS[name], value) for name, value in content.items()}
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def flag_words(values: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import Epoch, build
 from tinytrain.train import runs as folders
-from tinytrain.train.runs import Settings
+from tinytrain.train.settings import Settings
 from tinytrain.train.target import LAST_EPOCHS, reason_not_judged, verdict
 
 FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
@@ -106,11 +106,7 @@ def natural_order(text: str) -> list[tuple[int, str]]:
 
 def read(folder: Path) -> Run:
     """The run in a folder. Raises DataError where it is damaged."""
-    settings, history = folders.read_settings(folder), folders.read_history(folder)
-    try:
-        return summed_up(folder, settings, history)
-    except (*folders.MALFORMED, AttributeError) as error:
-        raise DataError(f"{folder / 'run.json'}: a value of the wrong type: {error}") from error
+    return summed_up(folder, folders.read_settings(folder), folders.read_history(folder))
 
 
 def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run:
@@ -122,11 +118,11 @@ def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run
         folder=str(folder),
         recipe=recipe,
         changes=changed,
-        dataset=str(settings.dataset),
-        holdout=int(settings.holdout),
-        fold=str(settings.fold),
-        seed=int(settings.seed),
-        epochs=int(settings.recipe.epochs),
+        dataset=settings.dataset,
+        holdout=settings.holdout,
+        fold=settings.fold,
+        seed=settings.seed,
+        epochs=settings.recipe.epochs,
         epochs_done=len(history),
         last_five=statistics.mean(accuracies[-LAST_EPOCHS:]) if long else None,
         last_accuracy=history[-1].test_accuracy if history else None,

@@ -27,11 +27,11 @@ from tinytrain.cli.inputs import (
     use_threads,
 )
 from tinytrain.data import Dataset, Split
-from tinytrain.errors import Diverged, Interrupted, TargetMissed, UsageError
+from tinytrain.errors import DataError, Diverged, Interrupted, TargetMissed, UsageError
 from tinytrain.nets import own
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.train import Epoch, Training, build, keep_freed_memory, locks, log, loop, runs
-from tinytrain.train.runs import Settings
+from tinytrain.train.settings import Settings
 from tinytrain.train.target import reason_not_judged, verdict
 
 
@@ -123,6 +123,8 @@ def resumed(options: argparse.Namespace) -> Iterator[Run]:
     dataset = load_same_data(options, settings)
     with locks.held(folder):
         runs.restore(folder, settings, training)
+        if training.batch > math.ceil(len(dataset.train) / training.batch_size):
+            raise DataError(f"{folder / 'checkpoint.pt'}: state.batch: beyond the end of an epoch")
         runs.write_history(folder, training)
         yield settings, training, dataset, folder
 

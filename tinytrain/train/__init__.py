@@ -2,11 +2,12 @@
 
 `loop` trains: `fit` yields every step and every epoch. `evaluation` tests: `evaluate`, with five
 looks at an image where a recipe asks for them. `state` is what a training is while it goes on,
-`build` makes one from a recipe, `runs` and `checkpoints` keep it in a folder, `log` prints it,
-`target` judges it, and `memory` has the allocator reuse what is freed.
+`build` makes one from a recipe, `settings` say what decides its outcome, `runs` and `checkpoints`
+keep it in a folder, `log` prints it, `target` judges it, and `memory` has the allocator reuse what
+is freed.
 """
 
-from tinytrain.train import build, checkpoints, log, runs, target
+from tinytrain.train import build, checkpoints, log, runs, settings, target
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.loop import fit
 from tinytrain.train.memory import keep_freed_memory
@@ -24,5 +25,6 @@ __all__ = [
     "keep_freed_memory",
     "log",
     "runs",
+    "settings",
     "target",
 ]

@@ -2,12 +2,15 @@
 
 A file can be cut off, damaged by a bit, of another version or of another run; and what is loaded
 half is worse than nothing. So all of it is compared, name by name, with the form that it must
-have, and only then does anything change.
+have, and only then does anything change. Even what has that form can be none: a tensor without
+numbers, one of zeros that are not written down, a rate of infinity.
 """
 
 from __future__ import annotations
 
 import io
+import math
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,9 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
     try:
         with open_file(path) as file:
             with zipfile.ZipFile(file) as archive:  # as which torch.save writes, with checksums
+                entries = archive.infolist()  # which overlap, or are packed, only in a bomb
+                if sum(entry.file_size for entry in entries) > os.fstat(file.fileno()).st_size:
+                    raise DataError(f"{path}: damaged (it holds more than its size)")
                 if damaged := archive.testzip():
                     raise DataError(f"{path}: damaged ({damaged} does not fit its checksum)")
             file.seek(0)
@@ -49,18 +55,29 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
         raise
     except Exception as error:  # of many types, and long ones, for bytes that cannot be read
         raise DataError(f"{path}: damaged or not a checkpoint ({type(error).__name__})") from error
-    if not isinstance(content, dict) or content.get("version") != VERSION:
+    known = {"version": int, "settings": str, "state": dict}
+    fits = type(content) is dict and {name: type(content[name]) for name in content} == known
+    if not fits or content["version"] != VERSION:
         raise DataError(f"{path}: expected a checkpoint of version {VERSION}")
-    return str(content.get("settings")), content.get("state")
+    return content["settings"], content["state"]
 
 
 def require_same_form(expected: Any, found: Any, place: str) -> None:
-    """Raise DataError where `found` first differs in names, types, shapes or lengths."""
+    """Raise DataError where `found` first differs in names, types, shapes or lengths.
+
+    And where a number of it is not finite, or a whole number not one from 0 to 2⁶³ - 1.
+    """
     if form(expected) != form(found):
         raise DataError(f"{place}: expected {form(expected)}, found {form(found)}")
+    if isinstance(found, int) and not 0 <= found < 1 << 63:
+        raise DataError(f"{place}: expected a whole number from 0 to 2⁶³ - 1, found another")
+    if isinstance(found, torch.Tensor | float) and not finite(found):
+        raise DataError(
+            f"{place}: not finite: the run diverged; begin another one, with a smaller rate (--lr)"
+        )
     if isinstance(expected, dict):
         if different := sorted(map(str, expected.keys() ^ found.keys())):
-            raise DataError(f"{place}: names missing or unknown: {', '.join(different)}")
+            raise DataError(f"{place}: names missing or unknown: {', '.join(different)[:200]}")
         for name, value in expected.items():
             require_same_form(value, found[name], f"{place}.{name}")
     elif isinstance(expected, list):
@@ -68,9 +85,22 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
             require_same_form(one, other, f"{place}[{index}]")
 
 
+def finite(value: torch.Tensor | float) -> bool:
+    """Whether all of it is."""
+    return (
+        bool(value.isfinite().all()) if isinstance(value, torch.Tensor) else math.isfinite(value)
+    )
+
+
 def form(value: Any) -> str:
-    """The type, with a tensor's dtype and shape, and a list's length."""
+    """The type, with a tensor's dtype, shape and kind, and a list's length.
+
+    A plain tensor is dense, and nothing but its numbers: what it has besides may hide a method.
+    """
     kind = type(value).__name__
     if isinstance(value, torch.Tensor):
-        return f"{kind} {value.dtype} {tuple(value.shape)}"
+        dense = value.layout is torch.strided and not value.is_nested
+        plain = "plain" if dense and not (value.requires_grad or vars(value)) else "other"
+        shape = tuple(value.shape) if dense else "of another layout"
+        return f"{kind} {value.dtype} {shape}, {plain}, on {value.device.type}"
     return f"{kind} of {len(value)}" if isinstance(value, list) else kind

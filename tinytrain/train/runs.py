@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import platform
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,35 +25,11 @@ from tinytrain.nets import own
 from tinytrain.recipes import Recipe
 from tinytrain.train import locks
 from tinytrain.train.checkpoints import read_checkpoint, require_same_form, write_checkpoint
+from tinytrain.train.settings import Settings, parse_settings
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
 NET_FILE = "net_file.py"  # a run's copy of the file that its net came from
-MALFORMED = (ValueError, KeyError, TypeError, RecursionError)  # what parsing can raise
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that decides the outcome of a run, as it stands in `run.json` and in the checkpoint.
-
-    `data_digest` is that of the files in use, `mean` and `std` what the images were normalised
-    by; `device` and `threads` decide the last bits of a sum; `fold` is "K/N" where part K of N of
-    the training images is held out. `image_shape` is (C, H, W), and `net_digest` the sha256 (hex)
-    of the file that the net comes from, "" for a net of the package.
-    """
-
-    recipe: Recipe
-    dataset: str
-    data_digest: str
-    mean: float
-    std: float
-    holdout: int
-    seed: int
-    device: str
-    threads: int
-    fold: str = ""
-    image_shape: tuple[int, ...] = (1, 28, 28)
-    net_digest: str = ""
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
@@ -140,16 +116,18 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
     """
     path = folder / "checkpoint.pt"
     text, state = read_checkpoint(path, training.device)
-    try:
-        same = parse_settings(text) == settings
-    except MALFORMED:
-        same = False
-    if not same:
+    if parse_settings(text, f"{path}: settings") != settings:
         raise DataError(f"{path}: belongs to another run than the run.json beside it")
     own = training.state_dict()
-    if isinstance(state, dict) and isinstance(state.get("history"), list):
+    if isinstance(state.get("history"), list):
         own["history"] = [ANY_EPOCH] * len(state["history"])
     require_same_form(own, state, f"{path}: state")
+    require_epochs(state["history"], f"{path}: state.history")
+    epoch, most = state["epoch"], state["batch"] * training.batch_size
+    if epoch != len(state["history"]) + 1 or epoch > training.epochs + 1:
+        raise DataError(f"{path}: state.epoch: expected the one after the history, found {epoch}")
+    if state["correct"] > most or state["seconds"] < 0:
+        raise DataError(f"{path}: state: more images correct than were seen, or less than no time")
     training.load_state_dict(state)
 
 
@@ -185,36 +163,9 @@ def read_settings(folder: Path) -> Settings:
     """The settings in run.json. Raises DataError where it is missing or damaged."""
     path = folder / "run.json"
     try:
-        return parse_settings(read_file(path).decode())
+        return parse_settings(read_file(path).decode(errors="replace"), str(path))
     except OSError as error:
         raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
-    except MALFORMED as error:
-        raise DataError(f"{path}: not the run.json of this version: {error}") from error
-
-
-def parse_settings(text: str) -> Settings:
-    """Settings from JSON, those of earlier versions, too. Raises what is MALFORMED."""
-    later = {"fold": "", "image_shape": [1, 28, 28], "net_digest": ""}
-    content = later | json.loads(text)
-    values = {name: content[name] for name in Settings.__dataclass_fields__}
-    values["recipe"] = parse_recipe(values["recipe"])
-    values["image_shape"] = tuple(values["image_shape"])
-    return Settings(**values)
-
-
-def parse_recipe(content: dict[str, Any]) -> Recipe:
-    """A recipe from its fields; a field that was not there yet has its default.
-
-    Until version 0.2 looks were part of some nets, and a recipe could erase rectangles.
-    """
-    if "looks" not in content:
-        if content.get("erase"):
-            raise ValueError("random erasing (erase) is gone since tinytrain 0.2")
-        looks = 5 if content["net"] in ("net9_3_looks", "framed7500", "framed2791") else 1
-        net = content["net"].removesuffix("_looks")
-        content = content | {"net": net, "looks": looks}
-        content.pop("erase", None)
-    return Recipe(**content)
 
 
 def read_history(folder: Path) -> list[Epoch]:
@@ -227,4 +178,14 @@ def read_history(folder: Path) -> list[Epoch]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not the history of a run: {error}") from error
     require_same_form([ANY_EPOCH] * len(lines), lines, str(path))
+    require_epochs(lines, str(path))
     return [Epoch(**line) for line in lines]
+
+
+def require_epochs(lines: list[dict[str, Any]], place: str) -> None:
+    """Raise DataError for epochs that no run can have had: out of order, or of 101 per cent."""
+    for number, line in enumerate(lines, 1):
+        shares = [value for name, value in line.items() if name.endswith("_accuracy")]
+        holds = line["epoch"] == number and line["test_correct"] <= line["test_total"]
+        if not (holds and all(0 <= share <= 100 for share in shares) and line["seconds"] >= 0):
+            raise DataError(f"{place}: expected epoch {number} of a run, found {line}")

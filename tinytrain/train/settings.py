@@ -1,0 +1,91 @@
+"""What decides the outcome of a run, as plain values, and how they are read back.
+
+A run is repeated by what its run.json says, on another machine and years later. So all of it is
+compared with the form and the range that it must have, as a flag is, before it is believed; and
+what an earlier version wrote is understood.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from tinytrain.errors import DataError
+from tinytrain.nets import own
+from tinytrain.recipes import Recipe, checked
+from tinytrain.train.checkpoints import require_same_form
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the outcome of a run, as it stands in `run.json` and in the checkpoint.
+
+    `data_digest` is that of the files in use, `mean` and `std` what the images were normalised
+    by; `device` and `threads` decide the last bits of a sum; `fold` is "K/N" where part K of N of
+    the training images is held out. `image_shape` is (C, H, W), and `net_digest` the sha256 (hex)
+    of the file that the net comes from, "" for a net of the package.
+    """
+
+    recipe: Recipe
+    dataset: str
+    data_digest: str
+    mean: float
+    std: float
+    holdout: int
+    seed: int
+    device: str
+    threads: int
+    fold: str = ""
+    image_shape: tuple[int, ...] = (1, 28, 28)
+    net_digest: str = ""
+
+
+ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"image_shape": [1] * 3}
+
+
+def parse_settings(text: str, place: str) -> Settings:
+    """Settings from the JSON at `place`, those of earlier versions, too. Raises DataError."""
+    try:
+        return parsed(text, place)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{place}: not the run.json of this version: {error}") from error
+
+
+def parsed(text: str, place: str) -> Settings:
+    """The settings in a JSON text. Raises DataError, ValueError, TypeError or RecursionError."""
+    later = {"fold": "", "image_shape": [1, 28, 28], "net_digest": ""}
+    content = later | json.loads(text)
+    values = {name: content.get(name) for name in Settings.__dataclass_fields__}
+    recipe = parse_recipe(values["recipe"])
+    require_same_form(ANY_SETTINGS, values | {"recipe": ANY_SETTINGS["recipe"]}, place)
+    shape, fold = tuple(values["image_shape"]), values["fold"]
+    if not 0 < math.prod(shape) < 1 << 31:
+        raise ValueError(f"image_shape: expected (C, H, W), found {shape}")
+    part, parts = map(int, fold.split("/")) if fold else (1, 1)
+    if not 1 <= part <= parts:
+        raise ValueError(f"fold: expected part K of N, found {fold}")
+    if own.is_own(recipe.net) != bool(values["net_digest"]):
+        raise ValueError("net_digest: expected one exactly where the net is from a file")
+    return Settings(**values | {"recipe": recipe, "image_shape": shape})
+
+
+def parse_recipe(content: dict[str, Any]) -> Recipe:
+    """A recipe from its fields; a field that was not there yet has its default.
+
+    Until version 0.2 looks were part of some nets, and a recipe could erase rectangles.
+    """
+    if not (isinstance(content, dict) and isinstance(content.get("net"), str)):
+        raise ValueError("recipe: expected an object with a net")
+    if "looks" not in content:
+        if content.get("erase"):
+            raise ValueError("random erasing (erase) is gone since tinytrain 0.2")
+        looks = 5 if content["net"] in ("net9_3_looks", "framed7500", "framed2791") else 1
+        net = content["net"].removesuffix("_looks")
+        content = content | {"net": net, "looks": looks}
+        content.pop("erase", None)
+    recipe = Recipe(**content)
+    for field in fields(recipe):
+        checked(field, getattr(recipe, field.name))
+    return recipe
