@@ -161,6 +161,20 @@ def test_gzip_bomb_is_not_unpacked(folder):
     assert refused(folder / "array", honest, size=10_000) < 4 * MIB
 
 
+def test_an_honest_gzip_bomb_is_refused_by_a_limit_that_can_be_raised(folder, monkeypatch):
+    found = "expected at most 1073741824 bytes.*4294967303; unpack it, or set TINYTRAIN_LARGEST"
+    assert refused(folder / "array", gzip.compress(header((1 << 32) - 1) + bytes(MIB)), found) < 4 * MIB
+    content = gzip.compress(header(4) + b"abcd")
+    for largest in ("11", "0"):
+        monkeypatch.setenv("TINYTRAIN_LARGEST", largest)
+        refused(folder / "array", content, "at most")
+    for largest in ("12", "much", ""):
+        monkeypatch.setenv("TINYTRAIN_LARGEST", largest)
+        assert idx.read(folder / "array").tobytes() == b"abcd"
+    monkeypatch.setenv("TINYTRAIN_LARGEST", "11")
+    assert idx.read(folder / "array", size=12).tobytes() == b"abcd"
+
+
 def test_file_larger_than_memory_is_mapped(folder):
     (folder / "huge").write_bytes(header(1 << 20, 1 << 20))
     os.truncate(folder / "huge", 8 + 4 + (1 << 40))  # a terabyte of zeros that takes no room

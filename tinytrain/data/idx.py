@@ -29,6 +29,7 @@ CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float6
 TYPES = {code: np.dtype(name).newbyteorder(">") for name, code in CODES.items()}
 GZIP = b"\x1f\x8b"
 CHUNK = 1 << 20  # bytes
+LARGEST = 1 << 30  # bytes that a gzip may hold, where nobody says how many it must
 
 
 def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
@@ -38,7 +39,8 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     file's big-endian order from a plain file, which is mapped: what is written to the array never
     reaches the file, and one larger than memory comes read-only.
 
-    `size`: how many bytes the plain or decompressed file must have, where that is known.
+    `size`: how many bytes the plain or decompressed file must have, where that is known; where it
+    is not, a gzip may hold 1 GiB, or as many bytes as $TINYTRAIN_LARGEST says.
     `hasher`: a hashlib object; it is updated with all the plain or decompressed bytes.
     Raises DataError for a file that can't be read, isn't IDX, or has a byte too few or too many.
     """
@@ -51,6 +53,8 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
             count = math.prod(shape) * dtype.itemsize  # in Python's integers, which don't overflow
             promised = len(header) + count
             require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
+            if packed and size is None:
+                require_room(path, promised)
             # One byte more than promised is enough to see that there is more.
             body = stream.read(count + 1) if packed else memoryview(mapped(file))[len(header) :]
             expected = f"{count} bytes after the header ({dtype.name}, shape {shape})"
@@ -66,6 +70,14 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     if packed and not dtype.isnative:
         array = array.byteswap(inplace=True).view(dtype.newbyteorder())
     return array
+
+
+def require_room(path: AnyPath, promised: int) -> None:
+    """Raise DataError where a gzip promises more bytes than are unpacked unasked."""
+    said = os.environ.get("TINYTRAIN_LARGEST", "")
+    largest = int(said) if said.isdecimal() and len(said) < 20 else LARGEST
+    found = f"a header for {promised}; unpack it, or set TINYTRAIN_LARGEST (bytes)"
+    require(promised <= largest, path, f"at most {largest} bytes in a gzip", found)
 
 
 def write(path: AnyPath, array: Array) -> None:
