@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,15 +39,21 @@ def choose_device(name: str, flag: str = "--device") -> str:
         "cuda": torch.cuda.device_count(),
         "mps": int(torch.backends.mps.is_available()),
     }
-    if kind not in present or (index and not index.isdecimal()):
+    if kind not in present or not re.fullmatch("[0-9]{0,4}", index):
         raise UsageError(f"{flag} {name}: expected auto, cpu, cuda, cuda:N or mps")
     if int(index or 0) >= present[kind]:
         raise UsageError(f"{flag} {name}: there is no such device here; auto takes what there is")
     return name
 
 
-def use_threads(count: int | None) -> int:
-    """Have torch compute with so many CPU threads, or with as many as it takes; returns which."""
+def use_threads(count: int | None, flag: str = "--threads") -> int:
+    """Have torch compute with so many CPU threads, or with as many as it takes; returns which.
+
+    Raises UsageError for more than 8 a core: it breaks down over those that it cannot start.
+    """
+    most = 8 * (os.cpu_count() or 1)
+    if count and count > most:
+        raise UsageError(f"{flag} {count}: expected at most {most}, 8 for each core here")
     torch.set_num_threads(count or torch.get_num_threads())
     return torch.get_num_threads()
 

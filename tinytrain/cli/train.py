@@ -116,7 +116,7 @@ def resumed(options: argparse.Namespace) -> Iterator[Run]:
             "or start a new run in another --run-dir"
         )
     choose_device(settings.device, f"{folder} was begun on")
-    use_threads(settings.threads)
+    use_threads(settings.threads, f"{folder} was begun with threads:")
     runs.require_unchanged(settings)
     training = build.start(runs.recipe_of(folder, settings), settings.seed, settings.device)
     locks.require_free(folder)
