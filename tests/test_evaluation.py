@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import nets
+from tinytrain import nets, nn
 from tinytrain.data import Split, augment
 from tinytrain.nn import functional
 from tinytrain.recipes import RECIPES
@@ -68,6 +68,17 @@ def test_a_score_is_what_torch_makes_of_all_images(count, batch_size, seed, look
     assert score.loss == pytest.approx(float(functional.nll_loss(said, labels)), rel=1e-4)
     assert (score.correct, score.total) == (int((said.argmax(1) == labels).sum()), count)
     assert score.accuracy == 100 * score.correct / count
+
+
+def test_a_score_in_known_numbers():
+    """The pixels are the scores of three classes: the loss is torch's, and 3 of 4 are right."""
+    images = torch.tensor([[3, 1, 0], [0, 2, 1], [1, 0, 4], [5, 0, 0]], dtype=torch.uint8)
+    labels = torch.tensor([0, 1, 2, 1])
+    net = nn.Sequential(nn.Flatten(), nn.LogSoftmax(1))
+    score = evaluate(net, Split(images[:, None, None], labels), 0.0, 1 / 255, batch_size=3)
+    expected = torch.nn.functional.cross_entropy(images.double(), labels)
+    assert score.loss == pytest.approx(float(expected), rel=1e-6)
+    assert (score.correct, score.total, score.accuracy) == (3, 4, 75.0)
 
 
 def test_the_mode_is_put_back_and_the_batch_size_does_not_matter(tiny):

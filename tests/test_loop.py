@@ -6,12 +6,14 @@ from itertools import islice
 import pytest
 import torch
 
+from tinytrain import nets, streams
 from tinytrain.data.sets import Split
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
+from tinytrain.optim import SGD
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import build, checkpoints, evaluate, loop, runs
+from tinytrain.train import Epoch, Training, build, checkpoints, evaluate, loop, runs
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)
 
@@ -82,6 +84,18 @@ def test_every_image_is_trained_on_and_tested_once(tiny):
     assert epoch.test_total == len(tiny.test)
     correct = [int(step.correct) for step in steps]
     assert correct == sorted(correct) and correct[0] < correct[-1] <= len(tiny.train)
+
+
+def test_a_line_of_the_history_in_known_numbers(tiny):
+    """At rate 0 the net stays what it is, so training measures what evaluation does."""
+    net = nets.net1(streams.generator(1, "weights"))
+    training = Training(net, SGD(net.parameters(), 0.0), epochs=1, batch_size=30)
+    *steps, line = loop.fit(training, tiny)
+    train, test = (evaluate(net, split, tiny.mean, tiny.std) for split in (tiny.train, tiny.test))
+    tested = test.loss, test.correct, test.total, test.accuracy, test.accuracy
+    expected = Epoch(1, 0.0, line.train_loss, train.accuracy, *tested, line.seconds)
+    assert line == expected and line.train_loss == pytest.approx(train.loss, rel=1e-5)
+    assert [step.seen for step in steps] == [30, 60, 90, 100]
 
 
 def test_averaged_and_raw_accuracy(tiny):
