@@ -14,6 +14,7 @@ import pytest
 
 from tinytrain.data.download import Patience, fetch
 from tinytrain.data.files import whole_file
+from tinytrain.data.sources import SIZES
 from tinytrain.errors import DataError, UsageError
 
 NAME = "digits.gz"
@@ -238,6 +239,18 @@ def test_what_a_killed_download_left_goes_with_the_next(tmp_path):
         (tmp_path / NAME).unlink()
         get(tmp_path, [mirror.url])
     assert {path.name for path in tmp_path.iterdir()} == {NAME, ".theirs.part", "written"}
+
+
+def test_a_busy_mirror_is_asked_at_once_after_a_second_and_after_two(tmp_path, monkeypatch):
+    pauses = []
+    monkeypatch.setattr("tinytrain.data.download.time.sleep", pauses.append)
+    with mirrors([send(b"", 503)]) as [mirror], pytest.raises(DataError, match="503"):
+        fetch(NAME, [mirror.url], tmp_path, check, {})
+    assert pauses == [0, 1, 2] and len(mirror.asked) == 3
+
+
+def test_the_largest_file_of_a_set_may_come_unpacked():
+    assert max(SIZES.values()) < Patience().largest
 
 
 def test_interrupt_leaves_nothing(tmp_path):

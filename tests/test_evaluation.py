@@ -14,7 +14,7 @@ from tinytrain.nn import functional
 from tinytrain.recipes import RECIPES
 from tinytrain.streams import generator
 from tinytrain.train import Score, build, evaluate, fit
-from tinytrain.train.evaluation import MOVES, log_probabilities
+from tinytrain.train.evaluation import MOVES, log_probabilities, predict
 
 
 def digits(count, size=28):
@@ -75,8 +75,10 @@ def test_a_score_in_known_numbers():
     images = torch.tensor([[3, 1, 0], [0, 2, 1], [1, 0, 4], [5, 0, 0]], dtype=torch.uint8)
     labels = torch.tensor([0, 1, 2, 1])
     net = nn.Sequential(nn.Flatten(), nn.LogSoftmax(1))
-    score = evaluate(net, Split(images[:, None, None], labels), 0.0, 1 / 255, batch_size=3)
+    score = evaluate(net, Split(images[:, None, :, None], labels), 0.0, 1 / 255, batch_size=3)
     expected = torch.nn.functional.cross_entropy(images.double(), labels)
+    said = predict(net, images[:, None, :, None], 0.0, 1 / 255)
+    torch.testing.assert_close(said, torch.log_softmax(images.float(), 1))
     assert score.loss == pytest.approx(float(expected), rel=1e-6)
     assert (score.correct, score.total, score.accuracy) == (3, 4, 75.0)
 

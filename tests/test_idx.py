@@ -110,6 +110,10 @@ def test_every_prefix_is_refused(folder, array, name):
         refused(folder / name, content[:length])
 
 
+def test_how_long_a_header_should_be(folder):
+    refused(folder / "array", header(2, 3)[:7], "a header of 12 bytes, found fewer")
+
+
 @given(ARRAYS, NAMES, st.binary(min_size=1))
 def test_any_byte_more_is_refused(folder, array, name, more):
     idx.write(folder / name, array)

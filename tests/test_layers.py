@@ -158,6 +158,49 @@ def test_every_pair_is_compared():
     assert own & set(vars(functional)) - {"pair", "values_a_channel"} == set(PAIRS)
 
 
+def numbers():
+    """Running mean and variance, weight and bias of a batch norm of three channels."""
+    return normal(3), normal(3).square(), normal(3, seed=1), normal(3, seed=2)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("conv2d", lambda image: [normal(4, image.shape[1], 3, 3)]),
+        ("batch_norm", lambda image: [part[: image.shape[1]] for part in numbers()]),
+        *((name, lambda image: []) for name in ("relu", "gelu", "silu", "dropout", "dropout2d")),
+        *((name, lambda image: [2]) for name in ("max_pool2d", "avg_pool2d")),
+    ],
+)
+def test_defaults_of_functions_are_torchs(name, arguments, channels):
+    for library in functional, fast:
+        image, found = normal(2, channels, 6, 6), []
+        for function in (getattr(one, name, None) for one in (oracle, library)):
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                found += [function(image, *arguments(image))] if function else found
+        torch.testing.assert_close(*found)
+        assert torch.equal(image, normal(2, channels, 6, 6))
+
+
+def test_batch_norm_in_training_has_torchs_defaults():
+    for library in functional, fast:
+        found = []
+        for function in oracle.batch_norm, library.batch_norm:
+            mean, var, *learned = numbers()
+            output = function(normal(2, 3, 4, 4), mean, var, *learned, training=True)
+            found.append((output, mean, var))
+        torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_fast_leaves_the_channels_last_in_memory(training):
+    maps = fast.conv2d(normal(2, 1, 7, 6), normal(3, 1, 3, 2))
+    for output in maps, fast.batch_norm(normal(2, 3, 4, 5), *numbers(), training):
+        assert output.is_contiguous(memory_format=torch.channels_last)
+
+
 @few
 @given(st.lists(SMALL, min_size=1, max_size=3), SMALL, SMALL, st.booleans())
 def test_linear(batch, inputs, outputs, bias):

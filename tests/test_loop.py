@@ -1,5 +1,7 @@
 """The loop: repeatable, undisturbed by looking, and exact when it is taken up again."""
 
+import io
+import re
 from dataclasses import asdict, replace
 from itertools import islice
 
@@ -13,7 +15,8 @@ from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
 from tinytrain.optim import SGD
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import Epoch, Training, build, checkpoints, evaluate, loop, runs
+from tinytrain.train import Batch, Epoch, Training, build, checkpoints, evaluate, loop, runs
+from tinytrain.train.log import Log
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)
 
@@ -144,12 +147,14 @@ def test_no_epoch_ends_with_something_that_is_not_finite(tiny):
     assert not training.history
 
 
+KINDS, NO_NAMES = ("optimizer", "schedule"), ("a", "nothing", "zigzag")
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
         ({"net": "nothing"}, "nothing"),
-        ({"optimizer": "nothing"}, "nothing"),
-        ({"schedule": "nothing"}, "nothing"),
+        *(({kind: name}, f"{kind} {name}: expected") for kind in KINDS for name in NO_NAMES),
         ({"net": "net7", "dropout": 0.1}, "--dropout 0.1: net7 has no dropout"),
         ({"momentum": 0.9}, "--momentum 0"),
         ({"average": 1}, "decay"),
@@ -196,6 +201,45 @@ def test_an_image_alone_where_it_does_no_harm(tiny, side, batch_size):
 def test_the_rate_follows_the_schedule(tiny):
     training = trained(replace(RECIPES["reference"], epochs=3, step_size=2), tiny)
     assert [epoch.lr for epoch in training.history] == pytest.approx([0.01, 0.01, 0.001])
+
+
+def test_the_rate_of_a_step_is_that_of_its_middle(tiny):
+    """Two epochs of four steps: up in the first, down in the second."""
+    training = build.start(replace(QUICK, warmup=0.5), 1)
+    rates = [
+        training.optimizer.lr for event in loop.fit(training, tiny) if isinstance(event, Batch)
+    ]
+    middles = [(step + 0.5) / 4 for step in range(8)]
+    assert rates == pytest.approx([training.lr * min(place, 2 - place) for place in middles])
+    assert [epoch.lr for epoch in training.history] == pytest.approx([rates[0], rates[4]])
+
+
+def shown(log):
+    """What the log prints of two steps that end epoch 3, and of the epoch."""
+    for number in 3, 4:
+        numbers = torch.tensor(0.25), torch.tensor(15 * number), 20 * number
+        log.show(Batch(3, number, 4, 0.01, *numbers))
+    log.show(Epoch(3, 0.01, 0.0, 0.0, 0.12345, 31, 40, 77.5, 77.5, 1.0))
+
+
+def test_the_log_in_a_file(capsys):
+    shown(Log("Holdout set"))
+    rate, epoch, train, score, *blank = capsys.readouterr().out.split("\n")
+    assert (rate, epoch) == ("Adjusting learning rate of group 0 to 1.0000e-02.", "Epoch 3")
+    assert re.match(r"Train: Loss=0.2500 Batch_id=3 Accuracy=75.00: 100%\|.*\| 4/4 \[00:", train)
+    assert score == "Holdout set: Average loss: 0.1235, Accuracy: 31/40 (77.50%)"
+    assert blank == ["", ""]
+
+
+def test_the_log_in_a_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdout", terminal)
+    shown(Log())
+    *_, bars, score, last, end = terminal.getvalue().split("\n")
+    bar = bars.split("\r")[-1]
+    assert re.match(r"Train: Loss=0.2500 Batch_id=3 Accuracy=75.00: 100%\|.*\| 4/4 \[00:", bar)
+    assert score.startswith("Test set: ") and last == end == ""
 
 
 def test_every_layer_draws_masks_of_its_own(tiny):
