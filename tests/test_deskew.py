@@ -99,6 +99,13 @@ def test_without_a_slope_nothing_moves():
     assert torch.equal(deskew(images), images)
 
 
+@pytest.mark.parametrize("ink", [0, 1, 255])
+def test_a_dot_has_a_row_and_no_slant(ink):
+    images = torch.zeros(1, 1, 7, 5)
+    images[0, 0, 5, 1] = ink
+    assert [float(one) for one in slant(images)] == [0, 2 if ink else 0]
+
+
 def test_colour_is_refused():
     with pytest.raises(ValueError, match=r"grey images \(N, 1, H, W\), found \(2, 3, 5, 4\)"):
         deskew(noise(2, 15, 4, 0).view(2, 3, 5, 4))

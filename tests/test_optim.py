@@ -73,7 +73,7 @@ def chosen(**values):
 
 PLAIN = chosen(momentum=st.just(0.0) | SHARES, dampening=st.floats(0, 1))
 NESTEROV = chosen(momentum=SHARES, nesterov=st.just(True))
-ADAM = chosen(betas=st.tuples(SHARES, SHARES), eps=st.floats(1e-10, 1e-2))
+ADAM = chosen(betas=st.tuples(*[st.just(0.0) | SHARES] * 2), eps=st.floats(1e-10, 1e-2))
 ADAMW = partial(optim.Adam, decoupled_weight_decay=True)
 SGDS = [(optim.SGD, torch.optim.SGD, strategy) for strategy in (PLAIN, NESTEROV)]
 ADAMS = [(optim.Adam, torch.optim.Adam, ADAM), (ADAMW, torch.optim.AdamW, ADAM)]
@@ -89,7 +89,16 @@ def test_step_by_step(ours, theirs, strategy, data, seed, save_at):
 
 @both_kinds
 def test_defaults(name):
-    same_path(getattr(optim, name), getattr(torch.optim, name), seed=0)
+    ours, theirs = getattr(optim, name), getattr(torch.optim, name)
+    same_path(ours, theirs, seed=0)
+    expected = theirs(parameters(0)).defaults
+    found = {name: value for name, value in vars(ours(parameters(0))).items() if name in expected}
+    assert found == {name: expected[name] for name in found} and "lr" in found
+
+
+def test_defaults_of_schedules():
+    assert optim.StepLR(3) == optim.StepLR(3, gamma=0.1)  # as torch's
+    assert optim.WarmupLinear(5) == optim.WarmupLinear(5, warmup=0.2)
 
 
 @pytest.mark.parametrize("kind", [partial(optim.SGD, momentum=0.9), optim.Adam])
@@ -124,7 +133,7 @@ BAD = [
     *(("SGD", {name: -0.1}) for name in ("lr", "momentum", "weight_decay")),
     *(("Adam", {name: -0.1}) for name in ("lr", "eps", "weight_decay")),
     ("SGD", {"nesterov": True}),
-    ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
+    *(("SGD", {"nesterov": True, "momentum": 0.9, "dampening": rest}) for rest in (0.1, -0.1)),
     ("Adam", {"betas": (1.0, 0.9)}),
     ("Adam", {"betas": (0.9, -0.1)}),
 ]
@@ -262,6 +271,13 @@ def test_exponential_average_forgets_the_first_weights(decay, values):
         expected += max(1 - decay, 9 / (10 + step)) * (value - expected)
         assert float(average.net.weight.detach()) == pytest.approx(expected)
     assert float(source.weight.detach()) == values[-1]
+
+
+def test_whom_an_average_follows():
+    source = normed(nn)
+    assert optim.ExponentialAverage(source, 0.9).follows(source)
+    for one, other in (source, source[:1]), (source[:1], source), (source, normed(nn)):
+        assert not optim.ExponentialAverage(one, 0.9).follows(other)
 
 
 REFUSED = [
