@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from tinytrain.data import from_arrays, idx, sets, sources
 from tinytrain.data.deskew import deskew
 from tinytrain.errors import DataError, UsageError
+from tinytrain.streams import generator
 
 TRAIN, TEST = 30, 7
 NAMES = list(sources.SIZES)
@@ -147,6 +148,15 @@ def test_folds_are_fixed_disjoint_and_complete(root, parts):
     assert sorted(seen) == sorted(whole.flatten(1).tolist())
     with pytest.raises(UsageError, match=f"fold 1/{parts}: holds back"):
         sets.load_source(TINY, root, holdout=1, fold=f"1/{parts}")
+
+
+def test_who_is_held_out_does_not_change_with_the_version():
+    """What was measured on held-out images can be compared."""
+    order, count = sets.held_out_first(9, 4, "")
+    assert torch.equal(order, torch.randperm(9, generator=generator(0, "holdout"))) and count == 4
+    order, count = sets.held_out_first(9, 0, "2/4")  # rows 2 and 3 of an order that all share
+    expected = torch.randperm(9, generator=generator(0, "fold")).roll(-2)
+    assert torch.equal(order, expected) and count == 2
 
 
 def test_holdout_needs_no_test_files_and_is_inside_the_set(root):
@@ -476,6 +486,11 @@ def test_registry_is_whole():
         for file in source.files:
             assert bool(file.sha256 or file.md5) == bool(source.mirrors)
             assert len(file.sha256 or file.md5 or "") in (0, 32, 64)
+            count = 60000 if file.name.startswith("train") else 10000
+            size = 16 + count * 28 * 28 if "images" in file.name else 8 + count
+            assert file.size == (size if source.mirrors else None)
+        pinned = (0.1307, 0.3081) if source.name == "mnist" else None
+        assert source.mean_and_std == pinned
 
 
 def test_requests_is_imported_only_for_a_download():
