@@ -1,7 +1,9 @@
 """The loop: repeatable, undisturbed by looking, and exact when it is taken up again."""
 
 import io
+import platform
 import re
+import resource
 from dataclasses import asdict, replace
 from itertools import islice
 
@@ -17,6 +19,7 @@ from tinytrain.optim import SGD
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import Batch, Epoch, Training, build, checkpoints, evaluate, loop, runs
 from tinytrain.train.log import Log
+from tinytrain.train.memory import keep_freed_memory
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)
 
@@ -240,6 +243,17 @@ def test_the_log_in_a_terminal(monkeypatch):
     bar = bars.split("\r")[-1]
     assert re.match(r"Train: Loss=0.2500 Batch_id=3 Accuracy=75.00: 100%\|.*\| 4/4 \[00:", bar)
     assert score.startswith("Test set: ") and last == end == ""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another one")
+def test_freed_memory_is_kept():
+    """Blocks of nearly 32 MiB, the largest that glibc keeps: their pages are asked for once."""
+    assert keep_freed_memory()
+    before, count = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, 8_300_000
+    for _ in range(10):
+        torch.ones(count)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert faults < 2 * 4 * count / resource.getpagesize()
 
 
 def test_every_layer_draws_masks_of_its_own(tiny):
