@@ -202,6 +202,11 @@ def test_draws_are_independent(seed):
     assert (torch.corrcoef(drawn) - torch.eye(10)).abs().max() < 6 / count**0.5
 
 
+@pytest.mark.parametrize("kind", [Augmentation, Transform])
+def test_ranges_and_numbers_stay_as_they_are(kind):
+    assert kind.__dataclass_params__.frozen
+
+
 def test_draws_do_not_change_with_the_version():
     """A run that was recorded can be repeated: five numbers an image, in the order of the rows."""
     drawn = columns(numbers(LIVELY, 3, 1))

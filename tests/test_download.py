@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import FrozenInstanceError
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -251,6 +252,8 @@ def test_a_busy_mirror_is_asked_at_once_after_a_second_and_after_two(tmp_path, m
 
 def test_the_largest_file_of_a_set_may_come_unpacked():
     assert max(SIZES.values()) < Patience().largest
+    with pytest.raises(FrozenInstanceError):
+        QUICK.largest = 0
 
 
 def test_interrupt_leaves_nothing(tmp_path):

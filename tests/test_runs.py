@@ -15,7 +15,9 @@ import pytest
 import torch
 
 from tinytrain.errors import DataError, UsageError
+from tinytrain.recipes import RECIPES
 from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.train import Batch, Epoch, Score, build, loop, runs
 from tinytrain.train import build, loop, runs
 
 SETTINGS = runs.Settings(
@@ -307,6 +309,11 @@ def test_a_flipped_bit_is_noticed(folder):
     place = whole.index(weights.numpy().tobytes()[:64])
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     refused(folder, "checkpoint.pt: damaged")
+
+
+@pytest.mark.parametrize("kind", [runs.Settings, Batch, Epoch, Score])
+def test_what_a_run_tells_stays_as_it_is(kind):
+    assert kind.__dataclass_params__.frozen
 
 
 def test_two_runs_never_share_a_fresh_folder(tmp_path):

@@ -477,6 +477,11 @@ def test_data_root(monkeypatch):
     assert sets.data_root("~/mine") == Path("/me/mine")
 
 
+@pytest.mark.parametrize("kind", [sets.Split, sets.Dataset, sources.File, sources.Source])
+def test_sets_stay_as_they_are(kind):
+    assert kind.__dataclass_params__.frozen
+
+
 def test_registry_is_whole():
     assert list(sources.SOURCES) == ["mnist", "fashion-mnist", "kmnist", "synthetic"]
     for source in sources.SOURCES.values():

@@ -1,5 +1,7 @@
 """The verdict: every condition by itself, and every reason not to judge."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,4 +43,6 @@ def test_reasons_not_to_judge(dataset, holdout, epochs, word):
     reason = reason_not_judged(dataset, holdout, epochs)
     assert (reason is None) if word is None else (word in reason)
     judged = verdict([100.0] * epochs, 1, reason)
+    with pytest.raises(FrozenInstanceError):
+        judged.met = True
     assert judged.met == (word is None) and (word or "met") in judged.text
