@@ -306,6 +306,17 @@ def test_summary_of_the_final_net():
     assert sum(map(inspect.multiply_adds, inspect.layer_rows(net))) == 1_042_816
 
 
+def test_summary_of_millions():
+    lines = inspect.summary(nn.Sequential(nn.Linear(1 << 20, 2)), (3, 1 << 20)).splitlines()
+    assert "Total mult-adds (M): 6.29" in lines
+    assert "Input size (MB): 12.00" in lines and "Params size (MB): 8.00" in lines
+    assert "Estimated Total Size (MB): 20.00" in lines
+
+
+def test_rows_stay_as_they_are():
+    assert inspect.Row.__dataclass_params__.frozen
+
+
 def test_summary_counts_what_is_not_trained():
     net = nn.Sequential(nn.Linear(28, 2), nn.Linear(2, 1000))
     next(net.parameters()).requires_grad_(False)

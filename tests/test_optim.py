@@ -96,6 +96,10 @@ def test_defaults(name):
     assert found == {name: expected[name] for name in found} and "lr" in found
 
 
+def test_rises_and_falls_of_no_length():
+    assert optim.WarmupLinear(4, 0.0)(0) == optim.WarmupLinear(4, 1.0)(4) == 1
+
+
 def test_defaults_of_schedules():
     assert optim.StepLR(3) == optim.StepLR(3, gamma=0.1)  # as torch's
     assert optim.WarmupLinear(5) == optim.WarmupLinear(5, warmup=0.2)
