@@ -4,6 +4,7 @@ import io
 import platform
 import re
 import resource
+import time
 from dataclasses import asdict, replace
 from itertools import islice
 
@@ -96,7 +97,9 @@ def test_a_line_of_the_history_in_known_numbers(tiny):
     """At rate 0 the net stays what it is, so training measures what evaluation does."""
     net = nets.net1(streams.generator(1, "weights"))
     training = Training(net, SGD(net.parameters(), 0.0), epochs=1, batch_size=30)
+    started = time.perf_counter()
     *steps, line = loop.fit(training, tiny)
+    assert 0 < line.seconds < time.perf_counter() - started
     train, test = (evaluate(net, split, tiny.mean, tiny.std) for split in (tiny.train, tiny.test))
     tested = test.loss, test.correct, test.total, test.accuracy, test.accuracy
     expected = Epoch(1, 0.0, line.train_loss, train.accuracy, *tested, line.seconds)
