@@ -411,6 +411,7 @@ MISTAKES = {
     "a negative seed": (["train", "--seed=-1"], 2, "--seed"),
     "no threads": (["train", "--threads", "0"], 2, "--threads"),
     "a device that is none": (["train", "--device", "gpu"], 2, "--device"),
+    "a device to examine": (["doctor", "--device", "gpu"], 2, "--device"),
     "a holdout too large": (["train", *SMALL, "--holdout", "400"], 2, "399"),
     "nothing to resume": (["train", "--resume"], 2, "--run-dir"),
     "a folder without a run": (["train", "--resume", "--run-dir", "nowhere"], 3, "nowhere"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from tinytrain import nets
 from tinytrain.cli import compare
 from tinytrain.cli.convert import convert
+from tinytrain.cli.doctor import doctor
 from tinytrain.cli.export import export
 from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
 from tinytrain.cli.ladder import ladder
@@ -153,4 +154,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "plot": draw_curves,
     "gallery": draw_at_work,
     "course": render_course,
+    "doctor": doctor,
 }

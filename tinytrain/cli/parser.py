@@ -26,6 +26,7 @@ from tinytrain.cli.flags import (
 )
 from tinytrain.cli.questions import (
     add_data_commands,
+    add_doctor,
     add_gallery,
     add_predict,
     add_recipe,
@@ -195,6 +196,7 @@ def parser() -> argparse.ArgumentParser:
     add_path(course, "--output", "the page", "runs/course.html")
     add_path(course, "--readme", "a README whose tables and pictures to renew")
     add_data_dir(course)
+    add_doctor(command)
     return top
 
 
