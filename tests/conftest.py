@@ -1,7 +1,10 @@
 """What several test files share: a data set of a hundred drawn digits, Hypothesis, a check."""
 
 import contextlib
+import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import torch
 from hypothesis import settings
 
 from tinytrain import streams
+from tinytrain.cli.parser import main
 from tinytrain.data import sets, synthetic
 from tinytrain.data.sets import Dataset, Split
 
@@ -61,6 +65,25 @@ def data_dir(tmp_path_factory):
     (root / "synthetic").mkdir()
     synthetic.write_files(root / "synthetic", train=400, test=50)
     return str(root)
+
+
+@pytest.fixture
+def in_one_process(monkeypatch):
+    """The runs of `seeds` are trained here, one after another, not in processes of their own."""
+
+    class Process:
+        def __init__(self, command, stdout, **_):
+            assert command[:3] == [sys.executable, "-m", "tinytrain"]
+            with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
+                self.status = main(command[3:])
+
+        def poll(self):
+            return self.status
+
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

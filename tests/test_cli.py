@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -19,6 +20,7 @@ from tinytrain.cli.flags import completed
 from tinytrain.cli.inputs import chosen_recipe
 from tinytrain.cli.parser import main, parser
 from tinytrain.cli.questions import PICTURES
+from tinytrain.course import at_work, plots
 from tinytrain.data import sources, synthetic
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import loop
@@ -242,7 +244,7 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     assert fails(capsys, 2, [*few, "--lr", "0.5"])
 
 
-def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys):
+def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys, in_one_process):
     one, other = (["seeds", *SMALL[:-2], *on(tmp_path / name, data_dir)] for name in "ab")
     assert main([*one, "--fold", "all/2", "--epochs", "1"]) == 0
     assert "all 400 images of the folds, last epoch: accuracy" in capsys.readouterr().out
@@ -269,7 +271,7 @@ def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys):
     assert fails(capsys, 2, [*other, "--fold", "all/3", "--epochs", "1"])
 
 
-def test_many_seeds_on_one_fold(tmp_path, data_dir):
+def test_many_seeds_on_one_fold(tmp_path, data_dir, in_one_process):
     words = ["seeds", *SMALL[:-2], *on(tmp_path / "one", data_dir), "--epochs", "1"]
     assert main([*words, "--seeds", "1-2", "--fold", "2/2"]) == 0
     assert lines_of(tmp_path / "one" / "record.jsonl")[0]["fold"] == "2/2"
@@ -294,8 +296,9 @@ def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("picture", PICTURES)
-def test_gallery(run, data_dir, tmp_path, picture):
+def test_gallery(run, data_dir, tmp_path, picture, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    monkeypatch.setattr(at_work, "MOST_MAPS", 3)
     output = tmp_path / "new" / "picture.png"
     assert main(["gallery", picture, *on(run, data_dir), "--output", str(output)]) == 0
     assert output.read_bytes().startswith(b"\x89PNG")
@@ -308,8 +311,9 @@ def test_gallery_help_names_the_pictures(capsys):
     assert all(f"  {name:<14}{said}\n" in shown for name, said in PICTURES.items())
 
 
-def test_gallery_of_one_digit(run, data_dir, tmp_path, capsys):
+def test_gallery_of_one_digit(run, data_dir, tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    monkeypatch.setattr(plots, "save", lambda figure, output: None)
     words = [*on(run, data_dir), "--output", str(tmp_path / "picture.png")]
     assert main(["gallery", "maps", *words, "--digit", "7"]) == 0
     assert "answer to image 7, a " in capsys.readouterr().out
@@ -334,8 +338,9 @@ def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
     command = [sys.executable, "-m", "tinytrain", *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "all" / "seed-1.log"
-    while process.poll() is None and not (log.exists() and "Epoch 1" in log.read_text()):
-        pass
+    while not (log.exists() and "Epoch 1" in log.read_text()):
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"ended with {process.wait(0.05)}: {process.stderr.read()}")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors.endswith("tinytrain: interrupted\n")
@@ -352,7 +357,7 @@ def test_a_process_that_cannot_be_started(tmp_path, data_dir, capsys, monkeypatc
     assert fails(capsys, 2, words, tmp_path / "all", "cannot be written")
 
 
-def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys):
+def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys, in_one_process):
     words = [*SMALL[:2], *on(tmp_path / "runs", data_dir), "--records", str(tmp_path / "records")]
     assert main(["ladder", "net1", *words, "--seeds", "1"]) == 0
     assert "mean of the last 5: " in capsys.readouterr().out

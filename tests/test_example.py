@@ -1,9 +1,8 @@
 """The example is the recipe of `train`, written out; the others are short, and run."""
 
 import importlib.util
-import os
 import re
-import subprocess
+import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,14 @@ def load(name="final_net"):
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     return example
+
+
+def status(monkeypatch, *words):
+    """The exit status of the example as a program."""
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), *words])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(EXAMPLE), run_name="__main__")
+    return end.value.code
 
 
 def test_it_is_the_recipe_of_train(tiny):
@@ -50,22 +57,19 @@ def test_its_default_is_the_whole_run():
     }
 
 
-def test_help():
-    output = subprocess.run([sys.executable, EXAMPLE, "--help"], capture_output=True, text=True)
-    assert output.returncode == 0 and "--seed" in output.stdout and "--epochs" in output.stdout
+def test_help(capsys, monkeypatch):
+    assert status(monkeypatch, "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--seed" in shown and "--epochs" in shown
 
 
-def test_a_mistake_is_one_line_and_no_data_is_exit_3(tmp_path):
+def test_a_mistake_is_one_line_and_no_data_is_exit_3(tmp_path, capsys, monkeypatch):
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "train-images-idx3-ubyte").write_bytes(b"damaged")
-    output = subprocess.run(
-        [sys.executable, EXAMPLE],
-        env=os.environ | {"TINYTRAIN_DATA": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert output.returncode == 3
-    assert output.stderr.startswith("tinytrain: ") and output.stderr.count("\n") == 1
+    monkeypatch.setenv("TINYTRAIN_DATA", str(tmp_path))
+    assert status(monkeypatch) == 3
+    errors = capsys.readouterr().err
+    assert errors.startswith("tinytrain: ") and errors.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["own_layer", "own_augmentation", "own_optimizer", "own_loop"])

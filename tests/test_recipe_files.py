@@ -232,7 +232,7 @@ def test_a_run_is_named_after_its_recipe(mine, data_dir, tmp_path, monkeypatch):
     assert runs.read_settings(Path("again")) == settings
 
 
-def test_seeds_are_named_after_their_recipe(mine, data_dir, tmp_path, monkeypatch):
+def test_seeds_are_named_after_their_recipe(mine, data_dir, tmp_path, monkeypatch, in_one_process):
     monkeypatch.chdir(tmp_path)
     words = ["--dataset=synthetic", "--data-dir", data_dir, "--epochs=1", "--net=net1"]
     path = mine({"batch_size": 20})
@@ -242,7 +242,7 @@ def test_seeds_are_named_after_their_recipe(mine, data_dir, tmp_path, monkeypatc
     assert record["recipe"]["batch_size"] == 20 and "mine.json" not in record["command"]
 
 
-def test_a_rung_with_flags_is_named_after_both(data_dir, tmp_path, monkeypatch):
+def test_a_rung_with_flags_is_named_after_both(data_dir, tmp_path, monkeypatch, in_one_process):
     monkeypatch.chdir(tmp_path)
     words = ["ladder", "net1", "--epochs=2", "--dataset=synthetic", "--data-dir", data_dir]
     assert main([*words, "--records=records"]) == 0
