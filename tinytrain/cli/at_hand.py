@@ -16,13 +16,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tinytrain import data
-from tinytrain.data.download import Patience, Refused, stream
 from tinytrain.data.sources import SOURCES, Source, in_folder, present
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.train.locks import holder
 
 ENOUGH = 200 << 20  # bytes: for a set that is fetched or drawn, and for many runs
-PATIENCE = Patience(connect=4, answer=4)
+PATIENCE = 4  # seconds for a mirror; all are asked at once
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def data_set(name: str, root: Path) -> Finding:
 
 
 def mirrors(root: Path) -> Iterator[Finding]:
-    """Which mirrors answer; all are asked at once."""
+    """Which mirrors answer."""
     sources = [source for source in SOURCES.values() if source.mirrors]
     with ThreadPoolExecutor(16) as pool:
         asked = [[pool.submit(trouble, one, url) for url in one.mirrors] for one in sources]
@@ -95,11 +94,14 @@ def mirrors(root: Path) -> Iterator[Finding]:
 
 def trouble(source: Source, mirror: str) -> str:
     """Why a mirror does not give the smallest file of a set, or nothing where it does."""
-    host = urlsplit(mirror).netloc
+    from tinytrain.data import download  # only here: it imports the network code
+
+    host, url = urlsplit(mirror).netloc, f"{mirror}{source.files[-1].name}.gz"
+    patience = download.Patience(connect=PATIENCE, answer=PATIENCE)
     try:
-        with closing(stream(f"{mirror}{source.files[-1].name}.gz", PATIENCE)) as pieces:
+        with closing(download.stream(url, patience)) as pieces:
             response = next(pieces)
-    except Refused as error:
+    except download.Refused as error:
         return f"{host}: {error}"
     return "" if response.status_code == 200 else f"{host}: {response.status_code}"
 
