@@ -5,8 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import FrozenInstanceError
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from threading import enumerate as enumerate_threads
