@@ -1,11 +1,20 @@
 """What a user can hand in that is no input at all is refused: in one line, at once, whole."""
 
+import errno
 import os
+import pwd
+import shlex
 import shutil
+import subprocess
+import sys
+from unittest.mock import Mock
 
 import pytest
 
+from tinytrain.cli import commands
 from tinytrain.cli.parser import main
+from tinytrain.data import idx
+from tinytrain.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +82,117 @@ def test_sources_that_are_no_files(tmp_path, monkeypatch, capsys):
     for name in names:
         os.mkfifo(name)
     assert fails(capsys, 3, ["data", "convert", *names, "--output", "new"], "x_train.npy")
+
+
+def started(words, redirected="", **environment):
+    """What a shell says of `python -m tinytrain` with these words, its status first."""
+    command = f"exec {sys.executable} -m tinytrain {shlex.join(map(str, words))} {redirected}"
+    environment = {name: value for name, value in (os.environ | environment).items() if value}
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment, capture_output=True, text=True, errors="replace"
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["--version"]])
+@pytest.mark.parametrize("redirected", [">&-", "<&- >&-", "2>&- >&-"])
+def test_a_closed_output_is_as_a_closed_pipe(words, redirected):
+    assert started(words, redirected) == (0, "", "")
+
+
+def test_help_for_a_reader_that_goes_away():
+    command = [sys.executable, "-m", "tinytrain", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 0
+    process.stderr.close()
+
+
+def test_a_closed_output_leaves_errors_and_files_alone(data_dir, tmp_path):
+    assert started(["trian"], ">&-")[0::2] == (2, started(["trian"])[2])
+    assert started(["trian"], "2>&-") == (2, "", "")
+    words = ["train", "--dataset=synthetic", "--epochs=1", "--recipe=net1"]
+    words += [f"--data-dir={data_dir}", f"--run-dir={tmp_path / 'run'}"]
+    assert started(words, "<&- >&-") == (0, "", "")
+    assert (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\nb", r"a\nb"), ("a\r\x1b[2J\u2028b", r"a\r\x1b[2J\u2028b")]
+)
+def test_a_name_that_cannot_be_printed_is_escaped(capsys, tmp_path, name, shown):
+    for words in (
+        ["train", "--run-dir", tmp_path / name, "--resume"],
+        ["summary", "--net", f"{name}.py:build"],
+        ["data", "--dataset", name],
+        ["plot", name],
+        ["train", name],
+    ):
+        assert fails(
+            capsys, 2 if words[0] != "plot" and "--resume" not in words else 3, words, shown
+        )
+    with pytest.raises(DataError) as error:
+        idx.read(tmp_path / name)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a\udcffb", "a\nb", r"$\frac$", "_a"])
+def test_a_picture_of_a_run_of_any_name(run, tmp_path, capsys, monkeypatch, name):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    shutil.copytree(run, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert main(["plot", name, "--output", "curves.png"]) == 0
+    assert fails(capsys, 2, ["plot", name, "--output", "curves.nothing"], "curves.nothing")
+
+
+def test_libraries_say_nothing_before_the_line(run, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    words = ["plot", run, "--output", tmp_path / "curves.nothing"]
+    status, _, errors = started(words, HOME="/proc", MPLCONFIGDIR="")
+    assert status == 2 and errors.startswith("tinytrain: --output") and errors.count("\n") == 1
+
+
+def test_without_a_home(capsys, monkeypatch, tmp_path):
+    def nobody(*_):
+        raise KeyError("no such user")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("HOME", "TINYTRAIN_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for words in (["data"], ["train"], ["seeds"], ["evaluate"], ["data", "info"]):
+        assert fails(capsys, 2, words, "--data-dir")
+    assert main(["summary"]) == 0 and main(["recipe"]) == 0
+
+
+SCARCITIES = [
+    MemoryError(),
+    OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+    RuntimeError(
+        "[enforce] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes.\nError 12"
+    ),
+    RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has"),
+    RuntimeError("can't start new thread"),
+    ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+]
+
+
+@pytest.mark.parametrize("error", SCARCITIES, ids=lambda error: type(error).__name__)
+def test_memory_that_is_not_there_is_one_line(capsys, monkeypatch, error):
+    monkeypatch.setitem(commands.COMMANDS, "summary", Mock(side_effect=error))
+    assert fails(capsys, 2, ["summary"], "not enough memory", "--batch-size")
+
+
+def test_other_errors_are_not_mistaken_for_it(monkeypatch):
+    for error in (RuntimeError("a bug"), OSError(errno.EIO, "a disk")):
+        monkeypatch.setitem(commands.COMMANDS, "summary", Mock(side_effect=error))
+        with pytest.raises(type(error)):
+            main(["summary"])
+
+
+@pytest.mark.parametrize("kilobytes", [200_000, 600_000])
+def test_a_limit_of_memory_is_one_line(kilobytes):
+    command = f"ulimit -v {kilobytes} && exec {sys.executable} -m tinytrain evaluate"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("tinytrain: not enough memory")
+    assert done.stderr.count("\n") == 1

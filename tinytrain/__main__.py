@@ -2,11 +2,14 @@
 
 import signal
 import sys
+import warnings
 
 from tinytrain.cli.parser import main
 from tinytrain.signals import SIGNALS
 
 if __name__ == "__main__":
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # where a line is promised, libraries say nothing besides
     status = main()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # all is said and saved: it is too late to stop

@@ -22,6 +22,9 @@ class TinytrainError(Exception):
 
     status = 1
 
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
 
 class TargetMissed(TinytrainError):
     """The run was required to hold the target and did not."""
@@ -63,27 +66,70 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"; close to it: {', '.join(close)}" if close else ""
 
 
+def printable(text: str) -> str:
+    """The text in one line; what cannot be printed, as a line feed in a file's name, as \\n."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+# What Python, torch and the loader of libraries say where memory or threads cannot be had.
+SCARCE = ("allocate memory", "out of memory", "bad_alloc", "failed to map", "start new thread")
+
+
+def is_scarcity(error: Exception) -> bool:
+    """Whether the error says that memory, or what else a process has, was used up."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)
+
+
+def open_streams() -> None:
+    """Open what the process was started without (`>&-`), or a file would take its number.
+
+    What is printed goes into a pipe that nobody reads.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stdout is None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        sys.stdout = os.fdopen(writing, "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
+
+
 def exit_status(main: Callable[[], None]) -> int:
     """Run `main` and return the exit status; an error that a user can cause becomes one line."""
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback
     try:
-        with signals.handled():
-            main()
+        try:
+            with signals.handled():
+                main()
+        except SystemExit as ended:  # so ends --help
+            if ended.code:
+                raise
         print(end="", flush=True)
         return 0
     except TinytrainError as error:
         status, message = error.status, str(error)
     except KeyboardInterrupt as error:
         status, message = 128 + signals.number(error), "interrupted"
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if is_scarcity(error):
+            reason = printable(str(error)[:300]) or type(error).__name__
+            advice = "try a smaller --batch-size, fewer --threads or --jobs, or a higher ulimit"
+            status, message = 2, f"not enough memory ({reason}); {advice}"
+        elif number in (errno.EPIPE, errno.ENOSPC):
+            # Nobody takes our output any more; Python's own flush at the end must not fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if number == errno.EPIPE:
+                return 0  # who read it has seen enough, as head does
+            status, message = 2, "what is printed cannot be written: no space left"
+        else:
             raise
-        # Nobody takes our output any more; Python's own flush at the end must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno == errno.EPIPE:
-            return 0  # who read it has seen enough, as head does
-        status, message = 2, "what is printed cannot be written: no space left"
     print(f"tinytrain: {message}", file=sys.stderr)
     return status

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinytrain.data.files import make_folder
-from tinytrain.errors import UsageError
+from tinytrain.errors import UsageError, printable
 from tinytrain.train.state import Epoch
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches. Raises UsageError where matplotlib is missing."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # or it speaks of its caches
     try:
         from matplotlib import rcParams
         from matplotlib.figure import Figure
@@ -62,7 +65,8 @@ def accuracy_by_epoch(histories: Mapping[str, Sequence[Epoch]]) -> Figure:
         epochs = [epoch.epoch for epoch in history]
         tested = [epoch.test_accuracy for epoch in history]
         raw = [epoch.raw_test_accuracy for epoch in history]
-        (line,) = axes.plot(epochs, tested, marker="o", markersize=3, label=name)
+        label = re.sub("^_", " _", printable(name).replace("$", r"\$"))  # no formula, nor hidden
+        (line,) = axes.plot(epochs, tested, marker="o", markersize=3, label=label)
         if raw != tested:
             axes.plot(epochs, raw, color=line.get_color(), linewidth=0.7, alpha=0.6)
     # The first epochs would squeeze the others into a line.

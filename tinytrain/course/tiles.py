@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tinytrain.course.plots import new_figure
+from tinytrain.errors import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
             axes.imshow(tile.image.numpy(), cmap="gray")
         else:
             axes.imshow(tile.image.numpy(), cmap="RdBu_r", vmin=-tile.limit, vmax=tile.limit)
-        axes.set_title(tile.title, size=7)
+        axes.set_title(printable(tile.title).replace("$", r"\$"), size=7)
         axes.set_axis_off()
     return figure
 

@@ -101,14 +101,14 @@ def drawn(make: Callable[[], object], generator: torch.Generator | None) -> obje
 
 
 def explained(error: Exception) -> UsageError | None:
-    """A line, and the places in the file, for an error of a net file's own code; else None."""
-    frames = [
-        traceback.FrameSummary(frame.f_code.co_filename, number, frame.f_code.co_name)
+    """A line for an error of a net file's own code, with the places in the file; else None."""
+    codes = [
+        (frame.f_code, number)
         for frame, number in traceback.walk_tb(error.__traceback__)
         if str(frame.f_globals.get("__name__")).startswith(PREFIX)
     ]
-    if not frames:
+    if not codes:
         return None
     said = " ".join(str(error).split())
-    places = "".join(traceback.format_list(frames)).rstrip()
-    return UsageError(f"{frames[-1].filename}: {type(error).__name__}: {said}\n{places}")
+    places = "; ".join(f"line {number}, in {code.co_name}" for code, number in codes)
+    return UsageError(f"{codes[-1][0].co_filename}: {type(error).__name__}: {said} ({places})")
