@@ -27,11 +27,16 @@ from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.train import runs
+from tinytrain.train.checkpoints import require_same_form
+from tinytrain.train.settings import parse_recipe
 from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent / "records"
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")
 MEASURED = (*SCORES, "seconds")
+TEXTS = ("command", "date", "dataset", "data_digest", "device", "machine", "fingerprint", "fold")
+ANY_HEAD: dict[str, Any] = dict.fromkeys((*TEXTS, "net_digest"), "")
+ANY_HEAD |= {"mean": 0.0, "std": 0.0, "holdout": 0, "threads": 0, "image_shape": [1, 28, 28]}
 
 
 @dataclass(frozen=True)
@@ -174,15 +179,23 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
         return None
     try:
         head, *lines = map(json.loads, files.read_file(path).decode().splitlines())
-        recipe = Recipe(**head.pop("recipe"))
-        head["image_shape"] = tuple(head.get("image_shape", (1, 28, 28)))
-        record = Record(recipe=recipe, seeds={line.pop("seed"): line for line in lines}, **head)
-        lengths = {len(record.seeds[seed][name]) for seed in record.seeds for name in MEASURED}
-        if lengths != {recipe.epochs}:
-            raise ValueError(f"expected seeds with {recipe.epochs} epochs")
-        return record
+        recipe = parse_recipe(head.pop("recipe"))
+        head = {"fold": "", "image_shape": [1, 28, 28], "net_digest": ""} | head
+        require_same_form(
+            ANY_HEAD | {"versions": dict.fromkeys(head["versions"], "")}, head, "head"
+        )
+        columns = {line.pop("seed"): line for line in lines}
+        any_line = dict.fromkeys(MEASURED, [0.0] * recipe.epochs)
+        require_same_form(
+            dict.fromkeys(range(len(lines)), any_line), dict(enumerate(lines)), "seeds"
+        )
+        require_same_form([1] * max(1, len(lines)), [*columns], "seeds")
+        head["image_shape"] = tuple(head["image_shape"])
+        return Record(recipe=recipe, seeds=columns, **head)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a record of this version: {error}") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def present(name: str, recipe: Recipe, folder: Path = FOLDER) -> Record | None:
