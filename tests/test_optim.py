@@ -165,6 +165,8 @@ def test_what_is_no_list_of_different_tensors(name):
     kind = getattr(optim, name)
     with pytest.raises(ValueError, match="twice"):
         kind([first, second, first])
+    with pytest.raises(TypeError, match="in order, .* got a set"):
+        kind({first, second})
     with pytest.raises(TypeError, match="expected tensors, got dict"):
         kind([{"params": [first]}])
     with pytest.raises(ValueError, match="lr: expected"):

@@ -176,11 +176,13 @@ def require_range(**values: float) -> None:
 def tensors(params: Iterable[Tensor]) -> list[Tensor]:
     """The parameters as a list.
 
-    Raises TypeError for a bare tensor and for what is no tensor, as torch's groups of parameters,
-    and ValueError for none and for one that is there twice, and would take every step twice.
+    Raises TypeError for a bare tensor, a set, which has no order to save by, and for anything but
+    tensors in it, as torch's groups of parameters; ValueError for none, and for one that is there
+    twice and would take every step twice.
     """
-    if isinstance(params, Tensor):
-        raise TypeError("params: expected an iterable of tensors, such as [vector], got a tensor")
+    if isinstance(params, Tensor | set):
+        kind = type(params).__name__
+        raise TypeError(f"params: expected an iterable in order, such as [vector], got a {kind}")
     params = list(params)
     if not params:
         raise ValueError("params: expected at least one tensor, got an empty list")
