@@ -419,6 +419,8 @@ IMAGE = torch.ones(1, 2, 5, 5)
         (ValueError, lambda: nn.Dropout(-0.1)),
         (ValueError, lambda: nn.Dropout2d(1.1)),
         (ValueError, lambda: nn.GELU("erf")(IMAGE)),
+        (TypeError, lambda: nn.Softmax(True)),
+        (TypeError, lambda: nn.LogSoftmax(1.0)),
         (RuntimeError, lambda: nn.LayerNorm(4)(IMAGE)),
         (RuntimeError, lambda: nn.LayerNorm((1, 2, 5, 5, 5))(IMAGE)),
         (ValueError, lambda: nn.GroupNorm(0, 2)),
