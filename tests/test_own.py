@@ -71,7 +71,9 @@ def test_objects_train_as_the_recipe_that_names_them(tiny):
 def test_all_but_net_and_optimizer_has_a_default(tiny):
     net = plain_net()
     training = train.Training(net, optim.SGD(net.parameters(), 0.1))
-    assert (training.epochs, training.batch_size, training.seed) == (15, 128, 1)
+    assert (training.epochs, training.batch_size, training.seed, training.looks) == (15, 128, 1, 1)
+    names = ["epoch", "batch", "loss_sum", "correct", "seconds", "history"]
+    assert [getattr(training, name) for name in names] == [1, 0, 0, 0, 0, []]
     next(iter(train.fit(training, tiny)))
 
 

@@ -28,6 +28,19 @@ def test_all_three_conditions(accuracies, parameters):
         assert [line.startswith("met ") for line in lines] == list(conditions)
 
 
+def test_what_a_verdict_says():
+    assert verdict([0.0, 99.5, 99.41, 99.41, 99.41, 99.41], 7934).text.splitlines() == [
+        "Verdict: the target is met.",
+        "met      last 5 epochs: 99.50 99.41 99.41 99.41 99.41 (each at least 99.40; the lowest "
+        "is +0.01 from it)",
+        "met      6 epochs (at most 15)",
+        "met      7,934 parameters (fewer than 8,000)",
+    ]
+    first, epochs, *_ = verdict([99.38] * 16, 7934).text.splitlines()
+    assert first == "Verdict: the target is NOT met."
+    assert epochs.startswith("NOT met  last 5") and epochs.endswith("the lowest is -0.02 from it)")
+
+
 @pytest.mark.parametrize(
     ("dataset", "holdout", "epochs", "word"),
     [
