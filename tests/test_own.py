@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 from dataclasses import replace
 
 import pytest
@@ -132,7 +133,17 @@ def test_a_net_without_weights():
         train.Training(net, optim.SGD([torch.zeros(1, requires_grad=True)]))
 
 
+class Louder(nn.Module):
+    """Every probability half as much again."""
+
+    def forward(self, input):
+        return input + math.log(1.5)
+
+
 HEADS = {
+    "log-probabilities, .* add up to 1, found 1.5;": lambda: nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(), Louder()
+    ),
     "log-probabilities, .* found": lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
     r"\(N, 10\).*found \(30, 3\)": lambda: nn.Sequential(
         nn.Flatten(), nn.Linear(784, 3), nn.LogSoftmax()
