@@ -202,6 +202,10 @@ def test_draws_are_independent(seed):
     assert (torch.corrcoef(drawn) - torch.eye(10)).abs().max() < 6 / count**0.5
 
 
+def test_unless_it_is_said_nothing_is_changed():
+    assert Augmentation() == Augmentation(0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("kind", [Augmentation, Transform])
 def test_ranges_and_numbers_stay_as_they_are(kind):
     assert kind.__dataclass_params__.frozen

@@ -28,6 +28,19 @@ def test_all_three_conditions(accuracies, parameters):
         assert [line.startswith("met ") for line in lines] == list(conditions)
 
 
+@pytest.mark.parametrize(
+    ("met", "missed"),
+    [
+        (([99.40] * 5, 7934), ([99.40] * 4 + [99.39], 7934)),
+        (([99.40] * 15, 7934), ([99.40] * 16, 7934)),
+        (([99.40] * 5, 7999), ([99.40] * 5, 8000)),
+        (([99.39] + [99.40] * 5, 7934), ([99.39] + [99.40] * 4, 7934)),
+    ],
+)
+def test_just_met_and_just_missed(met, missed):
+    assert verdict(*met).met and not verdict(*missed).met
+
+
 def test_what_a_verdict_says():
     assert verdict([0.0, 99.5, 99.41, 99.41, 99.41, 99.41], 7934).text.splitlines() == [
         "Verdict: the target is met.",
