@@ -237,6 +237,15 @@ def test_the_log_in_a_file(capsys):
     assert blank == ["", ""]
 
 
+def test_the_log_is_read_while_it_grows(monkeypatch):
+    """A file that is flushed after the epoch's first line and after its last."""
+    file, seen = io.StringIO(), []
+    file.flush = lambda: seen.append(file.getvalue())
+    monkeypatch.setattr("sys.stdout", file)
+    shown(Log())
+    assert seen[0].endswith("Epoch 3\n") and seen[-1] == file.getvalue()
+
+
 def test_the_log_in_a_terminal(monkeypatch):
     terminal = io.StringIO()
     terminal.isatty = lambda: True
