@@ -18,7 +18,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 FLAGS = $(foreach name,$(sort $(filter-out $(SETTINGS),$(GIVEN))),\
 	--$(call dashed,$(name)) $(call quoted,$(name)))
 
-.PHONY: help train test test-long check example course bench clean
+.PHONY: help train test test-long check mutate example course bench clean
 
 help:
 	@echo "make train     train the final net on MNIST: 15 epochs, then the verdict"
@@ -27,6 +27,8 @@ help:
 	@echo "make test      run the tests; with COV=1, see which lines and branches they reach"
 	@echo "make test-long run those, too, that take minutes: kills, damaged files, torch's own cases"
 	@echo "make check     ruff (rules and format) and mypy (types)"
+	@echo "make mutate    200 small mistakes in the source: which do the tests not notice? some minutes"
+	@echo "               SAMPLE=all is every one, SEED=2 are others, ONLY=nn/fast those of some files"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
 	@echo "make course    render the curriculum as runs/course.html, and the README's tables and pictures, from the records"
 	@echo "make bench     time tinytrain against the usual loop and torch.nn; several minutes, idle machine"
@@ -46,6 +48,9 @@ check: $(VENV)/checked
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
+
+mutate: $(VENV)/mutated
+	@$(RUN) tests/mutate.py $(FLAGS)
 
 example: $(VENV)/installed
 	@$(RUN) examples/final_net.py
@@ -71,6 +76,11 @@ $(VENV)/installed: setup.cfg pyproject.toml
 $(VENV)/checked: $(VENV)/installed
 	@echo "Installing ruff, mypy and coverage into $(VENV), once …"
 	@$(PIP) -qq --editable ".[check]"
+	@touch $@
+
+$(VENV)/mutated: $(VENV)/installed
+	@echo "Installing cosmic-ray and coverage into $(VENV), once …"
+	@$(PIP) -qq --editable ".[mutate]"
 	@touch $@
 
 clean:
