@@ -25,8 +25,8 @@ from tinytrain.cli.inputs import choose_device, use_threads
 from tinytrain.cli.self_test import RECORDED, TOLERANCE, gradient_error, layers, trial
 from tinytrain.train import keep_freed_memory
 
-# The oldest and the newest that the tests were run with; setup.cfg promises the oldest. Before 2.10
-# a checkpoint could bring torch.load to run code all the same (CVE-2025-32434, CVE-2026-24747).
+# The oldest and the newest that the tests were run with; setup.cfg promises the oldest. In torch
+# before 2.10 a crafted checkpoint may run code all the same (CVE-2025-32434, CVE-2026-24747).
 TRIED = {"torch": ("2.10", "2.15"), "Python": ("3.10", "3.13")}
 ANEW = "install torch anew, in a new virtual environment"
 
