@@ -88,7 +88,8 @@ def machine(device: str, threads: int) -> Iterator[Finding]:
         yield Finding("ok", "threads", text)
     load = os.getloadavg()[0]
     if load > cores / 2:
-        text = f"{load:.1f} in the last minute: something else computes, so all takes longer"
+        text = f"{load:.1f} in the last minute: something else computes; all takes longer, with "
+        text += "--threads 1 least so"
         yield Finding("warning", "load", text)
     present = [f"cpu ({torch.backends.cpu.get_cpu_capability()})"]
     for index in range(torch.cuda.device_count()):
