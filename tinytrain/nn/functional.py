@@ -200,8 +200,10 @@ def avg_pool2d(
 def adaptive_avg_pool2d(input: Tensor) -> Tensor:
     """The mean of every channel: ([N,] C, H, W) to ([N,] C, 1, 1). Output size 1 only.
 
-    Lin et al., "Network in network", 2013: a global average in place of a linear layer.
+    Lin et al., "Network in network", 2013: a global average in place of a linear layer. Raises
+    ValueError for anything but images.
     """
+    require_images("adaptive_avg_pool2d", input)
     return input.mean((-2, -1), keepdim=True)
 
 

@@ -33,8 +33,7 @@ def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
 
     Raises UsageError before the first step where net, data and batch size do not suit each other,
     and Diverged where the loss is no longer finite. It is looked at every fiftieth step, since a
-    GPU is waited for when a number is read (for a CPU that is 0.02 ms), and everything that there
-    is to save at the end of an epoch: after an `Epoch` all of it is finite.
+    GPU is waited for when a number is read (for a CPU that is 0.02 ms), and at the end of an epoch.
     """
     require_batches(training, dataset)
     device = training.device
@@ -129,8 +128,7 @@ def finish_epoch(training: Training, dataset: Dataset) -> Epoch:
     raw = score = test(training.net)
     if training.average is not None:
         score = test(training.average.net)
-    training.require_finite(raw.loss, score.loss)
-    training.require_finite_state()
+    training.require_finite(loss_sum, raw.loss, score.loss)
     steps = math.ceil(len(dataset.train) / training.batch_size)
     record = Epoch(
         epoch=training.epoch,
