@@ -164,9 +164,12 @@ def replication_pad2d(input: Tensor, padding: int) -> Tensor:
     return input[..., rows[:, None], columns]
 
 
-def require_images(name: str, input: Tensor) -> None:
-    """Raise ValueError, for the function `name`, unless `input` is ([N,] C, H, W) with pixels."""
-    if input.dim() not in (3, 4) or 0 in input.shape[-3:]:
+def require_images(name: str, input: Tensor, empty: bool = False) -> None:
+    """Raise ValueError, for the function `name`, unless `input` is ([N,] C, H, W) with pixels.
+
+    `empty`: those without pixels will do.
+    """
+    if input.dim() not in (3, 4) or (0 in input.shape[-3:] and not empty):
         found = tuple(input.shape)
         raise ValueError(f"{name}: expected images (N, C, H, W) or (C, H, W), got {found}")
 
@@ -203,7 +206,7 @@ def adaptive_avg_pool2d(input: Tensor) -> Tensor:
     Lin et al., "Network in network", 2013: a global average in place of a linear layer. Raises
     ValueError for anything but images.
     """
-    require_images("adaptive_avg_pool2d", input)
+    require_images("adaptive_avg_pool2d", input, empty=True)
     return input.mean((-2, -1), keepdim=True)
 
 

@@ -33,7 +33,7 @@ def fit(training: Training, dataset: Dataset) -> Iterator[Batch | Epoch]:
 
     Raises UsageError before the first step where net, data and batch size do not suit each other,
     and Diverged where the loss is no longer finite. It is looked at every fiftieth step, since a
-    GPU is waited for when a number is read (for a CPU that is 0.02 ms), and at the end of an epoch.
+    GPU is waited for when a number is read (for a CPU that is 0.02 ms), and after every epoch.
     """
     require_batches(training, dataset)
     device = training.device
