@@ -7,8 +7,9 @@
 cosmic-ray makes the mutants: a number one larger, `<` for `<=`, a loop that never runs. What is
 done here is what it leaves open: which tests a mutant meets, and how they start quickly. In a copy
 of the repository, build/mutate, every test runs once, and the lines that it reaches are noted. A
-mutant meets the tests that reach its lines, the quickest first, until one fails. They run in a
-process forked from this one, which has imported torch, but not tinytrain.
+mutant meets the tests that reach its lines, those named after its file and the quickest first,
+until one fails. They run in a process forked from this one, which has imported torch, but not
+tinytrain.
 
 Killed stays killed until the file changes; what survived is tried again when a test has changed.
 Mutants that no test can tell from the source are in equivalent_mutants.txt, with the reason.
@@ -182,12 +183,16 @@ def inside_of_functions(path):
 
 
 def chosen(mutation, seconds, lines):
-    """The tests for a mutant: those that reach its lines, or else its file, quickest first."""
+    """The tests for a mutant: those that reach its lines, or else its file.
+
+    First those that are named after the file, then the others, the quickest first.
+    """
     reached = lines[str(mutation.module_path)]
     span = range(mutation.start_pos[0], mutation.end_pos[0] + 1)
     names = set().union(*(reached[line] for line in span)) or reached[None]
     tests, total = [], 0.0
-    for name in sorted(names, key=lambda name: (seconds[name], name)):
+    own = f"tests/test_{mutation.module_path.stem}.py"
+    for name in sorted(names, key=lambda name: (not name.startswith(own), seconds[name], name)):
         total += seconds[name]
         if tests and total > SECONDS_OF_TESTS:
             break

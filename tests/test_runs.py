@@ -48,8 +48,11 @@ def refused(folder, match="checkpoint.pt"):
         runs.restore(folder, SETTINGS, start())
 
 
-def test_a_start_killed_before_its_end_is_no_run(tmp_path):
+@pytest.mark.parametrize("more", [[], [runs.NET_FILE]])
+def test_a_start_killed_before_its_end_is_no_run(more, tmp_path):
     runs.save(tmp_path, SETTINGS, start())
+    for name in more:
+        (tmp_path / name).touch()
     runs.create(tmp_path, SETTINGS, start(), "python -m tinytrain train")
     with pytest.raises(UsageError, match="in use"):
         runs.require_unused(tmp_path)
