@@ -4,10 +4,11 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -17,11 +18,12 @@ import torch
 
 from tinytrain import nets, nn, signals
 from tinytrain.cli.flags import completed
-from tinytrain.cli.inputs import chosen_recipe
+from tinytrain.cli.inputs import choose_device, chosen_recipe
 from tinytrain.cli.parser import main, parser
 from tinytrain.cli.questions import PICTURES
 from tinytrain.course import at_work, plots
 from tinytrain.data import sources, synthetic
+from tinytrain.errors import UsageError
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import loop
 
@@ -212,6 +214,12 @@ def test_summary(capsys):
     assert "~" not in output
 
 
+def test_summary_of_images_that_are_not_square(capsys):
+    assert main(["summary", "--shape", "1x28x30"]) == 0
+    assert "square images only" in capsys.readouterr().out
+    assert fails(capsys, 2, ["summary", "--shape", "3x28x28"], "--shape")
+
+
 def test_summary_marks_what_rests_on_a_measurement(capsys, monkeypatch):
     class Own(nn.Conv2d):
         """No rule says what this looks at."""
@@ -282,6 +290,36 @@ def test_plot(run, tmp_path, capsys):
     assert main(["plot", str(run), "--output", str(tmp_path / "curves.svg")]) == 0
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
     assert fails(capsys, 2, ["plot", run, "--output", tmp_path / "curves.nothing"])
+
+
+def test_drawing_without_matplotlib_or_a_kind(run, tmp_path, capsys, monkeypatch):
+    words = ["plot", run, "--output", tmp_path / "curves"]
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    assert fails(capsys, 2, words, "suffix")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert fails(capsys, 2, words, "matplotlib", "plots")
+
+
+def test_plot_of_runs_of_one_name(run, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    shutil.copytree(run, tmp_path / "other" / run.name)
+    output = tmp_path / "curves.svg"
+    history = tmp_path / "other" / run.name / "history.jsonl"
+    lines = [line | {"raw_test_accuracy": line["test_accuracy"]} for line in lines_of(history)]
+    history.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["plot", str(run), str(history.parent), "--output", str(output)]) == 0
+    assert str(history.parent) in output.read_text()
+
+
+@pytest.mark.parametrize("cuda, mps, chosen", [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
+def test_the_best_device_is_taken(monkeypatch, cuda, mps, chosen):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cuda))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: bool(mps))
+    assert choose_device("auto") == chosen
+    for name, here in {"cuda:1": cuda, "cuda:2": False, "mps": mps, "cpu": True}.items():
+        with nullcontext() if here else pytest.raises(UsageError, match="no such device"):
+            assert choose_device(name) == name
 
 
 def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):

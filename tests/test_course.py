@@ -196,6 +196,14 @@ def test_weights_come_back_as_they_were(tmp_path):
     assert all(torch.equal(value, again[name]) for name, value in net.state_dict().items())
 
 
+@pytest.mark.parametrize("content", [b"", b"weights", None])
+def test_published_weights_that_are_damaged(tmp_path, content):
+    if content is not None:
+        (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(DataError, match=r"weights\.pt: no weights of the final net"):
+        published.final_net(tmp_path / "weights.pt")
+
+
 def test_one_seed_can_not_be_compared(rungs):
     assert gain(rungs[0], rungs[2]) is None and gain(rungs[2], rungs[3]) is not None
 
