@@ -374,7 +374,10 @@ def test_gallery_of_a_net_with_nothing_to_show(tmp_path, data_dir, capsys):
 def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
     words = ["seeds", *SMALL[:2], "--batch-size=1", "--seeds=1", *on(tmp_path / "all", data_dir)]
     command = [sys.executable, "-m", "tinytrain", *words]
+    # Where tests run in the background Ctrl-C is ignored, and a process inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     log = tmp_path / "all" / "seed-1.log"
     while not (log.exists() and "Epoch 1" in log.read_text()):
         with suppress(subprocess.TimeoutExpired):
