@@ -101,9 +101,8 @@ def trial(device: str) -> Trial:
     dataset = Dataset("synthetic", *parts, 0.1307, 0.3081, "", 0, classes=10)
     training = build.start(RECIPES["final"], 1, device)
     losses, times = [], [time.perf_counter()]
-    for event in train.fit(training, dataset):
-        if isinstance(event, train.Epoch):
-            break
+    events = train.fit(training, dataset)
+    while isinstance(event := next(events), train.Batch):
         losses.append(float(event.loss))  # reading it waits for the device
         times.append(time.perf_counter())
     seconds = [after - before for before, after in itertools.pairwise(times)]
