@@ -50,6 +50,7 @@ UNTRIED = {"Dropout", "Dropout2d", "Flatten", "Identity", "Sequential"}
 """The layers of which torch has no cases; `test_layers` compares them with torch's."""
 
 STRICTER = {
+    "AdaptiveAvgPool2d": "a mean over axes that are not those of an image",
     "BatchNorm2d": "statistics of no images",
     "Dropout2d": "channels of anything but images; torch warns",
 }
