@@ -29,6 +29,7 @@ from tinytrain.train.settings import Settings, parse_settings
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
+LONGEST = 1e7  # seconds of an epoch
 NET_FILE = "net_file.py"  # a run's copy of the file that its net came from
 
 
@@ -126,8 +127,10 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
     epoch, most = state["epoch"], state["batch"] * training.batch_size
     if epoch != len(state["history"]) + 1 or epoch > training.epochs + 1:
         raise DataError(f"{path}: state.epoch: expected the one after the history, found {epoch}")
-    if state["correct"] > most or state["seconds"] < 0:
-        raise DataError(f"{path}: state: more images correct than were seen, or less than no time")
+    if state["correct"] > most or not 0 <= state["seconds"] <= LONGEST:
+        raise DataError(
+            f"{path}: state: more images correct than were seen, or seconds that no epoch takes"
+        )
     training.load_state_dict(state)
 
 
@@ -187,5 +190,9 @@ def require_epochs(lines: list[dict[str, Any]], place: str) -> None:
     for number, line in enumerate(lines, 1):
         shares = [value for name, value in line.items() if name.endswith("_accuracy")]
         holds = line["epoch"] == number and line["test_correct"] <= line["test_total"]
-        if not (holds and all(0 <= share <= 100 for share in shares) and line["seconds"] >= 0):
+        if not (
+            holds
+            and all(0 <= share <= 100 for share in shares)
+            and 0 <= line["seconds"] <= LONGEST
+        ):
             raise DataError(f"{place}: expected epoch {number} of a run, found {line}")
