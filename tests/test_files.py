@@ -1,5 +1,7 @@
 """A file that is being written is not there yet."""
 
+import os
+
 import pytest
 
 from tinytrain.data.files import whole_file
@@ -17,3 +19,11 @@ def test_whole_file_or_the_old_one(tmp_path):
         file.write(b"new")
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in tmp_path / "pipe", tmp_path, "/dev/null":
+        with pytest.raises(OSError, match="not a file"), whole_file(path):
+            pass
+    assert os.path.exists("/dev/null") and [*tmp_path.iterdir()] == [tmp_path / "pipe"]

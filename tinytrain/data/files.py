@@ -26,6 +26,7 @@ with suppress(ImportError):  # Windows has no such locks, and opens no folder to
     import fcntl
 
 AnyPath = str | os.PathLike[str]
+NO_FILE = "a directory, a pipe or a device, not a file"
 BY_FLAG = "with --data-dir or TINYTRAIN_DATA"  # how to choose another folder for data
 
 
@@ -41,7 +42,7 @@ def open_file(path: AnyPath) -> BinaryIO:
         raise OSError(errno.EINVAL, str(error)) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "a directory, a pipe or a device, not a file")
+        raise OSError(errno.EINVAL, NO_FILE)
     return os.fdopen(descriptor, "rb")
 
 
@@ -87,7 +88,10 @@ def whole_file(path: AnyPath) -> Iterator[BinaryIO]:
     Until then it has a temporary name in the same folder. If the block raises, Ctrl-C included, it
     is removed, and what was at `path` before stays. Raises OSError as open() does.
     """
-    with temporary_name(Path(path)) as temporary:
+    path = Path(path)
+    if path.exists() and not path.is_file():  # a device would be gone: its name can be replaced
+        raise OSError(errno.EINVAL, NO_FILE)
+    with temporary_name(path) as temporary:
         with open(temporary, "x+b") as file:
             yield file
             file.flush()
