@@ -11,7 +11,7 @@ import math
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import torch
@@ -145,11 +145,13 @@ def follow(
                 training.require_finite_state()
                 runs.save(folder, settings, training)
                 saved = (training.epoch, training.batch)
-            shown.show(event)
-            if isinstance(event, Epoch):
-                warn_of_guessing(event, training, dataset.train)
+            with suppress(OSError) if stopping else nullcontext():  # a terminal may have closed
+                shown.show(event)
+                if isinstance(event, Epoch):
+                    warn_of_guessing(event, training, dataset.train)
+                if stopping:
+                    shown.close()
             if stopping:
-                shown.close()
                 return False
     except Diverged as error:
         shown.close()
