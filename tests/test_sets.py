@@ -465,6 +465,13 @@ def test_arrays_that_cannot_be_a_set(wrong):
     assert "\n" not in str(raised.value)
 
 
+def test_which_grey_all_pixels_are(tmp_path):
+    with pytest.raises(DataError, match="found pixels of 9$"):
+        from_arrays(A * 0 + 9, B, C, D)
+    write(tmp_path / "tiny", changed={0: np.full((TRAIN, 28, 28), 9, np.uint8)})
+    refused("found pixels of 9$", tmp_path, UNCHECKED)
+
+
 def test_data_root(monkeypatch):
     for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
         monkeypatch.delenv(variable, raising=False)
