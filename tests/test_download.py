@@ -249,6 +249,12 @@ def test_a_busy_mirror_is_asked_at_once_after_a_second_and_after_two(tmp_path, m
     assert pauses == [0, 1, 2] and len(mirror.asked) == 3
 
 
+def test_a_file_may_be_as_large_as_the_largest(tmp_path):
+    with mirrors([send(GOOD)]) as [mirror]:
+        get(tmp_path, [mirror.url], Patience(pause=0, largest=len(GOOD)))
+    assert files(tmp_path) == {NAME: GOOD}
+
+
 def test_the_largest_file_of_a_set_may_come_unpacked():
     assert max(SIZES.values()) < Patience().largest
     with pytest.raises(FrozenInstanceError):

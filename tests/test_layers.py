@@ -216,6 +216,10 @@ def test_conv2d(window, outputs, bias):
     agree(lambda nn: nn.Conv2d(*widths, *geometry, groups, bias=bias), image)
 
 
+def test_a_channel_a_group():
+    agree(lambda nn: nn.Conv2d(3, 6, 2, groups=3), normal(2, 3, 5, 5))
+
+
 @pytest.mark.parametrize("groups", [0, 2, 3])
 def test_groups_that_do_not_divide_the_channels(groups):
     for library in nn, torch.nn:
@@ -327,6 +331,12 @@ def test_dropout_draws_as_torch_does(
 @pytest.mark.parametrize("p", [0, 1])
 def test_dropout_of_nothing_and_of_everything(name, p):
     agree(lambda nn: getattr(nn, name)(p), normal(3, 4, 2, 2))
+
+
+@pytest.mark.parametrize("name", ["dropout", "dropout2d"])
+def test_to_drop_nothing_nothing_is_drawn(global_generator_untouched, name):
+    with global_generator_untouched():
+        assert getattr(functional, name)(IMAGE, p=0) is IMAGE
 
 
 SHOWN = [
