@@ -139,6 +139,15 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         runs.create(tmp_path / "file" / "run", SETTINGS, start(), "")
 
 
+def test_a_folder_that_cannot_be_looked_into(tmp_path, monkeypatch):
+    def closed(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", closed)
+    with pytest.raises(UsageError, match=f"{tmp_path}: cannot be written .Permission denied."):
+        runs.require_unused(tmp_path)
+
+
 PLACE, SHAPE = "conv1.0.weight", (8, 1, 3, 3)
 
 
