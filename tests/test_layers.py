@@ -442,6 +442,7 @@ IMAGE = torch.ones(1, 2, 5, 5)
         (RuntimeError, lambda: nn.GroupNorm(2, 4)(IMAGE)),
         (RuntimeError, lambda: nn.GroupNorm(3, 3, affine=False)(IMAGE)),
         (ValueError, lambda: nn.Dropout2d(0.5)(IMAGE[0, 0])),
+        (ValueError, lambda: nn.Dropout2d(0.5)(IMAGE[None])),
         (ValueError, lambda: nn.AdaptiveAvgPool2d(2)),
         (ValueError, lambda: nn.ReplicationPad2d((1, 1, 2, 2))),
         (ValueError, lambda: nn.ReplicationPad2d(1)(IMAGE[0, 0])),

@@ -15,7 +15,9 @@ import pytest
 import torch
 
 from tinytrain.errors import DataError, UsageError
+from tinytrain.recipes import RECIPES
 from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.train import Batch, Epoch, Score, build, checkpoints, loop, runs
 from tinytrain.train import Batch, Epoch, Score, build, loop, runs
 
 SETTINGS = runs.Settings(
@@ -313,6 +315,24 @@ def test_no_run(tmp_path):
     with pytest.raises(DataError, match="--run-dir"):
         runs.read_settings(tmp_path)
     refused(tmp_path, "--run-dir")
+
+
+class Code:
+    """What unpickling would run."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return type(self.path).touch, (self.path,)
+
+
+def test_a_checkpoint_is_data_and_never_code(tmp_path):
+    content = {"version": 1, "settings": "{}", "state": Code(tmp_path / "run by the file")}
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(DataError, match="checkpoint.pt: damaged or not a checkpoint"):
+        checkpoints.read_checkpoint(tmp_path / "checkpoint.pt")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 def test_a_flipped_bit_is_noticed(folder):
