@@ -15,10 +15,8 @@ import pytest
 import torch
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import RECIPES
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.train import Batch, Epoch, Score, build, checkpoints, loop, runs
-from tinytrain.train import Batch, Epoch, Score, build, loop, runs
 
 SETTINGS = runs.Settings(
     replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0.13, 0.31, 0, 1, "cpu", 1
