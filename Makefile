@@ -39,10 +39,10 @@ train: $(VENV)/installed
 	@$(RUN) -m tinytrain train --or-synthetic $(FLAGS)
 
 test: $(VENV)/$(if $(COV),checked,installed)
-	@$(RUN) -m pytest $(if $(COV),--cov)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto $(if $(COV),--cov)
 
 test-long: $(VENV)/installed
-	@$(RUN) -m pytest -m ""
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto -m ""
 
 check: $(VENV)/checked
 	@$(RUN) -m ruff check

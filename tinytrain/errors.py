@@ -124,11 +124,11 @@ def exit_status(main: Callable[[], None]) -> int:
             reason = printable(str(error)[:300]) or type(error).__name__
             advice = "try a smaller --batch-size, fewer --threads or --jobs, or a higher ulimit"
             status, message = 2, f"not enough memory ({reason}); {advice}"
-        elif number in (errno.EPIPE, errno.EIO, errno.ENOSPC):
+        elif number in (errno.EPIPE, errno.ENOSPC):
             # Nobody takes our output any more; Python's own flush at the end must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if number != errno.ENOSPC:
-                return 0  # who read it has seen enough, as head does, or the terminal is closed
+            if number == errno.EPIPE:
+                return 0  # who read it has seen enough, as head does
             status, message = 2, "what is printed cannot be written: no space left"
         else:
             raise
