@@ -140,6 +140,8 @@ FEW_EPOCHS: dict[str, Any] = {
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
+FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True}
+
 FEW_PARAMETERS: dict[str, Any] = {
     **{"deskew": True, "looks": 5, "batch_size": 32, "lr": 0.015, "average": 0.999},
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
@@ -153,7 +155,9 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
-    "two-epochs": FEW_EPOCHS | {"epochs": 2, "deskew": True},
+    "two-epochs": FEWER_EPOCHS
+    | {"epochs": 2, "batch_size": 16, "lr": 0.01, "average": 0.997},
+    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "average": 0.99},
 }
 
 RECIPES = accumulated(LADDER)
