@@ -11,6 +11,7 @@ from tinytrain import nets
 from tinytrain.cli import compare
 from tinytrain.cli.convert import convert
 from tinytrain.cli.doctor import doctor
+from tinytrain.cli.exercise import exercise
 from tinytrain.cli.export import export
 from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
 from tinytrain.cli.ladder import ladder
@@ -154,5 +155,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "plot": draw_curves,
     "gallery": draw_at_work,
     "course": render_course,
+    "exercise": exercise,
     "doctor": doctor,
 }

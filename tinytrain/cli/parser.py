@@ -27,6 +27,7 @@ from tinytrain.cli.flags import (
 from tinytrain.cli.questions import (
     add_data_commands,
     add_doctor,
+    add_exercise,
     add_gallery,
     add_predict,
     add_recipe,
@@ -196,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     add_path(course, "--output", "the page", "runs/course.html")
     add_path(course, "--readme", "a README whose tables and pictures to renew")
     add_data_dir(course)
+    add_exercise(command)
     add_doctor(command)
     return top
 

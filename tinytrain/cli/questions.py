@@ -57,6 +57,24 @@ or (N, H, W, 3). Labels are 0 to 255. EMNIST, whose images are transposed, is co
   data convert emnist-letters-*-ubyte.gz --transpose --output emnist-letters
 """
 
+EXERCISE = """\
+Build the engine yourself, function by function: you get the signature, the docstring and why it is
+needed, and write the body. A check compares values and gradients with the shipped function's over
+drawn cases, shows the smallest that differs, and trains with your function in the engine.
+
+  list      the exercises in the order of the engine, and which are done
+  start     write the stub of one into your folder, to be filled in with your editor
+  check     one, or all that are started; exit status 0 where passed, 1 where not yet, 2 where the
+            file cannot be checked
+  watch     check each file when it is saved, until Ctrl-C
+  hint      the first of three hints, then the second, then the third
+  solution  the shipped function; diff: what differs from your file. After success, or --give-up
+  reset     a new stub; what you had stays beside it
+
+Your folder (exercises, or --folder) is yours: nothing in it is ever written over. progress.json
+there can be deleted; a check says again what it said.
+"""
+
 
 class Command(Protocol):
     """Adds a command, with one line of help and a description, and returns its parser."""
@@ -151,6 +169,40 @@ def add_doctor(command: Command) -> None:
     add_data_dir(doctor)
     add_switch(doctor, "--offline", "ask no mirror")
     add_machine_flags(doctor)
+
+
+def add_exercise(command: Command) -> None:
+    """The command `exercise`."""
+    exercise = command("exercise", "build the engine yourself, checked", EXERCISE)
+    exercise.formatter_class = argparse.RawDescriptionHelpFormatter
+    words = exercise.add_subparsers(dest="what", metavar="WORD", required=True)
+
+    def word(name: str, help: str, one: bool = True) -> argparse.ArgumentParser:
+        added = words.add_parser(name, help=help, description=help, allow_abbrev=False)
+        added.set_defaults(parser=added)
+        if one:
+            several = "?" if name == "check" else None
+            named = "the exercise, as `list` names it"
+            added.add_argument("name", metavar="NAME", help=named, nargs=several)
+        add_path(added, "--folder", "your folder", "exercises")
+        return added
+
+    listed = word("list", "the exercises, and which are done", one=False)
+    listed.add_argument("--json", action="store_true", help="as JSON, for tools")
+    answers = "for teachers: every exercise with its hints and its answer"
+    listed.add_argument("--answers", action="store_true", help=answers)
+    word("start", "write the stub of an exercise into your folder")
+    check = word("check", "check an exercise, or all that are started")
+    check.add_argument("--json", action="store_true", help="as JSON, for tools")
+    watch = word("watch", "check each file when it is saved", one=False)
+    for added in check, watch:
+        limit = "seconds after which a check is stopped (default: 60)"
+        added.add_argument("--limit", type=number(float, 0.1, 86400), default=60.0, help=limit)
+    word("hint", "the next of three hints")
+    anyway = "show it though the exercise is not passed"
+    for name, help in (("diff", "your file against the answer"), ("solution", "the answer")):
+        word(name, help).add_argument("--give-up", action="store_true", help=anyway)
+    word("reset", "a new stub; the old file stays beside it")
 
 
 def add_data_commands(data: argparse.ArgumentParser) -> None:
