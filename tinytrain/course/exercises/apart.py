@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tinytrain.course.exercises.compare import (
     compare,
     in_a_line,
 )
-from tinytrain.course.exercises.exercise import Rows
+from tinytrain.course.exercises.exercise import Draw, Rows
 from tinytrain.data.files import read_file
 from tinytrain.errors import TinytrainError, UsageError, did_you_mean
 from tinytrain.nets import own
@@ -64,8 +65,6 @@ class Report:
 
 def has_gradients(name: str) -> bool:
     """Whether the check of that exercise compares gradients."""
-    from tinytrain.course.exercises.exercise import Draw
-
     arguments = EXERCISES[name].arguments(Draw(0))
     return any(getattr(value, "requires_grad", False) for value in arguments.values())
 
@@ -90,12 +89,17 @@ def check(exercise: Exercise, path: Path, limit: float = LIMIT, work: bool = Tru
         said: dict[str, Any] = {"doing": "the start"}
         for line in told.read_text().splitlines():
             said |= json.loads(line)
-    if "error" in said:
-        raise UsageError(said["error"])
     if status is None:
         raise UsageError(f"{path}: not done after {limit:g} s, stopped in {said['doing']}")
-    if "passed" not in said:
+    if not said.keys() & {"error", "passed"}:
         raise UsageError(f"{path}: ended the check itself (status {status}) in {said['doing']}")
+    return report(exercise, said)
+
+
+def report(exercise: Exercise, said: Mapping[str, Any]) -> Report:
+    """The report of what `checked` said. Raises UsageError where that is an error."""
+    if "error" in said:
+        raise UsageError(said["error"])
     comparison = said["comparison"] and Comparison(**said["comparison"])
     rows = said["right"], said["yours"]
     return Report(exercise.name, said["passed"], said["reason"], comparison, *rows)

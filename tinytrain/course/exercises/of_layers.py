@@ -1,15 +1,109 @@
-"""Exercises on what a layer computes, and on the gradient that it hands back."""
+"""Exercises on what a layer computes: convolution, pooling, probabilities and their loss."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from tinytrain.course.exercises import engine
-from tinytrain.course.exercises.exercise import Draw, Exercise, Facts, values_and_gradients
+from tinytrain.course.exercises.exercise import Draw, Exercise
 from tinytrain.nn import fast, functional
+
+
+def to_convolve(draw: Draw) -> dict[str, Any]:
+    """Images of one channel, kernels that fit into them, and how they are to meet."""
+    tall, wide, step = draw.integer(1, 3), draw.integer(1, 3), draw.integer(1, 2)
+    height, width = (step * (side - 1) + draw.integer(1, 4) for side in (tall, wide))
+    outputs = draw.integer(1, 2)
+    return {
+        "input": draw.learned(draw.integer(1, 2), 1, height, width),
+        "weight": draw.learned(outputs, 1, tall, wide),
+        "bias": draw.one_of(None, draw.learned(outputs)),
+        **{"stride": draw.integer(1, 2), "padding": draw.integer(0, 1), "dilation": step},
+    }
+
+
+CONVOLUTION = Exercise(
+    name="convolution",
+    title="A convolution as one product of matrices",
+    shipped=fast.conv2d,
+    why="A processor is never faster than when it multiplies two large matrices. A convolution is "
+    "such a product once what the kernel sees at each place stands in a column; over images of "
+    "one channel, as of digits, that beats a kernel written for convolutions.",
+    hints=(
+        "Images of several channels you may hand on to torch.conv2d, as the shipped one does; "
+        "yours are those of one channel. Pad them first: torch.constant_pad_nd(input, (left, "
+        "right, top, bottom)).",
+        "For each of the kH · kW numbers of a kernel, cut out of the input what that number "
+        "meets: rows y, y + stride, … where y is its row times the dilation, as many as the "
+        "output has; likewise columns. torch.stack of them is (kH · kW, N, H', W').",
+        "patches.flatten(1).T @ weight.reshape(outputs, -1).T is (N · H' · W', outputs). Add the "
+        "bias, then .view(N, H', W', outputs).permute(0, 3, 1, 2). H' = (H + 2 padding − "
+        "dilation · (kH − 1) − 1) // stride + 1.",
+    ),
+    arguments=to_convolve,
+    engine=engine.training,
+    kernels=("conv2d", "convolution", "unfold_backward"),
+    rungs=("net2",),
+    mistakes={
+        "the kernel is flipped": (
+            "weight.reshape(outputs, -1).T",
+            "weight.flip(2, 3).reshape(outputs, -1).T",
+        ),
+        "the stride is forgotten": (": y + bottom : stride_y", ": y + bottom"),
+        "the dilation is forgotten": ("(0, step_y * kernel_height, step_y)", "(kernel_height)"),
+        "no bias": ("output = output + bias", "output = output + 0 * bias"),
+        "padded on one side": ("(pad_x, pad_x, pad_y, pad_y)", "(2 * pad_x, 0, 2 * pad_y, 0)"),
+    },
+)
+
+
+def to_pool(draw: Draw) -> dict[str, Any]:
+    """Images below 0, so that padding with 0 shows, and a window."""
+    kernel = draw.integer(1, 3)
+    shape = draw.integer(1, 2), 1, draw.integer(3, 5), draw.integer(3, 5)
+    input = (draw.normal(*shape) - 3).requires_grad_()
+    padding = draw.integer(0, kernel // 2)
+    stride = draw.one_of(None, 1, 2)
+    return {"input": input, "kernel_size": kernel, "stride": stride, "padding": padding}
+
+
+MAX_POOL = Exercise(
+    name="max-pool",
+    title="Max-pooling",
+    shipped=functional.max_pool2d,
+    why="Where exactly a stroke lies matters less than that it is there: the largest answer of "
+    "each window goes on, and with it its gradient; a quarter of the numbers is left.",
+    hints=(
+        "input.unfold(axis, size, step) gives a view of all windows along an axis, with a new "
+        "axis at the end. Done for the rows and then for the columns, -2 both times, it gives "
+        "(N, C, H', W', kernel, kernel).",
+        "The stride is the kernel's size unless it is given. `pair` makes two numbers of one.",
+        "The padding must never win: torch.constant_pad_nd(input, (left, right, top, bottom), "
+        "-math.inf). Then .amax((-2, -1)).",
+    ),
+    arguments=to_pool,
+    engine=engine.training,
+    kernels=("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d"),
+    by_hand="""\
+(height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)
+stride_y, stride_x = pair(kernel_size if stride is None else stride)
+input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y), -math.inf)
+return input.unfold(-2, height, stride_y).unfold(-2, width, stride_x).amax((-2, -1))
+""",
+    rungs=("net2",),
+    mistakes={
+        "the padding wins": (", -math.inf)", ")"),
+        "the mean": (".amax((-2, -1))", ".mean((-2, -1))"),
+        "windows overlap": (
+            "pair(kernel_size if stride is None else stride)",
+            "pair(stride or 1)",
+        ),
+        "the smallest": (".amax((-2, -1))", ".amin((-2, -1))"),
+        "1 % too large": (".amax((-2, -1))", ".amax((-2, -1)) * 1.01"),
+    },
+)
 
 
 def scores(draw: Draw) -> dict[str, Any]:
@@ -52,62 +146,36 @@ return shifted - shifted.exp().sum(dim, keepdim=True).log()
 )
 
 
-def to_normalise(draw: Draw) -> dict[str, Any]:
-    """Images with their channels last in memory, weights, biases and an eps."""
-    channels = draw.integer(1, 3)
-    input = 1 + 3 * draw.normal(draw.integer(2, 3), channels, draw.integer(1, 3), 2)
-    input = input.contiguous(memory_format=torch.channels_last).requires_grad_()
-    numbers = {"weight": draw.learned(channels), "bias": draw.learned(channels)}
-    return {"input": input, **numbers, "eps": draw.one_of(1e-5, 0.1)}
+def to_judge(draw: Draw) -> dict[str, Any]:
+    """Log-probabilities, and the classes that are right."""
+    count, classes = draw.integer(1, 3), draw.integer(2, 4)
+    target = torch.randint(classes, (count,), generator=draw.generator)
+    said = draw.normal(count, classes).log_softmax(1).requires_grad_()
+    return {"log_probabilities": said, "target": target}
 
 
-def normalised(made: Any, arguments: Mapping[str, Any]) -> Facts:
-    """The output of the autograd function `made`, and what its backward gives."""
-    return values_and_gradients(lambda **given: made.apply(*given.values())[0], arguments)
-
-
-BATCH_NORM_BACKWARD = Exercise(
-    name="batch-norm-backward",
-    title="Batch norm backward, by hand",
-    shipped=fast.Normalise,
-    method="backward",
-    why="Every pixel of a channel has a share in its mean and in its variance, so the gradient of "
-    "one pixel depends on the gradients of all; autograd would find that out in ten passes over "
-    "memory, and a formula worked out on paper needs two.",
+LOSS = Exercise(
+    name="loss",
+    title="The loss",
+    shipped=functional.nll_loss,
+    why="How wrong a net is must be one number whose slope says where to go. It is how surprised "
+    "the net is by the right answer: minus the logarithm of the probability that it gave to it.",
     hints=(
-        "With n places a channel, r = 1 / √(var + eps) (here: inverse), d = input − mean, the "
-        "output is weight · r · d + bias. So of the gradient g above: the bias gets Σ g, the "
-        "weight r Σ g d, each over the places of a channel, axes (0, 2, 3).",
-        "The input is in three places: in d, in the mean, and through the variance in r. Without "
-        "the last two its gradient would be weight · r · g. The mean takes away the mean of g, "
-        "and the variance what of g goes along with d.",
-        "∂input = weight · r · (g − ∂bias / n − d · r · ∂weight / n), a number a channel reaching "
-        "its pixels as number[:, None, None]. Return a gradient for each argument of forward: "
-        "∂input, ∂weight, ∂bias, and None for eps.",
+        "Of each row one number counts, that in the column of the row's target; the others have "
+        "their say through the log-softmax before.",
+        "log_probabilities.gather(1, columns) takes from each row what stands in its columns; "
+        "target[:, None] makes of the targets a column (N, 1).",
+        "Minus the mean over the images: with the sum, twice the batch would be twice the step.",
     ),
-    arguments=to_normalise,
-    facts=normalised,
+    arguments=to_judge,
     engine=engine.training,
-    kernels=("batch_norm", "native_batch_norm"),
-    withheld=("plain_gradients",),
-    rungs=("net7",),
+    kernels=("nll_loss", "cross_entropy"),
+    rungs=("net1",),
     mistakes={
-        "the mean is a constant": (
-            "offset = -scale * bias_gradient / places - slope * mean",
-            "offset = -slope * mean",
-        ),
-        "the variance is a constant": (
-            "slope = -scale * inverse * weight_gradient / places",
-            "slope = 0 * scale",
-        ),
-        "one place too few": (
-            "places = gradient.numel() // len(mean)",
-            "places = gradient.numel() // len(mean) - 1",
-        ),
-        "the weight's gradient without its scale": (
-            "(product - mean * bias_gradient) * inverse",
-            "(product - mean * bias_gradient)",
-        ),
-        "1 % too large": ("return input_gradient,", "return 1.01 * input_gradient,"),
+        "the sum": ("target[:, None]).mean()", "target[:, None]).sum()"),
+        "uphill": ("return -log", "return log"),
+        "every class counts": (".gather(1, target[:, None])", ""),
+        "the first class is right": ("target[:, None])", "0 * target[:, None])"),
+        "1 % too large": ("return -log", "return -1.01 * log"),
     },
 )

@@ -1,29 +1,142 @@
-"""Exercises on a net as a whole: what it gives, what it sees, and how many numbers it learns."""
+"""Exercises on a net as a whole: what it gives, what it sees, and how much it learns."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinytrain import nets, nn
 from tinytrain.course import receptive_field as fields
-from tinytrain.course.exercises.exercise import Draw, Exercise, Rows
+from tinytrain.course.exercises.exercise import Draw, Exercise, Facts, Rows
+from tinytrain.nn import inspect
 from tinytrain.recipes import RECIPES
 
 
 def layers(draw: Draw) -> nn.Sequential:
-    """One to four layers for images of one channel."""
+    """One to three layers for images of one channel."""
     made: list[nn.Module] = []
-    for _ in range(draw.integer(1, 4)):
+    for _ in range(draw.integer(1, 3)):
         kernel, padding = draw.integer(1, 3), draw.integer(0, 1)
-        conv = nn.Conv2d(1, 1, kernel, draw.integer(1, 2), padding, draw.integer(1, 2))
+        window = kernel, draw.integer(1, 2), padding, draw.integer(1, 2)
+        conv = nn.Conv2d(1, 1, *window, generator=draw.generator)
         kinds = conv, nn.MaxPool2d(2), nn.ReLU(), nn.AvgPool2d(kernel, draw.integer(1, 2))
         made.append(draw.one_of(*kinds, conv))
     return nn.Sequential(*made)
 
 
+def net_and_shape(draw: Draw) -> dict[str, Any]:
+    """A net with batch norm, and the shape of an image."""
+    net = nn.Sequential(*layers(draw), nn.BatchNorm2d(1))
+    return {"net": net, "input_shape": (1, draw.integer(40, 50), draw.integer(51, 60))}
+
+
+def looked_at(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+    """The shape, and what became of the net."""
+    net = arguments["net"]
+    shape = function(**arguments)
+    counted = int(net.state_dict()[f"{len(net) - 1}.num_batches_tracked"])
+    return {
+        "the shape": tuple(shape),
+        "batches that the net's batch norm has seen": counted,
+        "modules of the net in training": sum(module.training for module in net.modules()),
+    }
+
+
+def sizes() -> Rows:
+    """The maps of the final net after each of its stages."""
+    net = nets.build(RECIPES["final"].net)
+    assert isinstance(net, nn.Sequential)
+    shapes = [inspect.output_shape(net[:end]) for end in range(1, 6)]
+    return {
+        name: [float(shape[axis]) for shape in shapes]
+        for axis, name in enumerate(("channels", "height", "width"))
+    }
+
+
+OUTPUT_SIZE = Exercise(
+    name="output-size",
+    title="The output size of a convolution, and of a net",
+    shipped=inspect.output_shape,
+    why="How large a map is after a kernel, a stride, a padding and a dilation decides what can "
+    "follow it. The formula is short; but what a layer does is seen best by letting it run, "
+    "without touching the net that is looked at.",
+    hints=(
+        "A side becomes (side + 2 padding − dilation · (kernel − 1) − 1) // stride + 1. You may "
+        "go through the layers and work it out, or let a blank image, torch.zeros(1, "
+        "*input_shape), go through the net.",
+        "A net that runs in training changes: batch norm counts batches. Run a copy "
+        "(copy.deepcopy), in the mode that you are asked for: .train(training).",
+        "with torch.no_grad(): tuple(twin(blank).shape[1:]). The batch axis is no part of it.",
+    ),
+    arguments=net_and_shape,
+    facts=looked_at,
+    engine=sizes,
+    withheld=("all_rows",),
+    by_hand="""\
+twin = copy.deepcopy(net).train(training)
+with torch.no_grad():
+    return tuple(twin(torch.zeros(1, *input_shape)).shape[1:])
+""",
+    rungs=("net6",),
+    mistakes={
+        "the net itself runs": ("copy.deepcopy(net).train(training)", "net"),
+        "the net is switched": ("copy.deepcopy(net).train(training)", "net.eval()"),
+        "with the batch axis": (".shape[1:]", ".shape"),
+        "height and width exchanged": ("*input_shape)", "*input_shape).mT"),
+        "the input's shape": (
+            "twin(torch.zeros(1, *input_shape))",
+            "torch.zeros(1, *input_shape)",
+        ),
+    },
+)
+
+
+def module_to_count(draw: Draw) -> dict[str, Any]:
+    """A net, sometimes with a layer that it uses twice."""
+    width = draw.integer(1, 3)
+    options = {"bias": draw.one_of(True, False), "generator": draw.generator}
+    conv = nn.Conv2d(width, width, draw.integer(1, 3), **options)
+    more = draw.one_of([], [conv], [nn.Linear(draw.integer(1, 3), 2, generator=draw.generator)])
+    return {"module": nn.Sequential(conv, nn.BatchNorm2d(width), *more)}
+
+
+def counts() -> Rows:
+    """The parameters of the curriculum's nets."""
+    names = ("net6", "net7", "net9", "net9_3")
+    return {name: [float(inspect.parameter_count(nets.build(name)))] for name in names}
+
+
+PARAMETERS = Exercise(
+    name="parameters",
+    title="The parameters of Net9_3",
+    shipped=inspect.parameter_count,
+    why="Fewer than 8,000 parameters is one of the target's three conditions, so they had better "
+    "be counted right: numbers, not tensors; what is learned, not what is kept besides; and what "
+    "is used twice once.",
+    hints=(
+        "module.parameters() gives every parameter of the module and of all below it, each once.",
+        "tensor.numel() is how many numbers a tensor has.",
+        "Buffers, as batch norm's running mean, are in state_dict() but are not learned: "
+        "parameters() leaves them out.",
+    ),
+    arguments=module_to_count,
+    engine=counts,
+    rungs=("net6", "net9_3"),
+    mistakes={
+        "buffers, too": ("module.parameters()", "module.state_dict().values()"),
+        "tensors, not numbers": ("parameter.numel()", "1"),
+        "the first axis only": ("parameter.numel()", "len(parameter)"),
+        "without biases": (
+            "for parameter in module.parameters()",
+            "for parameter in module.parameters() if parameter.dim() > 1",
+        ),
+    },
+)
+
+
 def net_and_size(draw: Draw) -> dict[str, Any]:
     """A net, and an image that is large enough for it."""
-    return {"net": layers(draw), "image_size": draw.integer(40, 60)}
+    return {"net": layers(draw), "image_size": draw.integer(32, 40)}
 
 
 def views() -> Rows:

@@ -77,7 +77,8 @@ def imports(exercise: Exercise, withheld: tuple[str, ...]) -> tuple[list[str], l
     """The import statements that the source needs, and what it takes from its own file."""
     module = module_of(exercise)
     tree, node = ast.parse(inspect.getsource(module)), definition(exercise)
-    used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    bodies = node, ast.parse(exercise.by_hand)
+    used = {one.id for body in bodies for one in ast.walk(body) if isinstance(one, ast.Name)}
     used |= {"torch", "Tensor"} if "torch" in vars(module) else set()
     used -= {*withheld, node.name}
     groups: list[list[str]] = [[], [], []]  # Python's, others', the package's
