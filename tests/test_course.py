@@ -16,6 +16,7 @@ from tinytrain import data, nets, nn, streams
 from tinytrain.cli import parser as cli
 from tinytrain.cli.export import as_state_dict
 from tinytrain.course import at_work, ladder, page, published, readme, records
+from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nets.bricks import blocks, stacked
@@ -118,6 +119,21 @@ def test_every_variation_is_on_the_page(rendered, folder):
     for rung in frontier:
         last = [seed[-1] for seed in rung.record.column("test_accuracy")]
         assert f"<td>{statistics.mean(last):.3f} ± {statistics.stdev(last):.3f}</td>" in rendered
+
+
+def test_lessons_and_exercises_lead_to_each_other(rendered):
+    found = re.findall(r'(?s)<(section|div) id="([^"]+)">(.*?)</\1>', rendered)
+    sections = {name: text for _, name, text in found}
+    for one in EXERCISES.values():
+        assert f"exercise start {one.name}<" in sections[f"exercise-{one.name}"]
+        for name in one.rungs:
+            assert f'href="#exercise-{one.name}"' in sections[name]
+            assert f'href="#{name}"' in sections[f"exercise-{one.name}"]
+
+
+def test_links_lead_to_places_on_the_page(rendered):
+    targets = re.findall(r'href="#([^"]+)"', rendered)
+    assert {*targets} <= {*re.findall(r'id="([^"]+)"', rendered)}
 
 
 def test_nothing_is_fetched(rendered):

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tinytrain import nets
 from tinytrain.course import figures, tables
 from tinytrain.course.conclusions import ABLATION_LESSON, FRONTIER_LESSON, VIEW_LESSON
+from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson
 from tinytrain.course.plots import as_svg
@@ -76,6 +77,7 @@ def as_html(
         frontier_lesson=FRONTIER_LESSON,
         frontier=tables.frontier_cells(frontier),
         selection_bias=tables.selection_bias_cells([*rungs, *frontier]),
+        exercises=EXERCISES.values(),
         at_work=[picture(title, figure) for title, figure in at_work],
         measured=[rung for rung in measured if rung.record],
     )
@@ -110,6 +112,7 @@ def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str
         "parameters": f"{rung.parameters:,}",
         "same_net": before is not None and before.recipe.net == rung.recipe.net,
         "layers": layer_cells(rung),
+        "exercises": [one for one in EXERCISES.values() if rung.name in one.rungs],
     }
 
 
