@@ -146,6 +146,8 @@ def test_commands_in_what_is_said_are_known(one):
 def test_there_are_about_twenty_in_the_order_of_the_engine():
     assert 18 <= len(ALL) <= 24
     assert ALL[0].name == "idx-header" and ALL[-1].name == "verdict"
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert f"{len(ALL)} of its functions" in readme and f"# {len(ALL)} of them" in readme
 
 
 @pytest.mark.parametrize("name", ["shuffle", "log-softmax", "adam"])
