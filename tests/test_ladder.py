@@ -145,13 +145,13 @@ def test_a_dilated_convolution_is_a_difference(capsys):
 
 
 def test_the_list_says_in_words_what_changes(capsys):
-    names = ["net7", "averaged", "without-wide-view", "two-epochs"]
+    names = ["net7", "averaged", "without-wide-view", "three-epochs"]
     assert cli.main(["ladder", "--list", *names]) == 0
     net7, averaged, narrow, short = capsys.readouterr().out.splitlines()[1:]
     assert net7.endswith("Batch norm after every 3×3 convolution (net net7)")
     assert "an average over the last steps (average 0.996)" in averaged
     assert "the net: net9_3_wide2 → net9_3" in narrow and "17 of 20 seeds hold" in narrow
-    assert "times through the training images: 15 → 2" in short and "mean of 2 epochs" in short
+    assert "times through the training images: 15 → 3" in short and "mean of 3 epochs" in short
 
 
 def test_the_difference_is_told_in_words(capsys):
