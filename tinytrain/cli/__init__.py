@@ -5,8 +5,8 @@ share (those of a recipe, such as `--rotation`, are the fields of `recipes.Recip
 words into values and `recipe_files` a file into a recipe, all without torch. `inputs` gets what
 flags name: device, recipe, data, a run's net. `train`, `seeds` (with `folds` and `ladder`),
 `recipe`, `runs` (with `compare`), `predict` (with `pictures` and `mnist_form`), `export`, `look`
-and `convert` (data; what is converted is read by `readers` and `images`), `doctor` (with `at_hand`
-and `self_test`) and `commands` (all others) do the work.
+and `convert` (data; what is converted is read by `readers` and `images`), `exercise`, `doctor`
+(with `at_hand` and `self_test`) and `commands` (all others) do the work.
 """
 
 from tinytrain.cli.parser import main

@@ -8,7 +8,9 @@ even where it ends in the middle.
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -79,7 +81,7 @@ def check(exercise: Exercise, path: Path, limit: float = LIMIT, work: bool = Tru
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "report"
         told.touch()
-        words = [exercise.name, str(path), str(told), *(["work"] if work else [])]
+        words = [exercise.name, str(path), str(told), str(limit), *(["work"] if work else [])]
         command = [sys.executable, "-W", "ignore", "-m", __name__, *words]
         try:
             ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, timeout=limit)
@@ -169,10 +171,17 @@ def checked(exercise: Exercise, path: Path, told: Path, work: bool) -> dict[str,
 
 
 def main(words: list[str]) -> None:
-    """Check the exercise, the file, and write the result: what `check` starts."""
-    name, path, told, *work = words
-    result = checked(EXERCISES[name], Path(path), Path(told), bool(work))
-    with Path(told).open("a") as file:
+    """What `check` starts: the name of the exercise, the file, where to write, the limit."""
+    name, path, told, limit, *work = words
+    with open(os.devnull, "w") as nowhere:  # where nobody is left to stop it, it ends itself
+        faulthandler.dump_traceback_later(float(limit) + 5, exit=True, file=nowhere)
+        check_here(EXERCISES[name], Path(path), Path(told), bool(work))
+
+
+def check_here(exercise: Exercise, path: Path, told: Path, work: bool) -> None:
+    """Check the exercise, and write what came of it."""
+    result = checked(exercise, path, told, work)
+    with told.open("a") as file:
         file.write(json.dumps(result) + "\n")
 
 

@@ -185,7 +185,8 @@ DROPOUT = Exercise(
         "In evaluation, and where p is 0, nothing happens: the input goes through.",
         "A mask of the input's shape, 0 with probability p: torch.zeros_like(input).bernoulli_("
         "1 - p, generator=generator). Draw from that generator alone, so that a run can be "
-        "repeated.",
+        "repeated. Drawn in another way, as with torch.rand, it is right, too, but other numbers "
+        "are silent: in the engine that is another run, as with another seed.",
         "The expected value of what is kept is (1 − p) · input: divide the mask by 1 − p. With "
         "p = 1 everything is 0, and nothing is divided by 0.",
     ),
