@@ -155,8 +155,7 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
-    "two-epochs": FEWER_EPOCHS
-    | {"epochs": 2, "batch_size": 16, "lr": 0.01, "average": 0.997},
+    "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 16, "lr": 0.01, "average": 0.997},
     "one-epoch": FEWER_EPOCHS | {"epochs": 1, "average": 0.99},
 }
 

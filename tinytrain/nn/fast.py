@@ -135,6 +135,7 @@ class Normalise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of input, weight and bias, from that of the output; None for eps."""
         input, weight, bias, mean, inverse, scale = ctx.saved_tensors
         if torch.is_grad_enabled():  # a gradient of this gradient is wanted
             return *plain_gradients(input, weight, bias, gradient, ctx.eps), None

@@ -125,7 +125,9 @@ def in_a_line(error: BaseException) -> str:
         for frame, number in traceback.walk_tb(error.__traceback__)
         if str(frame.f_globals.get("__name__")).startswith(own.PREFIX)
     ]
-    place = " (line {}: {})".format(*places[-1]) if places else ""
+    place = " (not in your file: what it gives cannot be used; is a `return` missing?)"
+    if places:
+        place = " (line {}: {})".format(*places[-1])
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{place}"
 
 

@@ -99,8 +99,8 @@ BATCH_NORM_BACKWARD = Exercise(
     "memory, and a formula worked out on paper needs two.",
     hints=(
         "With n places a channel, r = 1 / √(var + eps) (here: inverse), d = input − mean, the "
-        "output is weight · r · d + bias. So of the gradient g above: the bias gets Σ g, the "
-        "weight r Σ g d, each over the places of a channel, axes (0, 2, 3).",
+        "output is weight · r · d + bias. With g = `gradient`, that of the output: the bias gets "
+        "Σ g, the weight r Σ g d, each over the places of a channel, axes (0, 2, 3).",
         "The input is in three places: in d, in the mean, and through the variance in r. Without "
         "the last two its gradient would be weight · r · g. The mean takes away the mean of g, "
         "and the variance what of g goes along with d.",
