@@ -114,7 +114,8 @@ def test_where_a_dot_goes(changes, before, after):
 )
 def test_slope_moves_as_the_matrix_says(angle, shift, scale, shear, shape):
     """An even slope is interpolated without error, so each pixel tells which place it shows."""
-    turn, border = math.radians(angle), (torch.tensor(shape)[[1, 0]].view(2, 1, 1) - 1) / 2
+    turn, sides = math.radians(angle), torch.tensor(shape[::-1], dtype=torch.float64)
+    border = (sides.view(2, 1, 1) - 1) / 2
     down, right = (torch.arange(size, dtype=torch.float64) - (size - 1) / 2 for size in shape)
     up, right = torch.meshgrid(-down, right, indexing="ij")
     slant = torch.tensor([[1, shear], [0, 1]], dtype=torch.float64)
@@ -127,7 +128,7 @@ def test_slope_moves_as_the_matrix_says(angle, shift, scale, shear, shape):
     found = apply(images[None], transform(angle, shift, scale, shear))[0]
     torch.testing.assert_close(found[:, inside], sources[:, inside] + 100, rtol=0, atol=1e-9)
     outside = (sources.abs() >= border + 1 + 1e-9).any(0)
-    assert (found[:, outside].abs() < 1e-9).all()
+    assert not found[:, outside].any()
 
 
 @few
