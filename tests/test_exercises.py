@@ -129,6 +129,28 @@ def test_a_mistake_shows_in_numbers(one, mistake):
         assert yours != right
 
 
+@pytest.mark.parametrize(
+    "name, mistake, effect",
+    [
+        ("shuffle", "the only batch is dropped", "number of batches: yours 0, right 1"),
+        ("shuffle", "every epoch alike", "share of rows that the next epoch deals to the same"),
+        ("shuffle", "from torch's own generator", "an equal generator deals the same order again"),
+        ("sgd", "one count for all", "second parameter after step 2"),
+        ("sgd", "not in place", "changed in place, where they lie (1 is yes): yours 0"),
+        ("adam", "one count for all", "a second parameter, without a gradient (None) in step 1"),
+        ("adam", "one count for all", "second parameter after step 2"),
+        ("adam", "not in place", "changed in place, where they lie (1 is yes): yours 0"),
+        ("receptive-field", "always along the height", "axis = 1"),
+        ("receptive-field", "measured is not carried on", "measured: yours False, right True"),
+        ("receptive-field", "its own place is a window", "length of the list: yours 2, right 1"),
+        ("receptive-field", "an image that does not fit is made larger", "right ValueError"),
+    ],
+)
+def test_a_message_names_the_effect(name, mistake, effect):
+    one = EXERCISES[name]
+    assert effect in compare(one, made(one, with_mistake(one, mistake)), one.kernels).as_text()
+
+
 @every
 def test_an_exercise_is_whole(one):
     assert len(one.mistakes) >= 3 and len(set(one.hints)) == 3

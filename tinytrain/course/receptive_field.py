@@ -42,8 +42,9 @@ Step = tuple[str, Module, Tensor, Tensor]  # name of a layer, plain form, what g
 class Field:
     """What the places of a feature map see of the input, along one axis, in input pixels.
 
-    The map has `size` places; place i sees `field` pixels around `start` + i · `jump`, where 0 is
-    the centre of the first pixel. `measured`: a layer on the way has no rule.
+    The map has `size` places. `start` is the centre of what the first one sees, where 0 is the
+    centre of the first pixel; place i sees `field` pixels around `start` + i · `jump`. `measured`:
+    a layer on the way has no rule.
     """
 
     name: str
@@ -93,9 +94,10 @@ def measured_field(
 
 
 def passed(module: Module, images: Tensor, name: str = "") -> Generator[Step, None, Tensor]:
-    """The layers of a net that look at more than one place, and the images on their way.
+    """(name, layer, input, output) of each layer that may look at more than its own place.
 
-    What is not exactly a `Sequential` is one layer. Ends where there are no images any more.
+    The layer is in plain form; it takes `input` (N, C, H, W) and gives `output`. What is
+    not exactly a `Sequential` is one layer. Ends where there are no images any more.
     """
     if type(module) is Sequential:
         for child_name, child in module.named_children():
@@ -123,7 +125,10 @@ def in_plain_form(layer: Module, images: Tensor) -> Module:
 
 
 def window_by_rule(layer: Module, axis: int) -> Window | None:
-    """The window of a layer in plain form; None for a type without a rule."""
+    """(kernel, stride, padding) of a layer along `axis`, dilation in the kernel; or None.
+
+    None is for a type of layer that has no rule here.
+    """
     if type(layer) is nn.ReplicationPad2d:
         return 1, 1, layer.padding
     if type(layer) is nn.Conv2d:

@@ -1,9 +1,9 @@
 """Exercises: functions of the engine to be written anew, each checked against the shipped one.
 
 `exercise` says what an exercise is; those there are stand in `of_data`, `of_images`, `of_nets`,
-`of_layers`, `of_norm`, `of_optim` and `of_seeds`. `stub` makes the learner's file of the shipped
-function, `compare` holds what they wrote against it, `engine` puts it to work, `apart` does both
-in a process of its own, and `folder` has the learner's files.
+`of_layers`, `of_norm`, `of_optim`, `of_runs` and `of_seeds`. `stub` makes the learner's file of
+the shipped function, `compare` holds what they wrote against it, `engine` puts it to work, `apart`
+does both in a process of its own, and `folder` has the learner's files.
 """
 
 from tinytrain.course.exercises import (
@@ -13,6 +13,7 @@ from tinytrain.course.exercises import (
     of_nets,
     of_norm,
     of_optim,
+    of_runs,
     of_seeds,
 )
 from tinytrain.course.exercises.exercise import Exercise
@@ -23,7 +24,7 @@ ORDER = (
     *(of_nets.OUTPUT_SIZE, of_nets.RECEPTIVE_FIELD, of_nets.PARAMETERS),
     *(of_layers.CONVOLUTION, of_layers.MAX_POOL, of_layers.LOG_SOFTMAX, of_layers.LOSS),
     *(of_norm.BATCH_NORM, of_norm.BATCH_NORM_BACKWARD, of_norm.DROPOUT),
-    *(of_optim.SGD, of_optim.ADAM, of_optim.WARMUP, of_optim.AVERAGE),
+    *(of_optim.SGD, of_optim.ADAM, of_runs.WARMUP, of_runs.AVERAGE),
     *(of_images.AFFINE_GRID, of_images.DESKEW),
     *(of_seeds.INTERVAL, of_seeds.VERDICT),
 )

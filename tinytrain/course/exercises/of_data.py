@@ -119,18 +119,24 @@ def to_deal_out(draw: Draw) -> dict[str, Any]:
 def dealt_out(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
     """What is the same of every right way to shuffle: not the order itself."""
     count, size = arguments["count"], arguments["batch_size"]
-    dealt, again, other = (
-        function(count, size, streams.generator(seed, "order")) for seed in (1, 1, 2)
-    )
-    facts: Facts = {"rows in each batch": [len(rows) for rows in dealt]}
-    order, same, fresh = (torch.cat(tuple(one)) for one in (dealt, again, other))
-    facts["all rows, sorted"] = order.sort().values
-    facts["places that the same generator fills otherwise"] = int((order != same).sum())
-    if count == 500:
+    first, equal, other = (streams.generator(seed, "order") for seed in (1, 1, 2))
+    epochs = [function(count, size, one) for one in (first, equal, other, first)]
+    dealt = epochs[0]
+    facts: Facts = {"number of batches": len(dealt)}
+    facts["rows in each batch"] = torch.tensor([len(rows) for rows in dealt])
+    order, again, fresh, following = (torch.cat((torch.arange(0), *one)) for one in epochs)
+    facts["all rows that were dealt out, sorted"] = order.sort().values
+    repeated = len(again) == len(order) and bool((order == again).all())
+    facts["an equal generator deals the same order again (1 is yes)"] = int(repeated)
+    if count == len(order) == 500:
         together = float((order.diff() == 1).double().mean())
-        facts["share of neighbours that stay together, or 0.1"] = max(together, 0.1)
-        kept = float((order == fresh).double().mean())
-        facts["share of places that another generator fills alike, or 0.1"] = max(kept, 0.1)
+        facts["share of rows dealt right after the row before them (0.1 or less is 0.1)"] = max(
+            together, 0.1
+        )
+        for which, than in (("another generator", fresh), ("the next epoch", following)):
+            kept = float((order == than).double().mean()) if len(than) == 500 else 0.0
+            said = f"share of rows that {which} deals to the same place (0.1 or less is 0.1)"
+            facts[said] = max(kept, 0.1)
     return facts
 
 
@@ -160,6 +166,11 @@ SHUFFLE = Exercise(
         ),
         "in order": ("torch.randperm(count, generator=generator)", "torch.arange(count)"),
         "from torch's own generator": ("(count, generator=generator)", "(count)"),
+        "every epoch alike": (
+            "(count, generator=generator)",
+            "(count, generator=torch.Generator().manual_seed(generator.initial_seed()))",
+        ),
+        "the only batch is dropped": ("batch_size)", "batch_size)[:-1]"),
         "with replacement": (
             "torch.randperm(count, generator=generator)",
             "torch.randint(count, (count,), generator=generator)",

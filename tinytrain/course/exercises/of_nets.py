@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from tinytrain import nets, nn
 from tinytrain.course import receptive_field as fields
 from tinytrain.course.exercises.exercise import Draw, Exercise, Facts, Rows
@@ -12,15 +14,44 @@ from tinytrain.nn import inspect
 from tinytrain.recipes import RECIPES
 
 
-def layers(draw: Draw) -> nn.Sequential:
-    """One to three layers for images of one channel."""
+class Doubled(nn.Module):
+    """A layer of no known type, which looks at its own place only."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return 2 * input
+
+
+class Upended(nn.Module):
+    """A layer whose places look the other way round, as no window does."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.flip(2, 3)
+
+
+class Wrapped(nn.Module):
+    """A layer of no known type, whose window can be measured."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = self.layer(input)
+        return output
+
+
+def layers(draw: Draw, *others: nn.Module) -> nn.Sequential:
+    """One to three layers for images of one channel, some of them among `others`."""
     made: list[nn.Module] = []
     for _ in range(draw.integer(1, 3)):
-        kernel, padding = draw.integer(1, 3), draw.integer(0, 1)
-        window = kernel, draw.integer(1, 2), padding, draw.integer(1, 2)
-        conv = nn.Conv2d(1, 1, *window, generator=draw.generator)
-        kinds = conv, nn.MaxPool2d(2), nn.ReLU(), nn.AvgPool2d(kernel, draw.integer(1, 2))
-        made.append(draw.one_of(*kinds, conv))
+        kernel, stride, padding, dilation = (
+            (draw.integer(low, high), draw.integer(low, high))
+            for low, high in ((1, 3), (1, 2), (0, 1), (1, 2))
+        )
+        conv = nn.Conv2d(1, 1, kernel, stride, padding, dilation, generator=draw.generator)
+        kinds = conv, conv, nn.MaxPool2d(2), nn.ReLU(), nn.AvgPool2d(kernel, stride)
+        wrapped = [Wrapped(conv)] * 3 if others else []
+        made.append(draw.one_of(*kinds, *wrapped, *others))
     return nn.Sequential(*made)
 
 
@@ -135,8 +166,20 @@ PARAMETERS = Exercise(
 
 
 def net_and_size(draw: Draw) -> dict[str, Any]:
-    """A net, and an image that is large enough for it."""
-    return {"net": layers(draw), "image_size": draw.integer(32, 40)}
+    """A net, and an image that is large enough for it, or far too small."""
+    net = layers(draw, Doubled(), Upended())
+    size = draw.one_of(*[draw.integer(32, 40)] * 4, draw.integer(1, 3))
+    return {"net": net, "image_size": size, "axis": draw.integer(0, 1)}
+
+
+def fields_seen(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+    """The fields; or, of an image that may be too small, that it raises ValueError."""
+    try:
+        return {"the list": function(**arguments)}
+    except ValueError:
+        if arguments["image_size"] > 3:
+            raise
+        return {"the list": "ValueError"}
 
 
 def views() -> Rows:
@@ -160,16 +203,17 @@ RECEPTIVE_FIELD = Exercise(
     hints=(
         "Start with the image itself: Field('input', image_size, jump 1, start 0.0, field 1). "
         "`passed(net, sliding(net, image_size, axis))` gives each layer that looks at more than "
-        "its own place, with its input and output; `window_by_rule(layer, axis)` gives its "
-        "(kernel, stride, padding), dilation included.",
-        "field grows by (kernel − 1) · jump, with the jump before the layer. The first place "
-        "looks at start + ((kernel − 1) / 2 − padding) · jump. Then jump is multiplied by the "
-        "stride. The size is output.shape[2 + axis].",
+        "its own place, as (name, layer, input, output); `window_by_rule(layer, axis)` gives its "
+        "(kernel, stride, padding) along that axis.",
+        "field grows by (kernel − 1) · jump, with the jump before the layer. `start` is the "
+        "centre of what the first place sees; it becomes start + ((kernel − 1) / 2 − padding) · "
+        "jump. Then jump is multiplied by the stride. The size is output.shape[2 + axis].",
         "Where window_by_rule gives None, measured_window(input, output, axis) finds the window, "
         "and the Field and all after it are `measured`; a measured (1, 1, 0) is no window and "
         "has no Field, and None ends the list.",
     ),
     arguments=net_and_size,
+    facts=fields_seen,
     engine=views,
     rungs=("net9_3", "wide"),
     mistakes={
@@ -180,5 +224,17 @@ RECEPTIVE_FIELD = Exercise(
         "padding is forgotten": ("((kernel - 1) / 2 - padding)", "((kernel - 1) / 2)"),
         "strides add": ("last.jump * stride, start", "last.jump + stride - 1, start"),
         "the field adds kernels": ("(kernel - 1) * last.jump\n", "kernel * last.jump\n"),
+        "always along the height": (
+            'fields = [Field("input"',
+            'axis = 0; fields = [Field("input"',
+        ),
+        "the rule of another axis": ("window_by_rule(layer, axis)", "window_by_rule(layer, 0)"),
+        "measured is not carried on": ("last.measured or not rule", "not rule"),
+        "its own place is a window": ("if rule or window != (1, 1, 0)", "if True"),
+        "goes on behind what no window describes": ("            break", "            continue"),
+        "an image that does not fit is made larger": (
+            "sliding(net, image_size, axis)",
+            "sliding(net, max(image_size, 4), axis)",
+        ),
     },
 )
