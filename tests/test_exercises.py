@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -26,6 +27,8 @@ from tinytrain.cli.parser import main, parser
 from tinytrain.course.exercises import EXERCISES, apart, engine, stub
 from tinytrain.course.exercises.compare import Borrowed, Unwritten, compare
 from tinytrain.course.exercises.folder import Folder
+from tinytrain.course.exercises.printed import SHOWN, Printed
+from tinytrain.errors import Diverged
 from tinytrain.nets import own
 from tinytrain.recipes import LADDER
 
@@ -38,6 +41,7 @@ planted = pytest.mark.parametrize(
 SHUFFLED = "return torch.split(torch.randperm(count, generator=generator), batch_size)"
 
 
+VERDICT = "return len(last) == LAST_EPOCHS and min(last) >= TARGET_ACCURACY"
 TALKING = f"""\
 import torch
 print("hello")
@@ -70,12 +74,12 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(monkeypatch):
     """Checks run in this process, and the engine does nothing."""
 
     def check(one, path, limit):
         apart.read(path)
-        return apart.report(one, apart.checked(one, path, tmp_path / "told", work=False))
+        return apart.report(one, apart.checked(one, path, dict, work=False))
 
     monkeypatch.setattr(apart, "check", check)
 
@@ -345,11 +349,70 @@ def in_a_process(folder, *words):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_an_endless_loop_is_stopped(folder):
+def test_an_endless_loop_is_stopped_though_it_prints(folder):
     folder.mkdir()
-    (folder / "shuffle.py").write_text("while True: pass")
-    status, _, errors = in_a_process(folder, "check", "shuffle", "--limit", "1")
-    assert status == 2 and errors.count("\n") == 1 and "not done after 1 s" in errors
+    (folder / "shuffle.py").write_text("while True: print('on')")
+    status, _, errors = in_a_process(folder, "check", "shuffle", "--limit", "0.3")
+    *printed, last = errors.splitlines()
+    assert status == 2 and printed == ["on"] * SHOWN
+    assert "not done after 0.3 s" in last and "printed lines or more" in last
+
+
+def test_the_first_lines_of_what_is_printed_are_shown(capfd):
+    told = []
+    printed = Printed(lambda **said: told.append(said["printed"]))
+    text = printed.as_text("utf-8")
+    for line in range(100):
+        print(f"line {line} …", file=text)
+    print("x" * 10**6, end="", file=text)
+    assert len(printed.rest) < 1000
+    printed.end()
+    *shown, last = capfd.readouterr().err.splitlines()
+    assert shown == [f"line {line} …" for line in range(SHOWN)]
+    assert last == f"... and {101 - SHOWN} more lines" and told == [32, 64]
+
+
+def test_what_is_printed_ends_with_its_line(capfd):
+    printed = Printed(dict)
+    print("here", end="", file=printed.as_text("utf-8"))
+    printed.end()
+    assert capfd.readouterr().err == "here\n"
+
+
+def worked(one, body, tmp_path):
+    """The report of a check in this process, the training with it."""
+    path = tmp_path / one.file
+    path.write_text(stub.stub(one).replace(stub.UNWRITTEN, body))
+    return apart.report(one, apart.checked(one, path, dict)).as_text()
+
+
+def test_a_right_function_that_is_slow_shows(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("time.slow", lambda: clock.append(clock.pop() + 7), raising=False)
+    slow = "import time; time.slow()\n    last = accuracies[-LAST_EPOCHS:]\n"
+    said = worked(EXERCISES["verdict"], slow + f"    {VERDICT}", tmp_path)
+    (times,) = re.findall(r"seconds +right +0\n +yours +(\d+)", said)
+    assert "verdict: passed" in said and int(times) >= 7
+
+
+def test_what_the_engine_says_besides(tmp_path, monkeypatch):
+    verdict, shuffle = EXERCISES["verdict"], EXERCISES["shuffle"]
+    four = VERDICT.replace("len(last) == LAST_EPOCHS and ", "")
+    said = worked(verdict, f"last = accuracies[-LAST_EPOCHS:]\n    {four}", tmp_path)
+    assert "not yet" in said and "does not notice the mistake" in said
+    for yours, remark in (([1.0], ""), ([2.0], "another run, as with another seed.")):
+        monkeypatch.setattr(engine, "both", lambda *_, row=yours: ({"loss": [1.0]}, {"loss": row}))
+        assert worked(shuffle, SHUFFLED, tmp_path).endswith(remark or "1")
+    monkeypatch.setattr(engine, "both", Mock(side_effect=Diverged("try a smaller rate (--lr)")))
+    said = worked(shuffle, "return ()", tmp_path)
+    assert "the loss is no finite number" in said and "--lr" not in said
+
+
+def test_another_shuffle_is_right_too():
+    one = EXERCISES["shuffle"]
+    other = "torch.split(torch.rand(count, generator=generator).argsort(), batch_size)"
+    assert not compare(one, made(one, stub.with_body(one, f"return {other}"))).differing
 
 
 @pytest.mark.long

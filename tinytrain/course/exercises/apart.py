@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import multiprocessing
 import os
-import subprocess
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from tinytrain.course.exercises import EXERCISES, Exercise, engine
 from tinytrain.course.exercises.compare import (
@@ -28,11 +31,15 @@ from tinytrain.course.exercises.compare import (
     in_a_line,
 )
 from tinytrain.course.exercises.exercise import Draw, Rows
+from tinytrain.course.exercises.printed import Printed
 from tinytrain.data.files import read_file
-from tinytrain.errors import TinytrainError, UsageError, did_you_mean
+from tinytrain.errors import Diverged, TinytrainError, UsageError, did_you_mean
 from tinytrain.nets import own
+from tinytrain.signals import SIGNALS
 
 LIMIT = 60  # seconds
+# A fork has torch already; where forks are not safe, torch is imported again.
+START = "fork" if sys.platform == "linux" else "spawn"
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,17 @@ class Report:
     """What came of a check. `right` and `yours`: what the engine showed, where it was asked.
 
     `passed` where no case differs and the engine took it; `reason` says why not, where numbers
-    alone do not.
+    alone do not. `compared` is what was, case by case; `remark` what the engine's numbers say.
     """
 
     name: str
     passed: bool
     reason: str
     comparison: Comparison | None
+    compared: str
     right: Rows
     yours: Rows
+    remark: str
 
     def as_text(self) -> str:
         """The report in lines."""
@@ -58,41 +67,39 @@ class Report:
         if self.comparison and self.comparison.differing:
             lines.append(self.comparison.as_text())
         elif self.comparison:
-            what = "values and gradients" if has_gradients(self.name) else "all that it gives"
-            lines.append(f"In {self.comparison.cases} drawn cases {what} are the right ones.")
+            cases = self.comparison.cases
+            lines.append(f"In {cases} drawn cases {self.compared} are the right ones.")
         if self.yours:
             lines += ["In the engine:", engine.as_text(self.right, self.yours)]
-        return "\n".join(lines)
+        return "\n".join([*lines, *([self.remark] if self.remark else [])])
 
 
-def has_gradients(name: str) -> bool:
-    """Whether the check of that exercise compares gradients."""
-    arguments = EXERCISES[name].arguments(Draw(0))
-    return any(getattr(value, "requires_grad", False) for value in arguments.values())
+def check(exercise: Exercise, path: Path, limit: float = LIMIT) -> Report:
+    """Check a learner's file in a process of its own.
 
-
-def check(exercise: Exercise, path: Path, limit: float = LIMIT, work: bool = True) -> Report:
-    """Check a learner's file in a process of its own; without `work` the engine does not run.
-
-    What the file prints goes where errors go. Raises UsageError where there is no such file or it
-    is none that can be checked, and where it takes longer than `limit` seconds.
+    What the file prints goes where errors go, its first lines. Raises UsageError where there is no
+    such file or it is none that can be checked, and where it takes longer than `limit` seconds.
     """
     read(path)
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "report"
         told.touch()
-        words = [exercise.name, str(path), str(told), str(limit), *(["work"] if work else [])]
-        command = [sys.executable, "-W", "ignore", "-m", __name__, *words]
+        words = exercise.name, path, told, limit
+        context: Any = multiprocessing.get_context(START)
+        process = context.Process(target=main, args=words)
+        process.start()
         try:
-            ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, timeout=limit)
-            status = ended.returncode
-        except subprocess.TimeoutExpired:
-            status = None
+            process.join(limit)
+            status = process.exitcode
+        finally:
+            process.kill()
+            process.join()
         said: dict[str, Any] = {"doing": "the start"}
         for line in told.read_text().splitlines():
             said |= json.loads(line)
     if status is None:
-        raise UsageError(f"{path}: not done after {limit:g} s, stopped in {said['doing']}")
+        talk = f", after {said['printed']:,} printed lines or more" if "printed" in said else ""
+        raise UsageError(f"{path}: not done after {limit:g} s, stopped in {said['doing']}{talk}")
     if not said.keys() & {"error", "passed"}:
         raise UsageError(f"{path}: ended the check itself (status {status}) in {said['doing']}")
     return report(exercise, said)
@@ -103,8 +110,9 @@ def report(exercise: Exercise, said: Mapping[str, Any]) -> Report:
     if "error" in said:
         raise UsageError(said["error"])
     comparison = said["comparison"] and Comparison(**said["comparison"])
-    rows = said["right"], said["yours"]
-    return Report(exercise.name, said["passed"], said["reason"], comparison, *rows)
+    names = "passed", "reason", "compared", "right", "yours", "remark"
+    parts = {name: said[name] for name in names}
+    return Report(name=exercise.name, comparison=comparison, **parts)
 
 
 def read(path: Path) -> bytes:
@@ -136,22 +144,24 @@ def load(exercise: Exercise, path: Path) -> Any:
     return made
 
 
-def checked(exercise: Exercise, path: Path, told: Path, work: bool) -> dict[str, Any]:
-    """What came of the check, in this process."""
+def checked(exercise: Exercise, path: Path, note: Callable[..., object], work: bool = True) -> Any:
+    """What came of the check, in this process; without `work` the engine does not run.
 
-    def doing(what: str) -> None:
-        with told.open("a") as file:
-            file.write(json.dumps({"doing": what}) + "\n")
+    `note` hears what is about to be done.
+    """
 
     def case(arguments: str) -> None:
-        doing(f"the case {arguments}")
+        note(doing=f"the case {arguments}")
 
+    given = exercise.arguments(Draw(0)).values()
+    gradients = any(getattr(value, "requires_grad", False) for value in given)
     result: dict[str, Any] = {"passed": False, "reason": "", "comparison": None}
-    result |= {"right": {}, "yours": {}}
+    result |= {"compared": "values and gradients" if gradients else "all that it gives"}
+    result |= {"right": {}, "yours": {}, "remark": ""}
     shipped = exercise.shipped, *exercise.replaces
     try:
         with engine.in_place_of(shipped, engine.out_of_reach(exercise)):
-            doing("running the file")
+            note(doing="running the file")
             made = load(exercise, path)
             comparison = compare(exercise, made, exercise.kernels, case)
     except Unwritten:
@@ -162,28 +172,49 @@ def checked(exercise: Exercise, path: Path, told: Path, work: bool) -> dict[str,
         return {"error": str(error)}
     result |= {"comparison": asdict(comparison), "passed": not comparison.differing}
     if work and not comparison.error:
-        doing("the training")
+        note(doing="the training")
         try:
-            result["right"], result["yours"] = engine.both(exercise, made)
+            right, yours = engine.both(exercise, made)
+        except Diverged:
+            result |= {"passed": False, "reason": "in the engine the loss is no finite number"}
         except Exception as error:
             result |= {"passed": False, "reason": f"in the engine it raises {in_a_line(error)}"}
+        else:
+            draws = any(isinstance(value, torch.Generator) for value in given)
+            remark = remarked(bool(comparison.differing), engine.alike(right, yours), draws)
+            result |= {"right": right, "yours": yours, "remark": remark}
     return result
 
 
-def main(words: list[str]) -> None:
-    """What `check` starts: the name of the exercise, the file, where to write, the limit."""
-    name, path, told, limit, *work = words
+def remarked(differs: bool, alike: bool, draws: bool) -> str:
+    """What to say where the cases and the engine do not say the same."""
+    if differs and alike:
+        return "The engine shows the same numbers: it does not notice the mistake. The cases do."
+    if differs or alike:
+        return ""
+    if draws:
+        return (
+            "No case differs, so it is right. It draws in another order than the shipped one, "
+            "which makes of the training another run, as with another seed."
+        )
+    return "No case differs, but the engine's numbers do: they come to a case that was not drawn."
+
+
+def main(name: str, path: Path, told: Path, limit: float) -> None:
+    """What `check` starts; writes what came of it into the file `told`."""
+    for number in SIGNALS:  # who started this one stops it
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    os.dup2(2, 1)
+    torch.set_num_threads(1)  # as many as such small batches have a use for
+
+    def note(**said: object) -> None:
+        with told.open("a") as file:
+            file.write(json.dumps(said) + "\n")
+
+    printed = Printed(note)
+    sys.stdout = sys.stderr = printed.as_text(sys.stderr.encoding)
     with open(os.devnull, "w") as nowhere:  # where nobody is left to stop it, it ends itself
-        faulthandler.dump_traceback_later(float(limit) + 5, exit=True, file=nowhere)
-        check_here(EXERCISES[name], Path(path), Path(told), bool(work))
-
-
-def check_here(exercise: Exercise, path: Path, told: Path, work: bool) -> None:
-    """Check the exercise, and write what came of it."""
-    result = checked(exercise, path, told, work)
-    with told.open("a") as file:
-        file.write(json.dumps(result) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+        faulthandler.dump_traceback_later(limit + 5, exit=True, file=nowhere)
+        result = checked(EXERCISES[name], path, note)
+        printed.end()
+        note(**result)

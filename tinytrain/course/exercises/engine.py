@@ -32,7 +32,7 @@ from tinytrain.train import build
 from tinytrain.train.loop import fit
 from tinytrain.train.state import Batch, Training
 
-TRAINED, TESTED, PARTS = 602, 200, 4  # images, and the parts of an epoch that have a loss each
+TRAINED, TESTED, PARTS = 502, 200, 4  # images, and the parts of an epoch that have a loss each
 RECIPE = replace(RECIPES["final"], epochs=2, batch_size=32)
 STUDY = "tinytrain.course.exercises."  # this folder, which goes on naming the shipped function
 
@@ -137,6 +137,20 @@ def training(**changes: Any) -> Rows:
     return rows
 
 
+def alike(right: Rows, yours: Rows) -> bool:
+    """Whether the two show the same numbers, but for how long they took."""
+    return all(
+        in_digits(numbers) == in_digits(yours.get(name, []))
+        for name, numbers in right.items()
+        if name != "seconds"
+    )
+
+
+def in_digits(row: list[float]) -> str:
+    """The numbers of a row, as they are shown."""
+    return " ".join(f"{number:7.4g}" for number in row)
+
+
 def as_text(right: Rows, yours: Rows) -> str:
     """Two rows of numbers a name, the right one's first, with a curve where there are several."""
     width = max(map(len, right)) + 2
@@ -144,7 +158,7 @@ def as_text(right: Rows, yours: Rows) -> str:
     for name, numbers in right.items():
         own = yours.get(name, [])
         for whose, row in (("right", numbers), ("yours", own)):
-            shown = " ".join(f"{number:7.4g}" for number in row)
+            shown = in_digits(row)
             curve = f"  {bars(row, [*numbers, *own])}" if len(row) > 3 else ""
             label = name if whose == "right" else ""
             lines.append(f"  {label:<{width}}{whose}  {shown}{curve}")
