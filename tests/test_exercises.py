@@ -218,7 +218,8 @@ def test_from_start_to_solution(folder, here, capsys):
     assert "0 of" in said("list") and "exercise start idx-header" in said("list")
     assert not folder.exists()
     assert str(Path("exercises") / "shuffle.py") in said("start", "shuffle")
-    assert fails(capsys, 2, ["exercise", "start", "shuffle"], "is there already")
+    again = "is there already; go on with it, or: python -m tinytrain exercise reset shuffle"
+    assert fails(capsys, 2, ["exercise", "start", "shuffle"], again)
     assert fails(capsys, 1, ["exercise", "check", "shuffle"], "exercise hint shuffle")
     for number in (1, 2, 3):
         assert f"Hint {number} of 3" in said("hint", "shuffle")
@@ -316,7 +317,7 @@ def test_progress_that_is_none(folder, capsys):
         ([], "WORD"),
         (["nonsense"], "nonsense"),
         (["start", "shufle"], "close to it: shuffle"),
-        (["hint", "nonsense"], "there is idx-header"),
+        (["hint", "nonsense"], "python -m tinytrain exercise list shows which there are"),
         (["check"], "nothing started"),
         (["reset", "adam"], "exercise start adam"),
         (["solution", "adam"], "--give-up"),
@@ -332,20 +333,57 @@ def test_what_is_saved_is_noticed(folder):
     (folder / "adam.py").write_text("1")
 
     def save():
-        (folder / "shuffle.py").write_text("x" * len(list(changes)))
+        (folder / "adam.py").write_text("1")  # as it was
+        text = texts.pop(0)
+        (folder / "shuffle.py").write_text(text) if text else (folder / "shuffle.py").unlink()
 
-    changes = [1]
+    texts = ["x", "x", "", "x", "y"]
     seen = command.saved(Folder(folder), save)
-    assert next(seen) is EXERCISES["shuffle"]
-    changes.append(2)
-    assert next(seen) is EXERCISES["shuffle"]
+    assert next(seen) is EXERCISES["shuffle"] and len(texts) == 4
+    assert next(seen) is EXERCISES["shuffle"] and not texts
+
+
+def test_watching_says_what_is_checked(folder, here, monkeypatch, capsys):
+    folder.mkdir()
+    (folder / "shuffle.py").write_text("x = 1")
+    monkeypatch.setattr(command, "saved", lambda *_: [EXERCISES["shuffle"]])
+    assert main(["exercise", "watch"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\n\d\d:\d\d:\d\d exercises.shuffle\.py\n.* expected a function", said)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (None, "not yet; the body of shuffled is still to be written"),
+        ("class Adam:\n def step(self):\n  raise NotImplementedError()", "the body of Adam.step"),
+        ("def shuffled(:", "line 1: not a Python program"),
+    ],
+)
+def test_what_is_seen_at_a_glance_needs_no_torch(text, said, folder):
+    folder.mkdir()
+    (folder / "shuffle.py").write_text(text or stub.stub(EXERCISES["shuffle"]))
+    call = "import sys; from tinytrain.cli.parser import main; print(main(sys.argv[1:])); "
+    call += "print('torch' in sys.modules)"
+    words = [sys.executable, "-c", call, "exercise", "check", "shuffle"]
+    done = subprocess.run(
+        words, cwd=folder.parent, env=here_first(), capture_output=True, text=True
+    )
+    assert said in done.stdout + done.stderr
+    assert done.stdout.split()[-2:] == ["2" if "program" in said else "1", "False"]
+
+
+def here_first():
+    """The environment of a process that finds this package."""
+    return dict(os.environ, PYTHONPATH=str(Path(tinytrain.__file__).parents[1]))
 
 
 def in_a_process(folder, *words):
     """The command in a process of its own: status, what it printed, and the errors."""
-    before = dict(os.environ, PYTHONPATH=str(Path(tinytrain.__file__).parents[1]))
     call = [sys.executable, "-m", "tinytrain", "exercise", *words]
-    done = subprocess.run(call, cwd=folder.parent, env=before, capture_output=True, text=True)
+    done = subprocess.run(
+        call, cwd=folder.parent, env=here_first(), capture_output=True, text=True
+    )
     return done.returncode, done.stdout, done.stderr
 
 

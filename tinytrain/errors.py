@@ -61,6 +61,13 @@ class Interrupted(TinytrainError):
         self.status = 128 + number
 
 
+def no_program(path: object, error: SyntaxError | ValueError) -> UsageError:
+    """What to say of a file that Python cannot read as a program."""
+    line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+    reason = error.msg if isinstance(error, SyntaxError) else error
+    return UsageError(f"{path}{line}: not a Python program ({reason})")
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """The end of a line about a wrong name: those close to it, or nothing where none is."""
     close = difflib.get_close_matches(name, names)

@@ -14,16 +14,12 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 
+from tinytrain.cli.glance import NotYet, command, not_passed, written_name
 from tinytrain.course.exercises import EXERCISES, Exercise, apart
 from tinytrain.course.exercises.folder import Folder
 from tinytrain.course.exercises.stub import answer, as_file, shipped_source
-from tinytrain.errors import TinytrainError, UsageError, did_you_mean
-
-
-class NotYet(TinytrainError):
-    """A check that was not passed."""
+from tinytrain.errors import UsageError, did_you_mean
 
 
 def exercise(options: argparse.Namespace) -> None:
@@ -33,17 +29,20 @@ def exercise(options: argparse.Namespace) -> None:
 
 def chosen(options: argparse.Namespace) -> Exercise:
     """The exercise of that name. Raises UsageError."""
-    name = options.name.removesuffix(".py").replace("_", "-")
+    name = written_name(options.name)
     if name not in EXERCISES:
-        close = did_you_mean(name, EXERCISES) or f"; there is {', '.join(EXERCISES)}"
-        raise UsageError(f"exercise {options.name}: no such exercise{close}")
+        all_of_them = f"; {command(options, 'list')} shows which there are"
+        close = did_you_mean(name, EXERCISES)
+        raise UsageError(f"exercise {options.name}: no such exercise{close}{all_of_them}")
     return EXERCISES[name]
 
 
-def command(options: argparse.Namespace, *words: str) -> str:
-    """A command to go on with, in the learner's folder."""
-    folder = [] if options.folder == Path("exercises") else ["--folder", str(options.folder)]
-    return " ".join(["python -m tinytrain exercise", *words, *folder])
+def there(folder: Folder, one: Exercise, options: argparse.Namespace) -> Exercise:
+    """The exercise. Raises UsageError where it has no file in the folder."""
+    if not os.path.lexists(folder.file(one)):
+        made = command(options, "start", one.name)
+        raise UsageError(f"{folder.file(one)}: is not there; {made} makes it")
+    return one
 
 
 def show_list(options: argparse.Namespace) -> None:
@@ -88,8 +87,11 @@ def with_answer(one: Exercise) -> str:
 
 def start(options: argparse.Namespace) -> None:
     """Write the stub of an exercise."""
-    one = chosen(options)
-    path = Folder(options.folder).start(one)
+    one, folder = chosen(options), Folder(options.folder)
+    if os.path.lexists(folder.file(one)):
+        advice = f"go on with it, or: {command(options, 'reset', one.name)}"
+        raise UsageError(f"{folder.file(one)}: is there already; {advice}")
+    path = folder.start(one)
     print(textwrap.fill(f"{one.title}: {one.why}", 99), end="\n\n")
     print(
         f"Write the body of {one.function} in {path}, then: {command(options, 'check', one.name)}"
@@ -103,15 +105,11 @@ def check(options: argparse.Namespace) -> None:
     ones = [chosen(options)] if options.name else folder.started()
     if not ones:
         raise UsageError(f"{folder.path}: nothing started; {command(options, 'list')} shows what")
-    for one in ones:
-        if not os.path.lexists(folder.file(one)):
-            made = command(options, "start", one.name)
-            raise UsageError(f"{folder.file(one)}: is not there; {made} makes it")
-    reports = [check_one(folder, one, options) for one in ones]
+    reports = [check_one(folder, there(folder, one, options), options) for one in ones]
     if options.json:
         print(json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False))
     if failed := [report.name for report in reports if not report.passed]:
-        raise NotYet(f"not yet passed: {', '.join(failed)}; {command(options, 'hint', failed[0])}")
+        raise NotYet(not_passed(options, *failed))
 
 
 def check_one(folder: Folder, one: Exercise, options: argparse.Namespace) -> apart.Report:
@@ -135,6 +133,7 @@ def watch(options: argparse.Namespace) -> None:
         f"Watching {folder.path}: each file is checked when it is saved. Ctrl-C ends.", flush=True
     )
     for one in saved(folder, lambda: time.sleep(0.5)):
+        print(f"\n{time.strftime('%H:%M:%S')} {folder.file(one)}", flush=True)
         try:
             check_one(folder, one, options)
         except UsageError as error:
@@ -142,24 +141,27 @@ def watch(options: argparse.Namespace) -> None:
 
 
 def saved(folder: Folder, wait: Callable[[], object]) -> Iterator[Exercise]:
-    """The exercises whose files change, as they do; `wait` is called before each look."""
-    seen = stamps(folder)
+    """The exercises whose files change, as they do; `wait` is called before each look.
+
+    A file that is saved as it was has not changed.
+    """
+    seen = digests(folder)
     while True:
         wait()
-        now = stamps(folder)
-        yield from (one for one, stamp in now.items() if seen.get(one) != stamp)
-        seen = now
+        now = digests(folder)
+        yield from (one for one, digest in now.items() if seen.get(one) != digest)
+        seen |= now
 
 
-def stamps(folder: Folder) -> dict[Exercise, tuple[int, int]]:
-    """When each file was changed last, and how long it is."""
+def digests(folder: Folder) -> dict[Exercise, str]:
+    """Of each file as it is; "" of one that cannot be read."""
     found = {}
     for one in folder.started():
         try:
-            status = folder.file(one).stat()
-        except OSError:
-            continue  # between two writes of an editor there may be none
-        found[one] = status.st_mtime_ns, status.st_size
+            found[one] = folder.digest(one)
+        except UsageError:
+            if os.path.lexists(folder.file(one)):  # not just between two writes of an editor
+                found[one] = ""
     return found
 
 
@@ -209,7 +211,8 @@ def after_success(options: argparse.Namespace) -> Exercise:
 
 def reset(options: argparse.Namespace) -> None:
     """Begin an exercise again; the old file stays beside the new one."""
-    path, kept = Folder(options.folder).reset(chosen(options))
+    folder = Folder(options.folder)
+    path, kept = folder.reset(there(folder, chosen(options), options))
     print(f"{path} is new; what you had is in {kept}")
 
 

@@ -24,6 +24,7 @@ from tinytrain.cli.flags import (
     add_switch,
     completed,
 )
+from tinytrain.cli.glance import glance
 from tinytrain.cli.questions import (
     add_data_commands,
     add_doctor,
@@ -80,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.parser.error(f"{unknown[0]}: not known here")
         options = completed(options)
         options.words = words
+        if options.command == "exercise":
+            glance(options)
         from tinytrain.cli.commands import COMMANDS  # here, because it imports torch
         from tinytrain.nets.own import explained
 

@@ -65,7 +65,7 @@ drawn cases, shows the smallest that differs, and trains with your function in t
   list      the exercises in the order of the engine, and which are done
   start     write the stub of one into your folder, to be filled in with your editor
   check     one, or all that are started; exit status 0 where passed, 1 where not yet, 2 where the
-            file cannot be checked
+            file cannot be checked. What your file prints is shown, its first 20 lines
   watch     check each file when it is saved, until Ctrl-C
   hint      the first of three hints, then the second, then the third
   solution  the shipped function; diff: what differs from your file. After success, or --give-up

@@ -19,7 +19,7 @@ from types import ModuleType
 import torch
 
 from tinytrain.data.files import read_file
-from tinytrain.errors import UsageError
+from tinytrain.errors import UsageError, no_program
 from tinytrain.nn import Module
 
 PREFIX = "tinytrain_net_file_"  # of the names of modules that are such files
@@ -81,9 +81,7 @@ def run(path: Path, source: bytes) -> dict[str, object]:
     try:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        reason = error.msg if isinstance(error, SyntaxError) else error
-        raise UsageError(f"{path}{line}: not a Python program ({reason})") from error
+        raise no_program(path, error) from error
     module = ModuleType(PREFIX + hashlib.sha256(source).hexdigest()[:16])
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where classes look for the file that they come from

@@ -84,8 +84,7 @@ class Folder:
         """Write the stub, where there is no file yet. Raises UsageError where there is one."""
         path = self.file(exercise)
         if os.path.lexists(path):
-            advice = f"go on with it, or: exercise reset {exercise.name}"
-            raise UsageError(f"{path}: is there already; {advice}")
+            raise UsageError(f"{path}: is there already, and stays as it is")
         make_folder(self.path)
         write_file(path, stub(exercise))
         return path
@@ -93,8 +92,6 @@ class Folder:
     def reset(self, exercise: Exercise) -> tuple[Path, Path]:
         """Put the learner's file beside a new stub; the stub's path, and that of the old file."""
         path = self.file(exercise)
-        if not os.path.lexists(path):
-            raise UsageError(f"{path}: is not there; exercise start {exercise.name} makes it")
         numbers = range(1, len(list(self.path.iterdir())) + 2)
         names = (path.with_name(f"{path.stem}.old{number}.py") for number in numbers)
         kept = next(name for name in names if not os.path.lexists(name))
