@@ -7,6 +7,7 @@ marked `long`, and in the few that are about what such a file can do.
 from __future__ import annotations
 
 import ast
+import html
 import json
 import os
 import re
@@ -251,6 +252,17 @@ def test_all_answers_as_one_page(folder, capsys):
     assert main(["exercise", "list", "--answers"]) == 0
     text = capsys.readouterr().out
     assert all(stub.answer(one).rstrip() in text and one.hints[2] in text for one in ALL)
+    output = folder.parent / "teacher" / "answers.html"
+    assert main(["exercise", "list", "--answers", "--output", str(output)]) == 0
+    page = output.read_text()
+    assert all(html.escape(stub.answer(one).rstrip(), False) in unquoted(page) for one in ALL)
+    assert page.count("<section") == len(ALL) and "://" not in page and "src=" not in page
+    assert fails(capsys, 2, ["exercise", "list", "--output", "a.html"], "--answers")
+
+
+def unquoted(page):
+    """The page, with quotation marks as they are in a source."""
+    return page.replace("&#34;", '"').replace("&#39;", "'")
 
 
 BROKEN = {

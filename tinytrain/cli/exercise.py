@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from tinytrain.cli.glance import NotYet, command, not_passed, written_name
+from tinytrain.course import page
 from tinytrain.course.exercises import EXERCISES, Exercise, apart
 from tinytrain.course.exercises.folder import Folder
 from tinytrain.course.exercises.stub import answer, as_file, shipped_source
+from tinytrain.data.files import make_folder, write_file
 from tinytrain.errors import UsageError, did_you_mean
 
 
@@ -48,8 +50,15 @@ def there(folder: Folder, one: Exercise, options: argparse.Namespace) -> Exercis
 def show_list(options: argparse.Namespace) -> None:
     """List the exercises, with what is done; or all answers."""
     if options.answers:
-        print("\n\n".join(with_answer(one) for one in EXERCISES.values()))
+        if options.output:
+            make_folder(options.output.parent)
+            write_file(options.output, page.answers_as_html())
+            print(f"All answers are in {options.output}")
+        else:
+            print("\n\n".join(with_answer(one) for one in EXERCISES.values()))
         return
+    if options.output:
+        raise UsageError(f"--output {options.output}: goes with --answers")
     folder = Folder(options.folder)
     progress = folder.progress()
     states = {one: folder.state(one, progress) for one in EXERCISES.values()}

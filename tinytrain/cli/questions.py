@@ -191,6 +191,7 @@ def add_exercise(command: Command) -> None:
     listed.add_argument("--json", action="store_true", help="as JSON, for tools")
     answers = "for teachers: every exercise with its hints and its answer"
     listed.add_argument("--answers", action="store_true", help=answers)
+    add_path(listed, "--output", "with --answers: as a page, FILE.html")
     word("start", "write the stub of an exercise into your folder")
     check = word("check", "check an exercise, or all that are started")
     check.add_argument("--json", action="store_true", help="as JSON, for tools")

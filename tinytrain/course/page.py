@@ -21,6 +21,7 @@ from tinytrain import nets
 from tinytrain.course import figures, tables
 from tinytrain.course.conclusions import ABLATION_LESSON, FRONTIER_LESSON, VIEW_LESSON
 from tinytrain.course.exercises import EXERCISES
+from tinytrain.course.exercises.stub import answer
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson
 from tinytrain.course.plots import as_svg
@@ -81,6 +82,12 @@ def as_html(
         at_work=[picture(title, figure) for title, figure in at_work],
         measured=[rung for rung in measured if rung.record],
     )
+
+
+def answers_as_html() -> str:
+    """For teachers: every exercise with its hints and its answer, as one page."""
+    answers = [(one, answer(one)) for one in EXERCISES.values()]
+    return TEMPLATES.get_template("answers.html").render(answers=answers)
 
 
 def picture(title: str, figure: Figure) -> dict[str, str]:
