@@ -140,6 +140,7 @@ def test_a_mistake_shows_in_numbers(one, mistake):
         ("shuffle", "the only batch is dropped", "number of batches: yours 0, right 1"),
         ("shuffle", "every epoch alike", "share of rows that the next epoch deals to the same"),
         ("shuffle", "from torch's own generator", "an equal generator deals the same order again"),
+        ("dropout", "every step alike", "share that the next call leaves alike: yours 1, right"),
         ("sgd", "one count for all", "second parameter after step 2"),
         ("sgd", "not in place", "changed in place, where they lie (1 is yes): yours 0"),
         ("adam", "one count for all", "a second parameter, without a gradient (None) in step 1"),

@@ -150,9 +150,10 @@ def silenced(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Fact
     """What is the same of every right way to draw: not which numbers are silent."""
     options = {name: value for name, value in arguments.items() if name != "generator"}
     input = options.pop("input")
-    one, again, other = (
-        function(1 * input, generator=streams.generator(seed, "silence"), **options)
-        for seed in (1, 1, 2)
+    first, equal, another = (streams.generator(seed, "silence") for seed in (1, 1, 2))
+    one, again, other, following = (
+        function(1 * input, generator=generator, **options)
+        for generator in (first, equal, another, first)
     )
     above = torch.linspace(1, 2, len(input), dtype=input.dtype)
     (gradient,) = torch.autograd.grad(one, input, above, materialize_grads=True)
@@ -165,8 +166,9 @@ def silenced(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Fact
         "largest difference of gradient and factor": float(
             (gradient / above - factor).abs().amax()
         ),
-        "numbers that the same generator draws otherwise": int((one != again).sum()),
-        "share that another generator draws alike": float((one == other).double().mean()),
+        "numbers that differ in a call with an equal generator": int((one != again).sum()),
+        "share that another generator leaves alike": float((one == other).double().mean()),
+        "share that the next call leaves alike": float((one == following).double().mean()),
     }
 
 
@@ -202,5 +204,9 @@ DROPOUT = Exercise(
         "in evaluation, too": ("not training or p == 0", "p == 0"),
         "quieter, not louder": (".div_(1 - p)", ".mul_(1 - p)"),
         "from torch's own generator": ("1 - p, generator=generator)", "1 - p)"),
+        "every step alike": (
+            "generator=generator)",
+            "generator=torch.Generator().manual_seed(generator.initial_seed()))",
+        ),
     },
 )
