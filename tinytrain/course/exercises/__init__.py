@@ -3,7 +3,8 @@
 `exercise` says what an exercise is; those there are stand in `of_data`, `of_images`, `of_nets`,
 `of_layers`, `of_norm`, `of_optim`, `of_runs` and `of_seeds`. `stub` makes the learner's file of
 the shipped function, `compare` holds what they wrote against it, `engine` puts it to work, `apart`
-does both in a process of its own, and `folder` has the learner's files.
+does both in a process of its own, `printed` takes what that prints, and `folder` has the learner's
+files.
 """
 
 from tinytrain.course.exercises import (
