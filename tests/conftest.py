@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,16 @@ def tiny():
     images = synthetic.digits(labels, streams.generator(0, "tiny"))
     train, test = Split(images[:100], labels[:100]), Split(images[100:], labels[100:])
     return Dataset("synthetic", train, test, 0.13, 0.31, "tiny", 0, classes=10)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, to look at the course with."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no chromium here to look at the page with")
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

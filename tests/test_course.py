@@ -1,13 +1,14 @@
 """The rendered course: complete, self-contained, fits its screen, and never stale."""
 
 import html
+import itertools
 import re
-import shutil
+import shlex
 import statistics
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -15,7 +16,19 @@ import torch
 from tinytrain import data, nets, nn, streams
 from tinytrain.cli import parser as cli
 from tinytrain.cli.export import as_state_dict
-from tinytrain.course import at_work, ladder, page, published, readme, records
+from tinytrain.cli.parser import parser
+from tinytrain.course import (
+    at_work,
+    glossary,
+    ladder,
+    markup,
+    page,
+    published,
+    readme,
+    records,
+    teach,
+)
+from tinytrain.course.concepts import CONCEPTS
 from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError
@@ -24,7 +37,6 @@ from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
 from tinytrain.train import Epoch, build, runs
 
 REPOSITORY = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def invented(name, seeds=3):
@@ -56,9 +68,8 @@ def rungs(folder):
 def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(at_work, "MOST_MAPS", 3)
-        pictures = [draw() for draw in at_work.drawings(net, tiny, RECIPES["five-looks"]).values()]
+    drawings = at_work.drawings(net, tiny, RECIPES["five-looks"])
+    pictures = [draw() for name, draw in drawings.items() if name != "maps"]
     beyond = [ladder.rungs(names, folder) for names in (ABLATION, ladder.BY_VIEW, FRONTIER)]
     return page.as_html(rungs, *beyond, pictures)
 
@@ -87,21 +98,22 @@ def test_at_work_on_colour_of_any_size_and_classes(channels, classes):
 
 
 def test_every_rung_is_on_the_page(rendered, rungs):
-    text = html.unescape(rendered)
+    text = html.unescape(re.sub("</?(a|span|code)[^>]*>", "", rendered))
     for rung in rungs:
-        lesson = rung.lesson
+        lesson, concept = rung.lesson, CONCEPTS[rung.name]
         parts = [lesson.change, lesson.target, page.result(rung), lesson.analysis]
+        parts += [concept.explanation, concept.question, concept.answer, concept.lines]
         assert all(part in text for part in [f'<section id="{rung.name}">', *parts])
     assert text.count("not measured") >= 4 and "points, 95 % interval" in text
 
 
 def test_text_arrives_as_text(rungs):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    odd = '1 < 2, <b>"so" & so</b>'
+    odd = '1 < 2, <i>"so" & so</i>'
     first = replace(rungs[0], lesson=replace(rungs[0].lesson, title=odd, analysis=odd))
     final = replace(readme.final_rung(rungs), lesson=None)
     shown = page.as_html([first, final], [], [], [], [])
-    assert "<b>" not in shown and html.unescape(shown).count(odd) == 2
+    assert "<i>" not in shown and html.unescape(shown).count(odd) == 3
 
 
 def test_every_variation_is_on_the_page(rendered, folder):
@@ -122,8 +134,11 @@ def test_every_variation_is_on_the_page(rendered, folder):
 
 
 def test_lessons_and_exercises_lead_to_each_other(rendered):
-    found = re.findall(r'(?s)<(section|div) id="([^"]+)">(.*?)</\1>', rendered)
-    sections = {name: text for _, name, text in found}
+    found = [
+        re.findall(rf'(?s)<{kind} id="([^"]+)">(.*?)</{kind}>', rendered)
+        for kind in ("section", "div")
+    ]
+    sections = dict(itertools.chain(*found))
     for one in EXERCISES.values():
         assert f"exercise start {one.name}<" in sections[f"exercise-{one.name}"]
         for name in one.rungs:
@@ -141,32 +156,150 @@ def test_nothing_is_fetched(rendered):
     assert not re.search(r"@import|url\((?!#|['\"]?data:)", rendered)
 
 
-PROBE = """<script>
-addEventListener("load", () => {
-  const frame = document.querySelector("iframe"), inner = frame.contentDocument;
-  const wide = [...inner.querySelectorAll("p, dd, h1, h2, h3, pre, .wide, figure")]
-    .filter(one => one.getBoundingClientRect().right > frame.clientWidth + 1);
-  document.title = [inner.documentElement.scrollWidth > frame.clientWidth, wide.length,
-    inner.querySelectorAll("section").length].join(" ");
-})
-</script>"""
+CUT_OFF = """() => {
+  document.querySelectorAll("main details").forEach(one => (one.open = true));
+  const kinds = "p, dd, h1, h2, h3, h4, pre, .wide, figure, svg, table, math, fieldset, nav";
+  const over = one => one.getBoundingClientRect().right > innerWidth + 1;
+  const cut = [...document.querySelectorAll(kinds)].filter(one =>
+    over(one) && !one.parentElement.closest(".wide, pre"));
+  const small = [...document.querySelectorAll("svg text")].filter(one => {
+    const box = one.ownerSVGElement, wide = box.viewBox.baseVal?.width;
+    const scale = wide ? box.getBoundingClientRect().width / wide : 1;
+    return parseFloat(getComputedStyle(one).fontSize) * scale < 11;
+  });
+  return [cut.map(one => one.outerHTML.slice(0, 80)), small.map(one => one.textContent)];
+}"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to look at the page with")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_in_a_browser(rendered, width, tmp_path):
-    frame = f"<iframe width={width} height=900 srcdoc='{html.escape(rendered)}'></iframe>"
-    (tmp_path / "frame.html").write_text(f"<meta charset=utf-8>{frame}{PROBE}")
-    flags = "--headless=new --no-sandbox --disable-gpu --enable-logging=stderr --dump-dom"
-    seen = subprocess.run(
-        [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path}", f"{tmp_path / 'frame.html'}"],
-        capture_output=True,
-        text=True,
-        timeout=120,
+@pytest.fixture
+def opened(browser, rendered, tmp_path):
+    """Opens the page in a browser; afterwards nothing was asked for, and nothing complained."""
+    (tmp_path / "course.html").write_text(rendered)
+    said, asked = [], []
+
+    def opened(search="", **how):
+        page = browser.new_page(**how)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"file://{tmp_path / 'course.html'}{search}")
+        return page
+
+    yield opened
+    assert not said and {url[:5] for url in asked} <= {"file:", "data:", "blob:"}
+    assert sum(url.startswith("file:") for url in asked) == len(browser.contexts)
+    for context in list(browser.contexts):
+        context.close()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_is_cut_off_or_too_small(opened, width):
+    page = opened(viewport={"width": width, "height": 900})
+    assert page.evaluate(CUT_OFF) == [[], []]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_prediction_by_keyboard(opened):
+    page = opened()
+    form, truth = page.locator("form.predict").first, {"up": 0, "same": 1, "down": 2}
+    assert not page.locator("details.result[open]").count()
+    form.locator("input").nth(0).focus()
+    page.keyboard.press("Space")
+    right = truth[form.get_attribute("data-truth")] == 0
+    assert form.locator(".verdict").inner_text().startswith("Yes." if right else "No.")
+    assert page.locator("details.result[open]").count() == 1
+    assert page.locator(".tally").first.inner_text().startswith(f"So far: {int(right)} of 1 right")
+
+
+def test_predictions_are_judged_by_the_records(rendered, folder):
+    truths = re.findall(r'(?s)data-truth="(\w+)">.*?name="([^"]+)"', rendered)
+    assert truths
+    for said, name in truths:
+        after = ladder.rung(name, folder)
+        change = gain(ladder.rung(after.base, folder), after)
+        expected = "same" if not change.excludes_zero else "up" if change.value > 0 else "down"
+        assert said == expected
+
+
+def test_the_answers_and_the_slides(opened):
+    page = opened("?slides")
+    assert page.locator("main > section:visible").count() == 1
+    page.keyboard.press("ArrowRight")
+    assert page.locator("main > section:visible").get_attribute("id") == "net1"
+    page.keyboard.press("Escape")
+    page.locator("#answers").check()
+    assert page.locator("details.answer[open]").count() == len(LADDER)
+    page.locator("#answers").uncheck()
+    assert page.locator("details.answer[open]").count() == 0
+
+
+def test_without_javascript_all_can_be_opened(opened):
+    page = opened(java_script_enabled=False)
+    page.locator("#net1 details.result summary").click()
+    assert page.locator("#net1 dl").is_visible()
+
+
+def test_a_script_that_came_in_is_not_run(browser, rendered, tmp_path):
+    path = tmp_path / "course.html"
+    path.write_text(rendered.replace("</main>", "<script>document.title = 'run'</script></main>"))
+    page = browser.new_page()
+    page.goto(f"file://{path}")
+    assert page.title() != "run"
+    page.close()
+
+
+def test_colours_have_contrast():
+    css = (Path(page.__file__).parent / "page.css").read_text()
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in css.split("@media")[:2]
     )
-    overflow, wide, sections = re.search(r"<title>(.*)</title>", seen.stdout)[1].split()
-    assert (overflow, int(wide), int(sections)) == ("false", 0, len(LADDER))
-    assert "CONSOLE" not in seen.stderr
+    for colours in (light, light | dark):
+        for name in ("ink", "link", "quiet", "own"):
+            for behind in ("page", "box"):
+                assert contrast(colours[name], colours[behind]) >= 4.5, (name, behind)
+
+
+def contrast(one, other):
+    """The contrast ratio of two colours #rrggbb: W3C, WCAG 2.2, 1.4.3."""
+
+    def luminance(colour):
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", CONCEPTS)
+def test_what_a_concept_says_to_try_can_be_typed(name):
+    concept = CONCEPTS[name]
+    parser().parse_args(shlex.split(concept.command))
+    assert 2 <= len(concept.lines.splitlines()) <= 25
+    ElementTree.fromstring(f"<p>{concept.formula}</p>")
+
+
+def test_every_rung_has_a_concept_and_every_path_can_be_typed():
+    assert {*CONCEPTS} == {*LADDER}
+    for part in [part for parts in teach.PATHS.values() for part in parts if part.command]:
+        parser().parse_args(shlex.split(part.command))
+
+
+def test_the_first_use_of_a_word_is_linked():
+    link = glossary.FirstUse()
+    first = link("A <rung> was held out; a rung held.")
+    assert first.count('href="#glossary-rung"') == 1 and "&lt;" in first
+    assert "glossary-held-out" in first and 'href="#glossary-held"' in first
+    assert "href" not in link("A rung held.")
+
+
+@pytest.mark.parametrize("style", ["fill: none; stroke: #000000", "font: 12px 'A', 'B'; fill:red"])
+def test_styles_become_attributes(style):
+    made = markup.attributes(style)
+    assert ElementTree.fromstring(f"<text{made}/>").attrib in (
+        {"fill": "none", "stroke": "#000000"},
+        {"font-size": "12px", "fill": "red"},
+    )
 
 
 def test_the_readme_shows_the_present_records():

@@ -66,7 +66,7 @@ def render_course(options: argparse.Namespace) -> None:
     try:
         net, dataset, recipe = net_and_data(options)
         drawings = at_work.drawings(net, dataset, recipe)
-        drawn = [draw() for draw in drawings.values()]
+        drawn = [draw() for name, draw in drawings.items() if name != "maps"]  # live on the page
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         drawn = []

@@ -130,9 +130,10 @@ def confusion(labels: Tensor, log_probabilities: Tensor) -> Figure:
     figure = new_figure(side, side)
     axes = figure.add_subplot()
     mistakes = table.clone().fill_diagonal_(0)
-    axes.imshow(mistakes.numpy(), cmap="Blues", vmax=max(int(mistakes.max()), 1) * 1.6)
+    drawn = axes.imshow(mistakes.numpy(), "Blues", vmax=max(int(mistakes.max()), 1) * 1.6)
+    drawn.set_gid("light")
     for row, column in table.nonzero().tolist() if classes <= 50 else ():
-        color = "grey" if row == column else "#111111"
+        color = "grey" if row == column else "black"
         count = str(int(table[row, column]))
         axes.text(column, row, count, ha="center", va="center", size=7, color=color)
     axes.set(xlabel="the net says", ylabel="the class is")

@@ -21,50 +21,53 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OWN, CURRICULUM = "tab:orange", "tab:blue"
+WIDTH, SIZE = 4.6, 11  # inches, points: text that can be read on a phone
+CROWDED = 10_000  # parameters, below which most nets are
+LOWEST = 97.5  # percent, where the axis of the epochs begins
 
 
 def accuracy_by_rung(rungs: Sequence[Rung]) -> Figure:
     """Accuracy rung by rung: mean and standard deviation over seeds."""
     measured = measured_of(rungs)
-    figure = new_figure(8, 4.2)
+    figure = new_figure(WIDTH, 0.6 + 0.21 * len(measured))
     axes = figure.add_subplot()
     for place, (rung, summary) in enumerate(measured):
-        draw_result(axes, place, rung, summary)
+        draw_result(axes, summary, place, color_of(rung))
     names = [rung.name for rung, _ in measured]
-    axes.set_xticks(range(len(names)), names, rotation=60, size=8)
+    axes.set_yticks(range(len(names)), names, size=SIZE)
+    axes.invert_yaxis()
     finish_error_axis(axes)
-    axes.set_title("mean and standard deviation over seeds; orange: tinytrain's own rungs", size=9)
+    axes.set_title("orange: tinytrain's own rungs", size=SIZE)
     return figure
 
 
 def accuracy_by_parameters(rungs: Sequence[Rung]) -> Figure:
-    """Accuracy against the number of parameters; of the nets of one size the best has its name."""
-    figure = new_figure(8, 4.2)
+    """Accuracy against the number of parameters; every net has its name."""
+    measured = sorted(measured_of(rungs), key=lambda pair: -pair[1].mean)
+    figure = new_figure(WIDTH, 4.4)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    measured = measured_of(rungs)
+    crowd = [rung for rung, _ in measured if rung.parameters < CROWDED]
     for rung, summary in measured:
-        draw_result(axes, rung.parameters, rung, summary)
-    named: set[int] = set()
-    above = {"left": True, "right": True}
-    for rung, summary in sorted(measured, key=lambda pair: -pair[1].mean):
-        if rung.parameters in named:
-            continue
-        named.add(rung.parameters)
+        draw_result(axes, summary, rung.parameters, color_of(rung), upright=True)
         place = (rung.parameters, 100 - summary.mean)
-        # Most nets crowd just below the limit: their names go left, by turns above and below.
-        side = "right" if rung.parameters < TARGET_PARAMETERS else "left"
-        offset = (6 if side == "left" else -6, 3 if above[side] else -9)
-        above[side] = not above[side]
-        axes.annotate(rung.name, place, xytext=offset, textcoords="offset points", size=8, ha=side)
+        if rung not in crowd:
+            axes.annotate(
+                rung.name, place, (-6, 6), textcoords="offset points", size=SIZE, ha="right"
+            )
+            continue
+        # Most nets have nearly as many parameters: their names stand in a column, best first.
+        slot = (0.34, 1 - (crowd.index(rung) + 0.6) / len(crowd))
+        line = {"arrowstyle": "-", "color": color_of(rung), "alpha": 0.5, "linewidth": 0.8}
+        axes.text(*slot, rung.name, size=SIZE, ha="right", va="center", transform=axes.transAxes)
+        axes.annotate("", place, slot, textcoords="axes fraction", arrowprops=line)
     axes.axvline(TARGET_PARAMETERS, color="grey", linewidth=0.8, linestyle="--")
-    ticks = [3000, 5000, 8000, 15000, 30000, 60000, 100000]
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], size=8)
-    axes.set_xlim(ticks[0], 1.7 * ticks[-1])
+    ticks = [8000, 30000, 100000]
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], size=SIZE)
+    axes.set_xlim(1200, 1.5 * ticks[-1])
     axes.minorticks_off()
-    axes.set_xlabel("parameters")
-    finish_error_axis(axes)
-    axes.set_title("dashed: 99.40 % and 8,000 parameters", size=9)
+    axes.set_xlabel("parameters", size=SIZE)
+    finish_error_axis(axes, upright=True)
     return figure
 
 
@@ -73,29 +76,49 @@ def measured_of(rungs: Sequence[Rung]) -> list[tuple[Rung, Summary]]:
     return [(rung, rung.record.summary) for rung in rungs if rung.record]
 
 
-def draw_result(axes: Axes, place: float, rung: Rung, summary: Summary) -> None:
-    """A dot at the error, and a bar of a standard deviation to each side."""
-    spread = summary.deviation if summary.count > 1 else 0
-    color = CURRICULUM if rung.lesson and rung.lesson.step <= 7 else OWN
-    axes.errorbar(place, 100 - summary.mean, spread, color=color, fmt="o", markersize=4, capsize=3)
+def draw_result(
+    axes: Axes, summary: Summary, place: float, color: str, upright: bool = False
+) -> None:
+    """A dot at the error and at `place`, and a bar of a deviation to each side of the error."""
+    spread = summary.deviation if summary.count > 1 else None
+    error = 100 - summary.mean
+    if upright:
+        axes.errorbar(place, error, yerr=spread, color=color, fmt="o", markersize=4, capsize=3)
+    else:
+        axes.errorbar(error, place, xerr=spread, color=color, fmt="o", markersize=4, capsize=3)
 
 
-def finish_error_axis(axes: Axes) -> None:
-    """Label a vertical axis of errors with accuracies; better is up."""
-    axes.set_yscale("log")
-    axes.axhline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(high, 1.05), min(low, 0.38))
-    accuracies = [96, 97, 98, 98.5, 99, 99.2, 99.4, 99.5, 99.6]
-    shown = [accuracy for accuracy in accuracies if axes.get_ylim()[0] > 100 - accuracy]
-    axes.set_yticks([100 - accuracy for accuracy in shown], [f"{a:g}" for a in shown], minor=False)
+def color_of(rung: Rung) -> str:
+    """Blue in the curriculum, orange beyond."""
+    return CURRICULUM if rung.lesson and rung.lesson.step <= 7 else OWN
+
+
+def finish_error_axis(axes: Axes, upright: bool = False) -> None:
+    """Label an axis of errors with accuracies; better is right, or `upright`, up."""
+    axis = axes.yaxis if upright else axes.xaxis
+    axis.set_inverted(True)
+    if upright:
+        axes.set_yscale("log")
+        axes.axhline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
+    else:
+        axes.set_xscale("log")
+        axes.axvline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
+    low, high = sorted(axis.get_view_interval())
+    low, high = min(low, 0.38), max(high, 1.05)
+    axis.set_view_interval(high, low, ignore=True)
+    accuracies = [97, 98, 99, 99.4, 99.6]
+    shown = [accuracy for accuracy in accuracies if high >= 100 - accuracy >= low]
+    axis.set_ticks([100 - accuracy for accuracy in shown], [f"{a:g}" for a in shown], size=SIZE)
     axes.minorticks_off()
-    axes.set_ylabel("test accuracy, %")
+    axis.set_label_text("test accuracy, %", size=SIZE)
 
 
 def accuracy_band(record: Record) -> Figure:
-    """Accuracy by epoch: the mean over seeds with a band from the lowest to the highest."""
-    figure = new_figure(6, 3)
+    """Accuracy by epoch: the mean over seeds with a band from the lowest to the highest.
+
+    The axis is that of every rung, so that they can be compared; what is below it is cut off.
+    """
+    figure = new_figure(WIDTH, 2.6)
     axes = figure.add_subplot()
     epochs = range(1, record.recipe.epochs + 1)
     mark_target(axes, record.recipe.epochs)
@@ -105,8 +128,11 @@ def accuracy_band(record: Record) -> Figure:
         low, high = list(map(min, columns)), list(map(max, columns))
         axes.fill_between(epochs, low, high, alpha=0.25, color=color)
         axes.plot(epochs, list(map(statistics.mean, columns)), color=color, label=label)
-    tested = [value for seed in record.column("test_accuracy") for value in seed[1:]]
-    axes.set_ylim(min([98.4, *tested]) - 0.1, 100)
-    axes.set_ylabel("accuracy, %")
-    axes.legend(loc="lower right", frameon=False, fontsize=8)
+    axes.set_ylim(LOWEST, 100)
+    ticks = [97.5, 98, 98.5, 99, 99.4, 100]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], size=SIZE)
+    axes.tick_params(labelsize=SIZE)
+    axes.set_xlabel("epoch", size=SIZE)
+    axes.set_ylabel("accuracy, %", size=SIZE)
+    axes.legend(loc="lower right", frameon=False, fontsize=SIZE)
     return figure

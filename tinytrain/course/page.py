@@ -1,8 +1,9 @@
 """The course as one HTML page: rendered, never typed.
 
 Everything on it comes from the rungs, their records and the code itself. Here are the values; how
-they stand on the page is in page.html and page.css. The template escapes all text, so that it
-arrives as it is, whatever characters it has; only pictures go in as markup.
+they stand on the page is in page.html, and in the files that it includes. The templates escape all
+text, so that it arrives as it is, whatever characters it has; only pictures and formulas go in as
+markup.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinytrain import nets
-from tinytrain.course import figures, tables
+from tinytrain.course import figures, glossary, net_drawing, seed_points, tables, teach
+from tinytrain.course.concepts import CONCEPTS
 from tinytrain.course.conclusions import ABLATION_LESSON, FRONTIER_LESSON, VIEW_LESSON
 from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.exercises.stub import answer
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson
-from tinytrain.course.plots import as_svg
+from tinytrain.course.markup import picture, policy
 from tinytrain.course.receptive_field import receptive_field
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
@@ -32,13 +33,15 @@ from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FOLDER = Path(__file__).parent
 TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
+    loader=FileSystemLoader(FOLDER),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
+WORDS_A_MINUTE = 180
 
 
 def as_html(
@@ -53,7 +56,13 @@ def as_html(
     taught = [(rung, rung.lesson) for rung in rungs if rung.lesson]
     measured = {rung.name: rung for rung in (*rungs, *ablations, *views, *frontier)}.values()
     steps = itertools.groupby(taught, key=lambda pair: pair[1].step)
+    style, script = ((FOLDER / name).read_text() for name in ("page.css", "page.js"))
     return TEMPLATES.get_template("page.html").render(
+        style=style,
+        script=script,
+        policy=policy([style], [script]),
+        first_use=glossary.FirstUse(),
+        glossary={glossary.place(word): (word, text) for word, text in glossary.GLOSSARY.items()},
         target=f"{TARGET_ACCURACY:g}",
         most_epochs=TARGET_EPOCHS,
         limit=f"{TARGET_PARAMETERS:,}",
@@ -71,6 +80,7 @@ def as_html(
             }
             for step, some in steps
         ],
+        ticks=seed_points.ticks(),
         ablation_lesson=ABLATION_LESSON,
         ablations=tables.ablation_cells(ablations, by_name["final"]),
         view_lesson=VIEW_LESSON,
@@ -79,6 +89,9 @@ def as_html(
         frontier=tables.frontier_cells(frontier),
         selection_bias=tables.selection_bias_cells([*rungs, *frontier]),
         exercises=EXERCISES.values(),
+        paths=teach.PATHS,
+        handed_out=teach.HANDED_OUT,
+        times=tables.time_cells(rungs),
         at_work=[picture(title, figure) for title, figure in at_work],
         measured=[rung for rung in measured if rung.record],
     )
@@ -86,41 +99,63 @@ def as_html(
 
 def answers_as_html() -> str:
     """For teachers: every exercise with its hints and its answer, as one page."""
+    style = (FOLDER / "page.css").read_text()
     answers = [(one, answer(one)) for one in EXERCISES.values()]
-    return TEMPLATES.get_template("answers.html").render(answers=answers)
-
-
-def picture(title: str, figure: Figure) -> dict[str, str]:
-    """A figure's title and its SVG; lines and text take the page's colour."""
-    svg = as_svg(figure)
-    names = r' id="(figure|axes|patch|matplotlib|xtick|ytick|text|line2d)[^"]*"'
-    bare = re.sub(rf"(?s)<metadata>.*?</metadata>|{names}", "", svg[svg.index("<svg") :])
-    return {"title": title, "svg": bare.replace("#000000", "currentColor")}
+    template = TEMPLATES.get_template("answers.html")
+    return template.render(answers=answers, style=style, policy=policy([style], []))
 
 
 def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str, object]:
-    """A rung: change, target, result, analysis, and its code, layers and curve."""
-    facts = [("What changes", lesson.change), ("Target of this rung", lesson.target)]
-    facts.append(("Result", result(rung)))
-    for other in (by_name[name] for name in (rung.base, *lesson.also) if name):
+    """A rung: its idea, what changes and is hoped for, what came of it, its code and layers."""
+    found = [("Result", result(rung))]
+    compared = [by_name[name] for name in (rung.base, *lesson.also) if name]
+    for other in compared:
         change = gain(other, rung)
         if change and other.summary:
             where = "the rung before, " if other.name == rung.base else ""
             head = f"Against {where}{other.name} ({other.summary.mean:.3f} %)"
-            facts.append((head, in_words(change)))
-    facts.append(("Analysis", lesson.analysis))
+            found.append((head, in_words(change)))
+    found.append(("Analysis", lesson.analysis))
     record, before = rung.record, by_name.get(rung.base or "")
+    concept = CONCEPTS[rung.name]
+    said = [concept.explanation, lesson.change, lesson.target, *(text for _, text in found)]
+    said += [concept.question, concept.answer, concept.lines]
     return {
         "name": rung.name,
         "title": lesson.title,
-        "facts": facts,
+        "minutes": reading_minutes(" ".join(said)),
+        "concept": concept,
+        "drawing": picture(concept.caption, concept.drawing()),
+        "change": lesson.change,
+        "target": lesson.target,
+        "before": before and before.name,
+        "truth": truth(before, rung),
+        "facts": found,
+        "seeds": seed_points.rows([one for one in (before, rung) if one]),
         "curve": record and picture(f"Accuracy of {rung.name}", figures.accuracy_band(record)),
+        "boxes": net_drawing.boxes(rung.recipe),
+        "sees": rung.sees,
         "code": code(before, rung),
         "parameters": f"{rung.parameters:,}",
         "same_net": before is not None and before.recipe.net == rung.recipe.net,
         "layers": layer_cells(rung),
         "exercises": [one for one in EXERCISES.values() if rung.name in one.rungs],
     }
+
+
+def truth(before: Rung | None, rung: Rung) -> str:
+    """What a prediction is compared with: "up", "down", "same"; "" where it is not known."""
+    change = gain(before, rung) if before else None
+    if change is None:
+        return ""
+    if not change.excludes_zero:
+        return "same"
+    return "up" if change.value > 0 else "down"
+
+
+def reading_minutes(text: str) -> int:
+    """How long it takes to read a text, in minutes."""
+    return max(1, round(len(text.split()) / WORDS_A_MINUTE))
 
 
 def result(rung: Rung) -> str:

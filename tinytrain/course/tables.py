@@ -72,6 +72,17 @@ def held(summary: Summary) -> str:
     return f"{summary.held} of {summary.count}"
 
 
+def time_cells(rungs: Sequence[Rung]) -> Cells:
+    """The table of what a run of each rung took on the machine of its record, in minutes."""
+    cells = [["rung", "parameters", "minutes a run", "device", "threads"]]
+    for rung in rungs:
+        if record := rung.record:
+            seconds = statistics.median(map(sum, record.column("seconds")))
+            row = [rung.name, f"{rung.parameters:,}", f"{seconds / 60:.1f}"]
+            cells.append([*row, record.device, str(record.threads)])
+    return cells
+
+
 def seed_cells(record: Record) -> Cells:
     """The table of a record's seeds."""
     cells = [["seed", f"last {LAST_EPOCHS} epochs, %", "mean", f"each ≥ {TARGET_ACCURACY:.2f}"]]

@@ -42,12 +42,15 @@ def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
             continue
         axes = figure.add_subplot(count, columns, number)
         if tile.image.ndim == 3:
-            axes.imshow(tile.image.numpy())
+            axes.imshow(tile.image.numpy(), interpolation="none")
         elif tile.limit is None:
-            axes.imshow(tile.image.numpy(), cmap="gray")
+            axes.imshow(tile.image.numpy(), cmap="gray", interpolation="none")
         else:
-            axes.imshow(tile.image.numpy(), cmap="RdBu_r", vmin=-tile.limit, vmax=tile.limit)
-        axes.set_title(printable(tile.title).replace("$", r"\$"), size=7)
+            drawn = axes.imshow(tile.image.numpy(), cmap="RdBu_r", interpolation="none")
+            drawn.set_clim(-tile.limit, tile.limit)
+            drawn.set_gid("signed")
+        title = "\n".join(printable(line) for line in tile.title.split("\n"))
+        axes.set_title(title.replace("$", r"\$"), size=8)
         axes.set_axis_off()
     return figure
 
