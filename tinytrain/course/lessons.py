@@ -194,7 +194,7 @@ LESSONS = {
         target="Let a place see a whole digit. Nearly every digit of MNIST is exactly 20 pixels "
         "long; a place of Net9_3's last map sees 18 pixels, one of Net7's and Net8_1's 22.",
         analysis="Against the rung before, the five seeds of each cannot tell what it gains from "
-        "chance; the twenty seeds of the final recipe without it and the ten with it can. What "
+        "chance; the twenty seeds of the final recipe with it and the twenty without it can. What "
         "limited the net was what it saw, and what it saw was in a table that every run prints.",
         also=("reference",),
     ),
@@ -206,7 +206,7 @@ LESSONS = {
         target="Hold 99.4 % in every one of the last five epochs, on every seed.",
         analysis="Against the rung before, the change of augmentation and dropout makes no "
         "difference that these seeds can show; against the reference, all of step 8 together "
-        "does. All of ten seeds hold. On held-out training images sizes and slants earn their "
+        "does. All of twenty seeds hold. On held-out training images sizes and slants earn their "
         "place: with larger shifts and turns instead of them the net is worse by more than chance "
         "among 60,000 images.",
         also=("reference",),
