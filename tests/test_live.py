@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ import torch
 from tinytrain import nets, nn, streams
 from tinytrain.course import live, published
 from tinytrain.data import batches, synthetic
+from tinytrain.nn import functional
+from tinytrain.optim import SGD, Adam
 from tinytrain.recipes import RECIPES
 from tinytrain.train.evaluation import predict
 
@@ -123,3 +126,47 @@ class Own(nn.Module):
 def test_a_net_that_the_page_cannot_run(net, reason):
     found = live_of(net)
     assert found.payload is None and reason in found.reason
+
+
+BACKWARD = (
+    HEAD.replace("input =>", "([input, labels, rate, kind]) =>")
+    + """
+  const images = normalise(net, bytesOf(input));
+  const before = parametersOf(net).map(one => one.values.slice());
+  const found = backward(net, forward(net, images, {training: true}), images, labels);
+  const optimizer = kind === "Adam" ? new Adam(parametersOf(net), {lr: rate})
+    : new SGD(parametersOf(net), {lr: rate, momentum: 0.9});
+  for (let step = 0; step < 3; step++) optimizer.step(found.gradients);
+  const buffers = net.layers.filter(layer => layer.running_mean)
+    .flatMap(layer => [layer.running_mean, layer.running_var].map(one => encoded(one.values)));
+  const gradients = found.gradients.map(one => encoded(Float32Array.from(one)));
+  return [found.loss, gradients, parametersOf(net).map(one => encoded(one.values)), buffers];
+}"""
+)
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [("final", "Adam"), ("net1", "SGD"), ("net3", "Adam"), ("below-1000", "SGD")],
+)
+def test_gradients_of_a_batch_and_steps_are_those_of_the_engine(open_page, drawn, name, kind):
+    net = published.final_net() if name == "final" else stirred(RECIPES[name].net)
+    some, labels = drawn[:16], torch.arange(16) % 10
+    page = open_page(live_of(net, name))
+    given = [sent(some), labels.tolist(), 0.01, kind]
+    loss, gradients, weights, buffers = page.evaluate(BACKWARD, given)
+    net.train()
+    expected = functional.nll_loss(net(batches.normalise(some.float(), MEAN, STD)), labels)
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-4)
+    parameters = [*net.parameters()]
+    for one, parameter in zip(gradients, parameters, strict=True):
+        assert close(one, parameter.grad, 1e-3 * min(1, parameter.grad.abs().max()))
+    optimizer = {"Adam": Adam, "SGD": partial(SGD, momentum=0.9)}[kind](parameters, lr=0.01)
+    for _ in range(3):
+        optimizer.step()
+    for one, parameter in zip(weights, parameters, strict=True):
+        assert close(one, parameter.detach(), 1e-3)
+    running = [buffer for name, buffer in net.named_buffers() if "running" in name]
+    for one, buffer in zip(buffers, running, strict=True):
+        assert close(one, buffer, 1e-3)

@@ -1,11 +1,10 @@
 /* A net once more, in the page: what each layer computes, and how a mistake finds its way back.
 
 It is the algorithm of tinytrain/nn and tinytrain/optim, number for number; a test compares the
-two. A tensor is {shape, values}, its numbers one after another in one flat array: the number at
-(n, c, y, x) of a shape [N, C, H, W] has the place ((n · C + c) · H + y) · W + x. A convolution or a
-pooling slides a window over an image. One walk, `slide`, goes through all that a window meets, and
-the output, the gradient of its weights and that of its input are three uses of that walk.
-*/
+two. A tensor is {shape, values}, its numbers one after another in a flat array: the one at
+(n, c, y, x) of a shape [N, C, H, W] has the place ((n · C + c) · H + y) · W + x. A convolution
+or a pooling slides a window over an image. One walk, `slide`, goes through all that a window
+meets; the output and the gradients of weights and input are uses of that walk. */
 "use strict";
 
 const product = (numbers) => numbers.reduce((one, other) => one * other, 1);
@@ -38,12 +37,12 @@ function normalise(net, pixels) {
 
 /** What every layer gives for images (N · 784 numbers, normalised): a list of tensors.
 
-`training`: batch norm takes the batch's statistics, dropout drops what `random` says. `hidden`:
+`training`: batch norm takes the batch's statistics, and its running ones follow. `hidden`:
 {number of a layer: the channels of its output to be set to zero}. */
-function forward(net, images, { training = false, random = Math.random, hidden = {} } = {}) {
+function forward(net, images, { training = false, hidden = {} } = {}) {
   let input = tensor([images.length / product(net.shape), ...net.shape], images);
   return net.layers.map((layer, index) => {
-    input = LAYERS[layer.kind].forward(layer, input, training, random);
+    input = LAYERS[layer.kind].forward(layer, input, training);
     return (input = without(input, new Set(hidden[index] ?? [])));
   });
 }
@@ -52,7 +51,9 @@ function forward(net, images, { training = false, random = Math.random, hidden =
 function without(input, hidden) {
   if (!hidden.size) return input;
   const values = input.values.slice();
-  eachPlane(input.shape, (channel, start, end) => hidden.has(channel) && values.fill(0, start, end));
+  eachPlane(input.shape, (channel, start, end) => {
+    if (hidden.has(channel)) values.fill(0, start, end);
+  });
   return { ...input, values };
 }
 
@@ -73,7 +74,38 @@ function look(net, images, options) {
     forward(net, moved, options).at(-1).values.forEach((score, i) => (scores.values[i] += score));
   }
   scores.values = scores.values.map((score) => score / net.looks);
-  return { maps, scores: LAYERS.LogSoftmax.forward({}, scores).values };
+  return { maps, scores: logSoftmax({}, scores).values };
+}
+
+/** The weights that are learned, in the engine's order: [{name, shape, values}]. */
+function parametersOf(net) {
+  return net.layers.flatMap((layer) => {
+    const held = ["weight", "bias"].filter((name) => layer[name]);
+    return held.map((name) => ({ name: `${layer.name}.${name}`, ...layer[name] }));
+  });
+}
+
+/** The mean loss of labels by the maps of `forward` in training, and its gradients.
+
+The loss is minus the log-probability of the right class; there is a gradient for each of
+`parametersOf`. What goes into log-softmax has a short one: probabilities minus what is true. */
+function backward(net, maps, images, labels) {
+  const { shape: [count, classes], values } = maps.at(-1);
+  let loss = 0, gradient = values.map((one) => Math.exp(one) / count);
+  labels.forEach((label, n) => {
+    loss -= values[n * classes + label] / count;
+    gradient[n * classes + label] -= 1 / count;
+  });
+  const gradients = [];
+  for (let index = net.layers.length - 2; index >= 0; index--) {
+    const layer = net.layers[index];
+    const input = maps[index - 1] ?? tensor([count, ...net.shape], images);
+    const found = LAYERS[layer.kind].backward(layer, input, gradient, maps[index]);
+    if (layer.bias) gradients.unshift(found.bias);
+    if (layer.weight) gradients.unshift(found.weight);
+    gradient = found.input;
+  }
+  return { loss, gradients };
 }
 
 /** Calls visit(channel, start, end) for each channel of each image: where its numbers lie. */
@@ -84,7 +116,16 @@ function eachPlane([count, channels, ...sizes], visit) {
   }
 }
 
-/** The window of a convolution or a pooling over images of a shape, and the shape that it gives. */
+/** The sum of term(place, channel) over all places of each channel. */
+function channelSums(shape, term) {
+  const sums = new Float64Array(shape[1]);
+  eachPlane(shape, (channel, start, end) => {
+    for (let place = start; place < end; place++) sums[channel] += term(place, channel);
+  });
+  return sums;
+}
+
+/** The window of a convolution or a pooling over images of a shape, and its output's shape. */
 function windowOf(layer, [count, channels, height, width]) {
   const { kernel_size: kernel = [height, width], stride = [1, 1], padding = [0, 0] } = layer;
   const { dilation = [1, 1], groups = channels } = layer;
@@ -104,11 +145,11 @@ function windowOf(layer, [count, channels, height, width]) {
   return { taps: axes.map((axis) => axis.taps), stride, groups, shape };
 }
 
-/** Walks a window over images: a visit for each image, channel in, channel out and tap.
+/** Walks a window over images: for each image, channel out, channel in and tap, row by row.
 
-visit(tap, from, to, rows, columns): at `rows` × `columns` places the tap, the number of a weight,
-meets the image from the place `from` on, and its product goes to the output from `to` on. */
-function slide({ taps, groups, shape }, [, channels, height, width], visit) {
+visit(tap, from, to, columns): at so many neighbours the tap, the number of a weight, meets the
+image, every `stride` places from `from` on; the products go to the output from `to` on. */
+function slide({ taps, stride, groups, shape }, [, channels, height, width], visit) {
   const [count, outputs, places, line] = shape, each = channels / groups;
   for (let n = 0; n < count; n++) {
     for (let output = 0, tap = 0; output < outputs; output++) {
@@ -116,9 +157,12 @@ function slide({ taps, groups, shape }, [, channels, height, width], visit) {
       for (let input = first; input < first + each; input++) {
         for (const down of taps[0]) {
           for (const across of taps[1]) {
-            const from = (input * height + down.from) * width + across.from;
-            const to = ((n * outputs + output) * places + down.first) * line + across.first;
-            visit(tap++, from, to, down.count, across.count);
+            let from = (input * height + down.from) * width + across.from;
+            let to = ((n * outputs + output) * places + down.first) * line + across.first;
+            for (let row = 0; row < down.count; row++, from += stride[0] * width, to += line) {
+              visit(tap, from, to, across.count);
+            }
+            tap++;
           }
         }
       }
@@ -129,91 +173,63 @@ function slide({ taps, groups, shape }, [, channels, height, width], visit) {
 /** Sums of what lies under a window, weighted: a convolution, or a mean with equal weights. */
 function convolve(layer, input, weight, bias) {
   const window = windowOf(layer, input.shape), output = tensor(window.shape);
-  const width = input.shape[3], line = window.shape[3], [stepY, stepX] = window.stride;
-  const { values } = input, sums = output.values;
+  const step = window.stride[1], { values } = input, sums = output.values;
   const begin = (channel, start, end) => sums.fill(bias.values[channel], start, end);
   if (bias) eachPlane(output.shape, begin);
-  slide(window, input.shape, (tap, from, to, rows, columns) => {
+  slide(window, input.shape, (tap, from, to, columns) => {
     const factor = weight.values[tap];
-    for (let row = 0; row < rows; row++, from += stepY * width, to += line) {
-      for (let x = 0; x < columns; x++) sums[to + x] += factor * values[from + x * stepX];
-    }
+    for (let x = 0; x < columns; x++) sums[to + x] += factor * values[from + x * step];
   });
   return output;
 }
 
-/** The weights of a mean over a window: as many for each channel as it has taps, all equal. */
-function equal(layer, [, channels, height, width]) {
+/** The gradients of a convolution's input, weight and bias, from that of its output. */
+function convolveBack(layer, input, gradient, weight) {
+  const window = windowOf(layer, input.shape), step = window.stride[1], { values } = input;
+  const found = { input: new Float32Array(values.length) };
+  found.weight = new Float32Array(weight.values.length);
+  found.bias = channelSums(window.shape, (place) => gradient[place]);
+  slide(window, input.shape, (tap, from, to, columns) => {
+    const factor = weight.values[tap];
+    let sum = 0;
+    for (let x = 0; x < columns; x++) {
+      sum += gradient[to + x] * values[from + x * step];
+      found.input[from + x * step] += gradient[to + x] * factor;
+    }
+    found.weight[tap] += sum;
+  });
+  return found;
+}
+
+/** A mean over a window is a convolution of each channel by itself, its weights all equal. */
+function equal(layer, { shape: [, channels, height, width] }) {
   const taps = product(layer.kernel_size ?? [height, width]);
   return tensor([channels], new Float32Array(channels * taps).fill(1 / taps));
 }
 
+const mean = {
+  forward: (layer, input) => convolve(layer, input, equal(layer, input)),
+  backward: (layer, input, gradient) => convolveBack(layer, input, gradient, equal(layer, input)),
+};
+
 /** The largest number under a window, and in `where` its place in the input. */
 function maxPool(layer, input) {
   const window = windowOf(layer, input.shape), output = tensor(window.shape);
-  const width = input.shape[3], line = window.shape[3], [stepY, stepX] = window.stride;
-  const where = new Int32Array(output.values.length);
+  const step = window.stride[1], where = new Int32Array(output.values.length);
   output.values.fill(-Infinity);
-  slide(window, input.shape, (_, from, to, rows, columns) => {
-    for (let row = 0; row < rows; row++, from += stepY * width, to += line) {
-      for (let x = 0; x < columns; x++) {
-        const value = input.values[from + x * stepX];
-        if (value > output.values[to + x]) {
-          output.values[to + x] = value;
-          where[to + x] = from + x * stepX;
-        }
+  slide(window, input.shape, (_, from, to, columns) => {
+    for (let x = 0; x < columns; x++) {
+      const value = input.values[from + x * step];
+      if (value > output.values[to + x]) {
+        output.values[to + x] = value;
+        where[to + x] = from + x * step;
       }
     }
   });
   return { ...output, where };
 }
 
-/** The mean of term(place, channel) over all places of each channel. */
-function channelMeans(shape, term) {
-  const sums = new Float64Array(shape[1]), places = product(shape) / shape[1];
-  eachPlane(shape, (channel, start, end) => {
-    for (let place = start; place < end; place++) sums[channel] += term(place, channel);
-  });
-  return sums.map((sum) => sum / places);
-}
-
-/** Each channel with mean 0 and variance 1, then scaled and shifted; tinytrain/nn/functional.py. */
-function batchNorm(layer, { shape, values }, training) {
-  let mean = layer.running_mean.values, variance = layer.running_var.values;
-  if (training) {
-    const places = product(shape) / shape[1];
-    mean = channelMeans(shape, (place) => values[place]);
-    variance = channelMeans(shape, (place, channel) => (values[place] - mean[channel]) ** 2);
-    const follow = (running, of) => of.forEach((value, channel) => {
-      running[channel] += layer.momentum * (value - running[channel]);
-    });
-    follow(layer.running_mean.values, mean);
-    follow(layer.running_var.values, variance.map((one) => (one * places) / (places - 1)));
-  }
-  const inverse = Float64Array.from(variance, (one) => 1 / Math.sqrt(one + layer.eps));
-  const output = tensor(shape);
-  eachPlane(shape, (channel, start, end) => {
-    const scale = layer.weight.values[channel] * inverse[channel];
-    const shift = layer.bias.values[channel] - mean[channel] * scale;
-    for (let place = start; place < end; place++) {
-      output.values[place] = values[place] * scale + shift;
-    }
-  });
-  return { ...output, mean, inverse };
-}
-
-/** In training, some numbers silenced, or whole channels: `kept` has the factor of each. */
-function dropout(layer, input, training, random) {
-  if (!training || !layer.p) return input;
-  const draw = () => (random() < layer.p ? 0 : 1 / (1 - layer.p)), { shape, values } = input;
-  const kept = Float32Array.from(values, layer.kind === "Dropout2d" ? () => 0 : draw);
-  if (layer.kind === "Dropout2d") {
-    eachPlane(shape, (_, start, end) => kept.fill(draw(), start, end));
-  }
-  return { shape, values: values.map((value, place) => value * kept[place]), kept };
-}
-
-/** The border repeated: which place of the image each place of the wider one shows. */
+/** The border repeated, and in `where` the place of the input that each place shows. */
 function repeatedBorder({ padding: [rows, columns] }, { shape, values }) {
   const [count, channels, height, width] = shape;
   const wide = [count, channels, height + 2 * rows, width + 2 * columns];
@@ -226,11 +242,51 @@ function repeatedBorder({ padding: [rows, columns] }, { shape, values }) {
   return { ...tensor(wide, Float32Array.from(where, (place) => values[place])), where };
 }
 
-/** y = x Wᵀ + b for each row of x: a convolution of one pixel. */
-function linear(layer, { shape: [count, inputs], values }) {
-  const pixel = { ...layer, kernel_size: [1, 1], groups: 1 };
-  const output = convolve(pixel, tensor([count, inputs, 1, 1], values), layer.weight, layer.bias);
-  return tensor(output.shape.slice(0, 2), output.values);
+/** The gradient of what was copied from `where`: each place gets that of all its copies. */
+function copiedBack(layer, { values }, gradient, { where }) {
+  const input = new Float32Array(values.length);
+  where.forEach((from, place) => (input[from] += gradient[place]));
+  return { input };
+}
+
+/** Each channel with mean 0 and variance 1, scaled and shifted: tinytrain/nn/functional.py. */
+function batchNorm(layer, { shape, values }, training) {
+  let mean = layer.running_mean.values, variance = layer.running_var.values;
+  if (training) {
+    const places = product(shape) / shape[1];
+    const square = (place, channel) => (values[place] - mean[channel]) ** 2;
+    mean = channelSums(shape, (place) => values[place]).map((sum) => sum / places);
+    variance = channelSums(shape, square).map((sum) => sum / places);
+    const follow = (running, next) => running.values.forEach((old, channel) => {
+      running.values[channel] += layer.momentum * (next[channel] - old);
+    });
+    follow(layer.running_mean, mean);
+    follow(layer.running_var, variance.map((one) => (one * places) / (places - 1)));
+  }
+  const inverse = Float64Array.from(variance, (one) => 1 / Math.sqrt(one + layer.eps));
+  const output = tensor(shape);
+  eachPlane(shape, (channel, start, end) => {
+    const scale = layer.weight.values[channel] * inverse[channel];
+    const shift = layer.bias.values[channel] - mean[channel] * scale;
+    for (let i = start; i < end; i++) output.values[i] = values[i] * scale + shift;
+  });
+  return { ...output, mean, inverse };
+}
+
+/** Each place moves its channel's mean and variance: worked out in tinytrain/nn/fast.py. */
+function batchNormBack(layer, { shape, values }, gradient, { mean, inverse }) {
+  const input = new Float32Array(values.length), places = product(shape) / shape[1];
+  const bias = channelSums(shape, (i) => gradient[i]);
+  const normal = (i, channel) => (values[i] - mean[channel]) * inverse[channel];
+  const weight = channelSums(shape, (i, channel) => gradient[i] * normal(i, channel));
+  eachPlane(shape, (channel, start, end) => {
+    const scale = layer.weight.values[channel] * inverse[channel];
+    const shift = bias[channel] / places, slope = weight[channel] / places;
+    for (let i = start; i < end; i++) {
+      input[i] = scale * (gradient[i] - shift - normal(i, channel) * slope);
+    }
+  });
+  return { input, weight, bias };
 }
 
 /** Each row x as x − log Σ exp(x). */
@@ -244,26 +300,114 @@ function logSoftmax(_, { shape, values }) {
   return output;
 }
 
-// By kind: forward(layer, input, training, random) gives the output, with what backward needs.
+/** y = x Wᵀ + b for each row of x: a convolution whose images are one pixel. */
+const linear = {
+  window: { kernel_size: [1, 1], groups: 1 },
+  pixels: ({ shape, values }) => tensor([...shape, 1, 1], values),
+  forward(layer, input) {
+    const window = { ...layer, ...linear.window };
+    const { shape, values } = convolve(window, linear.pixels(input), layer.weight, layer.bias);
+    return tensor(shape.slice(0, 2), values);
+  },
+  backward: (layer, input, gradient) =>
+    convolveBack({ ...layer, ...linear.window }, linear.pixels(input), gradient, layer.weight),
+};
+
+// What the page trains has no dropout: its rate in the final recipe is 0.
+const unchanged = {
+  forward: (_, input) => input,
+  backward: (_, input, gradient) => ({ input: gradient }),
+};
+
+// By kind: forward(layer, input, training) gives the output, and backward(layer, input, gradient,
+// output), of the output's gradient, that of the input and of weight and bias, where there are.
 const LAYERS = {
   Conv2d: {
     forward: (layer, input) => convolve(layer, input, layer.weight, layer.bias),
+    backward: (layer, input, gradient) => convolveBack(layer, input, gradient, layer.weight),
   },
-  BatchNorm2d: { forward: batchNorm },
+  BatchNorm2d: { forward: batchNorm, backward: batchNormBack },
   ReLU: {
     forward: (_, { shape, values }) => tensor(shape, values.map((value) => Math.max(value, 0))),
+    backward: (_, { values }, gradient) => ({
+      input: gradient.map((one, place) => (values[place] > 0 ? one : 0)),
+    }),
   },
-  Dropout: { forward: dropout },
-  Dropout2d: { forward: dropout },
-  ReplicationPad2d: { forward: repeatedBorder },
-  MaxPool2d: { forward: maxPool },
-  AvgPool2d: { forward: (layer, input) => convolve(layer, input, equal(layer, input.shape)) },
-  AdaptiveAvgPool2d: {
-    forward: (layer, input) => convolve(layer, input, equal(layer, input.shape)),
-  },
+  Dropout: unchanged,
+  Dropout2d: unchanged,
+  ReplicationPad2d: { forward: repeatedBorder, backward: copiedBack },
+  MaxPool2d: { forward: maxPool, backward: copiedBack },
+  AvgPool2d: mean,
+  AdaptiveAvgPool2d: mean,
   Flatten: {
-    forward: (_, { shape, values }) => tensor([shape[0], product(shape.slice(1))], values),
+    forward: (_, { shape: [count, ...sizes], values }) => tensor([count, product(sizes)], values),
+    backward: unchanged.backward,
   },
-  Linear: { forward: linear },
+  Linear: linear,
   LogSoftmax: { forward: logSoftmax },
 };
+
+/** Stochastic gradient descent with momentum: v ← μ v + g, θ ← θ − lr · v. */
+class SGD {
+  constructor(parameters, { lr = 0.001, momentum = 0 } = {}) {
+    Object.assign(this, { parameters, lr, momentum });
+    this.velocity = parameters.map(({ shape }) => tensor(shape).values);
+  }
+
+  step(gradients) {
+    this.parameters.forEach(({ values }, index) => {
+      const velocity = this.velocity[index];
+      for (let i = 0; i < values.length; i++) {
+        velocity[i] = this.momentum * velocity[i] + gradients[index][i];
+        values[i] -= this.lr * velocity[i];
+      }
+    });
+  }
+}
+
+/** Adam: the mean gradient over the root of the mean squared gradient, both without their bias. */
+class Adam {
+  constructor(parameters, { lr = 0.001, betas = [0.9, 0.999], eps = 1e-8 } = {}) {
+    Object.assign(this, { parameters, lr, betas, eps, steps: 0 });
+    this.mean = parameters.map(({ shape }) => tensor(shape).values);
+    this.square = parameters.map(({ shape }) => tensor(shape).values);
+  }
+
+  step(gradients) {
+    this.steps += 1;
+    const [beta1, beta2] = this.betas;
+    const rate = this.lr / (1 - beta1 ** this.steps), correction = 1 - beta2 ** this.steps;
+    this.parameters.forEach(({ values }, index) => {
+      const mean = this.mean[index], square = this.square[index], gradient = gradients[index];
+      for (let i = 0; i < values.length; i++) {
+        mean[i] += (1 - beta1) * (gradient[i] - mean[i]);
+        square[i] = beta2 * square[i] + (1 - beta2) * gradient[i] ** 2;
+        values[i] -= (rate * mean[i]) / (Math.sqrt(square[i] / correction) + this.eps);
+      }
+    });
+  }
+}
+
+/** Numbers from 0 to 1, the same ones for the same seed: xorshift (Marsaglia, 2003). */
+function randomBySeed(seed) {
+  let state = Math.imul(seed, 0x9e3779b1) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+/** Draws a net's initial weights as torch does: uniform in ± 1 / √(inputs of one output). */
+function initialise(net, random) {
+  for (const { kind, weight, bias, running_var: variance } of net.layers) {
+    if (kind === "BatchNorm2d") [weight, variance].forEach(({ values }) => values.fill(1));
+    else if (weight) {
+      const bound = 1 / Math.sqrt(product(weight.shape.slice(1)));
+      const drawn = (values) => values.forEach((_, i) => (values[i] = bound * (2 * random() - 1)));
+      [weight, bias].forEach((one) => one && drawn(one.values));
+    }
+  }
+  return net;
+}
