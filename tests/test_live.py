@@ -10,6 +10,7 @@ import torch
 from tinytrain import nets, nn, streams
 from tinytrain.course import live, published
 from tinytrain.data import batches, synthetic
+from tinytrain.data.sets import Dataset, Split
 from tinytrain.nn import functional
 from tinytrain.optim import SGD, Adam
 from tinytrain.recipes import RECIPES
@@ -51,6 +52,17 @@ def close(found, expected, tolerance):
     """Whether float32 numbers from the page, as base64, are those of a tensor."""
     values = torch.frombuffer(bytearray(base64.b64decode(found)), dtype=torch.float32)
     return torch.allclose(values, expected.flatten(), rtol=0, atol=tolerance)
+
+
+def until(page, condition):
+    """Wait until a condition holds in the page, whose policy forbids playwright's own waiting."""
+    page.evaluate(
+        f"""new Promise((done, fail) => {{
+          const look = (tries) => ({condition}) ? done() : tries ? setTimeout(look, 10, tries - 1)
+            : fail(new Error("waited in vain"));
+          look(2000);
+        }})"""
+    )
 
 
 def sent(tensor):
@@ -170,3 +182,83 @@ def test_gradients_of_a_batch_and_steps_are_those_of_the_engine(open_page, drawn
     running = [buffer for name, buffer in net.named_buffers() if "running" in name]
     for one, buffer in zip(buffers, running, strict=True):
         assert close(one, buffer, 1e-3)
+
+
+@pytest.fixture(scope="module")
+def enough():
+    """400 + 40 drawn digits."""
+    labels = torch.arange(440) % 10
+    images = synthetic.digits(labels, streams.generator(0, "enough"))
+    train, test = Split(images[:400], labels[:400]), Split(images[400:], labels[400:])
+    return Dataset("synthetic", train, test, MEAN, STD, "enough", 0, classes=10)
+
+
+@pytest.mark.parametrize("net, first", [("net1", 16), ("net9_3_wide2", 8)])
+def test_training_goes_down(open_page, enough, net, first):
+    fragment = f"#train=net:{net},lr:0.01,batch:8,seed:2"
+    page = open_page(live_of(published.final_net(), dataset=enough), fragment=fragment)
+    page.get_by_role("button", name="Start").click()
+    until(page, "training.losses.length > 40")
+    page.get_by_role("button", name="Pause").click()
+    until(page, "!training.waiting")
+    losses = [loss for _, loss in page.evaluate("training.losses")]
+    assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
+    assert page.locator("#train-filters canvas").count() == first
+    assert page.locator("#train-loss polyline").get_attribute("points").count(",") == len(losses)
+    first_test, *_, last_test = [share for _, share in page.evaluate("training.accuracies")]
+    assert last_test > first_test
+    assert "held-out digits right" in page.get_by_role("status").text_content()
+    page.get_by_role("button", name="Go on").click()
+    until(page, f"training.losses.length > {len(losses)}")
+
+
+def test_training_is_repeated_by_its_address(open_page, enough):
+    """Every control by keyboard; what is chosen stands in the address, which brings it back."""
+    given = live_of(published.final_net(), dataset=enough)
+    page = open_page(given, fragment="#train=net:net1,seed:x,lr:7,batch:4")
+    values = "Object.fromEntries(new FormData(byId('train-settings')))"
+    first = {"net": "net1", "optimizer": "adam", "lr": "0.01", "batch": "4", "seed": "1"}
+    assert page.evaluate(values) == first
+    page.get_by_label("Net").focus()
+    chosen = ["net", "optimizer", "lr", "batch", "seed"]
+    for key in (None, "ArrowDown", "ArrowDown", "ArrowUp", "3"):
+        if key:
+            page.keyboard.press("Tab")
+            page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    second = first | {"optimizer": "sgd", "lr": "0.03", "seed": "3"}
+    assert page.evaluate(values) == second | {"batch": "4"}
+    address = page.evaluate("location.hash")
+    assert address == "#train=" + ",".join(f"{name}:{second[name]}" for name in chosen)
+    assert page.evaluate("document.activeElement.name") == "seed"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    seen = []
+    for _ in range(2):
+        page.keyboard.press("Space")
+        until(page, f"training.losses.length > {len(seen)} && !training.waiting")
+        seen = page.evaluate("training.losses")
+    again = open_page(given, fragment=address)
+    assert again.evaluate(values) == second
+    for count in (1, 2):
+        again.get_by_role("button", name="One batch").click()
+        until(again, f"training.losses.length == {count} && !training.waiting")
+    assert again.evaluate("training.losses") == seen
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.evaluate("training.losses") == []
+
+
+def test_a_training_that_diverges_says_so_and_stops(open_page, enough):
+    infinite = 1e-45  # what the pixels are divided by
+    given = live.live("a net", stirred("net1"), RECIPES["net1"], MEAN, infinite, enough)
+    page = open_page(given)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("It has diverged").wait_for()
+    assert page.get_by_role("button", name="Go on").is_visible()
+
+
+def test_without_digits_there_is_no_training(open_page):
+    page = open_page(live_of(published.final_net()))
+    assert page.get_by_text("Training takes digits").is_visible()
+    assert page.get_by_role("button", name="Start").count() == 0

@@ -300,17 +300,27 @@ function logSoftmax(_, { shape, values }) {
   return output;
 }
 
-/** y = x Wᵀ + b for each row of x: a convolution whose images are one pixel. */
+/** A table of so many rows, with its rows for columns. */
+function turned(values, rows) {
+  const columns = values.length / rows;
+  return values.map((_, place) => values[(place % rows) * columns + Math.floor(place / rows)]);
+}
+
+/** y = x Wᵀ + b for each row of x: a 1 × 1 convolution over the batch as a line of places. */
 const linear = {
   window: { kernel_size: [1, 1], groups: 1 },
-  pixels: ({ shape, values }) => tensor([...shape, 1, 1], values),
+  line: ({ shape: [count, inputs], values }) => tensor([1, inputs, 1, count], turned(values, count)),
   forward(layer, input) {
-    const window = { ...layer, ...linear.window };
-    const { shape, values } = convolve(window, linear.pixels(input), layer.weight, layer.bias);
-    return tensor(shape.slice(0, 2), values);
+    const window = { ...layer, ...linear.window }, count = input.shape[0];
+    const { shape, values } = convolve(window, linear.line(input), layer.weight, layer.bias);
+    return tensor([count, shape[1]], turned(values, shape[1]));
   },
-  backward: (layer, input, gradient) =>
-    convolveBack({ ...layer, ...linear.window }, linear.pixels(input), gradient, layer.weight),
+  backward(layer, input, gradient) {
+    const window = { ...layer, ...linear.window }, [count, inputs] = input.shape;
+    const above = turned(gradient, count);
+    const found = convolveBack(window, linear.line(input), above, layer.weight);
+    return { ...found, input: turned(found.input, inputs) };
+  },
 };
 
 // What the page trains has no dropout: its rate in the final recipe is 0.
@@ -397,6 +407,16 @@ function randomBySeed(seed) {
     state ^= state << 5;
     return (state >>> 0) / 2 ** 32;
   };
+}
+
+/** The numbers below `count` in an order drawn from `random` (Fisher and Yates). */
+function shuffled(count, random) {
+  const order = [...Array(count).keys()];
+  for (let last = count - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [order[last], order[other]] = [order[other], order[last]];
+  }
+  return order;
 }
 
 /** Draws a net's initial weights as torch does: uniform in ± 1 / √(inputs of one output). */
