@@ -23,6 +23,7 @@ from tinytrain.course.conclusions import ABLATION_LESSON, FRONTIER_LESSON, VIEW_
 from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson
+from tinytrain.course.live import Live
 from tinytrain.course.plots import as_svg
 from tinytrain.course.receptive_field import receptive_field
 from tinytrain.nn.inspect import parameter_count
@@ -46,8 +47,12 @@ def as_html(
     views: Sequence[Rung],
     frontier: Sequence[Rung],
     at_work: Sequence[tuple[str, Figure]],
+    live: Live | None = None,
 ) -> str:
-    """The whole page. `at_work`: titles and pictures of the final net; empty without data."""
+    """The whole page. `at_work`: titles and pictures of the final net; empty without data.
+
+    `live`: the net that the reader can draw for, look into and train; None leaves these parts out.
+    """
     by_name = {rung.name: rung for rung in rungs}
     taught = [(rung, rung.lesson) for rung in rungs if rung.lesson]
     measured = {rung.name: rung for rung in (*rungs, *ablations, *views, *frontier)}.values()
@@ -80,6 +85,7 @@ def as_html(
         exercises=EXERCISES.values(),
         at_work=[picture(title, figure) for title, figure in at_work],
         measured=[rung for rung in measured if rung.record],
+        live=live,
     )
 
 
