@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import zlib
 from functools import partial
 
 import pytest
@@ -129,15 +130,44 @@ class Own(nn.Module):
     [
         (Own(), "it is a Own, no Sequential"),
         (nn.Sequential({"a": nn.Sequential(nn.GELU())}), "its layer a.0 is a GELU"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "does not end in the log-prob"),
+        (nn.Sequential(), "it does not end in log-prob"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "it does not end in log-prob"),
         (nn.Sequential(nn.Conv2d(3, 10, 28), nn.Flatten(), nn.LogSoftmax(1)), "does not take"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(784, 9), nn.LogSoftmax(1)), "does not end"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 9), nn.LogSoftmax(1)), "the shape (9,)"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(0)), "layer 2 (LogSoftm"),
+        (nn.Sequential(nn.Linear(28, 2), nn.Flatten(), nn.LogSoftmax(1)), "its layer 0 (Linear)"),
+        (nn.Sequential(nn.LogSoftmax(3), nn.Flatten(), nn.LogSoftmax(1)), "layer 0 (LogSoftmax)"),
         (nn.Sequential(nn.Linear(28, 9000), nn.LogSoftmax(1)), "parameters are more than"),
     ],
 )
 def test_a_net_that_the_page_cannot_run(net, reason):
     found = live_of(net)
     assert found.payload is None and reason in found.reason
+
+
+def test_images_that_the_page_cannot_show(tiny):
+    wide = Split(torch.zeros(20, 1, 28, 30, dtype=torch.uint8), torch.arange(20) % 10)
+    letters = dataclasses.replace(tiny, classes=26)
+    for odd in (letters, dataclasses.replace(tiny, train=wide)):
+        found = live_of(published.final_net(), dataset=odd)
+        assert found.payload is None and "its images are of shape (1, 28, " in found.reason
+
+
+def test_digits_are_drawn_evenly_and_packed_whole(tiny):
+    net = published.final_net()
+    given = live.digits(net, tiny)
+    labels = tiny.train.labels.tolist()
+    known = dict(zip([one.numpy().tobytes() for one in tiny.train.images], labels, strict=True))
+    rows = []
+    for which, count in (("train", 9), ("held", 1)):
+        labels = given[which]["labels"]
+        assert sorted(labels) == sorted([*range(10)] * count)
+        pixels = zlib.decompress(base64.b64decode(given[which]["images"]))
+        rows += [pixels[start : start + 784] for start in range(0, len(pixels), 784)]
+        assert [known[row] for row in rows[-len(labels) :]] == labels
+    assert len({*rows}) == 100
+    wrong = predict(net, tiny.test.images, MEAN, STD).argmax(1) != tiny.test.labels
+    assert given["wrong"]["labels"] == tiny.test.labels[wrong].tolist()
 
 
 BACKWARD = (

@@ -116,9 +116,12 @@ def description(name: str, net: Module, weights: bool = True) -> JSON:
         shapes = {row.name: row.output_shape for row in layer_rows(net, SHAPE)}
     except ValueError as error:
         raise NotLive(f"it does not take images of 28 × 28 pixels ({error})") from error
-    last_name, last = layers[-1]
-    if not isinstance(last, nn.LogSoftmax) or shapes[last_name] != (CLASSES,):
-        raise NotLive(f"it does not end in the log-probabilities of {CLASSES} classes")
+    if not (layers and isinstance(layers[-1][1], nn.LogSoftmax)):
+        raise NotLive("it does not end in log-probabilities")
+    for layer_name, layer in layers:
+        if not usual(layer, shapes[layer_name], layer is layers[-1][1]):
+            found = f"({type(layer).__name__}), which gives the shape {shapes[layer_name]}"
+            raise NotLive(f"its layer {layer_name} {found}, is in an unusual place")
     seen = fields(net)
     described = [
         {
@@ -131,9 +134,9 @@ def description(name: str, net: Module, weights: bool = True) -> JSON:
         }
         for layer_name, layer in layers
     ]
-    for before, layer in itertools.pairwise(described):
-        if len(layer["output"]) == 3:  # pointwise layers see what the one before them sees
-            layer["field"] = layer["field"] or before["field"]
+    for before, after in itertools.pairwise(described):
+        if len(after["output"]) == 3:  # pointwise layers see what the one before them sees
+            after["field"] = after["field"] or before["field"]
     return {"name": name, "parameters": parameters, "shape": SHAPE, "layers": described}
 
 
@@ -148,6 +151,13 @@ def in_order(module: Module, name: str = "") -> Iterator[tuple[str, Module]]:
         kind = type(module).__name__
         what = f"its layer {name} is a {kind}" if name else f"it is a {kind}, no Sequential"
         raise NotLive(f"{what}, which the page's scripts do not know")
+
+
+def usual(layer: Module, shape: tuple[int, ...], last: bool) -> bool:
+    """Whether the layer is used as the scripts use it; `shape` is that of its output."""
+    if isinstance(layer, nn.LogSoftmax):
+        return last and layer.dim in (None, 1, -1) and shape == (CLASSES,)
+    return len(shape) == 1 if isinstance(layer, (nn.Flatten, nn.Linear)) else len(shape) in (1, 3)
 
 
 def settings(layer: Module) -> JSON:
