@@ -214,6 +214,39 @@ def test_gradients_of_a_batch_and_steps_are_those_of_the_engine(open_page, drawn
         assert close(one, buffer, 1e-3)
 
 
+COURSE = (
+    HEAD.replace("input =>", "([input, labels, rate]) =>")
+    + """
+  const images = normalise(net, bytesOf(input)), losses = [], size = 784 * 10;
+  const optimizer = new Adam(parametersOf(net), {lr: rate});
+  for (let start = 0; start < labels.length; start += 10) {
+    const some = images.subarray(784 * start, 784 * start + size);
+    const maps = forward(net, some, {training: true});
+    const found = backward(net, maps, some, labels.slice(start, start + 10));
+    optimizer.step(found.gradients);
+    losses.push(found.loss);
+  }
+  return [losses, encoded(forward(net, images.subarray(0, size)).at(-1).values)];
+}"""
+)
+
+
+def test_a_training_goes_as_that_of_the_engine(open_page, drawn):
+    net, labels = stirred("net9_3_wide2"), torch.arange(100) % 10
+    page = open_page(live_of(net))
+    losses, scores = page.evaluate(COURSE, [sent(drawn[:100]), labels.tolist(), 0.001])
+    images = batches.normalise(drawn[:100].float(), MEAN, STD)
+    optimizer, expected = Adam([*net.train().parameters()], lr=0.001), []
+    for rows in batches.in_order(100, 10):
+        loss = functional.nll_loss(net(images[rows]), labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        expected.append(loss.item())
+    assert losses == pytest.approx(expected, abs=1e-2) and losses[-1] < losses[0]
+    assert close(scores, net.eval()(images[:10]).detach(), 2e-2)
+
+
 @pytest.fixture(scope="module")
 def enough():
     """400 + 40 drawn digits."""
@@ -223,20 +256,19 @@ def enough():
     return Dataset("synthetic", train, test, MEAN, STD, "enough", 0, classes=10)
 
 
-@pytest.mark.parametrize("net, first", [("net1", 16), ("net9_3_wide2", 8)])
-def test_training_goes_down(open_page, enough, net, first):
+@pytest.mark.parametrize("net, first, count", [("net1", 16, 41), ("net9_3_wide2", 8, 17)])
+def test_training_goes_down(open_page, enough, net, first, count):
     fragment = f"#train=net:{net},lr:0.01,batch:8,seed:2"
     page = open_page(live_of(published.final_net(), dataset=enough), fragment=fragment)
     page.get_by_role("button", name="Start").click()
-    until(page, "training.losses.length > 40")
+    until(page, f"training.losses.length >= {count}")
     page.get_by_role("button", name="Pause").click()
     until(page, "!training.waiting")
     losses = [loss for _, loss in page.evaluate("training.losses")]
-    assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
+    assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
     assert page.locator("#train-filters canvas").count() == first
     assert page.locator("#train-loss polyline").get_attribute("points").count(",") == len(losses)
-    first_test, *_, last_test = [share for _, share in page.evaluate("training.accuracies")]
-    assert last_test > first_test
+    assert page.evaluate("training.accuracies[0]")[0] == 0  # tested before it has learned
     assert "held-out digits right" in page.get_by_role("status").text_content()
     page.get_by_role("button", name="Go on").click()
     until(page, f"training.losses.length > {len(losses)}")
@@ -247,7 +279,7 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     given = live_of(published.final_net(), dataset=enough)
     page = open_page(given, fragment="#train=net:net1,seed:x,lr:7,batch:4")
     values = "Object.fromEntries(new FormData(byId('train-settings')))"
-    first = {"net": "net1", "optimizer": "adam", "lr": "0.01", "batch": "4", "seed": "1"}
+    first = {"net": "net1", "optimizer": "adam", "lr": "0.003", "batch": "4", "seed": "1"}
     assert page.evaluate(values) == first
     page.get_by_label("Net").focus()
     chosen = ["net", "optimizer", "lr", "batch", "seed"]
@@ -256,7 +288,7 @@ def test_training_is_repeated_by_its_address(open_page, enough):
             page.keyboard.press("Tab")
             page.keyboard.press(key)
     page.keyboard.press("Enter")
-    second = first | {"optimizer": "sgd", "lr": "0.03", "seed": "3"}
+    second = first | {"optimizer": "sgd", "lr": "0.01", "seed": "3"}
     assert page.evaluate(values) == second | {"batch": "4"}
     address = page.evaluate("location.hash")
     assert address == "#train=" + ",".join(f"{name}:{second[name]}" for name in chosen)

@@ -184,27 +184,25 @@ function convolve(layer, input, weight, bias) {
 }
 
 /** The gradients of a convolution's input, weight and bias, from that of its output. */
-function convolveBack(layer, input, gradient, weight) {
-  const window = windowOf(layer, input.shape), step = window.stride[1], { values } = input;
-  const found = { input: new Float32Array(values.length) };
-  found.weight = new Float32Array(weight.values.length);
-  found.bias = channelSums(window.shape, (place) => gradient[place]);
-  slide(window, input.shape, (tap, from, to, columns) => {
+function convolveBack(layer, { shape, values }, gradient, weight) {
+  const window = windowOf(layer, shape), step = window.stride[1];
+  const input = new Float32Array(values.length), weights = tensor(weight.shape).values;
+  slide(window, shape, (tap, from, to, columns) => {
     const factor = weight.values[tap];
     let sum = 0;
     for (let x = 0; x < columns; x++) {
       sum += gradient[to + x] * values[from + x * step];
-      found.input[from + x * step] += gradient[to + x] * factor;
+      input[from + x * step] += gradient[to + x] * factor;
     }
-    found.weight[tap] += sum;
+    weights[tap] += sum;
   });
-  return found;
+  return { input, weight: weights, bias: channelSums(window.shape, (place) => gradient[place]) };
 }
 
 /** A mean over a window is a convolution of each channel by itself, its weights all equal. */
 function equal(layer, { shape: [, channels, height, width] }) {
   const taps = product(layer.kernel_size ?? [height, width]);
-  return tensor([channels], new Float32Array(channels * taps).fill(1 / taps));
+  return tensor([channels * taps], new Float32Array(channels * taps).fill(1 / taps));
 }
 
 const mean = {
@@ -309,7 +307,8 @@ function turned(values, rows) {
 /** y = x Wᵀ + b for each row of x: a 1 × 1 convolution over the batch as a line of places. */
 const linear = {
   window: { kernel_size: [1, 1], groups: 1 },
-  line: ({ shape: [count, inputs], values }) => tensor([1, inputs, 1, count], turned(values, count)),
+  line: ({ shape: [count, inputs], values }) =>
+    tensor([1, inputs, 1, count], turned(values, count)),
   forward(layer, input) {
     const window = { ...layer, ...linear.window }, count = input.shape[0];
     const { shape, values } = convolve(window, linear.line(input), layer.weight, layer.bias);

@@ -124,8 +124,8 @@ function hear({ seen, loss, accuracy, filters, shape }) {
 function showTraining(say) {
   const { seen, losses, accuracies, filters, shape, digits } = training;
   const right = Math.max(1, Math.ceil(seen / digits)) * digits;
-  drawCurve(byId("train-loss"), losses, right, 2.5);
-  drawCurve(byId("train-accuracy"), accuracies, right, 100);
+  const loss = drawCurve("loss", losses, right, 2.5, 3);
+  const share = drawCurve("accuracy", accuracies, right, 100, 1);
   const size = shape?.[1] === 784 ? 28 : shape?.[3], limit = Math.max(...filters.map(Math.abs));
   const tiles = Array.from({ length: filters.length / size ** 2 || 0 }, (_, tile) => {
     const weights = filters.subarray(tile * size ** 2, (tile + 1) * size ** 2);
@@ -133,19 +133,22 @@ function showTraining(say) {
   });
   byId("train-filters").replaceChildren(...tiles);
   if (!say) return;
-  const loss = losses.at(-1)?.[1] ?? 0, share = accuracies.at(-1)?.[1] ?? 0;
-  const words = `${seen.toLocaleString("en")} digits seen, ${(seen / digits).toFixed(1)} epochs: `
-    + `loss ${loss.toFixed(3)}, ${share.toFixed(1)} % of the held-out digits right.`;
-  const trouble = Number.isFinite(loss) ? "" : " It has diverged: reset, and choose a smaller rate.";
-  byId("train-state").textContent = (seen ? words : "Not begun.") + trouble;
+  const begun = training.going ? "Training" : seen ? "Paused" : "Not begun";
+  const after = ` after ${seen.toLocaleString("en")} digits, ${(seen / digits).toFixed(1)} epochs: `
+    + `loss ${loss}, ${share} % of the held-out digits right`;
+  const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
+  byId("train-state").textContent = `${begun}${seen ? after : ""}.${trouble}`;
 }
 
-/** Draw points [x, y], 0 to `right` and 0 to `top`, as a line in an SVG of 300 × 120. */
-function drawCurve(svg, points, right, top) {
+/** Draw points [x, y], 0 to `right` and 0 to `top`, in an SVG of 300 × 120; gives the last y. */
+function drawCurve(name, points, right, top, decimals) {
+  const svg = byId(`train-${name}`), last = points.at(-1)?.[1].toFixed(decimals) ?? "";
   const place = ([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`;
   const places = points.filter(([, y]) => Number.isFinite(y)).map(place);
   svg.querySelector("polyline").setAttribute("points", places.join(" "));
   svg.querySelector(".right").textContent = `${right.toLocaleString("en")} digits`;
+  byId(`${name}-last`).textContent = last;
+  return last;
 }
 
 /** Digits {images, labels}, the images deflated, as {pixels, labels}. */
