@@ -256,7 +256,7 @@ def enough():
     return Dataset("synthetic", train, test, MEAN, STD, "enough", 0, classes=10)
 
 
-@pytest.mark.parametrize("net, first, count", [("net1", 16, 41), ("net9_3_wide2", 8, 17)])
+@pytest.mark.parametrize("net, first, count", [("net1", 16, 41), ("net9_3_wide2", 8, 31)])
 def test_training_goes_down(open_page, enough, net, first, count):
     fragment = f"#train=net:{net},lr:0.01,batch:8,seed:2"
     page = open_page(live_of(published.final_net(), dataset=enough), fragment=fragment)
@@ -265,7 +265,7 @@ def test_training_goes_down(open_page, enough, net, first, count):
     page.get_by_role("button", name="Pause").click()
     until(page, "!training.waiting")
     losses = [loss for _, loss in page.evaluate("training.losses")]
-    assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
+    assert sum(losses[-8:]) < 0.95 * sum(losses[:8])
     assert page.locator("#train-filters canvas").count() == first
     assert page.locator("#train-loss polyline").get_attribute("points").count(",") == len(losses)
     assert page.evaluate("training.accuracies[0]")[0] == 0  # tested before it has learned

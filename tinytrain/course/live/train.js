@@ -167,6 +167,7 @@ function startTraining({ net, net1, digits }) {
     .then(([train, held]) => ({ train, held }));
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", () => {
+    if (!form.reportValidity()) return;
     const pairs = [...new FormData(form)].map((pair) => pair.join(":"));
     history.replaceState(null, "", `#train=${pairs.join(",")}`);
     resetTraining();
