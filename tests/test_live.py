@@ -50,9 +50,13 @@ def torch_maps(net, images):
 
 
 def close(found, expected, tolerance):
-    """Whether float32 numbers from the page, as base64, are those of a tensor."""
-    values = torch.frombuffer(bytearray(base64.b64decode(found)), dtype=torch.float32)
-    return torch.allclose(values, expected.flatten(), rtol=0, atol=tolerance)
+    """Whether numbers from the page are those of a tensor."""
+    return torch.allclose(numbers(found), expected.flatten(), rtol=0, atol=tolerance)
+
+
+def numbers(text):
+    """Float32 numbers from the page, which sends them as base64."""
+    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32)
 
 
 def until(page, condition):
@@ -245,6 +249,36 @@ def test_a_training_goes_as_that_of_the_engine(open_page, drawn):
         expected.append(loss.item())
     assert losses == pytest.approx(expected, abs=1e-2) and losses[-1] < losses[0]
     assert close(scores, net.eval()(images[:10]).detach(), 2e-2)
+
+
+FRESH = (
+    HEAD
+    + """
+  const fresh = initialise(net, randomBySeed(input));
+  const tensors = fresh.layers.flatMap(layer =>
+    ["weight", "bias", "running_mean", "running_var"].filter(name => layer[name])
+      .map(name => [`${layer.name}.${name}`, encoded(layer[name].values)]));
+  return Object.fromEntries(tensors);
+}"""
+)
+
+
+@pytest.mark.parametrize("name", ["final", "net1"])
+def test_fresh_weights_are_drawn_as_the_engine_draws_them(open_page, name):
+    """Nothing of the trained net is left: as wide as drawn here, and zeros and ones as here."""
+    net = published.final_net() if name == "final" else stirred("net1")
+    page = open_page(live_of(net, name))
+    found, again, other = (page.evaluate(FRESH, seed) for seed in (1, 1, 2))
+    assert found == again != other
+    engine = nets.build(RECIPES[name].net, generator=streams.generator(1, "fresh")).state_dict()
+    for key, text in found.items():
+        values, like = numbers(text), engine[key].flatten()
+        if like.unique().numel() == 1:
+            assert torch.equal(values, like)
+        elif len(like) > 500:
+            assert values.std().item() == pytest.approx(like.std().item(), rel=0.15)
+            assert abs(values.mean()) < 0.15 * like.std()
+            assert values.abs().max().item() == pytest.approx(like.abs().max().item(), rel=0.05)
 
 
 @pytest.fixture(scope="module")

@@ -420,9 +420,11 @@ function shuffled(count, random) {
 
 /** Draws a net's initial weights as torch does: uniform in ± 1 / √(inputs of one output). */
 function initialise(net, random) {
-  for (const { kind, weight, bias, running_var: variance } of net.layers) {
-    if (kind === "BatchNorm2d") [weight, variance].forEach(({ values }) => values.fill(1));
-    else if (weight) {
+  for (const { kind, weight, bias, running_mean: mean, running_var: variance } of net.layers) {
+    if (kind === "BatchNorm2d") {
+      [weight, variance].forEach(({ values }) => values.fill(1));
+      [bias, mean].forEach(({ values }) => values.fill(0));
+    } else if (weight) {
       const bound = 1 / Math.sqrt(product(weight.shape.slice(1)));
       const drawn = (values) => values.forEach((_, i) => (values[i] = bound * (2 * random() - 1)));
       [weight, bias].forEach((one) => one && drawn(one.values));
