@@ -315,7 +315,7 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     values = "Object.fromEntries(new FormData(byId('train-settings')))"
     first = {"net": "net1", "optimizer": "adam", "lr": "0.003", "batch": "4", "seed": "1"}
     assert page.evaluate(values) == first
-    page.get_by_label("Net").focus()
+    page.locator("[name=net]").focus()
     chosen = ["net", "optimizer", "lr", "batch", "seed"]
     for key in (None, "ArrowDown", "ArrowDown", "ArrowUp", "3"):
         if key:
