@@ -354,6 +354,16 @@ def test_a_training_that_diverges_says_so_and_stops(open_page, enough):
     assert page.get_by_role("button", name="Go on").is_visible()
 
 
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_training_fits_the_screen(open_page, enough, width):
+    page = open_page(live_of(published.final_net(), dataset=enough), width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    sizes = page.locator("#train svg text").evaluate_all(
+        "texts => texts.map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(sizes) >= 11
+
+
 def test_without_digits_there_is_no_training(open_page):
     page = open_page(live_of(published.final_net()))
     assert page.get_by_text("Training takes digits").is_visible()
