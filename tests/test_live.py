@@ -311,7 +311,7 @@ def test_training_goes_down(open_page, enough, net, first, count):
 def test_training_is_repeated_by_its_address(open_page, enough):
     """Every control by keyboard; what is chosen stands in the address, which brings it back."""
     given = live_of(published.final_net(), dataset=enough)
-    page = open_page(given, fragment="#train=net:net1,seed:x,lr:7,batch:4")
+    page = open_page(given, fragment="#train=net:net1,seed:x,length:%,lr:7,batch:4")
     values = "Object.fromEntries(new FormData(byId('train-settings')))"
     first = {"net": "net1", "optimizer": "adam", "lr": "0.003", "batch": "4", "seed": "1"}
     assert page.evaluate(values) == first

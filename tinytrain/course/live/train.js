@@ -63,9 +63,10 @@ function settingsOf(form) {
 /** Put the settings of an address such as #train=net:net1,lr:0.01 into the form. */
 function restoreSettings(form) {
   if (!location.hash.startsWith("#train=")) return;
-  for (const pair of decodeURIComponent(location.hash.slice(7)).split(",")) {
-    const [name, value] = pair.split(":"), field = form.elements[name], before = field?.value;
-    if (field) field.value = value;
+  for (const pair of location.hash.slice(7).replaceAll("%20", " ").split(",")) {
+    const [name, ...value] = pair.split(":");
+    const field = form.elements.namedItem(name), before = field?.value;
+    if (field) field.value = value.join(":");
     if (field && !(field.value && field.checkValidity())) field.value = before;
   }
   byId("train").scrollIntoView();
