@@ -140,15 +140,15 @@ def test_keys_draw_undo_and_clear(opened):
     press("Backspace")
     assert opened.evaluate("drawings.at(-1).strokes.length") == 1
     press("Tab", "Enter")
-    assert "of the test set" in said(opened) and opened.locator("#undo").is_disabled()
+    assert "It is labelled" in said(opened) and opened.locator("#undo").is_disabled()
     opened.locator("#clear").focus()
     press("Enter")
     assert said(opened) == "Nothing is drawn."
     press("Tab", "Enter")
-    assert "of the test set" in said(opened)
+    assert "It is labelled" in said(opened)
     press("Tab", "Enter")
     label = opened.evaluate("drawings.at(-1).given.label")
-    assert f"It is a {label} of" in said(opened) and f"says {label}," not in said(opened)
+    assert f"It is labelled {label}." in said(opened) and f"says {label}," not in said(opened)
 
 
 EXPLAINED = """() => mind.steps.slice(1).flatMap(({ layers, shown }, before) => {
@@ -199,7 +199,7 @@ def test_a_hidden_channel_is_gone(opened):
     button = opened.locator("#hide")
     button.focus()
     opened.keyboard.press("Space")
-    assert button.get_attribute("aria-pressed") == "true"
+    opened.wait_for_function("byId('hide').ariaPressed === 'true'")
     net, shown = published.final_net(), pixels(opened)[None, None].float()
     maps = net.conv1(batches.normalise(shown, MEAN, STD))
     maps[:, 4] = 0
@@ -212,7 +212,7 @@ def test_a_hidden_channel_is_gone(opened):
     opened.locator("#unhide").focus()
     opened.keyboard.press("Enter")
     assert opened.evaluate("mind.shares") == pytest.approx(before.tolist(), abs=1e-6)
-    assert opened.locator("#unhide").is_disabled()
+    opened.wait_for_function("byId('unhide').disabled")
 
 
 def test_keys_go_through_the_maps(opened):
@@ -245,3 +245,13 @@ def test_without_javascript_it_says_so(open_page):
     page = open_page(live_of(), java_script_enabled=False)
     assert page.locator("#live-body").is_hidden()
     assert page.locator("noscript").inner_text().strip()
+
+
+def test_a_row_stays_where_it_is_when_a_number_of_it_is_chosen(opened):
+    opened.evaluate("choose(2, 4)")
+    tile = opened.locator(".row").nth(3).locator(".map").nth(1)
+    tile.scroll_into_view_if_needed()
+    before = tile.bounding_box()["y"]
+    tile.click()
+    assert opened.evaluate("chosen.step") == 3
+    assert tile.bounding_box()["y"] == pytest.approx(before, abs=2)

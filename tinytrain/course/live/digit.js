@@ -158,7 +158,7 @@ function drawPaper({ strokes, given }) {
 
 /** The steps from the paper to the net, [text, pixels, side, what to mark]; none without ink. */
 function stepsOf(drawing, context) {
-  if (drawing.given) return [["as the test set has it", drawing.given.pixels, SIDE]];
+  if (drawing.given) return [["as it is in the files", drawing.given.pixels, SIDE]];
   const { data } = context.getImageData(0, 0, PAPER, PAPER);
   const ink = new Uint8Array(PAPER * PAPER);
   for (let place = 0; place < ink.length; place++) ink[place] = data[4 * place + 3];
@@ -213,7 +213,7 @@ function update(finished) {
   showSteps(steps);
   byId("undo").disabled = drawings.length < 2;
   const most = mind.shares?.indexOf(Math.max(...mind.shares));
-  const label = drawing.given ? ` It is a ${drawing.given.label} of the test set.` : "";
+  const label = drawing.given ? ` It is labelled ${drawing.given.label}.` : "";
   byId("said").textContent = mind.blank
     ? "Nothing is drawn." : `The net says ${most}, ${percent(mind.shares[most])} sure.${label}`;
 }

@@ -115,13 +115,15 @@ function rowFor({ layers, shown }, step) {
 
 /** Take another number apart: at `place` [y, x], or where the channel answers most. */
 function choose(step, channel, place) {
-  const { planes, sizes } = mapOf(mind.steps[step].shown), limit = largest(planes[channel]);
-  const top = planes[channel].findIndex((value) => Math.abs(value) === limit);
-  const strongest = [row(top, sizes[1]), column(top, sizes[1])];
+  const { planes, sizes: [, width] } = mapOf(mind.steps[step].shown), plane = planes[channel];
+  const most = plane.map(Math.abs).indexOf(largest(plane));
+  const strongest = [row(most, width), column(most, width)];
   Object.assign(chosen, { step, channel, place: place ?? strongest });
   const line = byId("rows").querySelectorAll(".row")[step];
   line.querySelectorAll("input")[channel].checked = true;
+  const top = () => line.getBoundingClientRect().top, before = top();
   if (line.nextElementSibling !== byId("cell")) line.after(byId("cell"));
+  scrollBy({ top: top() - before, behavior: "instant" }); // the row stays under the finger
   showCell();
 }
 
