@@ -45,7 +45,7 @@ def opened(open_page, tiny):
 
 
 def wait(page):
-    page.wait_for_function("!document.getElementById('live-body').hidden && chosen.place")
+    page.wait_for_function("() => !document.getElementById('live-body').hidden && chosen.place")
     return page
 
 
@@ -199,7 +199,7 @@ def test_a_hidden_channel_is_gone(opened):
     button = opened.locator("#hide")
     button.focus()
     opened.keyboard.press("Space")
-    opened.wait_for_function("byId('hide').ariaPressed === 'true'")
+    opened.wait_for_function("() => byId('hide').ariaPressed === 'true'")
     net, shown = published.final_net(), pixels(opened)[None, None].float()
     maps = net.conv1(batches.normalise(shown, MEAN, STD))
     maps[:, 4] = 0
@@ -212,7 +212,7 @@ def test_a_hidden_channel_is_gone(opened):
     opened.locator("#unhide").focus()
     opened.keyboard.press("Enter")
     assert opened.evaluate("mind.shares") == pytest.approx(before.tolist(), abs=1e-6)
-    opened.wait_for_function("byId('unhide').disabled")
+    opened.wait_for_function("() => byId('unhide').disabled")
 
 
 def test_keys_go_through_the_maps(opened):
@@ -248,6 +248,7 @@ def test_without_javascript_it_says_so(open_page):
 
 
 def test_a_row_stays_where_it_is_when_a_number_of_it_is_chosen(opened):
+    opened.evaluate("document.documentElement.style.overflowAnchor = 'none'")  # as in Safari
     opened.evaluate("choose(2, 4)")
     tile = opened.locator(".row").nth(3).locator(".map").nth(1)
     tile.scroll_into_view_if_needed()

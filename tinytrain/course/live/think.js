@@ -8,7 +8,8 @@ each layer after made of the sum; and which pixels of the digit it saw in the en
 "use strict";
 
 const chosen = { step: 1, channel: 0, place: null }; // the number that is taken apart
-const number = (value) => value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace("-", "−");
+const number = (value) => // with a minus, but none before 0.000
+  value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^-(?!0\.000)/, "−").replace("-", "");
 const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 const dotted = ({ taps, before, bias }) =>
   `${taps} products, added up${bias ? `: ${before}; plus the bias, ${bias},` : ","}`;
