@@ -14,6 +14,8 @@ from hypothesis import settings
 
 from tinytrain import streams
 from tinytrain.cli.parser import main
+from tinytrain.course import page
+from tinytrain.course.markup import policy
 from tinytrain.data import sets, synthetic
 from tinytrain.data.sets import Dataset, Split
 
@@ -96,14 +98,57 @@ def tiny():
     return Dataset("synthetic", train, test, 0.13, 0.31, "tiny", 0, classes=10)
 
 
+STYLES = ("page.css", "live/live.css", "live/train.css")
+BARE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+<title>The live parts alone</title>
+<link rel="icon" href="data:,">
+<style>{{ style | safe }}</style>
+{% include "live/live.html" %}
+</html>"""
+
+
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium, to look at the course with."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
+    """Chromium, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
         pytest.skip("no chromium here to look at the page with")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """`open_page(live)`: a page of the live parts alone, with their policy, from a file.
+
+    At the end of the test nothing may have been asked of a network or said on the console.
+    """
+    contexts, heard = [], []
+
+    def open_page(live, width=1280, fragment="", **context):
+        styles = [Path(page.__file__).parent / name for name in STYLES]
+        style = "".join(path.read_text() for path in styles)
+        bare = page.TEMPLATES.from_string(BARE)
+        allowed = policy([style], live.scripts.values())
+        text = bare.render(live=live, style=style, policy=allowed)
+        path = tmp_path / f"live{len(contexts)}.html"
+        path.write_text(text)
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **context))
+        opened = contexts[-1].new_page()
+        opened.on("console", lambda message: heard.append(message.text))
+        opened.on("pageerror", lambda error: heard.append(str(error)))
+        opened.on("request", lambda request: heard.append(request.url))
+        opened.goto(path.as_uri() + fragment)
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [line for line in heard if not line.startswith(("file:", "blob:", "data:"))] == []

@@ -462,6 +462,7 @@ MISTAKES = {
     "a folder without a run": (["train", "--resume", "--run-dir", "nowhere"], 3, "nowhere"),
     "a run to draw": (["plot", "nowhere"], 3, "nowhere"),
     "a run to evaluate": (["evaluate", "--run-dir", "nowhere"], 3, "nowhere"),
+    "a run to show": (["course", "--run-dir", "nowhere"], 3, "nowhere"),
     "a run to export": (["export", "--run-dir", "nowhere"], 3, "nowhere"),
     "no run to export": (["export"], 2, "--run-dir"),
     "a format that is none": (["export", "--run-dir=x", "--format=onnx"], 2, "torch"),

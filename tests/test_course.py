@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import json
 import re
 import shlex
 import statistics
@@ -16,11 +17,13 @@ import torch
 from tinytrain import data, nets, nn, streams
 from tinytrain.cli import parser as cli
 from tinytrain.cli.export import as_state_dict
+from tinytrain.cli.inputs import trained
 from tinytrain.cli.parser import parser
 from tinytrain.course import (
     at_work,
     glossary,
     ladder,
+    live,
     markup,
     page,
     published,
@@ -335,6 +338,28 @@ def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     assert "stale" not in text and "| net9_3 |" in text
     assert [line for line in text.split("\n") if line in around] == around
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, gone):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    drawn = {"title": "a curve", "svg": "<svg></svg>"}
+    monkeypatch.setattr(page, "picture", lambda title, figure: drawn)
+    monkeypatch.setattr(at_work, "drawings", lambda *of: {})
+    run, output = tmp_path / "run", tmp_path / "course.html"
+    where = ["--run-dir", str(run), "--data-dir", data_dir]
+    small = ["--net", "net9", "--epochs", "1", "--threads", "1", "--deskew"]
+    assert cli.main(["train", "--dataset", "synthetic", *small, *where]) == 0
+    if gone:
+        monkeypatch.setattr(data, "load", Mock(side_effect=Unavailable("no mirror answers")))
+    assert cli.main(["course", "--output", str(output), *where]) == 0
+    text = output.read_text()
+    given = json.loads(re.search('(?s) id="live">(.*?)</script>', text)[1])
+    assert given["net"]["name"] == "net9" and given["net"]["deskew"]
+    weights = trained(run)[1].state_dict()["conv1.0.weight"]
+    assert given["net"]["layers"][0]["weight"]["data"] == live.encoded(weights)
+    assert (given["digits"] is None) == gone
+    assert f"of {run} (recipe" in html.unescape(text)
 
 
 def test_weights_come_back_as_they_were(tmp_path):

@@ -13,7 +13,7 @@ from tinytrain.cli.convert import convert
 from tinytrain.cli.doctor import doctor
 from tinytrain.cli.exercise import exercise
 from tinytrain.cli.export import export
-from tinytrain.cli.inputs import choose_device, net_and_data, use_threads
+from tinytrain.cli.inputs import choose_device, net_and_data, trained, use_threads
 from tinytrain.cli.ladder import ladder
 from tinytrain.cli.look import show_data, verify_data
 from tinytrain.cli.predict import predict
@@ -21,14 +21,15 @@ from tinytrain.cli.recipe import recipe
 from tinytrain.cli.runs import nearest, recipe_text
 from tinytrain.cli.seeds import seeds
 from tinytrain.cli.train import train
-from tinytrain.course import at_work, page, plots, readme
+from tinytrain.course import at_work, live, page, plots, published, readme
 from tinytrain.course import ladder as ladders
 from tinytrain.course.receptive_field import measured_field, receptive_field
+from tinytrain.data import Dataset
 from tinytrain.data.files import make_folder, write_file
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import ABLATION, FRONTIER, LADDER, Recipe
+from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, Recipe
 from tinytrain.train import evaluate, log, runs
 
 
@@ -62,6 +63,7 @@ def render_course(options: argparse.Namespace) -> None:
     groups = map(ladders.rungs, (LADDER, ABLATION, ladders.BY_VIEW, FRONTIER))
     rungs, ablations, views, frontier = groups
     text = options.readme and readme.with_tables(options.readme, rungs, ablations, views, frontier)
+    shown = live_net(options)
     options.run_dir = None
     try:
         net, dataset, recipe = net_and_data(options)
@@ -71,7 +73,7 @@ def render_course(options: argparse.Namespace) -> None:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         drawn = []
     make_folder(options.output.parent)
-    write_file(options.output, page.as_html(rungs, ablations, views, frontier, drawn))
+    write_file(options.output, page.as_html(rungs, ablations, views, frontier, drawn, shown))
     print(f"The course is in {options.output}")
     if options.readme:
         write_file(options.readme, text)
@@ -82,6 +84,21 @@ def render_course(options: argparse.Namespace) -> None:
         for name, picture in pictures.items():
             write_file(folder / name, picture)
         print(f"Rendered into {options.readme} and {folder}")
+
+
+def live_net(options: argparse.Namespace) -> live.Live:
+    """The net of --run-dir, or the final one, for the page, with digits where they are at hand."""
+    dataset: Dataset | None = None
+    try:
+        net, dataset, recipe = net_and_data(options)
+        mean, std = dataset.mean, dataset.std
+    except DataError:
+        if options.run_dir is None:
+            net, recipe, (mean, std) = published.final_net(), RECIPES["final"], published.MEAN_STD
+        else:
+            settings, net = trained(options.run_dir)
+            recipe, mean, std = settings.recipe, settings.mean, settings.std
+    return live.live(net_text(options.run_dir, net, recipe), net, recipe, mean, std, dataset)
 
 
 def draw_at_work(options: argparse.Namespace) -> None:

@@ -195,8 +195,10 @@ def parser() -> argparse.ArgumentParser:
         "course",
         "render the curriculum as a page",
         "Render one self-contained HTML page from the records: every rung with target, result, "
-        "analysis, code, layers and curves, and the final net at work. Trains nothing.",
+        "analysis, code, layers and curves, the final net at work, and a net to draw for, to look "
+        "into and to train in the page: the final one, or that of a run. Trains nothing itself.",
     )
+    add_path(course, "--run-dir", "the folder of the run whose net comes to life in the page")
     add_path(course, "--output", "the page", "runs/course.html")
     add_path(course, "--readme", "a README whose tables and pictures to renew")
     add_data_dir(course)

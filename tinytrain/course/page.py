@@ -25,6 +25,7 @@ from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.exercises.stub import answer
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson
+from tinytrain.course.live import Live
 from tinytrain.course.markup import picture, policy
 from tinytrain.course.receptive_field import receptive_field
 from tinytrain.nn.inspect import parameter_count
@@ -41,6 +42,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+STYLES = "page.css", "live/live.css", "live/train.css"
 WORDS_A_MINUTE = 180
 
 
@@ -50,17 +52,23 @@ def as_html(
     views: Sequence[Rung],
     frontier: Sequence[Rung],
     at_work: Sequence[tuple[str, Figure]],
+    live: Live | None = None,
 ) -> str:
-    """The whole page. `at_work`: titles and pictures of the final net; empty without data."""
+    """The whole page. `at_work`: titles and pictures of the final net; empty without data.
+
+    `live`: the net that the reader can draw for, look into and train; None leaves these parts out.
+    """
     by_name = {rung.name: rung for rung in rungs}
     taught = [(rung, rung.lesson) for rung in rungs if rung.lesson]
     measured = {rung.name: rung for rung in (*rungs, *ablations, *views, *frontier)}.values()
     steps = itertools.groupby(taught, key=lambda pair: pair[1].step)
-    style, script = ((FOLDER / name).read_text() for name in ("page.css", "page.js"))
+    style = "".join((FOLDER / name).read_text() for name in STYLES)
+    script = (FOLDER / "page.js").read_text()
+    scripts = [*live.scripts.values(), script] if live and live.payload else [script]
     return TEMPLATES.get_template("page.html").render(
         style=style,
         script=script,
-        policy=policy([style], [script]),
+        policy=policy([style], scripts),
         first_use=glossary.FirstUse(),
         glossary={glossary.place(word): (word, text) for word, text in glossary.GLOSSARY.items()},
         target=f"{TARGET_ACCURACY:g}",
@@ -94,6 +102,7 @@ def as_html(
         times=tables.time_cells(rungs),
         at_work=[picture(title, figure) for title, figure in at_work],
         measured=[rung for rung in measured if rung.record],
+        live=live,
     )
 
 

@@ -17,6 +17,7 @@ from tinytrain.nn import Module
 from tinytrain.recipes import RECIPES
 
 WEIGHTS = FOLDER / "final.pt"
+MEAN_STD = 0.1307, 0.3081  # of MNIST's pixels, 0 … 1, by which its images are normalised
 
 
 def digest() -> str:

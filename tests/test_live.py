@@ -1,0 +1,369 @@
+"""The page's live parts in a browser: the engine's numbers once more, and nothing fetched."""
+
+import base64
+import dataclasses
+import zlib
+from functools import partial
+
+import pytest
+import torch
+
+from tinytrain import nets, nn, streams
+from tinytrain.course import live, published
+from tinytrain.data import batches, synthetic
+from tinytrain.data.sets import Dataset, Split
+from tinytrain.nn import functional
+from tinytrain.optim import SGD, Adam
+from tinytrain.recipes import RECIPES
+from tinytrain.train.evaluation import predict
+
+MEAN, STD = 0.1307, 0.3081
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """200 drawn digits, uint8 (200, 1, 28, 28)."""
+    return synthetic.digits(torch.arange(200) % 10, streams.generator(0, "live"))
+
+
+def stirred(name, seed=1, dropout=0.0):
+    """A net in evaluation mode whose running statistics are those of no untrained net."""
+    draw = streams.generator(seed, "stirred")
+    net = nets.build(name, dropout, draw).train()
+    net(torch.randn(64, 1, 28, 28, generator=draw))
+    return net.eval()
+
+
+def live_of(net, name="final", dataset=None, **changes):
+    """A net for the page, as a run of this recipe has it."""
+    recipe = dataclasses.replace(RECIPES[name], **changes)
+    return live.live(f"the net of {name}", net, recipe, MEAN, STD, dataset)
+
+
+def torch_maps(net, images):
+    """What each layer in `live.in_order` gives for normalised images."""
+    maps = []
+    for _, layer in live.in_order(net):
+        images = layer(images.clone())  # some work in place
+        maps.append(images)
+    return maps
+
+
+def close(found, expected, tolerance):
+    """Whether numbers from the page are those of a tensor."""
+    return torch.allclose(numbers(found), expected.flatten(), rtol=0, atol=tolerance)
+
+
+def numbers(text):
+    """Float32 numbers from the page, which sends them as base64."""
+    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32)
+
+
+def until(page, condition):
+    """Wait until a condition holds in the page, whose policy forbids playwright's own waiting."""
+    page.evaluate(
+        f"""new Promise((done, fail) => {{
+          const look = (tries) => ({condition}) ? done() : tries ? setTimeout(look, 10, tries - 1)
+            : fail(new Error("waited in vain"));
+          look(2000);
+        }})"""
+    )
+
+
+def sent(tensor):
+    """Bytes for the page, as base64."""
+    return base64.b64encode(tensor.numpy().tobytes()).decode()
+
+
+HEAD = """input => {
+  const net = decodeNet(JSON.parse(document.getElementById("live").textContent).net);
+  const encoded = values => {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""));
+  };
+"""
+SCORES = HEAD + "return encoded(look(net, normalise(net, bytesOf(input))).scores); }"
+MAPS = (
+    HEAD
+    + """
+  const maps = forward(net, normalise(net, bytesOf(input)));
+  return maps.map(map => [map.shape, encoded(map.values)]);
+}"""
+)
+
+
+@pytest.mark.parametrize(
+    "name, count", [("final", 200), ("net1", 20), ("five-looks", 20), ("below-1000", 20)]
+)
+def test_scores_are_those_of_the_engine(open_page, drawn, name, count):
+    net = published.final_net() if name == "final" else stirred(RECIPES[name].net)
+    page, some = open_page(live_of(net, name)), drawn[:count]
+    expected = predict(net, some, MEAN, STD, looks=RECIPES[name].looks)
+    assert close(page.evaluate(SCORES, sent(some)), expected, 1e-4)
+
+
+@pytest.mark.parametrize("name", ["final", "net4", "three-epochs"])
+def test_every_map_is_that_of_the_engine(open_page, drawn, name):
+    net = published.final_net() if name == "final" else stirred(RECIPES[name].net)
+    few = drawn[:10]
+    found = open_page(live_of(net, name)).evaluate(MAPS, sent(few))
+    expected = torch_maps(net, batches.normalise(few.float(), MEAN, STD))
+    assert len(found) == len(expected)
+    for (shape, values), map in zip(found, expected, strict=True):
+        assert tuple(shape) == tuple(map.shape) and close(values, map, 1e-4)
+
+
+def test_scores_on_mnist(open_page, mnist):
+    net = published.final_net()
+    page = open_page(live_of(net, "final", mnist))
+    some = mnist.test.images[:200]
+    expected = predict(net, some, mnist.mean, mnist.std)
+    assert close(page.evaluate(SCORES, sent(some)), expected, 1e-4)
+    found = page.evaluate(MAPS, sent(some[:10]))
+    maps = torch_maps(net, batches.normalise(some[:10].float(), mnist.mean, mnist.std))
+    assert all(close(values, map, 1e-4) for (_, values), map in zip(found, maps, strict=True))
+
+
+class Own(nn.Module):
+    def forward(self, input):
+        return input
+
+
+@pytest.mark.parametrize(
+    "net, reason",
+    [
+        (Own(), "it is a Own, no Sequential"),
+        (nn.Sequential({"a": nn.Sequential(nn.GELU())}), "its layer a.0 is a GELU"),
+        (nn.Sequential(), "it does not end in log-prob"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "it does not end in log-prob"),
+        (nn.Sequential(nn.Conv2d(3, 10, 28), nn.Flatten(), nn.LogSoftmax(1)), "does not take"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 9), nn.LogSoftmax(1)), "the shape (9,)"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(0)), "layer 2 (LogSoftm"),
+        (nn.Sequential(nn.Linear(28, 2), nn.Flatten(), nn.LogSoftmax(1)), "its layer 0 (Linear)"),
+        (nn.Sequential(nn.LogSoftmax(3), nn.Flatten(), nn.LogSoftmax(1)), "layer 0 (LogSoftmax)"),
+        (nn.Sequential(nn.Linear(28, 9000), nn.LogSoftmax(1)), "parameters are more than"),
+    ],
+)
+def test_a_net_that_the_page_cannot_run(net, reason):
+    found = live_of(net)
+    assert found.payload is None and reason in found.reason
+
+
+def test_images_that_the_page_cannot_show(tiny):
+    wide = Split(torch.zeros(20, 1, 28, 30, dtype=torch.uint8), torch.arange(20) % 10)
+    letters = dataclasses.replace(tiny, classes=26)
+    for odd in (letters, dataclasses.replace(tiny, train=wide)):
+        found = live_of(published.final_net(), dataset=odd)
+        assert found.payload is None and "its images are of shape (1, 28, " in found.reason
+
+
+def test_digits_are_drawn_evenly_and_packed_whole(tiny):
+    net = published.final_net()
+    given = live.digits(net, tiny)
+    labels = tiny.train.labels.tolist()
+    known = dict(zip([one.numpy().tobytes() for one in tiny.train.images], labels, strict=True))
+    rows = []
+    for which, count in (("train", 9), ("held", 1)):
+        labels = given[which]["labels"]
+        assert sorted(labels) == sorted([*range(10)] * count)
+        pixels = zlib.decompress(base64.b64decode(given[which]["images"]))
+        rows += [pixels[start : start + 784] for start in range(0, len(pixels), 784)]
+        assert [known[row] for row in rows[-len(labels) :]] == labels
+    assert len({*rows}) == 100
+    wrong = predict(net, tiny.test.images, MEAN, STD).argmax(1) != tiny.test.labels
+    assert given["wrong"]["labels"] == tiny.test.labels[wrong].tolist()
+
+
+BACKWARD = (
+    HEAD.replace("input =>", "([input, labels, rate, kind]) =>")
+    + """
+  const images = normalise(net, bytesOf(input));
+  const before = parametersOf(net).map(one => one.values.slice());
+  const found = backward(net, forward(net, images, {training: true}), images, labels);
+  const optimizer = kind === "Adam" ? new Adam(parametersOf(net), {lr: rate})
+    : new SGD(parametersOf(net), {lr: rate, momentum: 0.9});
+  for (let step = 0; step < 3; step++) optimizer.step(found.gradients);
+  const buffers = net.layers.filter(layer => layer.running_mean)
+    .flatMap(layer => [layer.running_mean, layer.running_var].map(one => encoded(one.values)));
+  const gradients = found.gradients.map(one => encoded(Float32Array.from(one)));
+  return [found.loss, gradients, parametersOf(net).map(one => encoded(one.values)), buffers];
+}"""
+)
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [("final", "Adam"), ("net1", "SGD"), ("net3", "Adam"), ("below-1000", "SGD")],
+)
+def test_gradients_of_a_batch_and_steps_are_those_of_the_engine(open_page, drawn, name, kind):
+    net = published.final_net() if name == "final" else stirred(RECIPES[name].net)
+    some, labels = drawn[:16], torch.arange(16) % 10
+    page = open_page(live_of(net, name))
+    given = [sent(some), labels.tolist(), 0.01, kind]
+    loss, gradients, weights, buffers = page.evaluate(BACKWARD, given)
+    net.train()
+    expected = functional.nll_loss(net(batches.normalise(some.float(), MEAN, STD)), labels)
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-4)
+    parameters = [*net.parameters()]
+    for one, parameter in zip(gradients, parameters, strict=True):
+        assert close(one, parameter.grad, 1e-3 * min(1, parameter.grad.abs().max()))
+    optimizer = {"Adam": Adam, "SGD": partial(SGD, momentum=0.9)}[kind](parameters, lr=0.01)
+    for _ in range(3):
+        optimizer.step()
+    for one, parameter in zip(weights, parameters, strict=True):
+        assert close(one, parameter.detach(), 1e-3)
+    running = [buffer for name, buffer in net.named_buffers() if "running" in name]
+    for one, buffer in zip(buffers, running, strict=True):
+        assert close(one, buffer, 1e-3)
+
+
+COURSE = (
+    HEAD.replace("input =>", "([input, labels, rate]) =>")
+    + """
+  const images = normalise(net, bytesOf(input)), losses = [], size = 784 * 10;
+  const optimizer = new Adam(parametersOf(net), {lr: rate});
+  for (let start = 0; start < labels.length; start += 10) {
+    const some = images.subarray(784 * start, 784 * start + size);
+    const maps = forward(net, some, {training: true});
+    const found = backward(net, maps, some, labels.slice(start, start + 10));
+    optimizer.step(found.gradients);
+    losses.push(found.loss);
+  }
+  return [losses, encoded(forward(net, images.subarray(0, size)).at(-1).values)];
+}"""
+)
+
+
+def test_a_training_goes_as_that_of_the_engine(open_page, drawn):
+    net, labels = stirred("net9_3_wide2"), torch.arange(100) % 10
+    page = open_page(live_of(net))
+    losses, scores = page.evaluate(COURSE, [sent(drawn[:100]), labels.tolist(), 0.001])
+    images = batches.normalise(drawn[:100].float(), MEAN, STD)
+    optimizer, expected = Adam([*net.train().parameters()], lr=0.001), []
+    for rows in batches.in_order(100, 10):
+        loss = functional.nll_loss(net(images[rows]), labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        expected.append(loss.item())
+    assert losses == pytest.approx(expected, abs=1e-2) and losses[-1] < losses[0]
+    assert close(scores, net.eval()(images[:10]).detach(), 2e-2)
+
+
+FRESH = (
+    HEAD
+    + """
+  const fresh = initialise(net, randomBySeed(input));
+  const tensors = fresh.layers.flatMap(layer =>
+    ["weight", "bias", "running_mean", "running_var"].filter(name => layer[name])
+      .map(name => [`${layer.name}.${name}`, encoded(layer[name].values)]));
+  return Object.fromEntries(tensors);
+}"""
+)
+
+
+@pytest.mark.parametrize("name", ["final", "net1"])
+def test_fresh_weights_are_drawn_as_the_engine_draws_them(open_page, name):
+    """Nothing of the trained net is left: as wide as drawn here, and zeros and ones as here."""
+    net = published.final_net() if name == "final" else stirred("net1")
+    page = open_page(live_of(net, name))
+    found, again, other = (page.evaluate(FRESH, seed) for seed in (1, 1, 2))
+    assert found == again != other
+    engine = nets.build(RECIPES[name].net, generator=streams.generator(1, "fresh")).state_dict()
+    for key, text in found.items():
+        values, like = numbers(text), engine[key].flatten()
+        if like.unique().numel() == 1:
+            assert torch.equal(values, like)
+        elif len(like) > 500:
+            assert values.std().item() == pytest.approx(like.std().item(), rel=0.15)
+            assert abs(values.mean()) < 0.15 * like.std()
+            assert values.abs().max().item() == pytest.approx(like.abs().max().item(), rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def enough():
+    """400 + 40 drawn digits."""
+    labels = torch.arange(440) % 10
+    images = synthetic.digits(labels, streams.generator(0, "enough"))
+    train, test = Split(images[:400], labels[:400]), Split(images[400:], labels[400:])
+    return Dataset("synthetic", train, test, MEAN, STD, "enough", 0, classes=10)
+
+
+@pytest.mark.parametrize("net, first, count", [("net1", 16, 41), ("net9_3_wide2", 8, 31)])
+def test_training_goes_down(open_page, enough, net, first, count):
+    fragment = f"#train=net:{net},lr:0.01,batch:8,seed:2"
+    page = open_page(live_of(published.final_net(), dataset=enough), fragment=fragment)
+    page.get_by_role("button", name="Start").click()
+    until(page, f"training.losses.length >= {count}")
+    page.get_by_role("button", name="Pause").click()
+    until(page, "!training.waiting")
+    losses = [loss for _, loss in page.evaluate("training.losses")]
+    assert sum(losses[-8:]) < 0.95 * sum(losses[:8])
+    assert page.locator("#train-filters canvas").count() == first
+    assert page.locator("#train-loss polyline").get_attribute("points").count(",") == len(losses)
+    assert page.evaluate("training.accuracies[0]")[0] == 0  # tested before it has learned
+    assert "held-out digits right" in page.get_by_role("status").text_content()
+    page.get_by_role("button", name="Go on").click()
+    until(page, f"training.losses.length > {len(losses)}")
+
+
+def test_training_is_repeated_by_its_address(open_page, enough):
+    """Every control by keyboard; what is chosen stands in the address, which brings it back."""
+    given = live_of(published.final_net(), dataset=enough)
+    page = open_page(given, fragment="#train=net:net1,seed:x,length:%,lr:7,batch:4")
+    values = "Object.fromEntries(new FormData(byId('train-settings')))"
+    first = {"net": "net1", "optimizer": "adam", "lr": "0.003", "batch": "4", "seed": "1"}
+    assert page.evaluate(values) == first
+    page.locator("[name=net]").focus()
+    chosen = ["net", "optimizer", "lr", "batch", "seed"]
+    for key in (None, "ArrowDown", "ArrowDown", "ArrowUp", "3"):
+        if key:
+            page.keyboard.press("Tab")
+            page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    second = first | {"optimizer": "sgd", "lr": "0.01", "seed": "3"}
+    assert page.evaluate(values) == second | {"batch": "4"}
+    address = page.evaluate("location.hash")
+    assert address == "#train=" + ",".join(f"{name}:{second[name]}" for name in chosen)
+    assert page.evaluate("document.activeElement.name") == "seed"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    seen = []
+    for _ in range(2):
+        page.keyboard.press("Space")
+        until(page, f"training.losses.length > {len(seen)} && !training.waiting")
+        seen = page.evaluate("training.losses")
+    again = open_page(given, fragment=address)
+    assert again.evaluate(values) == second
+    for count in (1, 2):
+        again.get_by_role("button", name="One batch").click()
+        until(again, f"training.losses.length == {count} && !training.waiting")
+    assert again.evaluate("training.losses") == seen
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.evaluate("training.losses") == []
+
+
+def test_a_training_that_diverges_says_so_and_stops(open_page, enough):
+    page = open_page(live_of(published.final_net(), dataset=enough), fragment="#train=net:net1")
+    page.evaluate("training.nets.net1.std = 1e-45")  # so that pixels become infinite
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("It has diverged").wait_for()
+    assert page.get_by_role("button", name="Go on").is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_training_fits_the_screen(open_page, enough, width):
+    page = open_page(live_of(published.final_net(), dataset=enough), width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    sizes = page.locator("#train svg text").evaluate_all(
+        "texts => texts.map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(sizes) >= 11
+
+
+def test_without_digits_there_is_no_training(open_page):
+    page = open_page(live_of(published.final_net()))
+    assert page.get_by_text("Training takes digits").is_visible()
+    assert page.get_by_role("button", name="Start").count() == 0

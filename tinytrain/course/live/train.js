@@ -1,0 +1,183 @@
+/* Watch it train: the engine's algorithm on 2,000 digits, in a worker: the page stays awake.
+
+A worker has no page, only messages. This one is made of the text of net.js and of `trainer`. It
+is given settings, a net and digits to begin with; then each message is a batch to learn from, and
+each answer says what the loss was, how the filters are now, and from time to time how many of the
+held-out digits are right. So a pause is a message that is not sent. */
+"use strict";
+
+const training = { worker: null, going: false, waiting: false };
+
+/** What runs in the worker. */
+function trainer() {
+  const run = { seen: 0, queue: [] }, testedEvery = 320; // digits
+
+  /** Normalised images and labels of some rows of {pixels, labels}. */
+  const taken = ({ pixels, labels }, rows) => {
+    const size = pixels.length / labels.length, some = new Uint8Array(rows.length * size);
+    rows.forEach((row, n) => some.set(pixels.subarray(row * size, (row + 1) * size), n * size));
+    return { images: normalise(run.net, some), labels: rows.map((row) => labels[row]) };
+  };
+
+  /** The share of the held-out digits that are right; one at a time takes little memory. */
+  const accuracy = () => run.held.labels.reduce((right, label, row) => {
+    const { values } = forward(run.net, taken(run.held, [row]).images).at(-1);
+    return right + (values.indexOf(Math.max(...values)) === label);
+  }, 0) / run.held.labels.length;
+
+  /** A batch: forward, backward, a step. Every digit comes once before any comes again. */
+  const learn = () => {
+    if (!run.queue.length) run.queue = shuffled(run.train.labels.length, run.random);
+    const { images, labels } = taken(run.train, run.queue.splice(0, run.batch));
+    const maps = forward(run.net, images, { training: true });
+    const { loss, gradients } = backward(run.net, maps, images, labels);
+    run.optimizer.step(gradients);
+    run.seen += labels.length;
+    return { loss, tests: run.seen % testedEvery < labels.length };
+  };
+
+  /** Initial weights, and an optimizer for them. */
+  const begin = (given) => {
+    Object.assign(run, given, { random: randomBySeed(given.seed) });
+    run.net = initialise(decodeNet(given.net), run.random);
+    const kind = { adam: Adam, sgd: SGD }[given.optimizer];
+    run.optimizer = new kind(parametersOf(run.net), { lr: given.lr, momentum: 0.9 });
+    return { tests: true };
+  };
+
+  onmessage = ({ data }) => {
+    const { loss, tests } = data ? begin(data) : learn();
+    const { values, shape } = parametersOf(run.net)[0];
+    const filters = values.slice(0, (values.length / shape[0]) * Math.min(shape[0], 16));
+    const right = tests ? accuracy() : undefined;
+    postMessage({ seen: run.seen, loss, accuracy: right, filters, shape });
+  };
+}
+
+/** The settings in the form: {net, optimizer, lr, batch, seed}. */
+function settingsOf(form) {
+  const texts = Object.fromEntries(new FormData(form));
+  return { ...texts, lr: +texts.lr, batch: +texts.batch, seed: +texts.seed };
+}
+
+/** Put the settings of an address such as #train=net:net1,lr:0.01 into the form. */
+function restoreSettings(form) {
+  if (!location.hash.startsWith("#train=")) return;
+  for (const pair of location.hash.slice(7).replaceAll("%20", " ").split(",")) {
+    const [name, ...value] = pair.split(":");
+    const field = form.elements.namedItem(name), before = field?.value;
+    if (field) field.value = value.join(":");
+    if (field && !(field.value && field.checkValidity())) field.value = before;
+  }
+  byId("train").scrollIntoView();
+}
+
+/** Forget what was learned; the next batch begins anew. */
+function resetTraining() {
+  training.worker?.terminate();
+  const empty = { worker: null, waiting: false, seen: 0, losses: [], accuracies: [], filters: [] };
+  Object.assign(training, empty);
+  setGoing(false);
+}
+
+/** Go on from batch to batch, or pause. */
+function setGoing(going) {
+  training.going = going;
+  byId("train-run").textContent = going ? "Pause" : training.seen ? "Go on" : "Start";
+  byId("train-step").disabled = going;
+  if (going) askForBatch();
+  showTraining(true);
+}
+
+/** A worker, and later, in it, a net by the present settings. */
+function newWorker() {
+  const worker = new Worker(training.address);
+  worker.onmessage = ({ data }) => hear(data);
+  const { net, optimizer, lr, batch, seed } = settingsOf(byId("train-settings"));
+  const begin = { net: training.nets[net], optimizer, lr, batch, seed };
+  training.begun = training.sets.then((sets) => worker.postMessage({ ...begin, ...sets }));
+  return worker;
+}
+
+/** Ask the worker for a batch, unless it is at one. */
+function askForBatch() {
+  if (training.waiting) return;
+  training.waiting = true;
+  const worker = (training.worker ??= newWorker());
+  training.begun.then(() => worker.postMessage(null));
+}
+
+/** Take in what the worker says of a batch, or before the first of how it begins. */
+function hear({ seen, loss, accuracy, filters, shape }) {
+  const before = training.seen, epochs = (digits) => Math.floor(digits / training.digits);
+  Object.assign(training, { seen, filters, shape });
+  if (accuracy !== undefined) training.accuracies.push([seen, 100 * accuracy]);
+  if (loss === undefined) return;
+  training.losses.push([seen, loss]);
+  training.waiting = false;
+  if (!Number.isFinite(loss)) setGoing(false);
+  else if (training.going) askForBatch();
+  cancelAnimationFrame(training.frame);
+  training.frame = requestAnimationFrame(() => showTraining(epochs(before) < epochs(seen)));
+}
+
+/** Show the curves and the filters, and where that is of interest `say` how far it is. */
+function showTraining(say) {
+  const { seen, losses, accuracies, filters, shape, digits } = training;
+  const right = Math.max(1, Math.ceil(seen / digits)) * digits;
+  const loss = drawCurve("loss", losses, right, 2.5, 3);
+  const share = drawCurve("accuracy", accuracies, right, 100, 1);
+  const size = shape?.[1] === 784 ? 28 : shape?.[3], limit = Math.max(...filters.map(Math.abs));
+  const tiles = Array.from({ length: filters.length / size ** 2 || 0 }, (_, tile) => {
+    const weights = filters.subarray(tile * size ** 2, (tile + 1) * size ** 2);
+    return paint(element("canvas"), weights, [size, size], limit);
+  });
+  byId("train-filters").replaceChildren(...tiles);
+  if (!say) return;
+  const begun = training.going ? "Training" : seen ? "Paused" : "Not begun";
+  const after = ` after ${seen.toLocaleString("en")} digits, ${(seen / digits).toFixed(1)} epochs: `
+    + `loss ${loss}, ${share} % of the held-out digits right`;
+  const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
+  byId("train-state").textContent = `${begun}${seen ? after : ""}.${trouble}`;
+}
+
+/** Draw points [x, y], 0 to `right` and 0 to `top`, in an SVG of 300 × 120; gives the last y. */
+function drawCurve(name, points, right, top, decimals) {
+  const svg = byId(`train-${name}`), last = points.at(-1)?.[1].toFixed(decimals) ?? "";
+  const place = ([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`;
+  const places = points.filter(([, y]) => Number.isFinite(y)).map(place);
+  svg.querySelector("polyline").setAttribute("points", places.join(" "));
+  svg.querySelector(".right").textContent = `${right.toLocaleString("en")} digits`;
+  byId(`${name}-last`).textContent = last;
+  return last;
+}
+
+/** Digits {images, labels}, the images deflated, as {pixels, labels}. */
+async function digitsOf({ images, labels }) {
+  return { pixels: await inflated(images), labels };
+}
+
+/** Bring the training to life. */
+function startTraining({ net, net1, digits }) {
+  if (!digits) return;
+  const form = byId("train-settings"), texts = [byId("net.js").textContent, `(${trainer})();`];
+  training.address = URL.createObjectURL(new Blob(texts, { type: "text/javascript" }));
+  training.nets = { net1, [net.name]: net };
+  training.digits = digits.train.labels.length;
+  training.sets = Promise.all([digitsOf(digits.train), digitsOf(digits.held)])
+    .then(([train, held]) => ({ train, held }));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", () => {
+    if (!form.reportValidity()) return;
+    const pairs = [...new FormData(form)].map((pair) => pair.join(":"));
+    history.replaceState(null, "", `#train=${pairs.join(",")}`);
+    resetTraining();
+  });
+  byId("train-run").addEventListener("click", () => setGoing(!training.going));
+  byId("train-step").addEventListener("click", askForBatch);
+  byId("train-reset").addEventListener("click", resetTraining);
+  restoreSettings(form);
+  resetTraining();
+}
+
+startTraining(JSON.parse(byId("live").textContent));
