@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+EXTRAS ?= test,plots,images
 VENV := .venv
 RUN := $(VENV)/bin/python
 
@@ -11,14 +12,14 @@ endif
 
 # make train SEED=3 RUN_DIR="my runs" becomes --run-dir 'my runs' --seed '3'. Every variable of the
 # command line but these is a flag, so what flags there are is known to tinytrain alone.
-SETTINGS := PYTHON TORCH VENV COV TINYTRAIN_DATA SHELL
+SETTINGS := PYTHON TORCH EXTRAS VENV COV TINYTRAIN_DATA SHELL
 GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 dashed = $(shell echo $(1) | tr A-Z_ a-z-)
 quoted = '$(subst ','\'',$(value $(1)))'
 FLAGS = $(foreach name,$(sort $(filter-out $(SETTINGS),$(GIVEN))),\
 	--$(call dashed,$(name)) $(call quoted,$(name)))
 
-.PHONY: help train test test-long check mutate example course bench clean
+.PHONY: help train test test-long check mutate example course notebook bench clean
 
 help:
 	@echo "make train     train the final net on MNIST: 15 epochs, then the verdict"
@@ -31,6 +32,7 @@ help:
 	@echo "               SAMPLE=all is every one, SEED=2 are others, ONLY=nn/fast those of some files"
 	@echo "make example   run examples/final_net.py, the whole recipe on one page"
 	@echo "make course    render the curriculum as runs/course.html, and the README's tables and pictures, from the records"
+	@echo "make notebook  make examples/final_net.ipynb of the example, and run it: 15 epochs"
 	@echo "make bench     time tinytrain against the usual loop and torch.nn; several minutes, idle machine"
 	@echo "make clean     remove the virtual environment; runs/ stays"
 	@echo "Another torch: make train TORCH=\"torch --index-url https://download.pytorch.org/whl/cpu\""
@@ -58,6 +60,10 @@ example: $(VENV)/installed
 course: $(VENV)/installed
 	@$(RUN) -m tinytrain course --readme README.md
 
+notebook: $(VENV)/installed
+	@$(PIP) -qq --editable ".[notebook]"
+	@$(RUN) examples/make_notebook.py
+
 bench: $(VENV)/installed
 	@$(RUN) examples/bench.py
 
@@ -70,7 +76,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@test -t 1 || quiet=-qq; $(PIP) $$quiet $(TORCH)
 	@echo "Then tinytrain, with matplotlib, pytest and hypothesis …"
-	@$(PIP) -qq --editable ".[test,plots,images]"
+	@$(PIP) -qq --editable ".[$(EXTRAS)]"
 	@touch $@
 
 $(VENV)/checked: $(VENV)/installed
