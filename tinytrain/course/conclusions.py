@@ -32,7 +32,7 @@ FRONTIER_LESSON = (
     "the final recipe without the wide view, seed by seed the same weights, but in the test the "
     "net sees a digit as it is and moved by one pixel up, down, left and right, and the scores "
     "are averaged: no parameter and no training, five times the arithmetic in the test. That "
-    "gains more than seeds would explain. The others use looks, too. Fewest-parameters and "
+    "gains more than seeds would explain. The others use five looks, too. Fewest-parameters and "
     "three-epochs have nets like late7500, but without padding, in a frame that repeats the "
     "border of the image. Two-epochs and one-epoch have the final net with dilation 3, which had "
     "the lower loss on held-out images and takes less than half of the time. All but three-epochs "

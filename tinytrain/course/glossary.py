@@ -7,6 +7,17 @@ import re
 from markupsafe import Markup, escape
 
 GLOSSARY = {
+    "parameter": "A number of the net that training finds: a weight or a bias.",
+    "loss": "How wrong the net is: minus the logarithm of the probability that it gives the right "
+    "class, as a mean over images.",
+    "gradient": "For each parameter, how fast the loss grows with it.",
+    "batch": "The images of one step of training.",
+    "epoch": "One time through all training images.",
+    "rate": "How far a step goes against the gradient.",
+    "recipe": "All that a run follows from, but for the data, the seed and the machine.",
+    "evaluation": "Testing: the net as it is, without dropout, on images that it does not "
+    "train on.",
+    "deviation": "The standard deviation: how far the seeds lie from their mean, about.",
     "held": "A run held the target if each of its last five epochs had at least 99.4 % of the "
     "test digits right.",
     "rung": "A recipe of the ladder, with what it changes in the one before, a lesson, and the "
@@ -15,8 +26,8 @@ GLOSSARY = {
     "of the same recipe.",
     "gap": "Training accuracy minus test accuracy, in points: what is learned by heart rather "
     "than understood.",
-    "looks": "How many times evaluation looks at an image, moved by a pixel each time, before it "
-    "decides by the mean.",
+    "five looks": "In evaluation an image is looked at five times, as it is and moved by a pixel "
+    "each way, and the mean of the scores decides.",
     "receptive field": "The pixels of the image that one place of a map depends on, given as the "
     "length of their square's side.",
     "interval": "The range that contains the true mean, or the true difference of two means, in "

@@ -43,7 +43,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 STYLES = "page.css", "live/live.css", "live/train.css"
-WORDS_A_MINUTE = 180
+WORDS_A_MINUTE = 120
 
 
 def as_html(
@@ -163,8 +163,8 @@ def truth(before: Rung | None, rung: Rung) -> str:
 
 
 def reading_minutes(text: str) -> int:
-    """How long it takes to read a text, in minutes."""
-    return max(1, round(len(text.split()) / WORDS_A_MINUTE))
+    """How long it takes to read a text of new ideas, to predict and to answer, in minutes."""
+    return 2 + round(len(text.split()) / WORDS_A_MINUTE)
 
 
 def result(rung: Rung) -> str:

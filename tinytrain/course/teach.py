@@ -1,4 +1,4 @@
-"""For who teaches with the course: three ways through it, and what each needs."""
+"""For teachers: three ways through it, and what each needs."""
 
 from __future__ import annotations
 
@@ -17,24 +17,31 @@ class Part:
 PATHS = {
     "Ten minutes: what a small net can do": [
         Part("2 min", "Everybody draws a digit on this page and watches the scores."),
-        Part("3 min", "Choose a cell of a map: what does it see, and how is its number made?"),
+        Part("3 min", "Choose a place of a map: what does it see, and how is its number made?"),
         Part("3 min", "Predict, then look: rungs net2, net7 and wide."),
-        Part("2 min", "Hide a channel, and draw the digit that the net now gets wrong."),
+        Part(
+            "2 min",
+            "Hide channel 4 of the first convolution, then ask for digits of the test set.",
+        ),
     ],
     "Ninety minutes: how it is trained": [
         Part("15 min", "Rungs net1 to net3 with their predictions; one question a rung, aloud."),
-        Part("15 min", "Watch it train on this page: find a rate that is too high."),
+        Part("15 min", "Watch Net1 train on this page: find a rate that is too high."),
         Part(
             "10 min", "Everybody trains a rung for two epochs.", "train --recipe net7 --epochs 2"
         ),
         Part(
             "20 min", "An exercise each: log-softmax, then dropout.", "exercise start log-softmax"
         ),
-        Part("15 min", "Three seeds a group, put together: whose recipe is better, and is it?"),
+        Part(
+            "15 min",
+            "A seed a group of net7 and of net6, five epochs: which is better, and is it?",
+            "train --recipe net6 --epochs 5 --seed 7",
+        ),
         Part("15 min", "Read examples/final_net.py together, from top to bottom."),
     ],
     "A week: build it": [
-        Part("Monday", "Rungs 1 to 7, all predictions. Install, and train.", "train"),
+        Part("Monday", "Steps 1 to 7, all predictions. Install, and train.", "train"),
         Part("Tuesday", "The data: four exercises, from the IDX header on.", "exercise list"),
         Part("Wednesday", "Layers and their gradients.", "exercise start batch-norm-backward"),
         Part("Thursday", "Optimizers, schedule, average.", "exercise start adam"),

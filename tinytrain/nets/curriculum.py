@@ -1,4 +1,4 @@
-"""The nets of the curriculum, each as a function that builds it; the last is the final net.
+"""The nets of the curriculum, each as a function that builds it.
 
 All but Net1 are made of one brick: a 3×3 convolution without bias, from Net7 on with batch norm
 (whose shift does what a bias would), ReLU, from Net8 on dropout of whole channels. Nets up to Net7
@@ -121,5 +121,5 @@ def net9(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
 
 
 def net9_3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
-    """The final net: Net9 with 11 channels in place of 10 before the pooling. 7,934 parameters."""
+    """The curriculum's last net: Net9 with 11 in place of 10 in its second convolution. 7,934."""
     return lean(11, [12, 14, 31], generator, dropout=dropout, last_padding=1)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Concept:
     """The idea of a rung.
 
-    `explanation` is three sentences, `formula` MathML, `caption` says what `drawing` shows. `code`
+    `explanation` is three sentences, `formula` MathML, of which `symbols` explains the letters,
+    and `caption` says what `drawing` shows. `code`
     is the function that matters, or that part of it whose first and last line begin as `excerpt`
     says. `attempt` says what to try, and `command` how.
     """
@@ -31,6 +32,7 @@ class Concept:
     formula: str
     drawing: Callable[[], Figure]
     caption: str
+    symbols: str = ""
     code: Callable[..., Any]
     excerpt: tuple[str, str] | None = None
     attempt: str

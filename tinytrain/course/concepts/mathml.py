@@ -41,8 +41,8 @@ def fraction(above: Part, below: Part) -> str:
 
 
 def root(part: Part) -> str:
-    """The square root of a part."""
-    return f"<msqrt>{row(part)}</msqrt>"
+    """The square root of a part; in brackets, since few fonts have a sign that spans it."""
+    return row(f"<mo>√</mo><mo>(</mo>{marked(part)}<mo>)</mo>")
 
 
 def low(base: Part, index: Part) -> str:

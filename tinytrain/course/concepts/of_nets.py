@@ -17,12 +17,13 @@ OF_NETS = {
         "be no more than one, so between two stands ReLU, which sets what is negative to zero. "
         "Training finds the weights.",
         formula=formula(
-            *(low("y", "i"), "= max ( 0 ,", total("j"), low("w", "i j"), low("x", "j"), "+"),
-            *(low("b", "i"), ")"),
-        ),
+            *(low("y", "i"), "=", total("j"), low("w", "i j"), low("x", "j"), "+", low("b", "i")),
+        )
+        + formula("ReLU ( y ) = max ( 0 , y )"),
         drawing=sketches.linear,
-        caption="One output: an image times 784 weights, pixel by pixel, is a picture of "
-        "products, and their sum is one number. Red is positive, blue negative.",
+        caption="One output: an image, pixels from 0 to 1, times 784 weights (here drawn at "
+        "random) is a picture of products; their sum and a bias are one number. Red is "
+        "positive, blue negative.",
         code=functional.linear,
         attempt="Train Net1 for one epoch, and find its parameters in the table that is printed.",
         command="train --recipe net1 --epochs 1",
@@ -37,9 +38,12 @@ OF_NETS = {
         "the same nine weights look for the same pattern everywhere. Each output channel has a "
         "kernel of its own, and what it finds, place by place, is its map.",
         formula=formula(
-            *(low("y", "u v"), "=", total("i , j"), low("w", "i j"), low("x", "u + i , v + j")),
+            *(low("y", "k u v"), "=", total("c"), total("i , j"), low("w", "k c i j")),
+            low("x", "c , u + i , v + j"),
         ),
         drawing=sketches.convolution,
+        symbols="k: the output channel, c: an input channel, u and v: the place. The "
+        "convolutions of this course have no bias.",
         caption="A digit, a kernel that answers to edges, and its map: red where light lies above "
         "dark, blue where below.",
         code=fast.conv2d,
@@ -48,14 +52,15 @@ OF_NETS = {
         command="gallery filters",
         question="How many weights does a 3 × 3 convolution from 32 to 64 channels have?",
         answer="3 · 3 · 32 · 64 = 18,432: each of the 64 kernels looks at all 32 channels. A "
-        "linear layer between maps of 26 × 26 and 24 × 24 would have 797 million.",
+        "linear layer between the same maps of Net2, 32 of 13 × 13 and 64 of 11 × 11, would have "
+        "5,408 · 7,744, nearly 42 million.",
     ),
     "net3": Concept(
         title="1×1 convolution",
-        explanation="A kernel of a single place looks at no neighbours: it adds up the channels "
-        "of that place, each times a weight. So it makes other channels from the ones that are "
-        "there, fewer most of the time, and leaves height and width alone. It is a linear layer "
-        "that is applied at every place.",
+        explanation="A kernel of a single place takes no neighbours into account: it adds up "
+        "the channels of that place, each times a weight. So it makes other channels from the "
+        "ones that are there, fewer most of the time, and leaves height and width alone. It is "
+        "a linear layer that is applied at every place.",
         formula=formula(low("y", "k u v"), "=", total("c"), low("w", "k c"), low("x", "c u v")),
         drawing=sketches.one_by_one,
         caption="Two maps, each times a weight, added up: a third map.",
@@ -87,25 +92,29 @@ OF_NETS = {
     "net5": Concept(
         title="Width, and what it costs",
         explanation="The channels of a layer are its width: the number of patterns that it can "
-        "tell apart. A convolution's weights grow with its width times that of the layer before. "
-        "So twice the width everywhere is four times the weights.",
+        "look for. A convolution's weights grow with its width times that of the layer before. So "
+        "twice the width of two layers is four times the weights between them.",
         formula=formula("weights = k · k ·", low("C", "in"), "·", low("C", "out")),
         drawing=sketches.width,
-        caption="The weights of Net4 and Net5, convolution by convolution.",
+        caption="The weights of Net4 and Net5, convolution by convolution: channels in → out.",
         code=inspect.parameter_count,
-        attempt="Print both nets' tables of layers.",
+        attempt="Print the net's table of layers; then the same with --net net4.",
         command="summary --net net5",
         question="Net5 has twice Net4's parameters. Where are they?",
-        answer="Nearly all in its 3 × 3 convolution from 32 to 128 channels: 36,864 of 62,224.",
+        answer="More than half are in one layer: the 3 × 3 convolution from 32 to 128 channels "
+        "has 36,864 of 62,224. All layers but the first and the last 1 × 1 have more than "
+        "Net4's.",
     ),
     "net6": Concept(
         title="Padding, and the size of a map",
         explanation="A kernel of 3 × 3 does not fit where it would stick out, so a map loses a "
         "pixel on each side. Padding surrounds the map with zeros first, and keeps its size. "
-        "Without padding, the nets from Net6 on get from 28 to 26, 24, 12, 10, 8, 6 and 4.",
+        "Without padding, the maps of Net6 have 26 and 24 pixels a side, after its pooling 12, "
+        "then 10, 8, 6 and 4.",
         formula=formula(
             *("n′ = ⌊", fraction("n + 2 · padding − k", "stride"), "⌋ + 1"),
         ),
+        symbols="n and n′: pixels a side before and after, k: the kernel's; ⌊ ⌋ rounds down.",
         drawing=sketches.padding,
         caption="Where the middle of a 3 × 3 kernel can stand in 8 × 8 pixels: without padding, "
         "and with padding 1.",

@@ -13,10 +13,11 @@ from tinytrain.optim import Adam, ExponentialAverage, WarmupLinear
 OF_TRAINING = {
     "net7": Concept(
         title="Batch norm",
-        explanation="What reaches a layer changes its scale while the layers before it learn, and "
-        "a rate that suits one scale does not suit another. Batch norm gives every channel mean 0 "
-        "and variance 1 over the images of a batch, then a mean and a deviation that are learned. "
-        "In evaluation it uses the averages that it kept during training.",
+        explanation="What reaches a layer changes its scale while the layers before it learn, "
+        "and a rate that suits one scale does not suit another. Batch norm gives every channel "
+        "mean 0 and variance 1 over all places of all images of a batch, then a mean and a "
+        "deviation that are learned. In evaluation, where the net is tested, it uses the "
+        "averages that it kept in training.",
         formula=formula(
             *(
                 "y = γ ·",
@@ -24,11 +25,12 @@ OF_TRAINING = {
             ),
             "+ β",
         ),
+        symbols="γ and β are learned, a pair a channel; ε is small, and keeps the root from 0.",
         drawing=sketches.batch_norm,
         caption="The values of three channels before and after: each has now mean 0, variance 1.",
         code=functional.batch_norm,
         excerpt=("if training:", "return input"),
-        attempt="Let Net6 and Net7 train for two epochs each, and compare their losses.",
+        attempt="Train Net7 for two epochs, then the same with --recipe net6; compare the losses.",
         command="train --recipe net7 --epochs 2",
         question="Why does a convolution before batch norm need no bias?",
         answer="Subtracting the mean takes away whatever a bias has added; β adds one anew.",
@@ -39,6 +41,7 @@ OF_TRAINING = {
         "no channel can count on another being there. The others are scaled up, which keeps what "
         "the next layer gets the same on average. In evaluation it does nothing.",
         formula=formula("y = x ·", fraction("m", "1 − p")) + formula("P ( m = 0 ) = p"),
+        symbols="p: the probability; m: 0 or 1, drawn for each channel of each image.",
         drawing=sketches.dropout,
         caption="Eight maps of an image, of which dropout of 0.25 has silenced some; the others "
         "are brighter by a third.",
@@ -64,15 +67,18 @@ OF_TRAINING = {
                 + fraction(high("s₂", "2"), low("n", "2"))
             ),
         ),
+        symbols="d̂: the difference of the means; s and n: deviation and number of the seeds of "
+        "each recipe; t: about 2, from Student's table.",
         drawing=sketches.intervals,
         caption="Twenty comparisons of a recipe with itself, five seeds each, drawn at random: "
-        "the true difference is zero, and about one of twenty intervals (orange) misses it.",
+        "the true difference is zero. Two of these intervals (orange) miss it; on average one "
+        "does.",
         code=spread.difference,
         attempt="Train a rung with three seeds, and see its interval.",
         command="seeds --recipe net8_1 --seeds 1-3 --epochs 5",
         question="Why is the best of twenty seeds no measure of a recipe?",
-        answer="It grows with the number of tries, and nobody else gets it again. The mean does "
-        "not grow, and its interval shrinks.",
+        answer="It grows with the number of tries, and does not say what the next seed will give. "
+        "The mean does not grow, and its interval shrinks.",
     ),
     "net9-rotation": Concept(
         title="Augmentation",
@@ -93,14 +99,16 @@ OF_TRAINING = {
         title="How exact is an accuracy?",
         explanation="An accuracy is counted on 10,000 test images, which are a sample: of other "
         "10,000 digits the net would get some more or fewer right. For a net that is right on "
-        "99.4 % that is ±0.08 points, one standard error. All rungs are tested on the same "
-        "images, so comparisons among them are better than that, but not by any amount.",
+        "99.4 % that is 0.08 points to either side, one standard error. All rungs are tested on "
+        "the same images, so a difference between two is surer than either accuracy; but other "
+        "10,000 digits would change it, too, which the intervals over seeds do not show.",
         formula=formula(
             root(fraction("p ( 1 − p )", "n")),
             "=",
             root(fraction("0.994 · 0.006", "10,000")),
             "= 0.00077",
         ),
+        symbols="p: the share that is right, n: the number of images.",
         drawing=sketches.standard_error,
         caption="How many of 10,000 images a net gets right that is right with probability 0.994: "
         "the accuracies of 2,000 drawn test sets.",
@@ -120,11 +128,13 @@ OF_TRAINING = {
             *("θ ← θ − rate ·", fraction(hat("m"), root(hat("s")) + "<mo>+</mo><mi>ε</mi>")),
         ),
         drawing=sketches.descent,
-        caption="A valley that is ten times steeper across than along, and forty steps of each "
-        "optimizer from the same place: SGD, SGD with momentum 0.9, Adam.",
+        symbols="θ: a weight; m̂ and ŝ: the means of its gradient and of its square, each "
+        "divided by 1 − βᵗ at step t; ε is small.",
+        caption="A valley that is fifty times steeper across than along, and forty steps of each "
+        "optimizer from the same place. SGD crawls; momentum and Adam overshoot, and get there.",
         code=Adam.step,
         excerpt=("mean, square = ", "param.addcdiv_"),
-        attempt="Compare two optimizers, each with a rate that suits it.",
+        attempt="Train the same net with SGD; then with the recipe as it is, by Adam.",
         command="train --recipe reference --optimizer sgd --lr 0.03 --momentum 0.9 --epochs 2",
         question="The loss is multiplied by ten. What changes for SGD, what for Adam?",
         answer="SGD's steps are ten times as long. Adam's stay as they are: mean and root of the "

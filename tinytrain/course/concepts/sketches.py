@@ -102,14 +102,17 @@ def pooling() -> Figure:
 
 def width() -> Figure:
     """The weights of Net4's and Net5's convolutions."""
-    figure, (axes,) = panels(1, 2.4)
-    for shift, name in ((-0.2, "net4"), (0.2, "net5")):
+    figure, sides = panels(2, 2.6)
+    for axes, name in zip(sides, ("net4", "net5"), strict=True):
         layers = [layer for layer in net(name).modules() if isinstance(layer, Conv2d)]
-        places = [number + shift for number in range(1, len(layers) + 1)]
-        axes.bar(places, [layer.weight.numel() for layer in layers], 0.4, label=name)
-    axes.set_xlabel("convolution", size=SMALL)
-    axes.set_ylabel("weights", size=SMALL)
-    axes.legend(fontsize=SMALL, frameon=False)
+        names = [f"{layer.in_channels}→{layer.out_channels}" for layer in layers]
+        places = range(len(layers))
+        axes.barh(places, [layer.weight.numel() for layer in layers])
+        axes.set_yticks(places, names)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 40_000)
+        axes.set_xticks([0, 30_000], ["0", "30,000"])
+        axes.set_title(name, size=SMALL)
     return figure
 
 

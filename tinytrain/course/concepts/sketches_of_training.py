@@ -91,7 +91,7 @@ def standard_error() -> Figure:
     figure, (axes,) = panels(1)
     right = torch.binomial(torch.full((2000,), 1e4), torch.tensor(0.994), stream("binomial"))
     accuracies = (right / 100).tolist()
-    axes.hist(accuracies, 40)
+    axes.hist(accuracies, [99.1 + 0.01 * place - 0.005 for place in range(60)])
     axes.axvline(statistics.mean(accuracies), color="grey", linewidth=1)
     axes.set_xlabel("accuracy, %", size=SMALL)
     axes.set_yticks([])
@@ -99,17 +99,17 @@ def standard_error() -> Figure:
 
 
 def descent() -> Figure:
-    """Three optimizers in a valley that is ten times steeper across than along."""
+    """Three optimizers in a valley that is fifty times steeper across than along."""
     figure, (axes,) = panels(1, 2.4)
-    steep = torch.tensor([1.0, 10.0])
+    steep = torch.tensor([1.0, 50.0])
     across, along = torch.linspace(-2.1, 1.2, 80)[:, None], torch.linspace(-4.4, 2, 80)
-    height = along**2 + 10 * across**2
+    height = along**2 + 50 * across**2
     axes.contour(along.numpy(), across[:, 0].numpy(), height.numpy(), 6, colors="grey", alpha=0.4)
     for name in ("SGD", "momentum", "Adam"):
         weights = torch.tensor([-4.0, 1.0], requires_grad=True)
         optimizer: Optimizer = Adam([weights], 0.3)
         if name != "Adam":
-            rate, momentum = (0.08, 0.0) if name == "SGD" else (0.02, 0.9)
+            rate, momentum = (0.015, 0.0) if name == "SGD" else (0.006, 0.9)
             optimizer = SGD([weights], rate, momentum)
         path = [weights.tolist()]
         for _ in range(40):
