@@ -38,6 +38,10 @@ class Transform:
         """The same numbers on `device`."""
         return Transform(*(numbers.to(device) for numbers in vars(self).values()))
 
+    def of(self, rows: slice) -> Transform:
+        """What happens to some of the images."""
+        return Transform(*(numbers[rows] for numbers in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -65,6 +69,17 @@ class Augmentation:
             scale=numbers[3] * self.scale,
             shear=numbers[4] * self.shear,
         )
+
+
+def of_rows(augment: Augment, images: Tensor, generator: torch.Generator, rows: slice) -> Tensor:
+    """What becomes of some `rows` of `images` where all are augmented.
+
+    An `Augmentation` draws for all and moves only those; another one is asked for all of them.
+    """
+    if not isinstance(augment, Augmentation):
+        return augment(images, generator)[rows]
+    transform = augment.draw(len(images), generator).of(rows)
+    return apply(images[rows], transform.to(images.device))
 
 
 def apply(images: Tensor, transform: Transform) -> Tensor:

@@ -1,0 +1,149 @@
+"""A batch in parts: whatever the cut, the sums are those of the whole; torch is the oracle."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinytrain import nets, nn, streams
+from tinytrain.data import augment
+from tinytrain.nn import functional, lockstep
+from tinytrain.nn.parts import Part
+
+counts = st.integers(1, 9)
+
+
+def cut(total, count):
+    """All parts of a batch in one process: each knows the numbers of the others."""
+    return [Part(number, count, total, lambda rows: rows) for number in range(count)]
+
+
+@given(total=st.integers(1, 40), count=counts)
+def test_parts_are_those_of_tensor_split(total, count):
+    rows = torch.arange(total)
+    pieces, parts = torch.tensor_split(rows, count), cut(total, count)
+    for part, piece in zip(parts, pieces, strict=True):
+        assert part.size == len(piece)
+        assert rows[part.rows].tolist() == (piece.tolist() or [0])
+    assert parts[0].sizes() == [len(piece) for piece in pieces if len(piece)]
+
+
+def agree(make, input, count):
+    """A net in training: outputs, gradients of its input and weights, and buffers, cut or not."""
+    parts, uncut = cut(len(input), count), make()
+    net = make()
+    generator = streams.generator(1, "masks", device=input.device)
+    uncut.set_generator(generator)
+    whole = input.clone().requires_grad_()
+    wanted = uncut(whole)
+    above = torch.linspace(-1, 1, wanted.numel(), dtype=input.dtype).view(wanted.shape)
+    wanted_slopes = torch.autograd.grad(wanted, [whole, *uncut.parameters()], above)
+
+    replicas = [net, *(lockstep.replica(net) for _ in parts[1:])]
+    for one in replicas:
+        one.set_generator(streams.generator(1, "masks"))
+    inputs = [input[part.rows].clone().requires_grad_() for part in parts]
+    outputs = lockstep.forward(replicas, inputs, parts)
+    full = [index for index, part in enumerate(parts) if part.size]
+    weights = [parameter for index in full for parameter in replicas[index].parameters()]
+    held = [inputs[index] for index in full] + weights
+    slopes = torch.autograd.grad(
+        [outputs[index] for index in full], held, [above[parts[index].rows] for index in full]
+    )
+    torch.testing.assert_close(torch.cat([outputs[index] for index in full]), wanted)
+    torch.testing.assert_close(torch.cat(slopes[: len(full)]), wanted_slopes[0])
+    each = len(wanted_slopes) - 1
+    for index, expected in enumerate(wanted_slopes[1:]):
+        found = torch.stack(slopes[len(full) + index :: each]).sum(0)
+        torch.testing.assert_close(found, expected)
+    for (_, found), (_, expected) in zip(net.named_buffers(), uncut.named_buffers(), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def images(total, channels=3, side=4):
+    draw = torch.Generator().manual_seed(total)
+    return torch.randn(total, channels, side, side, generator=draw, dtype=torch.float64)
+
+
+@given(total=st.integers(1, 12), count=counts, side=st.integers(2, 5))
+def test_batch_norm(total, count, side):
+    def make():
+        norm = nn.BatchNorm2d(3).to(torch.float64)
+        with torch.no_grad():
+            norm.weight.copy_(torch.tensor([0.5, -1, 2]))
+            norm.bias.copy_(torch.tensor([1.0, 2, 3]))
+        return norm
+
+    agree(make, 5 + images(total, side=side), count)
+
+
+@given(total=st.integers(1, 12), count=counts, p=st.floats(0, 1))
+def test_layers_that_draw(total, count, p):
+    agree(lambda: nn.Sequential(nn.Dropout2d(p), nn.Dropout(p)), images(total), count)
+    nhwc = images(total).contiguous(memory_format=torch.channels_last)
+    agree(lambda: nn.Dropout(p), nhwc, count)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_the_final_net(count):
+    def make():
+        return nets.build("net9_3_wide2", 0.1, streams.generator(1, "weights")).to(torch.float64)
+
+    agree(make, images(5, 1, 28), count)
+
+
+def test_a_large_mean_does_not_drown_the_variance():
+    input = 1000 + images(64).float()
+    norm, wanted = nn.BatchNorm2d(3), nn.BatchNorm2d(3).to(torch.float64)
+    parts = cut(64, 4)
+    replicas = [norm, *(lockstep.replica(norm) for _ in parts[1:])]
+    outputs = lockstep.forward(replicas, [input[part.rows] for part in parts], parts)
+    expected = wanted(input.double())
+    torch.testing.assert_close(torch.cat(outputs).double(), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(norm.running_var.double(), wanted.running_var, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((4, 2, 3, 3), "expected .N, 3"), ((1, 3, 1, 1), "several values")]
+)
+def test_what_batch_norm_cannot_take(shape, said):
+    norm, (part,) = nn.BatchNorm2d(3), cut(shape[0], 1)
+    norm.set_part(part)
+    with pytest.raises(ValueError, match=said):
+        norm(torch.zeros(shape))
+
+
+def test_batch_norm_inside_of_an_own_module_meets_nobody():
+    class Residual(nn.Module):
+        def __init__(self):
+            self.change = nn.Sequential(nn.BatchNorm2d(3))
+
+        def forward(self, input):
+            return input + self.change(input)
+
+    agree(lambda: nn.Sequential(Residual()).to(torch.float64), images(6), 1)
+    with pytest.raises(ValueError, match="Residual: several parts"):
+        agree(lambda: nn.Sequential(Residual()).to(torch.float64), images(6), 2)
+
+
+@given(total=st.integers(1, 12), count=counts)
+def test_augmentation_draws_for_all_and_moves_some(total, count):
+    ours = augment.Augmentation(rotation=10, shift=2, scale=0.1, shear=0.1)
+
+    def of_ones_own(images, generator):
+        return ours(images, generator)
+
+    batch = 255 * images(total, 1, 9).float().sigmoid()
+    whole = ours(batch, streams.generator(1, "augment"))
+    for part in cut(total, count):
+        for function in ours, of_ones_own:
+            draw = streams.generator(1, "augment")
+            moved = augment.of_rows(function, batch, draw, part.rows)
+            torch.testing.assert_close(moved, whole[part.rows], rtol=0, atol=1e-3)
+
+
+def test_the_functional_definition_is_the_same_in_one_part():
+    input, norm = images(4), nn.BatchNorm2d(3).to(torch.float64)
+    norm.set_part(cut(4, 1)[0])
+    numbers = torch.zeros(3), torch.ones(3), norm.weight, norm.bias
+    torch.testing.assert_close(norm(input), functional.batch_norm(input, *numbers, True))
