@@ -53,6 +53,16 @@ class Diverged(TinytrainError):
     status = 4
 
 
+class Lost(TinytrainError):
+    """A worker of a run was killed, or cannot be reached any more."""
+
+
+class SaidElsewhere(TinytrainError):
+    """Another worker of a run has said why all end, and has the status for it."""
+
+    status = 0
+
+
 class Interrupted(TinytrainError):
     """A signal asked to stop, such as Ctrl-C's SIGINT; the status is the shell's for it."""
 
@@ -139,6 +149,7 @@ def exit_status(main: Callable[[], None]) -> int:
             status, message = 2, "what is printed cannot be written: no space left"
         else:
             raise
-    with suppress(OSError):
-        print(f"tinytrain: {message}", file=sys.stderr)
+    if message:
+        with suppress(OSError):
+            print(f"tinytrain: {message}", file=sys.stderr)
     return status

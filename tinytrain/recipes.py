@@ -76,6 +76,11 @@ class Recipe:
     average: float = setting(
         0.0, "decay of the exponential average of the weights, 0 for none", range=(0, 1)
     )
+    shards: int = setting(
+        0,
+        "sum every batch in so many parts, in order: 1, 2, 4, … workers then give the same bits",
+        range=(0, 1024),
+    )
     looks: int = setting(
         1, "times that evaluation looks at an image, moved by a pixel each time", choices=(1, 5)
     )

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 PARENT = "TINYTRAIN_PARENT"  # in the environment: whose child a process is, and does not outlive
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # in the environment of a worker that torchrun started
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -57,10 +58,12 @@ class Stop:
     def __init__(self) -> None:
         self.number = 0
         self.parent = os.environ.get(PARENT)
+        if TORCHRUN in os.environ:
+            self.parent = str(os.getppid())
 
     @property
     def requested(self) -> bool:
-        """Whether it has come: as a signal, or because the process of PARENT is no more."""
+        """Whether it has come: as a signal, or because the process that it is of is no more."""
         if self.parent and self.parent != str(os.getppid()):
             self.number = self.number or signal.SIGTERM
         return bool(self.number)

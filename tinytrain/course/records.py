@@ -36,7 +36,8 @@ SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_tes
 MEASURED = (*SCORES, "seconds")
 TEXTS = ("command", "date", "dataset", "data_digest", "device", "machine", "fingerprint", "fold")
 ANY_HEAD: dict[str, Any] = dict.fromkeys((*TEXTS, "net_digest"), "")
-ANY_HEAD |= {"mean": 0.0, "std": 0.0, "holdout": 0, "threads": 0, "image_shape": [1, 28, 28]}
+ANY_HEAD |= {"mean": 0.0, "std": 0.0, "holdout": 0, "threads": 0, "workers": 1}
+ANY_HEAD |= {"image_shape": [1, 28, 28]}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Record:
     fold: str = ""
     image_shape: tuple[int, ...] = (1, 28, 28)
     net_digest: str = ""
+    workers: int = 1
 
     def column(self, name: str) -> list[list[float]]:
         """One of the measured columns, a list a seed."""
@@ -180,7 +182,7 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
     try:
         head, *lines = map(json.loads, files.read_file(path).decode().splitlines())
         recipe = parse_recipe(head.pop("recipe"))
-        head = {"fold": "", "image_shape": [1, 28, 28], "net_digest": ""} | head
+        head = {"fold": "", "image_shape": [1, 28, 28], "net_digest": "", "workers": 1} | head
         require_same_form(
             ANY_HEAD | {"versions": dict.fromkeys(head["versions"], "")}, head, "head"
         )

@@ -34,6 +34,7 @@ def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Trai
             average=ExponentialAverage(net, recipe.average) if recipe.average else None,
             seed=seed,
             looks=recipe.looks,
+            shards=recipe.shards,
             weights=weights,
         )
     except ValueError as error:

@@ -25,7 +25,8 @@ class Settings:
     `data_digest` is that of the files in use, `mean` and `std` what the images were normalised
     by; `device` and `threads` decide the last bits of a sum; `fold` is "K/N" where part K of N of
     the training images is held out. `image_shape` is (C, H, W), and `net_digest` the sha256 (hex)
-    of the file that the net comes from, "" for a net of the package.
+    of the file that the net comes from, "" for a net of the package. `workers` is how many the run
+    was begun with; `threads` are those of each.
     """
 
     recipe: Recipe
@@ -40,6 +41,7 @@ class Settings:
     fold: str = ""
     image_shape: tuple[int, ...] = (1, 28, 28)
     net_digest: str = ""
+    workers: int = 1
 
 
 ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"image_shape": [1] * 3}
@@ -55,7 +57,7 @@ def parse_settings(text: str, place: str) -> Settings:
 
 def parsed(text: str, place: str) -> Settings:
     """The settings in a JSON text. Raises DataError, ValueError, TypeError or RecursionError."""
-    later = {"fold": "", "image_shape": [1, 28, 28], "net_digest": ""}
+    later = {"fold": "", "image_shape": [1, 28, 28], "net_digest": "", "workers": 1}
     content = later | json.loads(text)
     values = {name: content.get(name) for name in Settings.__dataclass_fields__}
     recipe = parse_recipe(values["recipe"])

@@ -111,7 +111,8 @@ class Training:
     taken in the middle of the step. `loss` is a function of what the net gives, (N, classes), and
     the labels, int64 (N,). `augmentation` is a function of images and a generator. `average` is an
     average of this net; what is tested is then its net. In evaluation an image is looked at
-    `looks` times. All that is drawn at random follows from `seed`.
+    `looks` times. Sums over a batch are made of those over `shards` parts of it, in order, unless
+    that is 0: see `workers`. All that is drawn at random follows from `seed`.
 
     The place is the present `epoch` (from 1), the `batch` that comes next in it (from 0), and the
     epoch's sums so far. Raises UsageError for objects that do not belong together.
@@ -127,6 +128,7 @@ class Training:
     loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss
     seed: int = 1
     looks: int = 1
+    shards: int = 0
     weights: Tensor | None = None
     lr: float = field(init=False)
     epoch: int = 1
