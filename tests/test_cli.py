@@ -574,8 +574,8 @@ def test_what_diverged_is_not_saved_by_an_interrupt(
     """The loss is looked at every fiftieth step only, and the interrupt comes before that."""
     run_dir, fit = tmp_path / "run", loop.fit
 
-    def interrupted(training, dataset):
-        for number, event in enumerate(fit(training, dataset), 1):
+    def interrupted(training, *others):
+        for number, event in enumerate(fit(training, *others), 1):
             if number == after - 2:
                 training.lr = 1e20
             if number == after:

@@ -281,8 +281,8 @@ def test_a_run_with_a_net_file_goes_on_as_it_began(net_file, tmp_path, data_dir,
     named = [f"--net={net_file}:build", "--epochs=2"]
     assert cli.main(train_words(whole, data_dir, *named)) == 0
 
-    def interrupted(training, dataset):
-        yield from itertools.islice(fit(training, dataset), 12)
+    def interrupted(*arguments):
+        yield from itertools.islice(fit(*arguments), 12)
         raise KeyboardInterrupt
 
     fit = train.loop.fit

@@ -4,21 +4,26 @@ The workers are forked from a process that has imported everything; what torchru
 their numbers and where to meet, they are told here.
 """
 
+import json
 import multiprocessing
 import os
+import re
+import signal
 import socket
+import time
 from contextlib import closing
 
 import pytest
 import torch
 
 from tinytrain import nn, streams
+from tinytrain.cli.parser import main
 from tinytrain.data import synthetic
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset, Split
 from tinytrain.errors import UsageError
 from tinytrain.optim import Adam, ExponentialAverage
-from tinytrain.train import Batch, Training, fit
+from tinytrain.train import Batch, Training, fit, loop
 from tinytrain.train.workers import Workers, joined
 
 FORKED = multiprocessing.get_context("forkserver")
@@ -107,7 +112,8 @@ ALONE = {
     "fewer than workers": lambda workers: trained(workers, digits(20, 2), 3, exact=True),
     "one left over": lambda workers: trained(workers, digits(31, 10), 10, exact=True),
 }
-DONE_BY = {1: [*ALONE], 2: [*ALONE], 3: ["steps"], 4: ["bits", "one left over"], 7: [*ALONE][2:]}
+STEPS, BITS, *ODD = ALONE
+DONE_BY = {1: [*ALONE], 2: [STEPS, BITS], 3: [STEPS], 4: [BITS], 7: ODD}
 
 
 def facts(names):
@@ -120,10 +126,10 @@ def facts(names):
 def found(tmp_path_factory):
     """By number of workers, and worker, what comes out."""
     place = tmp_path_factory.mktemp("workers")
-    several = {
-        count: started(count, facts, place / str(count), names) for count, names in DONE_BY.items()
+    return {
+        count: ended(started(count, facts, place / str(count), names), place / str(count))
+        for count, names in DONE_BY.items()
     }
-    return {count: ended(processes, place / str(count)) for count, processes in several.items()}
 
 
 CASES = [(name, count) for count, names in DONE_BY.items() for name in names if count > 1]
@@ -160,3 +166,123 @@ def test_all_have_the_same_numbers(found):
 def test_shards_that_cannot_be_dealt_out():
     with pytest.raises(UsageError, match="--shards 4: expected a multiple of the workers, 3"):
         Workers(count=3).cut(4)
+
+
+def command(words):
+    """The exit status of a command line."""
+    return main(words)
+
+
+TRAIN = ["train", "--dataset=synthetic", "--net=net9_3", "--threads=1", "--device=cpu"]
+TRAIN += ["--batch-size=20", "--shards=2"]
+
+
+def training(data_dir, run, *more):
+    return [*TRAIN, f"--data-dir={data_dir}", f"--run-dir={run}", *more]
+
+
+def printed(folder):
+    """What each of two workers printed."""
+    return [(folder / f"out{rank}").read_text() for rank in range(2)]
+
+
+def weights(run):
+    state = torch.load(run / "checkpoint.pt", weights_only=True)["state"]
+    return [*state["net"].values(), *state["average"]["net"].values()]
+
+
+def at_work(run, processes):
+    """Wait until the first epoch is done."""
+    while not (run / "history.jsonl").exists() or not (run / "history.jsonl").stat().st_size:
+        assert all(process.is_alive() for process in processes)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGTERM, 143, "interrupted; the run is saved"),
+        (signal.SIGKILL, 1, "worker 1 of 2 is lost: killed, or cut off; from its last save"),
+    ],
+)
+def test_an_end_of_one_is_the_end_of_all(number, status, said, data_dir, tmp_path, capsys):
+    """Worker 1 is ended; one worker goes on, to the bits that it would have had alone."""
+    run, whole, folder = (tmp_path / name for name in ("run", "whole", "folder"))
+    processes = started(2, command, folder, training(data_dir, run, "--epochs=6"))
+    at_work(run, processes)
+    os.kill(processes[1].pid, number)
+    for process in processes:
+        process.join(60)
+    assert torch.load(folder / "found0") == status
+    assert processes[1].exitcode == (-9 if status == 1 else 0)
+    log, quiet = printed(folder)
+    assert log.splitlines()[-1].startswith(f"tinytrain: {said}") and quiet == ""
+    assert f"--resume --run-dir {run} " in log and log.endswith("--workers 2\n")
+    assert json.loads((run / "run.json").read_text())["workers"] == 2
+    assert main(["train", "--resume", f"--run-dir={run}", f"--data-dir={data_dir}"]) == 0
+    said = "begun with 2 workers and goes on with 1: .* nothing changes"
+    assert re.search(said, capsys.readouterr().out)
+    assert main(training(data_dir, whole, "--epochs=6")) == 0
+    assert all(torch.equal(*pair) for pair in zip(weights(run), weights(whole), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "said"),
+    [
+        (["--lr=1e30"], 4, "epoch 1, step 20: the loss or a weight is not finite"),
+        (["--shards=3"], 2, "--shards 3: expected a multiple of the workers, 2"),
+        (["--wrong"], 2, "--wrong: not known here"),
+        (["--workers=3"], 2, "--workers 3: torchrun started 2; leave it out"),
+    ],
+)
+def test_an_error_is_said_once(more, status, said, data_dir, tmp_path):
+    words = training(data_dir, tmp_path / "run", *more)
+    statuses = ended(started(2, command, tmp_path / "folder", words), tmp_path / "folder")
+    assert sorted(statuses) == [0, status]
+    errors = [text for text in printed(tmp_path / "folder") if "tinytrain: " in text]
+    assert len(errors) == 1 and f"tinytrain: {said}" in errors[0]
+
+
+def test_other_data_than_worker_0_has(data_dir, tmp_path):
+    (tmp_path / "synthetic").mkdir()
+    synthetic.write_files(tmp_path / "synthetic", seed=1, train=400, test=50)
+    statuses = ended(
+        started(2, elsewhere, tmp_path / "folder", data_dir, tmp_path), tmp_path / "folder"
+    )
+    assert sorted(statuses) == [0, 2]
+    said = "tinytrain: worker 1: found other data"
+    assert [said in text for text in printed(tmp_path / "folder")].count(True) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def elsewhere(data_dir, folder):
+    """Train, worker 1 with other data."""
+    return main(training([data_dir, folder][int(os.environ["RANK"])], folder / "run"))
+
+
+def test_a_restart_goes_on_with_the_run(data_dir, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "run"
+    words = training(data_dir, run, "--epochs=2")
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
+    assert main([*TRAIN, f"--data-dir={data_dir}"]) == 2
+    assert "--max-restarts: name the run's folder, too (--run-dir)" in capsys.readouterr().err
+    monkeypatch.setattr(loop, "train_epoch", interrupting(loop.train_epoch))
+    assert main(words) == 130 and len((run / "history.jsonl").read_text().splitlines()) == 1
+    monkeypatch.undo()
+    assert main(words) == 2 and "is in use" in capsys.readouterr().err
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert main(training(data_dir, run, "--epochs=2", "--seed=2")) == 2
+    assert "another run is in it" in capsys.readouterr().err
+    assert main(words) == 0
+    assert len((run / "history.jsonl").read_text().splitlines()) == 2
+
+
+def interrupting(train_epoch):
+    """As `train_epoch`, but interrupted in the second epoch."""
+
+    def interrupted(training, *others):
+        if training.epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(training, *others)
+
+    return interrupted

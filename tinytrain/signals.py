@@ -27,13 +27,23 @@ def stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(number)
 
 
+def at_start() -> Callable[[int, FrameType | None], object] | signal.Handlers:
+    """What a signal does while a program starts: `stop`, but ends a worker of torchrun at once.
+
+    Who waits for the other workers hears no handler, and has nothing to put in order yet.
+    """
+    return signal.SIG_DFL if TORCHRUN in os.environ else stop
+
+
 def number(error: KeyboardInterrupt) -> int:
     """Which signal it was."""
     return error.args[0] if error.args else signal.SIGINT
 
 
 @contextmanager
-def handled(handler: Callable[[int, FrameType | None], object] = stop) -> Iterator[None]:
+def handled(
+    handler: Callable[[int, FrameType | None], object] | signal.Handlers = stop,
+) -> Iterator[None]:
     """Within this context the three signals call `handler`, but for those that are ignored.
 
     An ignored one stays so: that is how `nohup` lets a program outlive its terminal. Where Python

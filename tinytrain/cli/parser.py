@@ -7,6 +7,7 @@ the commands do is in `commands.py`.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,8 +35,8 @@ from tinytrain.cli.questions import (
     add_recipe,
     add_runs,
 )
-from tinytrain.cli.words import Parser, natural, shape
-from tinytrain.errors import TinytrainError, exit_status
+from tinytrain.cli.words import Parser, natural, positive, shape
+from tinytrain.errors import SaidElsewhere, TinytrainError, exit_status
 from tinytrain.recipes import RECIPES
 
 FORMATS = ("state-dict", "npz", "torch")
@@ -57,7 +58,7 @@ the extra "onnx": pip install -e ".[onnx]"):
 """
 EPILOG = """\
 exit status:
-  0 done   1 --require-target and missed, or a process of `seeds` killed or not started
+  0 done   1 --require-target and missed, or a process of `seeds`, or a worker, killed
   2 wrong usage, or a folder that cannot be written
   3 data or a checkpoint missing, damaged or foreign   4 diverged   130 interrupted
 
@@ -76,9 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-        options, unknown = parser().parse_known_args(words)
-        if unknown:
-            options.parser.error(f"{unknown[0]}: not known here")
+        try:
+            options, unknown = parser().parse_known_args(words)
+            if unknown:
+                options.parser.error(f"{unknown[0]}: not known here")
+        except TinytrainError as error:
+            if int(os.environ.get("RANK", 0)):  # all workers read the same words
+                raise SaidElsewhere from error
+            raise
         options = completed(options)
         options.words = words
         if options.command == "exercise":
@@ -216,6 +222,11 @@ def add_train_flags(train: argparse.ArgumentParser) -> None:
     drawn = "where no mirror answers, go on with drawn digits, and say so"
     add_switch(data, "--or-synthetic", drawn)
     machine = add_machine_flags(train)
+    several = (
+        "train in N processes that share every batch; the same as torchrun --standalone "
+        "--nproc-per-node N -m tinytrain train"
+    )
+    machine.add_argument("--workers", type=positive, default=1, metavar="N", help=several)
     new = "the run's folder, new or empty (default: runs/DATASET-RECIPE-OVERRIDDEN-seedN)"
     add_path(machine, "--run-dir", new)
     same = "continue the run in --run-dir, to the very result it would have had uninterrupted"

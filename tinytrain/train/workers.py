@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from tinytrain import signals
@@ -158,24 +159,22 @@ class Workers:
         missing = [rank for rank in missing if rank != self.rank]
         return f"worker {', '.join(map(str, missing))}"
 
-    def tell(self, text: str = "") -> str:
-        """What worker 0 says, which may take long, on every worker."""
+    def tell(self, text: str = "") -> list[str]:
+        """What every worker says at this place, by its number, however long it takes them."""
+        if self.count == 1:
+            return [text]
         self.told += 1
-        key, said = f"told/{self.told}", [text]
+        keys = [f"told/{self.told}/{rank}" for rank in range(self.count)]
 
         def message() -> None:
-            if self.rank == 0:
-                self.store.set(key, text)
-                return
-            while not self.store.check([key]):  # and not `wait`, in which no signal is heard
+            self.store.set(keys[self.rank], text)
+            while not self.store.check(keys):  # and not `wait`, in which no signal is heard
                 if self.store.check(["said"]):
                     raise SaidElsewhere
-                time.sleep(0.05)
-            said[0] = self.store.get(key).decode()
+                time.sleep(0.02)
 
-        if self.count > 1:
-            self.exchange(message)
-        return said[0]
+        self.exchange(message)
+        return [self.store.get(key).decode() for key in keys]
 
     def first(self, make: Callable[[], T]) -> T:
         """What `make` gives: worker 0 makes it first, and the others once it has."""
@@ -220,6 +219,9 @@ def joined() -> Iterator[Workers]:
     try:
         store, rank, count = next(rendezvous("env://", timeout=PATIENCE))
         here = int(os.environ["LOCAL_WORLD_SIZE"])
+        if here == count:  # the store outlives a restart, and what was said in it before
+            again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            store = PrefixStore(f"start {again}", store)
         backend = "cpu:gloo,cuda:nccl" if here <= torch.cuda.device_count() else "gloo"
         torch.distributed.init_process_group(
             backend, store=store, rank=rank, world_size=count, timeout=PATIENCE
@@ -229,11 +231,17 @@ def joined() -> Iterator[Workers]:
         raise TinytrainError(f"the workers do not find one another ({reason})") from error
     workers = Workers(rank, count, store)
     try:
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere if rank else sys.stdout):
+        with (
+            signals.handled(),
+            open(os.devnull, "w") as nowhere,
+            redirect_stdout(nowhere if rank else sys.stdout),
+        ):
             yield workers
     except (Exception, KeyboardInterrupt) as error:
         if workers.speaks():
             raise
-        raise SaidElsewhere from error
+        quiet = SaidElsewhere()
+        quiet.status = int(here < count)  # another machine's torchrun must hear of it
+        raise quiet from error
     finally:
         torch.distributed.destroy_process_group()

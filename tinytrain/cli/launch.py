@@ -1,0 +1,65 @@
+"""`train --workers N`: start N processes that know of one another, and end as they end.
+
+That is what torchrun does, so it is torchrun's own launcher that does it here. It gives every
+process its number and an address to meet at, watches them, and ends all when one ends badly. What
+is added is what a command line owes its user: the exit status of the worker that said why, and a
+line where none of them lived to say it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import uuid
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from tinytrain import signals
+from tinytrain.errors import Interrupted, Lost, SaidElsewhere
+
+
+def launch(options: argparse.Namespace) -> None:
+    """Run the command in `options.workers` processes. Raises what they end with.
+
+    Where nothing says how many threads each has, they share the cores.
+    """
+    logging.disable()  # what torchrun says besides
+    each = max((os.cpu_count() or 1) // options.workers, 1)
+    os.environ.setdefault("OMP_NUM_THREADS", str(each))
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=options.workers,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "tinytrain", *options.words)
+    except ChildFailedError as error:
+        statuses = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        said = [status for status in statuses.values() if status > 0]
+        if not said:
+            rank, status = next(iter(statuses.items()))
+            if -status in signals.SIGNALS:
+                raise Interrupted("interrupted before the run began", -status) from error
+            raise Lost(
+                f"worker {rank} was killed by signal {-status}; a run goes on from its last save "
+                f"with --resume --run-dir {options.run_dir or 'RUN'}"
+            ) from error
+        raise ended(said[0]) from error
+    except SignalException as error:
+        raise ended(128 + error.sigval) from error
+
+
+def ended(status: int) -> SaidElsewhere:
+    """What is left to raise where a worker has said why: its exit status."""
+    error = SaidElsewhere()
+    error.status = status
+    return error
