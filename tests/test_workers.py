@@ -7,9 +7,12 @@ their numbers and where to meet, they are told here.
 import json
 import multiprocessing
 import os
+import random
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import closing
 
@@ -286,3 +289,69 @@ def interrupting(train_epoch):
         return train_epoch(training, *others)
 
     return interrupted
+
+
+def children(process):
+    """The numbers of the processes that it has started."""
+    try:
+        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+            return [int(number) for number in file.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+def alive(number):
+    """Whether there is such a process, and it is not only waiting to be asked for its status."""
+    try:
+        with open(f"/proc/{number}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def launched(data_dir, run, log):
+    """`train --workers 2`, begun or going on, and the numbers of its workers."""
+    words = training(data_dir, run, "--epochs=12")
+    if (run / "run.json").exists():
+        words = ["train", "--resume", f"--run-dir={run}", f"--data-dir={data_dir}"]
+    with open(log, "w") as file:
+        command = [sys.executable, "-m", "tinytrain", *words, "--workers=2"]
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+    while process.poll() is None and len(children(process)) < 2:
+        time.sleep(0.02)
+    return process, children(process)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("who", [0, 1, "agent"])
+def test_killed_at_random_moments(who, how, data_dir, tmp_path):
+    """Nine times: it ends within a minute, in one line, and nothing is left; then it goes on."""
+    log, moments = tmp_path / "log", random.Random(f"{who} {how}")
+    process, _ = launched(data_dir, tmp_path / "whole", log)
+    began = time.monotonic()
+    assert process.wait() == 0
+    duration = time.monotonic() - began
+    for run in [tmp_path / name for name in "abc"]:
+        for _ in range(3):
+            process, workers = launched(data_dir, run, log)
+            time.sleep(moments.uniform(0, duration / 2))
+            victim = process.pid if who == "agent" else workers[who]
+            if process.poll() is None and alive(victim):
+                os.kill(victim, getattr(signal, how))
+            began = time.monotonic()
+            status = process.wait(60)
+            while any(map(alive, workers)):
+                assert time.monotonic() - began < 60
+                time.sleep(0.1)
+            said = [line for line in log.read_text().splitlines() if "tinytrain: " in line]
+            print(f"{who} {how} after {time.monotonic() - began:.1f} s: {status} {said}")
+            assert "Traceback" not in log.read_text() and len(said) <= 1
+            assert status in (0, 1, 143, -9, -15) and (said or status <= 0)
+            if how == "SIGKILL" and victim != process.pid and said:
+                assert f"worker {who}" in said[0] and status == 1
+        process, _ = launched(data_dir, run, log)
+        assert process.wait() == 0, log.read_text()
+        for one, other in zip(weights(run), weights(tmp_path / "whole"), strict=True):
+            assert torch.equal(one, other)
