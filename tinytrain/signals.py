@@ -8,8 +8,10 @@ hears of it without being thrown out.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from types import FrameType
 
 PARENT = "TINYTRAIN_PARENT"  # in the environment: whose child a process is, and does not outlive
 TORCHRUN = "TORCHELASTIC_RUN_ID"  # in the environment of a worker that torchrun started
+PR_SET_PDEATHSIG = 1  # see `man prctl`
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -30,9 +33,16 @@ def stop(number: int, frame: FrameType | None) -> None:
 def at_start() -> Callable[[int, FrameType | None], object] | signal.Handlers:
     """What a signal does while a program starts: `stop`, but ends a worker of torchrun at once.
 
-    Who waits for the other workers hears no handler, and has nothing to put in order yet.
+    Who waits for the other workers hears no handler, and has nothing to put in order yet. Where
+    the system can, it also sends SIGTERM to a worker whose torchrun is killed.
     """
-    return signal.SIG_DFL if TORCHRUN in os.environ else stop
+    if TORCHRUN not in os.environ:
+        return stop
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):
+        os.kill(os.getpid(), signal.SIGKILL)  # it was killed before that
+    return signal.SIG_DFL
 
 
 def number(error: KeyboardInterrupt) -> int:
@@ -67,20 +77,24 @@ class Stop:
 
     def __init__(self) -> None:
         self.number = 0
-        self.parent = os.environ.get(PARENT)
-        if TORCHRUN in os.environ:
-            self.parent = str(os.getppid())
+        own = str(os.getppid()) if TORCHRUN in os.environ else None
+        self.parent = os.environ.get(PARENT, own)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the process that this one is of is no more, of which a signal may tell, too."""
+        return bool(self.parent) and self.parent != str(os.getppid())
 
     @property
     def requested(self) -> bool:
         """Whether it has come: as a signal, or because the process that it is of is no more."""
-        if self.parent and self.parent != str(os.getppid()):
+        if self.orphaned:
             self.number = self.number or signal.SIGTERM
         return bool(self.number)
 
     def request(self, number: int, frame: FrameType | None) -> None:
         """Note a first signal; a second one raises KeyboardInterrupt."""
-        if self.number:
+        if self.number and not self.orphaned:
             stop(number, frame)
         self.number = number
 

@@ -36,7 +36,7 @@ from tinytrain.nn import Module, lockstep
 from tinytrain.nn.flat import flatten
 from tinytrain.nn.parts import Part
 
-PATIENCE = timedelta(seconds=50)  # for a message; from a worker that ended none comes, at once
+PATIENCE = timedelta(seconds=40)  # for a message; from a worker that ended none comes, at once
 T = TypeVar("T")
 
 
