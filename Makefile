@@ -66,6 +66,7 @@ notebook: $(VENV)/installed
 
 bench: $(VENV)/installed
 	@$(RUN) examples/bench.py
+	@$(RUN) examples/workers_bench.py
 
 # In a terminal pip draws a bar for torch, the one large download; elsewhere a line must do, and -qq
 # leaves nothing but errors.

@@ -205,7 +205,10 @@ def at_work(run, processes):
     ("number", "status", "said"),
     [
         (signal.SIGTERM, 143, "interrupted; the run is saved"),
-        (signal.SIGKILL, 1, "worker 1 of 2 is lost: killed, or cut off; from its last save"),
+        pytest.param(
+            *(signal.SIGKILL, 1, "worker 1 of 2 is lost: killed, or cut off; from its last save"),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_an_end_of_one_is_the_end_of_all(number, status, said, data_dir, tmp_path, capsys):
