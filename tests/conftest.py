@@ -95,7 +95,7 @@ def tiny():
     labels = torch.arange(140) % 10
     images = synthetic.digits(labels, streams.generator(0, "tiny"))
     train, test = Split(images[:100], labels[:100]), Split(images[100:], labels[100:])
-    return Dataset("synthetic", train, test, 0.13, 0.31, "tiny", 0, classes=10)
+    return Dataset("synthetic", train, test, 0.13, 0.31, (), 0, classes=10)
 
 
 STYLES = ("page.css", "live/live.css", "live/train.css")

@@ -141,7 +141,7 @@ def test_colour_and_other_numbers_of_classes(tiles):
     draw = streams.generator(1, "colour")
     images = torch.randint(0, 256, (20, 3, 40, 24), generator=draw, dtype=torch.uint8)
     split = Split(images, torch.arange(20) % 5)
-    dataset = Dataset("own", split, split, 0.5, 0.3, "", 0, 5)
+    dataset = Dataset("own", split, split, 0.5, 0.3, (), 0, 5)
     layers = nn.Conv2d(3, 4, 3, generator=draw), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     net = nn.Sequential(*layers, nn.Linear(4, 5, generator=draw), nn.LogSoftmax())
     pictures = at_work.drawings(net, dataset, FINAL)

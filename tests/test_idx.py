@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import struct
 import tracemalloc
 
@@ -51,8 +50,8 @@ def test_round_trip(folder, array, name):
     idx.write(folder / name, array)
     found = idx.read(folder / name)
     assert found.shape == array.shape
-    assert found.dtype.newbyteorder("=") == array.dtype
-    assert found.astype(array.dtype).tobytes() == array.tobytes()  # bytes: a NaN equals itself
+    assert found.dtype == array.dtype
+    assert found.tobytes() == array.tobytes()  # bytes: a NaN equals itself
 
 
 @pytest.mark.parametrize(
@@ -71,13 +70,13 @@ def test_highest_rank(folder):
     refused(folder / "array", header(*(1,) * 65) + b"7")
 
 
-@pytest.mark.parametrize("name, dtype", [("array", ">i4"), ("array.gz", "=i4")])
-def test_array_is_writable_and_private_and_of_its_byte_order(folder, name, dtype):
+@pytest.mark.parametrize("name", ["array", "array.gz"])
+def test_array_is_writable_and_private_and_of_native_byte_order(folder, name):
     idx.write(folder / name, np.arange(5, dtype=np.int32))
     before = (folder / name).read_bytes()
     array = idx.read(folder / name)
     array[:] = 9
-    assert (folder / name).read_bytes() == before and array.dtype == np.dtype(dtype)
+    assert (folder / name).read_bytes() == before and array.dtype == np.int32
 
 
 def test_gzip_is_told_by_content_and_deterministic(folder):
@@ -183,13 +182,6 @@ def test_an_honest_gzip_bomb_is_refused_by_a_limit_that_can_be_raised(folder, mo
         assert idx.read(folder / "array").tobytes() == b"abcd"
     monkeypatch.setenv("TINYTRAIN_LARGEST", "11")
     assert idx.read(folder / "array", size=12).tobytes() == b"abcd"
-
-
-def test_file_larger_than_memory_is_mapped(folder):
-    (folder / "huge").write_bytes(header(1 << 20, 1 << 20))
-    os.truncate(folder / "huge", 8 + 4 + (1 << 40))  # a terabyte of zeros that takes no room
-    assert idx.read(folder / "huge")[-1, -1] == 0
-    (folder / "huge").unlink()
 
 
 def test_missing_file_and_folder(folder):

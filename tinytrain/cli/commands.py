@@ -13,6 +13,7 @@ from tinytrain.cli.convert import convert
 from tinytrain.cli.doctor import doctor
 from tinytrain.cli.exercise import exercise
 from tinytrain.cli.export import export
+from tinytrain.cli.inflate import inflate
 from tinytrain.cli.inputs import choose_device, net_and_data, trained, use_threads
 from tinytrain.cli.ladder import ladder
 from tinytrain.cli.look import show_data, verify_data
@@ -154,8 +155,9 @@ def draw_curves(options: argparse.Namespace) -> None:
 
 
 def data_command(options: argparse.Namespace) -> None:
-    """Verify a data set; show what is in it; make one of what people have."""
-    {None: verify_data, "info": show_data, "convert": convert}[options.what](options)
+    """Verify a data set; show what is in it; make one of what people have, or of another."""
+    words = {"info": show_data, "convert": convert, "inflate": inflate}
+    words.get(options.what, verify_data)(options)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

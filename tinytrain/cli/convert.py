@@ -21,8 +21,8 @@ from tinytrain import streams
 from tinytrain.cli.images import read_folder
 from tinytrain.cli.look import NAMES
 from tinytrain.cli.readers import Found, Pair, read_all_csv, read_files, read_npz
-from tinytrain.data import idx
-from tinytrain.data.arrays import as_files, from_arrays
+from tinytrain.data import idx, manifest
+from tinytrain.data.arrays import from_arrays, write_files
 from tinytrain.data.files import require, whole_folder, write_file
 from tinytrain.data.sets import Dataset
 from tinytrain.errors import DataError, UsageError
@@ -30,18 +30,15 @@ from tinytrain.errors import DataError, UsageError
 
 def convert(options: argparse.Namespace) -> None:
     """Write what the sources hold as IDX files into a new folder, and say what it is."""
-    output = options.output.resolve()
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise UsageError(f"--output {options.output}: is there already; name a new folder")
+    output = require_new(options.output)
     found = read(options.sources)
     dataset = as_dataset(found, options)
     with whole_folder(output) as folder:
-        for name, split in ("train", dataset.train), ("test", dataset.test):
-            images, labels = as_files(split)
-            idx.write(folder / f"{name}-images-idx{images.ndim}-ubyte", images)
-            idx.write(folder / f"{name}-labels-idx1-ubyte", labels)
+        write_files(folder, "train", dataset.train)
+        write_files(folder, "test", dataset.test)
         if found.names:
             write_file(folder / NAMES, "".join(f"{name}\n" for name in found.names))
+        manifest.verify(folder)
     if found.left_out:
         print(f"Left out: {', '.join(found.left_out)}")
     size = " × ".join(map(str, dataset.train.images.shape[1:]))
@@ -51,6 +48,14 @@ def convert(options: argparse.Namespace) -> None:
     )
     command = shlex.join(["python", "-m", "tinytrain", "data", "info", "--dataset", str(output)])
     print(f"Look at them: {command}")
+
+
+def require_new(output: Path) -> Path:
+    """The absolute path of a folder to make. Raises UsageError where something is there."""
+    resolved = output.resolve()
+    if resolved.exists() and not (resolved.is_dir() and not any(resolved.iterdir())):
+        raise UsageError(f"--output {output}: is there already; name a new folder")
+    return resolved
 
 
 def read(sources: Sequence[Path]) -> Found:

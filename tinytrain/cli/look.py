@@ -7,6 +7,7 @@ kind, a picture that lies on its side are all seen at once here, and never in a 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import torch
@@ -14,22 +15,37 @@ import torch
 from tinytrain import data
 from tinytrain.course import plots
 from tinytrain.course.samples import samples
+from tinytrain.data import manifest
 from tinytrain.data.files import make_folder, read_file, require
 from tinytrain.data.sets import Dataset
-from tinytrain.data.sources import SOURCES, in_folder, present, read_verified
+from tinytrain.data.sources import MANIFEST, SOURCES, in_folder
+from tinytrain.data.stored import Stored
 from tinytrain.errors import DataError, UsageError
 
 NAMES = "classes.txt"  # of the classes, a line each, in the order of their labels
 
 
 def verify_data(options: argparse.Namespace) -> None:
-    """Verify a data set, downloading what is missing, and say where it is."""
-    dataset = data.load(options.dataset, options.data_dir)
-    published = dataset.name in SOURCES
-    checked = "verified" if published else "whole; nobody published a digest to verify them by"
+    """Verify a data set, downloading what is missing, and say where it is.
+
+    `data verify` reads every byte; `data` as many as a run does.
+    """
+    own = Path(os.path.expanduser(options.dataset))
+    if options.what == "verify" and options.dataset not in SOURCES and own.is_dir():
+        dataset = manifest.verify(own)
+    else:
+        dataset = data.load(options.dataset, options.data_dir)
+    folder = folder_of(dataset, options)
+    checked = "whole; nobody published a digest to verify them by"
+    if dataset.name in SOURCES:
+        checked = "verified"
+    elif (folder / MANIFEST).exists():
+        checked = f"every byte as {MANIFEST} says"
+        if options.what is None and isinstance(dataset.train.images, Stored):
+            checked = f"unchanged since {MANIFEST} was written; `data verify` reads every byte"
     print(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "
-        f"in {folder_of(dataset, options)}, {checked} (sha256 {dataset.digest})"
+        f"in {folder}, {checked} (sha256 {dataset.digest})"
     )
 
 
@@ -46,9 +62,8 @@ def show_data(options: argparse.Namespace) -> None:
     )
     print(f"digest    {dataset.digest}, of the sha256 of the plain files:")
     source = SOURCES.get(dataset.name) or in_folder(folder)
-    for file in source.files:
-        path = present(file, folder)[0]
-        print(f"          {read_verified(file, path, path.suffix == '.gz')[1]}  {file.name}")
+    for file, digest in zip(source.files, dataset.digests, strict=True):
+        print(f"          {digest}  {file.name}")
     splits = (dataset.train, dataset.test)
     counts = [torch.bincount(split.labels, minlength=dataset.classes) for split in splits]
     wide = max(len("class"), *map(len, names))

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from tinytrain import __version__
+from tinytrain.cli.data_words import add_data_commands
 from tinytrain.cli.flags import (
     add_data_dir,
     add_data_flags,
@@ -27,7 +28,6 @@ from tinytrain.cli.flags import (
 )
 from tinytrain.cli.glance import glance
 from tinytrain.cli.questions import (
-    add_data_commands,
     add_doctor,
     add_exercise,
     add_gallery,

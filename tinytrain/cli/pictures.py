@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinytrain.data import idx
+from tinytrain.data import idx, stored
 from tinytrain.data.files import open_file, read_file, require
+from tinytrain.data.stored import Stored
 from tinytrain.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -40,17 +41,18 @@ def read(path: Path, index: int | None) -> tuple[str, Tensor]:
         raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from error
     if start not in (b"\0\0", idx.GZIP):
         return str(path), from_picture(path)
-    images = idx.read(path)
-    kind = images.dtype == np.uint8 and images.ndim in (2, 3, 4) and images.size > 0
-    expected = "images, uint8 (N, H, W) or (N, C, H, W)"
-    require(kind, path, expected, f"{images.dtype.name} {images.shape}")
-    if images.ndim == 2:
-        images = images[None]
+    images: idx.Array | Stored | None = stored.opened(path)
+    if images is None:
+        images = idx.read(path)
+        kind = images.dtype == np.uint8 and images.ndim in (2, 3, 4) and images.size > 0
+        expected = "images, uint8 (N, H, W) or (N, C, H, W)"
+        require(kind, path, expected, f"{images.dtype.name} {images.shape}")
+        images = images[None] if images.ndim == 2 else images
     if index is None and len(images) > 1:
         raise UsageError(f"{path}: holds {len(images):,} images; choose one with --index, from 0")
     if (index or 0) >= len(images):
         raise UsageError(f"--index {index}: {path} has images 0 to {len(images) - 1}")
-    image = torch.from_numpy(np.array(images[index or 0], dtype=np.float64))
+    image = torch.as_tensor(images[index or 0]).double()
     return f"{path}[{index or 0}]", image if image.ndim == 3 else image[None]
 
 

@@ -1,4 +1,4 @@
-"""The words of the commands that train nothing: recipes, runs, data, pictures.
+"""The words of the commands that train nothing: recipes, runs, pictures, exercises.
 
 Part of the parser, so without torch: what these commands do is in files of their names.
 """
@@ -10,14 +10,13 @@ from typing import Protocol
 
 from tinytrain.cli.flags import (
     add_data_dir,
-    add_data_flags,
     add_field_flags,
     add_machine_flags,
     add_path,
     add_switch,
 )
 from tinytrain.cli.recipe_files import named
-from tinytrain.cli.words import natural, number, size
+from tinytrain.cli.words import natural, number
 
 PICTURES = {
     "overview": "an image of each class that it gets right, and ten that it gets wrong",
@@ -43,18 +42,6 @@ Look at all that a training rests on, a line each: ok, warning, or FAILED and wh
 
 Nothing is fetched, drawn or written. The exit status is 0 when nothing FAILED, 3 where data are
 damaged, 1 where the self-test fails. Put what it prints into a report of something odd.
-"""
-
-CONVERT = """\
-make a data set, four IDX files in a folder, of images in other forms; SOURCE is
-  a folder           with train/CLASS/*.png and test/CLASS/*.png (or .jpg), or with CLASS/*.png
-                     and --test-share 0.2; needs Pillow (pip install '.[images]')
-  one .npz           with x_train, y_train, x_test, y_test, or train_images, train_labels, …
-  .npy or IDX files  with names that say so: x_train.npy y_train.npy x_test.npy y_test.npy
-  CSV files          of lines "label, pixel, pixel, …": mnist_train.csv mnist_test.csv
-Pixels are whole numbers from 0 to 255 and stay what they are: grey (N, H, W), colour (N, 3, H, W)
-or (N, H, W, 3). Labels are 0 to 255. EMNIST, whose images are transposed, is converted by
-  data convert emnist-letters-*-ubyte.gz --transpose --output emnist-letters
 """
 
 EXERCISE = """\
@@ -204,32 +191,3 @@ def add_exercise(command: Command) -> None:
     for name, help in (("diff", "your file against the answer"), ("solution", "the answer")):
         word(name, help).add_argument("--give-up", action="store_true", help=anyway)
     word("reset", "a new stub; the old file stays beside it")
-
-
-def add_data_commands(data: argparse.ArgumentParser) -> None:
-    add_data_flags(data)
-    commands = data.add_subparsers(dest="what", metavar="info | convert", title="or")
-    help = "show what is in a data set: classes, counts, sizes, mean, digests, some images"
-    info = commands.add_parser("info", help=help, description=help, allow_abbrev=False)
-    add_data_flags(info, data_dir=argparse.SUPPRESS)  # what stands before `info` holds, too
-    picture = "the picture of some images (default: runs/NAME-samples.png)"
-    add_path(info, "--output", picture)
-    info.set_defaults(parser=info)
-    help = "make a data set, four IDX files in a folder, of images in other forms"
-    convert = commands.add_parser(
-        "convert",
-        help=help,
-        description=CONVERT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    convert.set_defaults(parser=convert)
-    add_path(convert, "sources", "see above", nargs="+", metavar="SOURCE")
-    add_path(convert, "--output", "the new folder; train with --dataset FOLDER", required=True)
-    share = "where nothing says what is the test: this share of every class, always the same"
-    convert.add_argument(
-        "--test-share", type=number(float, 0.001, 0.999), help=share, metavar="SHARE"
-    )
-    high = "the size of images that are only a row of pixels (default: they are square)"
-    convert.add_argument("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
-    convert.add_argument("--transpose", action="store_true", help="swap rows and columns")

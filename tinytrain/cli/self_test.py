@@ -98,7 +98,7 @@ def trial(device: str) -> Trial:
     labels = torch.arange(STEPS * RECIPES["final"].batch_size + TESTED) % 10
     images = synthetic.digits(labels, streams.generator(0, "self-test"))
     parts = Split(images[:-TESTED], labels[:-TESTED]), Split(images[-TESTED:], labels[-TESTED:])
-    dataset = Dataset("synthetic", *parts, 0.1307, 0.3081, "", 0, classes=10)
+    dataset = Dataset("synthetic", *parts, 0.1307, 0.3081, (), 0, classes=10)
     training = build.start(RECIPES["final"], 1, device)
     losses, times = [], [time.perf_counter()]
     events = train.fit(training, dataset)

@@ -77,7 +77,8 @@ def follow(
 ) -> bool:
     """Train to the end: show, save, maybe stop. False if a stop was asked for before the end.
 
-    What is not finite is not saved: Diverged names what the folder keeps instead.
+    What is not finite is not saved, and images may be gone meanwhile: Diverged or DataError names
+    what the folder keeps.
     """
     shown = log.Log("Holdout set" if settings.holdout else "Test set")
     saved = (training.epoch, training.batch)
@@ -97,10 +98,10 @@ def follow(
                     shown.close()
             if stopping:
                 return False
-    except Diverged as error:
+    except (Diverged, DataError) as error:
         shown.close()
         place = f"before step {saved[1] + 1} of epoch {saved[0]}"
-        raise Diverged(f"{error}; {folder} keeps the run as it was {place}") from error
+        raise type(error)(f"{error}; {folder} keeps the run as it was {place}") from error
     return True
 
 

@@ -16,6 +16,7 @@ from tinytrain.course.tiles import Tile, grid, seen
 from tinytrain.data import augment, batches
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset
+from tinytrain.data.stored import Images
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Module
 from tinytrain.recipes import Recipe
@@ -88,7 +89,7 @@ def require_row(row: int, count: int) -> int:
     return row
 
 
-def right_and_wrong(images: Tensor, labels: Tensor, guess: Tensor, most: int = 10) -> Figure:
+def right_and_wrong(images: Images, labels: Tensor, guess: Tensor, most: int = 10) -> Figure:
     """Above the first image of each of `most` classes that is right, below the first wrong ones.
 
     Images (N, C, H, W), labels and what the net said of the same images (N,).
@@ -102,7 +103,7 @@ def right_and_wrong(images: Tensor, labels: Tensor, guess: Tensor, most: int = 1
     return grid(tiles, columns=most, inch=0.8)
 
 
-def misclassified(images: Tensor, labels: Tensor, log_probabilities: Tensor, most: int) -> Figure:
+def misclassified(images: Images, labels: Tensor, log_probabilities: Tensor, most: int) -> Figure:
     """The mistakes that the net was surest of: true class, the one it said, confidence, number.
 
     Images (N, C, H, W), labels (N,), log-probabilities (N, classes) of the same images.

@@ -1,13 +1,26 @@
 """Where images come from, and what happens to them before a net sees them.
 
-A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `arrays` (`from_arrays` makes one
-of what a program has), `sources` (mirrors and digests), `download` (asking the mirrors),
-`synthetic` (digits drawn where there are none), `idx` (the file format), `files` (written whole or
-not at all). An image: `deskew` (made upright), `batches` (dealt out, normalised), `augment`
-(turned, moved, sized, slanted anew each time).
+A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `stored` (images that stay in
+their file) and `manifest` (what is known of them), `arrays` (`from_arrays` makes a set of what a
+program has), `sources` (mirrors and digests), `download` (asking the mirrors), `synthetic` (digits
+drawn where there are none), `idx` (the file format), `files` (written whole or not at all). An
+image: `deskew` (made upright), `batches` (dealt out, normalised), `augment` (turned, moved, sized,
+slanted anew each time).
 """
 
-from tinytrain.data import arrays, augment, batches, deskew, files, idx, sets, sources, synthetic
+from tinytrain.data import (
+    arrays,
+    augment,
+    batches,
+    deskew,
+    files,
+    idx,
+    manifest,
+    sets,
+    sources,
+    stored,
+    synthetic,
+)
 from tinytrain.data.arrays import from_arrays
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.sets import Dataset, Split, data_root, load
@@ -25,7 +38,9 @@ __all__ = [
     "from_arrays",
     "idx",
     "load",
+    "manifest",
     "sets",
     "sources",
+    "stored",
     "synthetic",
 ]

@@ -9,6 +9,7 @@ to be one.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def from_arrays(
     mean, std = mean_and_std(train.images)
     require(std > 0, "train_images", "images that aren't all alike", f"pixels of {255 * mean:g}")
     classes = int(train.labels.max()) + 1
-    return Dataset(name, train, test, mean, std, digest(train, test), 0, classes)
+    return Dataset(name, train, test, mean, std, digests(train, test), 0, classes)
 
 
 def as_split(images: Any, labels: Any, place: str, labels_place: str) -> Split:
@@ -59,12 +60,21 @@ def as_array(value: Any, name: str) -> idx.Array:
 
 def as_files(split: Split) -> tuple[idx.Array, idx.Array]:
     """Images (N, H, W), or (N, C, H, W) in colour, and labels (N,), uint8: what IDX files hold."""
-    images = split.images[:, 0] if split.images.shape[1] == 1 else split.images
+    images = split.images[:]  # a copy where they are stored
+    images = images[:, 0] if images.shape[1] == 1 else images
     return images.numpy(), split.labels.numpy().astype(np.uint8)
 
 
-def digest(*splits: Split) -> str:
-    """The `Dataset.digest` of files that hold these splits."""
+def write_files(folder: Path, name: str, split: Split) -> None:
+    """Write images and labels as IDX files NAME-images-idx3-ubyte (4 in colour) and
+    NAME-labels-idx1-ubyte. Raises UsageError where they cannot be written.
+    """
+    images, labels = as_files(split)
+    idx.write(folder / f"{name}-images-idx{images.ndim}-ubyte", images)
+    idx.write(folder / f"{name}-labels-idx1-ubyte", labels)
+
+
+def digests(*splits: Split) -> tuple[str, ...]:
+    """The `Dataset.digests` of files that hold these splits."""
     contents = (idx.plain(array) for split in splits for array in as_files(split))
-    each = [hashlib.sha256(content).hexdigest() for content in contents]
-    return hashlib.sha256("".join(each).encode()).hexdigest()
+    return tuple(hashlib.sha256(content).hexdigest() for content in contents)

@@ -17,6 +17,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,7 +31,7 @@ NO_FILE = "a directory, a pipe or a device, not a file"
 BY_FLAG = "with --data-dir or TINYTRAIN_DATA"  # how to choose another folder for data
 
 
-def open_file(path: AnyPath) -> BinaryIO:
+def open_file(path: AnyPath) -> BufferedReader:
     """The regular file `path`, to read. Raises OSError, for a pipe or a device, too.
 
     Those may never end, or never begin. Asked is what was opened, which nobody can exchange.

@@ -4,15 +4,14 @@
 
 All numbers are big-endian (the format is at the end of http://yann.lecun.com/exdb/mnist/). A
 header can lie: 20 bytes may promise a terabyte. So a size is believed only after the bytes present
-have been counted, and nothing is allocated before. A plain file is then mapped, not read: it may
-be larger than memory, and what is never looked at is never loaded.
+have been counted, and nothing is allocated before. Images that are more than memory should hold
+are not read here, but in `stored`, a batch at a time.
 """
 
 from __future__ import annotations
 
 import gzip
 import math
-import mmap
 import os
 import struct
 import zlib
@@ -29,15 +28,13 @@ CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float6
 TYPES = {code: np.dtype(name).newbyteorder(">") for name, code in CODES.items()}
 GZIP = b"\x1f\x8b"
 CHUNK = 1 << 20  # bytes
-LARGEST = 1 << 30  # bytes that a gzip may hold, where nobody says how many it must
+LARGEST = 1 << 30  # bytes of a file that are held in memory, where nobody says otherwise
 
 
 def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     """The array in the IDX file `path`, plain or gzip (told by the content, not by the name).
 
-    Its rank is 0 to 64 (numpy's limit), its elements are in native byte order from a gzip, in the
-    file's big-endian order from a plain file, which is mapped: what is written to the array never
-    reaches the file, and one larger than memory comes read-only.
+    Its rank is 0 to 64 (numpy's limit), its elements are in native byte order.
 
     `size`: how many bytes the plain or decompressed file must have, where that is known; where it
     is not, a gzip may hold 1 GiB, or as many bytes as $TINYTRAIN_LARGEST says.
@@ -56,7 +53,11 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
             if packed and size is None:
                 require_room(path, promised)
             # One byte more than promised is enough to see that there is more.
-            body = stream.read(count + 1) if packed else memoryview(mapped(file))[len(header) :]
+            if packed:
+                body = stream.read(count + 1)
+            else:
+                body = bytearray(min(count + 1, os.fstat(file.fileno()).st_size))
+                del body[file.readinto(body) :]
             expected = f"{count} bytes after the header ({dtype.name}, shape {shape})"
             require(len(body) == count, path, expected, len(body) if len(body) < count else "more")
             array = np.ndarray(shape, dtype, body)
@@ -67,17 +68,21 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     if hasher is not None:
         hasher.update(header)
         hasher.update(body)
-    if packed and not dtype.isnative:
+    if not dtype.isnative:
         array = array.byteswap(inplace=True).view(dtype.newbyteorder())
     return array
 
 
+def largest() -> int:
+    """How many bytes of a file are held in memory: $TINYTRAIN_LARGEST, or else 1 GiB."""
+    said = os.environ.get("TINYTRAIN_LARGEST", "")
+    return int(said) if said.isdecimal() and len(said) < 20 else LARGEST
+
+
 def require_room(path: AnyPath, promised: int) -> None:
     """Raise DataError where a gzip promises more bytes than are unpacked unasked."""
-    said = os.environ.get("TINYTRAIN_LARGEST", "")
-    largest = int(said) if said.isdecimal() and len(said) < 20 else LARGEST
     found = f"a header for {promised}; unpack it, or set TINYTRAIN_LARGEST (bytes)"
-    require(promised <= largest, path, f"at most {largest} bytes in a gzip", found)
+    require(promised <= largest(), path, f"at most {largest()} bytes in a gzip", found)
 
 
 def write(path: AnyPath, array: Array) -> None:
@@ -95,13 +100,18 @@ def write(path: AnyPath, array: Array) -> None:
 def plain(array: Array) -> bytes:
     """The bytes of a plain IDX file that holds `array`. Raises what `write` raises of an array."""
     array = np.asarray(array)
-    if array.dtype.name not in CODES:
-        raise TypeError(f"IDX holds {', '.join(CODES)}, not {array.dtype}: convert with astype")
-    if max(array.shape, default=0) >= 1 << 32:
-        raise ValueError(f"IDX holds dimensions below 2**32, not the shape {array.shape}")
-    code = CODES[array.dtype.name]
-    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    return header + array.astype(TYPES[code]).tobytes()
+    return (
+        header_of(array.dtype, array.shape) + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    )
+
+
+def header_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """The bytes before the elements. Raises what `write` raises of an array."""
+    if dtype.name not in CODES:
+        raise TypeError(f"IDX holds {', '.join(CODES)}, not {dtype}: convert with astype")
+    if max(shape, default=0) >= 1 << 32:
+        raise ValueError(f"IDX holds dimensions below 2**32, not the shape {shape}")
+    return struct.pack(f">BBBB{len(shape)}I", 0, 0, CODES[dtype.name], len(shape), *shape)
 
 
 def read_header(
@@ -116,18 +126,6 @@ def read_header(
     sizes = bytes(stream.read(4 * rank))
     require(len(sizes) == 4 * rank, path, f"a header of {4 + 4 * rank} bytes", "fewer")
     return magic + sizes, TYPES[magic[2]], struct.unpack(f">{rank}I", sizes)
-
-
-def mapped(file: BinaryIO) -> mmap.mmap:
-    """The file in memory without reading it: a page is loaded when it is first looked at.
-
-    A copy-on-write map, because torch.from_numpy wants memory that can be written. Linux refuses
-    such a map when the file is larger than memory (every page might be copied); then read-only.
-    """
-    try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except OSError:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class Gunzip:

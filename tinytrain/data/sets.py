@@ -1,7 +1,8 @@
 """MNIST, its drop-in replacements, and sets of one's own: four IDX files.
 
 A training run is only worth repeating if it starts from the same bytes. So every byte is checked
-each time it's loaded, not once when it was downloaded; that takes a fraction of a second. Where
+each time it's loaded, not once when it was downloaded; that takes a fraction of a second. (Of more
+images than are held in memory the length and the time of the file are: see `manifest`.) Where
 nobody published a digest, that of what was found is kept with the run, and compared when the run
 goes on. The test set is for the last word: `load(holdout=5000)` plays the test set with training
 images, so that choosing among ideas never looks at it. `load(fold="2/5")` does so with the second
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from tinytrain import streams
-from tinytrain.data import idx
+from tinytrain.data import batches, idx
 from tinytrain.data.deskew import deskew
 from tinytrain.data.files import AnyPath, require
 from tinytrain.data.sources import (
@@ -33,14 +34,18 @@ from tinytrain.data.sources import (
     present,
     read_verified,
 )
+from tinytrain.data.stored import Images, Stored
 from tinytrain.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """`images`: uint8 (N, C, H, W), C 1 where they are grey; `labels`: int64 (N,), from 0."""
+    """`images`: uint8 (N, C, H, W), C 1 where they are grey; `labels`: int64 (N,), from 0.
 
-    images: Tensor
+    Images that are more than memory should hold are `Stored`: `images[rows]` reads them.
+    """
+
+    images: Images
     labels: Tensor
 
     def __len__(self) -> int:
@@ -52,10 +57,15 @@ class Split:
 
     def rows(self, rows: Tensor) -> Split:
         """The images and labels in these rows."""
-        return Split(self.images[rows], self.labels[rows])
+        images = self.images
+        taken = images.rows(rows) if isinstance(images, Stored) else images[rows]
+        return Split(taken, self.labels[rows])
 
     def upright(self) -> Split:
         """The same images, which are grey, deskewed."""
+        if isinstance(self.images, Stored):
+            deskew(self.images[:1])  # raises for colour
+            return Split(replace(self.images, prepare=deskew), self.labels)
         return Split(deskew(self.images), self.labels)
 
 
@@ -65,7 +75,7 @@ class Dataset:
 
     `name`: a key of SOURCES, the path of a folder, or what `from_arrays` was given.
     `mean`, `std`: of all pixels of the whole training file, as numbers from 0 to 1.
-    `digest`: sha256 (hex) of the sha256 (hex) of the loaded files' plain bytes, one after another.
+    `digests`: the sha256 (hex) of the plain bytes of each loaded file.
     `holdout`: 0, or how many training images play the test set.
     `classes`: the largest label of the whole training file, plus 1. A class in between may have
     no image: EMNIST's letters are 1 … 26, and renumbering them would be less help than harm.
@@ -76,9 +86,14 @@ class Dataset:
     test: Split
     mean: float
     std: float
-    digest: str
+    digests: tuple[str, ...]
     holdout: int
     classes: int
+
+    @property
+    def digest(self) -> str:
+        """The sha256 (hex) of the digests of all loaded files, one after another."""
+        return hashlib.sha256("".join(self.digests).encode()).hexdigest()
 
 
 def data_root(data_dir: AnyPath | None = None) -> Path:
@@ -147,25 +162,29 @@ def load_source(
             train, test = train.upright(), test.upright()
         except ValueError as error:
             raise UsageError(f"--dataset {source.name}: {error}; leave --deskew out") from error
-    digest = hashlib.sha256(digests.encode()).hexdigest()
-    return Dataset(source.name, train, test, mean, std, digest, holdout, classes)
+    return Dataset(source.name, train, test, mean, std, digests, holdout, classes)
 
 
-def joined(images: idx.Array, labels: idx.Array, place: AnyPath, labels_place: AnyPath) -> Split:
+def joined(
+    images: idx.Array | Stored, labels: idx.Array, place: AnyPath, labels_place: AnyPath
+) -> Split:
     """uint8 images (N, H, W) or (N, C, H, W) and integer labels (N,), 0 … 255, as a Split.
 
     Raises DataError, which names a place, the file or the array, where they aren't that.
     """
-    holds = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
-    found = f"{images.dtype} {images.shape}"
-    require(holds, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
+    if not isinstance(images, Stored):
+        holds = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
+        found = f"{images.dtype} {images.shape}"
+        require(holds, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
     holds = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
     expected, found = f"a label for each of {len(images)} images", f"{labels.dtype} {labels.shape}"
     require(holds, labels_place, f"{expected}, integers (N,)", found)
     low, high = int(labels.min()), int(labels.max())
     require(low >= 0 and high <= 255, labels_place, "labels from 0 to 255", f"{low} to {high}")
-    pixels = torch.from_numpy(images if images.ndim == 4 else images[:, None])
-    return Split(pixels, torch.from_numpy(labels.astype(np.int64)))
+    as_labels = torch.from_numpy(labels.astype(np.int64))
+    if isinstance(images, Stored):
+        return Split(images, as_labels)
+    return Split(torch.from_numpy(images if images.ndim == 4 else images[:, None]), as_labels)
 
 
 def require_together(train: Split, test: Split, place: AnyPath, labels_place: AnyPath) -> None:
@@ -173,7 +192,8 @@ def require_together(train: Split, test: Split, place: AnyPath, labels_place: An
     size, other = (tuple(split.images.shape[1:]) for split in (train, test))
     require(size == other, place, f"images like those of training, (C, H, W) = {size}", other)
     # Nothing can learn a class that it never sees, so such a test would measure the files.
-    unseen = sorted({*test.labels.tolist()} - {*train.labels.tolist()})
+    seen, tested = (torch.bincount(split.labels, minlength=256) for split in (train, test))
+    unseen = ((tested > 0) & (seen == 0)).nonzero()[:, 0].tolist()
     found = ", ".join(map(str, unseen))
     require(not unseen, labels_place, "no label that training doesn't have", found)
 
@@ -190,31 +210,39 @@ def held_out_first(count: int, holdout: int, fold: str) -> tuple[Tensor, int]:
     return order.roll(-start), end - start
 
 
-def mean_and_std(images: Tensor) -> tuple[float, float]:
+def mean_and_std(images: Images) -> tuple[float, float]:
     """Mean and standard deviation of all pixels of uint8 `images`, as numbers from 0 to 1.
 
     Pixels have 256 values, so counting them gives the exact sums, in integers.
     """
-    parts = torch.split(images, 1000)  # bincount makes an int64 of every pixel
-    counted = [torch.bincount(part.reshape(-1), minlength=256) for part in parts]
+    parts = batches.in_order(len(images), 1000)  # bincount makes an int64 of every pixel
+    counted = [torch.bincount(images[rows].reshape(-1), minlength=256) for rows in parts]
     counts, value = torch.stack(counted).sum(0), torch.arange(256)
     total, first, second = (int((counts * value**power).sum()) for power in range(3))
     return first / total / 255, math.sqrt(total * second - first**2) / total / 255
 
 
-def read_split(source: Source, files: tuple[File, ...], folder: Path) -> tuple[Split, str]:
+def read_split(
+    source: Source, files: tuple[File, ...], folder: Path
+) -> tuple[Split, tuple[str, ...]]:
     """Images and labels that belong together, and the digests of their two files.
 
     Only of a file that a mirror has is it said that it comes back; nobody is told to delete one.
     """
     paths = [present(file, folder)[0] for file in files]
     try:
-        (images, images_digest), (labels, labels_digest) = (
-            read_verified(file, path, path.suffix == ".gz")
-            for file, path in zip(files, paths, strict=True)
+        arrays, digests = zip(
+            *(
+                read_verified(file, path, path.suffix == ".gz")
+                for file, path in zip(files, paths, strict=True)
+            ),
+            strict=True,
         )
-        return joined(images, labels, *paths), images_digest + labels_digest
+        return joined(*arrays, *paths), digests
     except DataError as error:
         if source.mirrors:
             raise DataError(f"{error}; move the file away, and it is fetched again") from error
+        if files[0].mtime_ns is not None:
+            verify = f"python -m tinytrain data verify {folder}"
+            raise DataError(f"{error}; {verify} compares every byte") from error
         raise

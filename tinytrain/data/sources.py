@@ -3,21 +3,24 @@
 A mirror is only a copy; the published digest says whether it is a true one, and makes even a
 mirror without encryption safe to read from. So nothing is listed here without a digest, and a set
 that is published as one large archive, as EMNIST, isn't listed: of its files there is none. Files
-of one's own are found by their names.
+of one's own are found by their names; what `manifest.verify` found when it read them all is kept
+in manifest.json beside them, and is to them what a published digest is to the others.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from tinytrain.data import idx, synthetic
+from tinytrain.data import idx, stored, synthetic
 from tinytrain.data.files import BY_FLAG, read_file, require, whole_folder
+from tinytrain.data.stored import Stored
 from tinytrain.errors import DataError, UsageError
 
 
@@ -26,12 +29,14 @@ class File:
     """One IDX file of a set: what is published about it, and thus can be checked.
 
     `size` and `sha256` are of the plain (decompressed) file, `md5` is of the .gz as published.
+    `mtime_ns`: when the file last changed before somebody found that it has this `sha256`.
     """
 
     name: str
     size: int | None = None
     sha256: str | None = None
     md5: str | None = None
+    mtime_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Source:
     mean_and_std: tuple[float, float] | None = None
 
 
+MANIFEST = "manifest.json"
 SIZES = {
     "train-images-idx3-ubyte": 47_040_016,
     "train-labels-idx1-ubyte": 60_008,
@@ -69,7 +75,27 @@ def in_folder(folder: Path) -> Source:
             found = sorted(name for name in names if re.fullmatch(pattern, name)) or [usual]
             require(len(found) == 1, folder, f"one file {usual}", " and ".join(found))
             files.append(File(found[0]))
-    return Source(str(folder), tuple(files))
+    return with_manifest(Source(str(folder), tuple(files)), folder)
+
+
+def with_manifest(source: Source, folder: Path) -> Source:
+    """The source, with what manifest.json says of its files, where there is one."""
+    path = folder / MANIFEST
+    try:
+        said = json.loads(read_file(path))
+        known = {
+            name: File(name, file["size"], str(file["sha256"]), mtime_ns=int(file["mtime_ns"]))
+            for name, file in said["files"].items()
+        }
+        files = [known[file.name] if present(file, folder) else file for file in source.files]
+        mean_and_std = float(said["mean"]), float(said["std"])
+    except FileNotFoundError:
+        return source
+    except Exception as error:  # of many types, for a text of any form
+        found = " ".join(f"{type(error).__name__}: {error}".split())
+        expected = "what `data verify` writes there"
+        raise DataError(f"{path}: expected {expected}, found {found}; move it away") from error
+    return replace(source, files=tuple(files), mean_and_std=mean_and_std)
 
 
 def present(file: File, folder: Path) -> list[Path]:
@@ -105,13 +131,23 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
             download.fetch(f"{file.name}.gz", source.mirrors, folder, check, unreachable)
 
 
-def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Array, str]:
+def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Array | Stored, str]:
     """The array in `path` and the sha256 (hex) of its plain bytes; DataError unless it's `file`.
 
-    Where only the .gz has a published digest, a plain file is checked for its size alone.
+    Where only the .gz has a published digest, a plain file is checked for its size alone. All
+    bytes are read, but for one case: images that stay `Stored` and have not changed since the time
+    in `file` are believed to be those of its digest.
     """
     hasher = hashlib.sha256()
-    array = idx.read(path, file.size, hasher)
+    images = None if packed else stored.opened(path, file.size)
+    if images is None:
+        array = idx.read(path, file.size, hasher)
+    elif file.sha256 and file.mtime_ns is not None:
+        same = images.stamp[1] == file.mtime_ns
+        require(same, path, f"no change since {MANIFEST} was written", "one")
+        return images, file.sha256
+    else:
+        images.update(hasher)
     sha256 = hasher.hexdigest()
     require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
     if packed:
@@ -119,13 +155,13 @@ def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Arra
         require(content.startswith(idx.GZIP), path, "a gzip file", "a plain one")
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         require(file.md5 in (None, md5), path, f"a file of md5 {file.md5}", md5)
-    return array, sha256
+    return array if images is None else images, sha256
 
 
 def published(kind: str, *digests: str) -> tuple[File, ...]:
     """The four files with their digests of one `kind`, "sha256" or "md5"."""
-    files = zip(SIZES.items(), digests, strict=True)
-    return tuple(File(name, size, **{kind: digest}) for (name, size), digest in files)
+    sha256, md5 = (digests if kind == name else [None] * 4 for name in ("sha256", "md5"))
+    return tuple(map(File, SIZES, SIZES.values(), sha256, md5))
 
 
 SOURCES = {

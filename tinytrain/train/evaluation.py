@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tinytrain.data import batches
 from tinytrain.data.sets import Split
+from tinytrain.data.stored import Images
 from tinytrain.nn import Module, functional
 from tinytrain.train.state import Score
 from tinytrain.train.workers import Workers
@@ -28,7 +29,7 @@ MOVES = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 @torch.no_grad()
 def predict(
-    net: Module, images: Tensor, mean: float, std: float, batch_size: int = 50, looks: int = 1
+    net: Module, images: Images, mean: float, std: float, batch_size: int = 50, looks: int = 1
 ) -> Tensor:
     """What `net` says of uint8 images (N, C, H, W): log-probabilities (N, classes).
 

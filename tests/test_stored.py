@@ -1,0 +1,326 @@
+"""Images that stay in their file train as those in memory do, and notice when the file changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import namedtuple
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinytrain import data, streams
+from tinytrain.cli.parser import main
+from tinytrain.data import augment, idx, manifest, stored
+from tinytrain.data import inflate as inflation
+from tinytrain.data.arrays import write_files
+from tinytrain.errors import DataError
+from tinytrain.recipes import RECIPES
+from tinytrain.train import build, loop
+
+COUNT = 20
+IMAGES = "train-images-idx3-ubyte"
+SPLITS = {"train": None, "test": None}
+
+
+@pytest.fixture(autouse=True)
+def small_memory(monkeypatch):
+    """Held in memory are 2 kB of a file: two digits of MNIST's size."""
+    monkeypatch.setenv("TINYTRAIN_LARGEST", "2000")
+
+
+@pytest.fixture
+def own(tmp_path, tiny):
+    """A hundred digits and forty more for the test, in a folder."""
+    (tmp_path / "own").mkdir()
+    write_files(tmp_path / "own", "train", tiny.train)
+    write_files(tmp_path / "own", "test", tiny.test)
+    return tmp_path / "own"
+
+
+def in_memory(folder, monkeypatch, **more):
+    with monkeypatch.context() as patch:
+        patch.delenv("TINYTRAIN_LARGEST")
+        return data.load(folder, **more)
+
+
+def change(path, place=-1):
+    """Another byte at that place, and the file looks as old as before."""
+    before, content = path.stat().st_mtime_ns, bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before, before))
+
+
+def fails(capsys, status, *words):
+    """The one line of the command's error."""
+    capsys.readouterr()
+    assert main([*map(str, words)]) == status
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[-1].startswith("tinytrain: ")
+    return errors[-1]
+
+
+def said(capsys, *words):
+    """What the command prints."""
+    capsys.readouterr()
+    assert main([*map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """Twenty small images, grey or in colour, in a file, and as an array."""
+    folder = tmp_path_factory.mktemp("stored")
+    made = {}
+    for channels in 1, 3:
+        shape = (COUNT, 5, 40) if channels == 1 else (COUNT, 3, 5, 40)
+        array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        idx.write(folder / str(channels), array)
+        made[channels] = folder / str(channels), torch.from_numpy(array).view(-1, channels, 5, 40)
+    return made
+
+
+ROWS = st.integers(-COUNT, COUNT - 1)
+SLICES = st.slices(COUNT).filter(lambda rows: (rows.step or 1) > 0)
+TENSORS = st.one_of(ROWS, st.lists(ROWS, min_size=1)).map(torch.tensor)
+
+
+@given(st.sampled_from([1, 3]), st.one_of(ROWS, SLICES, TENSORS), st.permutations(range(COUNT)))
+def test_rows_are_those_of_the_tensor(file, channels, rows, order):
+    path, images = file[channels]
+    found = stored.opened(path)
+    assert found.shape == tuple(images.shape) and len(found) == COUNT
+    assert torch.equal(found[rows], images[rows])
+    order = torch.tensor(order)
+    assert torch.equal(found.rows(order).rows(slice(3, 17))[:], images[order][3:17])
+
+
+def test_what_is_held_in_memory(file, tmp_path, monkeypatch):
+    path, images = file[1]
+    idx.write(tmp_path / "images.gz", images.numpy())
+    idx.write(tmp_path / "labels", np.zeros(3000, np.uint8))
+    idx.write(tmp_path / "floats", np.zeros((600, 2, 2), np.float32))
+    for name in "images.gz", "labels", "floats":
+        assert stored.opened(tmp_path / name) is None
+    monkeypatch.setenv("TINYTRAIN_LARGEST", str(path.stat().st_size))
+    assert stored.opened(path) is None
+    monkeypatch.delenv("TINYTRAIN_LARGEST")
+    assert idx.largest() == 1 << 30
+
+
+def test_a_file_larger_than_memory(tmp_path):
+    """A terabyte of zeros that takes no room."""
+    path = tmp_path / "huge"
+    path.write_bytes(idx.header_of(np.dtype(np.uint8), (1 << 10, 1 << 15, 1 << 15)))
+    found = path.stat().st_size
+    os.truncate(path, found + (1 << 40))
+    assert stored.opened(path).shape == (1 << 10, 1, 1 << 15, 1 << 15)
+    for length in found + (1 << 40) - 1, found + (1 << 40) + 1:
+        os.truncate(path, length)
+        with pytest.raises(
+            DataError, match=f"huge: expected {found + (1 << 40)} bytes.* {length}"
+        ):
+            stored.opened(path)
+
+
+@pytest.mark.parametrize("more", [{}, {"holdout": 30}, {"fold": "2/3"}, {"deskew": True}])
+def test_the_same_set_in_memory_and_stored(own, monkeypatch, more):
+    one, other = data.load(own, **more), in_memory(own, monkeypatch, **more)
+    assert isinstance(one.train.images, stored.Stored)
+    for split, expected in (one.train, other.train), (one.test, other.test):
+        assert torch.equal(split.images[:], expected.images)
+        assert torch.equal(split.images[3], expected.images[3])
+        assert torch.equal(split.labels, expected.labels)
+    assert vars(one) | SPLITS == vars(other) | SPLITS
+
+
+def history(dataset):
+    """Two epochs of the final recipe, but for the seconds."""
+    training = build.start(RECIPES["final"], seed=1)
+    training.epochs, training.batch_size = 2, 16
+    for _ in loop.fit(training, dataset):
+        pass
+    return [vars(epoch) | {"seconds": 0} for epoch in training.history]
+
+
+def test_a_run_is_the_same_bit_for_bit(own, monkeypatch):
+    assert history(data.load(own)) == history(in_memory(own, monkeypatch))
+
+
+CHANGES = {
+    "cut": lambda path: os.truncate(path, 10_000),
+    "emptied": lambda path: path.write_bytes(b""),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"!"),
+    "touched": lambda path: os.utime(path, ns=(0, 0)),
+    "gone": Path.unlink,
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, capsys, monkeypatch):
+    steps, finish = [], stored.Stored.__getitem__
+
+    def read(images, rows):
+        steps.append(rows)
+        if len(steps) == 12:
+            CHANGES[how](own / IMAGES)
+        return finish(images, rows)
+
+    threads, run = torch.get_num_threads(), own.parent / "run"
+    manifest.verify(own)
+    monkeypatch.setattr(stored.Stored, "__getitem__", read)
+    words = ["--epochs=3", "--batch-size=16", "--threads=1", "--device=cpu", "--run-dir", run]
+    error = fails(capsys, 3, "train", "--dataset", own, *words)
+    torch.set_num_threads(threads)
+    assert f"tinytrain: {own / IMAGES}: " in error and len(steps) == 12
+    assert error.endswith(f"; {run} keeps the run as it was before step 1 of epoch 2")
+    assert len((run / "history.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_start_reads_no_images_where_a_manifest_knows_them(own, monkeypatch):
+    before = data.load(own)
+    assert vars(manifest.verify(own)) | SPLITS == vars(before) | SPLITS
+    change(own / IMAGES)  # so much is believed
+    monkeypatch.setattr(stored.Stored, "__getitem__", None)
+    monkeypatch.setattr(stored.Stored, "update", None)
+    assert vars(data.load(own)) | SPLITS == vars(before) | SPLITS
+    held = data.load(own, holdout=40)
+    assert (held.mean, held.digests, len(held.train)) == (before.mean, before.digests[:2], 60)
+
+
+def test_images_in_memory_are_compared_byte_by_byte_though_a_manifest_knows_them(own, monkeypatch):
+    manifest.verify(own)
+    change(own / IMAGES)
+    with pytest.raises(DataError, match=f"{IMAGES}: expected content of sha256.*; .*data verify"):
+        in_memory(own, monkeypatch)
+
+
+@pytest.mark.parametrize("name", [IMAGES, "train-labels-idx1-ubyte", "test-images-idx3-ubyte"])
+def test_verify_finds_one_byte(own, name, capsys):
+    assert "every byte as manifest.json says" in said(capsys, "data", "verify", own)
+    change(own / name)
+    advice = "where that is meant, move manifest.json away, and do this again"
+    error = fails(capsys, 3, "data", "verify", own)
+    assert f"{own / name}: expected content of sha256" in error and advice in error
+    (own / "manifest.json").unlink()
+    assert "every byte as manifest.json says" in said(capsys, "data", "verify", own)
+
+
+def test_a_copy_is_believed_once_it_is_verified(own, capsys):
+    manifest.verify(own)
+    copy = own.parent / "copy"
+    shutil.copytree(own, copy, copy_function=shutil.copyfile)
+    for path in copy.iterdir():
+        os.utime(path, ns=(0, 0))
+    error = fails(capsys, 3, "data", "--dataset", copy)
+    assert "expected no change since manifest.json was written, found one; python -m " in error
+    assert f"data verify {copy} compares every byte" in error
+    said(capsys, "data", "verify", copy)
+    assert "unchanged since manifest.json" in said(capsys, "data", "--dataset", copy)
+
+
+def edited(**changes):
+    return lambda content: json.dumps(json.loads(content) | changes)
+
+
+MANIFESTS = {
+    "half of it": lambda content: content[:100],
+    "nothing": lambda content: "",
+    "another form": lambda content: "[]",
+    "no end": lambda content: "[" * 100_000,
+    "no files": edited(files={}),
+    "no mean": edited(mean=None),
+    "no time": lambda content: content.replace('"mtime_ns": ', '"mtime_ns": 1e999, "": '),
+    "another time": lambda content: content.replace('"mtime_ns": ', '"mtime_ns": 1'),
+    "another size": lambda content: content.replace('"size": ', '"size": 1'),
+    "no digests": lambda content: content.replace('"sha256": ', '"sha256": null, "": '),
+}
+
+
+@pytest.mark.parametrize("how", MANIFESTS)
+def test_a_manifest_that_does_not_fit(own, how, capsys):
+    manifest.verify(own)
+    path = own / "manifest.json"
+    path.write_text(MANIFESTS[how](path.read_text()))
+    error = fails(capsys, 3, "data", "--dataset", own)
+    assert f"tinytrain: {own}/" in error and "expected" in error and "found" in error
+
+
+def test_verify_compares_mean_and_deviation(own, capsys):
+    manifest.verify(own)
+    path = own / "manifest.json"
+    path.write_text(edited(mean=0.5)(path.read_text()))
+    assert "manifest.json: expected mean and deviation" in fails(capsys, 3, "data", "verify", own)
+
+
+def test_verify_of_what_is_not_there(tmp_path, capsys):
+    assert "--dataset nowhere: expected" in fails(capsys, 2, "data", "verify", "nowhere")
+    assert "found no train-images" in fails(capsys, 3, "data", "verify", tmp_path)
+
+
+def test_inflated_is_augmented_by_hand(own, capsys, monkeypatch, tiny):
+    monkeypatch.setattr(inflation, "PART", 30)
+    (own / "classes.txt").write_text("".join(f"{name}\n" for name in range(10)))
+    output = own.parent / "large"
+    words = ["data", "inflate", own, "--copies", 3, "--output", output]
+    shown = said(capsys, *words, "--rotation", 20, "--seed", 5)
+    made = data.load(output)
+    assert "300 training images, 3 augmented copies" in shown and made.digest in shown
+    ranges = {
+        field.name: getattr(RECIPES["final"], field.name) for field in fields(data.Augmentation)
+    }
+    augmentation = data.Augmentation(**(ranges | {"rotation": 20}))
+    for copy, part in (1, 0), (2, 1), (3, 3):
+        images = tiny.train.images[30 * part : 30 * part + 30].float()
+        draw = streams.generator(5, "inflate", copy, part)
+        expected = augment.apply(images, augmentation.draw(len(images), draw)).round().byte()
+        start = 100 * (copy - 1) + 30 * part
+        assert torch.equal(made.train.images[start : start + len(images)], expected)
+    assert torch.equal(made.train.labels, tiny.train.labels.repeat(3))
+    assert torch.equal(made.test.images[:], tiny.test.images)
+    assert torch.equal(made.test.labels, tiny.test.labels)
+    assert (output / "classes.txt").read_text() == (own / "classes.txt").read_text()
+    assert f"{output}: is there already" in fails(capsys, 2, *words)
+
+
+def test_inflated_in_colour(tmp_path):
+    images = torch.randint(256, (4, 3, 5, 6), dtype=torch.uint8)
+    dataset = data.from_arrays(images, [0, 1, 2, 0], images, [0, 1, 2, 0])
+    list(inflation.write_files(tmp_path, dataset, 2, lambda images, draw: images + 0.4, seed=1))
+    assert torch.equal(data.load(tmp_path).train.images[:], images.repeat(2, 1, 1, 1))
+
+
+@pytest.mark.parametrize("end, status", [(KeyboardInterrupt(), 130), (OSError(28, "full"), 2)])
+def test_inflated_whole_or_not_at_all(own, end, status, capsys, monkeypatch):
+    def ending(images, *_):
+        raise end
+
+    monkeypatch.setattr(augment.Augmentation, "__call__", ending)
+    words = ["data", "inflate", own, "--copies", 2, "--output", own.parent / "made" / "large"]
+    fails(capsys, status, *words)
+    assert not [*(own.parent / "made").iterdir()]
+
+
+def test_inflated_only_where_there_is_room(own, capsys, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 0, 3 * 78_400 - 1))
+    words = ["data", "inflate", own, "--output", own.parent / "made", "--copies"]
+    for copies in 3, 1_000_000:
+        assert f"--copies {copies}: of 100 images they take" in fails(capsys, 2, *words, copies)
+    plain = fails(capsys, 2, *words, 2, "--recipe", "net1")
+    assert "--recipe net1: changes no image" in plain
+    assert not (own.parent / "made").exists()
+
+
+def test_one_image_of_a_file_beyond_memory(own, capsys):
+    shown = said(capsys, "predict", own / IMAGES, "--index", "99")
+    assert f"{IMAGES}[99]: " in shown
+    assert "images 0 to 99" in fails(capsys, 2, "predict", own / IMAGES, "--index", "100")

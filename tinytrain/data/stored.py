@@ -1,0 +1,126 @@
+"""Images that are more than memory should hold stay in their file; a batch is read from there.
+
+Such a file could be mapped: it then looks like memory, and what is touched is loaded. But memory
+raises no exceptions. Where the file is cut short meanwhile, a mapped page that it lacks ends the
+process by a signal (SIGBUS); where it is asked for by a read, that is an ordinary error. And a
+read costs no more: for 128 digits 0.19 ms where the system has the file in its cache, against 0.17
+from memory and 0.15 from a map, in a step of 15. Where it has not, Linux loads the pages of what
+was asked for, and around one that a map touches 128 KiB.
+
+The file is opened anew for every batch and its length and time are compared: what a run is trained
+on at its end are the bytes that it began with. A byte that somebody changes and dates back is not
+noticed here, nor one that the disk loses: `manifest.verify` reads all.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BufferedReader
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinytrain.data import idx
+from tinytrain.data.files import AnyPath, open_file, require
+from tinytrain.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """uint8 images (N, C, H, W) in a plain IDX file; `images[rows]` is a tensor, as of a tensor.
+
+    `index`: int64 (N,), which of the file's images they are; `size`: (C, H, W); `start`: of the
+    file's first image, in bytes; `stamp`: the file's length and time of change (ns). What is read
+    goes through `prepare` and to `device`.
+    """
+
+    path: AnyPath
+    index: Tensor
+    size: tuple[int, ...]
+    start: int
+    stamp: tuple[int, int]
+    prepare: Callable[[Tensor], Tensor] | None = None
+    device: torch.device | str = "cpu"
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, H, W)."""
+        return (len(self), *self.size)
+
+    def __getitem__(self, rows: int | slice | list[int] | Tensor) -> Tensor:
+        """The images in these rows, uint8. Raises DataError where the file has changed."""
+        wanted, length = self.index[rows], math.prod(self.size)
+        try:
+            with open_file(self.path) as file:
+                pixels = bytearray().join(
+                    os.pread(file.fileno(), length, self.start + length * row)
+                    for row in wanted.reshape(-1).tolist()
+                )
+                found = stamp_of(file)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read any more ({error.strerror})") from error
+        same = found == self.stamp and len(pixels) == length * wanted.numel()
+        expected = f"the {self.stamp[0]} bytes that were there at the start"
+        require(same, self.path, expected, f"{found[0]}, changed since")
+        array = np.frombuffer(pixels, np.uint8).reshape(wanted.numel(), *self.size)
+        images = torch.from_numpy(array)
+        images = self.prepare(images) if self.prepare else images
+        return images.view(*wanted.shape, *self.size).to(self.device)
+
+    def update(self, hasher: Any) -> None:
+        """Update a hashlib object with all the bytes of the file. Raises DataError."""
+        try:
+            with open_file(self.path) as file:
+                for piece in iter(partial(file.read, idx.CHUNK), b""):
+                    hasher.update(piece)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read whole ({error.strerror})") from error
+
+    def rows(self, rows: Tensor | slice) -> Stored:
+        """The images in these rows, which stay where they are."""
+        return replace(self, index=self.index[rows])
+
+    def to(self, device: torch.device | str) -> Stored:
+        """The same images, which come to `device` when they are read."""
+        return replace(self, device=device)
+
+
+Images: TypeAlias = Tensor | Stored
+
+
+def stamp_of(file: BufferedReader) -> tuple[int, int]:
+    """What changes where a file does: its length in bytes, and its time of change (ns)."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def opened(path: AnyPath, size: int | None = None) -> Stored | None:
+    """The images in a plain IDX file of more than `idx.largest()` bytes; None for any other file.
+
+    `size` is as in `idx.read`, and DataError is raised for what it is raised for there.
+    """
+    try:
+        with open_file(path) as file:
+            stamp = stamp_of(file)
+            if stamp[0] <= idx.largest() or file.peek(2)[:2] == idx.GZIP:
+                return None
+            header, dtype, shape = idx.read_header(path, file)
+    except OSError as error:
+        raise DataError(f"{path}: expected a whole IDX file, found: {error}") from error
+    count = math.prod(shape)
+    if dtype != np.uint8 or len(shape) not in (3, 4) or not count or not hasattr(os, "pread"):
+        return None  # Windows has no pread
+    promised = len(header) + count
+    require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
+    require(promised == stamp[0], path, f"{promised} bytes, as its header says", stamp[0])
+    image_size = (*shape[1:],) if len(shape) == 4 else (1, *shape[1:])
+    return Stored(path, torch.arange(shape[0]), image_size, len(header), stamp)
