@@ -9,12 +9,14 @@ batches, augmented a batch at a time by tinytrain.
     python examples/bench.py                     the table
     python examples/bench.py --json bench.json   the same as JSON, with machine and versions
     python examples/bench.py --scaling           cost against batch size and number of images
+    python examples/bench.py --scaling --large FOLDER   a set of `data inflate` beside MNIST, too
 """
 
 import argparse
 import itertools
 import json
 import multiprocessing
+import os
 import platform
 import re
 import statistics
@@ -31,7 +33,7 @@ from tqdm import tqdm
 
 from tinytrain import streams
 from tinytrain.cli.words import Parser, positive
-from tinytrain.data import augment, batches, idx, sets, synthetic
+from tinytrain.data import augment, batches, sets, synthetic
 from tinytrain.errors import exit_status
 from tinytrain.nn import functional
 from tinytrain.nn.flat import flatten
@@ -278,8 +280,10 @@ def compare(options):
 def scaling(options):
     """tinytrain's microseconds an image, against the batch size and the number of images.
 
-    Where Linux tells, the memory of its own, too: mapped image files do not count.
+    Where Linux tells, the memory of its own, too. Of more than 64 MiB of images a step reads its
+    own from their file. With --large FOLDER that set takes turns with MNIST.
     """
+    os.environ["TINYTRAIN_LARGEST"] = str(64 << 20)
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     data = sets.load("mnist")
@@ -290,16 +294,36 @@ def scaling(options):
     for count in (10_000, 60_000, 600_000):
         with tempfile.TemporaryDirectory() as folder:
             synthetic.write_files(Path(folder), train=count, test=100)
-            images = torch.from_numpy(idx.read(Path(folder) / "train-images-idx3-ubyte"))
-            labels = torch.from_numpy(idx.read(Path(folder) / "train-labels-idx1-ubyte"))
-            many = replace(data, train=sets.Split(images[:, None], labels.long()))
+            many = sets.load(folder)
             seconds = seconds_a_step(tinytrain(many, 128), options.steps, options.warm_up)
             table["images"][count] = 1e6 * seconds / 128
             memory = Path("/proc/self/smaps_rollup")
             if memory.exists():
                 kilobytes = re.search(r"Anonymous: *([0-9]+) kB", memory.read_text())[1]
                 table["MiB of own memory, by images"][count] = int(kilobytes) / 1024
+    if options.large:
+        table |= in_turns({"mnist": data, str(options.large): sets.load(options.large)}, options)
     return table
+
+
+def in_turns(datasets, options):
+    """Milliseconds a step on each of `datasets`, by the clock and of the processor, in turns."""
+    runs = {name: tinytrain(data, 128) for name, data in datasets.items()}
+    clocks = {"by the clock": time.perf_counter, "of the processor": time.process_time}
+    rows = {f"milliseconds a step {how}": {name: [] for name in runs} for how in clocks}
+    for name in [*runs] * (options.repeats + 1):  # the first round warms up
+        before = [clock() for clock in clocks.values()]
+        for _ in itertools.islice(runs[name], options.steps):
+            pass
+        for row, clock, start in zip(rows.values(), clocks.values(), before, strict=True):
+            row[name].append(1000 * (clock() - start) / options.steps)
+    return {
+        how: {
+            name: {"what": name, "median": statistics.median(values[1:]), "rounds": values[1:]}
+            for name, values in row.items()
+        }
+        for how, row in rows.items()
+    }
 
 
 def machine():
@@ -323,7 +347,7 @@ def show(result):
             if isinstance(entry, dict):
                 low, high = min(entry["rounds"]), max(entry["rounds"])
                 spread = f"{entry['median']:8.2f}   ({low:.2f} to {high:.2f})"
-                print(f"  {key:<11}{entry['what']:<46}{spread}")
+                print(f"  {key!s:<11}{entry['what']:<46}{spread}")
             else:
                 print(f"  {key!s:<24}{entry:8.3f}")
 
@@ -341,6 +365,7 @@ def main():
     parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
     parser.add_argument("--compiled", action="store_true", help="torch.compile as a peer, too")
     parser.add_argument("--scaling", action="store_true", help="cost against sizes instead")
+    parser.add_argument("--large", type=Path, help="with --scaling: a set beyond memory, too")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args()
     sets.load("mnist")  # now, rather than in every process at once
@@ -348,6 +373,7 @@ def main():
     show(result)
     if options.json:
         settings = {name: value for name, value in vars(options).items() if name != "json"}
+        settings["large"] = options.large and str(options.large)
         content = {"settings": settings, "recipe": asdict(RECIPE), "machine": machine()} | result
         options.json.write_text(json.dumps(content, indent=2) + "\n")
 
