@@ -14,7 +14,7 @@ import torch
 from tinytrain import data, signals
 from tinytrain.cli.begin import begun, restarted, resumed
 from tinytrain.data import Dataset, Split
-from tinytrain.errors import Diverged, Interrupted, Lost, TargetMissed, UsageError
+from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop, runs
 from tinytrain.train.settings import Settings

@@ -220,5 +220,5 @@ def digits(net: Module, dataset: Dataset, looks: int = 1) -> JSON:
 
 def packed(split: Split) -> JSON:
     """Images as base64 of their deflated bytes, and labels."""
-    pixels = zlib.compress(split.images.cpu().numpy().tobytes(), 9)
+    pixels = zlib.compress(split.images[:].cpu().numpy().tobytes(), 9)
     return {"images": base64.b64encode(pixels).decode(), "labels": split.labels.tolist()}

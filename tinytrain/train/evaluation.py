@@ -64,9 +64,10 @@ def evaluate(
     for part in workers.parts(len(split)):
         found = [0.0, 0.0]
         if part.size:
-            labels = split.labels[part.rows]
-            said = predict(net, split.images[part.rows], mean, std, batch_size, looks)
-            found = [float(loss(said, labels)) * part.size, int(functional.correct(said, labels))]
+            some = split.rows(part.rows)
+            said = predict(net, some.images, mean, std, batch_size, looks)
+            right = int(functional.correct(said, some.labels))
+            found = [float(loss(said, some.labels)) * part.size, right]
         sums.append(found)
     loss_sum, right = workers.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
     return Score(loss_sum / len(split), int(right), len(split))
