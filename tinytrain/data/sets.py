@@ -55,7 +55,7 @@ class Split:
         """The same images and labels on `device`."""
         return Split(self.images.to(device), self.labels.to(device))
 
-    def rows(self, rows: Tensor) -> Split:
+    def rows(self, rows: Tensor | slice) -> Split:
         """The images and labels in these rows."""
         images = self.images
         taken = images.rows(rows) if isinstance(images, Stored) else images[rows]
