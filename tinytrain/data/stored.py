@@ -4,8 +4,8 @@ Such a file could be mapped: it then looks like memory, and what is touched is l
 raises no exceptions. Where the file is cut short meanwhile, a mapped page that it lacks ends the
 process by a signal (SIGBUS); where it is asked for by a read, that is an ordinary error. And a
 read costs no more: for 128 digits 0.19 ms where the system has the file in its cache, against 0.17
-from memory and 0.15 from a map, in a step of 15. Where it has not, Linux loads the pages of what
-was asked for, and around one that a map touches 128 KiB.
+from memory and 0.15 from a map, in a step of 15. Where it has not, the disk is waited for: here 13
+ms for those digits one after another, and 7 where all are announced before the first is read.
 
 The file is opened anew for every batch and its length and time are compared: what a run is trained
 on at its end are the bytes that it began with. A byte that somebody changes and dates back is not
@@ -61,9 +61,12 @@ class Stored:
         wanted, length = self.index[rows], math.prod(self.size)
         try:
             with open_file(self.path) as file:
+                places = [self.start + length * row for row in wanted.reshape(-1).tolist()]
+                if hasattr(os, "posix_fadvise"):  # macOS has it not
+                    for place in places:
+                        os.posix_fadvise(file.fileno(), place, length, os.POSIX_FADV_WILLNEED)
                 pixels = bytearray().join(
-                    os.pread(file.fileno(), length, self.start + length * row)
-                    for row in wanted.reshape(-1).tolist()
+                    os.pread(file.fileno(), length, place) for place in places
                 )
                 found = stamp_of(file)
         except OSError as error:
