@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import zlib
-from functools import partial
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from tinytrain.course import live, published
 from tinytrain.data import batches, synthetic
 from tinytrain.data.sets import Dataset, Split
 from tinytrain.nn import functional
-from tinytrain.optim import SGD, Adam
+from tinytrain.optim import Adam
 from tinytrain.recipes import RECIPES
 from tinytrain.train.evaluation import predict
 
@@ -175,13 +174,12 @@ def test_digits_are_drawn_evenly_and_packed_whole(tiny):
 
 
 BACKWARD = (
-    HEAD.replace("input =>", "([input, labels, rate, kind]) =>")
+    HEAD.replace("input =>", "([input, labels, rate]) =>")
     + """
   const images = normalise(net, bytesOf(input));
   const before = parametersOf(net).map(one => one.values.slice());
   const found = backward(net, forward(net, images, {training: true}), images, labels);
-  const optimizer = kind === "Adam" ? new Adam(parametersOf(net), {lr: rate})
-    : new SGD(parametersOf(net), {lr: rate, momentum: 0.9});
+  const optimizer = new Adam(parametersOf(net), {lr: rate});
   for (let step = 0; step < 3; step++) optimizer.step(found.gradients);
   const buffers = net.layers.filter(layer => layer.running_mean)
     .flatMap(layer => [layer.running_mean, layer.running_var].map(one => encoded(one.values)));
@@ -191,15 +189,12 @@ BACKWARD = (
 )
 
 
-@pytest.mark.parametrize(
-    "name, kind",
-    [("final", "Adam"), ("net1", "SGD"), ("net3", "Adam"), ("below-1000", "SGD")],
-)
-def test_gradients_of_a_batch_and_steps_are_those_of_the_engine(open_page, drawn, name, kind):
+@pytest.mark.parametrize("name", ["final", "net1", "net3", "below-1000"])
+def test_gradients_of_a_batch_and_steps_are_those_of_the_engine(open_page, drawn, name):
     net = published.final_net() if name == "final" else stirred(RECIPES[name].net)
     some, labels = drawn[:16], torch.arange(16) % 10
     page = open_page(live_of(net, name))
-    given = [sent(some), labels.tolist(), 0.01, kind]
+    given = [sent(some), labels.tolist(), 0.01]
     loss, gradients, weights, buffers = page.evaluate(BACKWARD, given)
     net.train()
     expected = functional.nll_loss(net(batches.normalise(some.float(), MEAN, STD)), labels)
@@ -208,7 +203,7 @@ def test_gradients_of_a_batch_and_steps_are_those_of_the_engine(open_page, drawn
     parameters = [*net.parameters()]
     for one, parameter in zip(gradients, parameters, strict=True):
         assert close(one, parameter.grad, 1e-3 * min(1, parameter.grad.abs().max()))
-    optimizer = {"Adam": Adam, "SGD": partial(SGD, momentum=0.9)}[kind](parameters, lr=0.01)
+    optimizer = Adam(parameters, lr=0.01)
     for _ in range(3):
         optimizer.step()
     for one, parameter in zip(weights, parameters, strict=True):
@@ -313,16 +308,16 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     given = live_of(published.final_net(), dataset=enough)
     page = open_page(given, fragment="#train=net:net1,seed:x,length:%,lr:7,batch:4")
     values = "Object.fromEntries(new FormData(byId('train-settings')))"
-    first = {"net": "net1", "optimizer": "adam", "lr": "0.003", "batch": "4", "seed": "1"}
+    first = {"net": "net1", "lr": "0.003", "batch": "4", "seed": "1"}
     assert page.evaluate(values) == first
     page.locator("[name=net]").focus()
-    chosen = ["net", "optimizer", "lr", "batch", "seed"]
-    for key in (None, "ArrowDown", "ArrowDown", "ArrowUp", "3"):
+    chosen = ["net", "lr", "batch", "seed"]
+    for key in (None, "ArrowDown", "ArrowUp", "3"):
         if key:
             page.keyboard.press("Tab")
             page.keyboard.press(key)
     page.keyboard.press("Enter")
-    second = first | {"optimizer": "sgd", "lr": "0.01", "seed": "3"}
+    second = first | {"lr": "0.01", "seed": "3"}
     assert page.evaluate(values) == second | {"batch": "4"}
     address = page.evaluate("location.hash")
     assert address == "#train=" + ",".join(f"{name}:{second[name]}" for name in chosen)

@@ -356,24 +356,6 @@ const LAYERS = {
   LogSoftmax: { forward: logSoftmax },
 };
 
-/** Stochastic gradient descent with momentum: v ← μ v + g, θ ← θ − lr · v. */
-class SGD {
-  constructor(parameters, { lr = 0.001, momentum = 0 } = {}) {
-    Object.assign(this, { parameters, lr, momentum });
-    this.velocity = parameters.map(({ shape }) => tensor(shape).values);
-  }
-
-  step(gradients) {
-    this.parameters.forEach(({ values }, index) => {
-      const velocity = this.velocity[index];
-      for (let i = 0; i < values.length; i++) {
-        velocity[i] = this.momentum * velocity[i] + gradients[index][i];
-        values[i] -= this.lr * velocity[i];
-      }
-    });
-  }
-}
-
 /** Adam: the mean gradient over the root of the mean squared gradient, both without their bias. */
 class Adam {
   constructor(parameters, { lr = 0.001, betas = [0.9, 0.999], eps = 1e-8 } = {}) {

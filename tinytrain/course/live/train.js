@@ -36,12 +36,11 @@ function trainer() {
     return { loss, tests: run.seen % testedEvery < labels.length };
   };
 
-  /** Initial weights, and an optimizer for them. */
+  /** Initial weights, and Adam for them. */
   const begin = (given) => {
     Object.assign(run, given, { random: randomBySeed(given.seed) });
     run.net = initialise(decodeNet(given.net), run.random);
-    const kind = { adam: Adam, sgd: SGD }[given.optimizer];
-    run.optimizer = new kind(parametersOf(run.net), { lr: given.lr, momentum: 0.9 });
+    run.optimizer = new Adam(parametersOf(run.net), given);
     return { tests: true };
   };
 
@@ -54,7 +53,7 @@ function trainer() {
   };
 }
 
-/** The settings in the form: {net, optimizer, lr, batch, seed}. */
+/** The settings in the form: {net, lr, batch, seed}. */
 function settingsOf(form) {
   const texts = Object.fromEntries(new FormData(form));
   return { ...texts, lr: +texts.lr, batch: +texts.batch, seed: +texts.seed };
@@ -93,8 +92,8 @@ function setGoing(going) {
 function newWorker() {
   const worker = new Worker(training.address);
   worker.onmessage = ({ data }) => hear(data);
-  const { net, optimizer, lr, batch, seed } = settingsOf(byId("train-settings"));
-  const begin = { net: training.nets[net], optimizer, lr, batch, seed };
+  const { net, lr, batch, seed } = settingsOf(byId("train-settings"));
+  const begin = { net: training.nets[net], lr, batch, seed };
   training.begun = training.sets.then((sets) => worker.postMessage({ ...begin, ...sets }));
   return worker;
 }
