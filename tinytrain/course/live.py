@@ -41,7 +41,6 @@ KINDS: dict[type[Module], tuple[str, ...]] = {
     nn.ReLU: (),
     nn.Dropout: ("p",),
     nn.Dropout2d: ("p",),
-    nn.ReplicationPad2d: ("padding",),
     nn.MaxPool2d: ("kernel_size", "stride", "padding"),
     nn.AvgPool2d: ("kernel_size", "stride", "padding"),
     nn.AdaptiveAvgPool2d: (),
@@ -88,11 +87,13 @@ def live(
     """
     try:
         described = description(recipe.net, net)
-        given = dataset and digits(net, dataset, recipe.looks)
+        given = dataset and digits(net, dataset)
     except NotLive as error:
         return Live(title, None, str(error))
-    how = {"mean": mean, "std": std, "deskew": recipe.deskew, "looks": recipe.looks}
+    how = {"mean": mean, "std": std, "deskew": recipe.deskew}
     net1 = description("net1", nets.build("net1"), weights=False)
+    if recipe.looks > 1:
+        title += f" (shown with one look at a digit, not {recipe.looks})"
     return Live(title, {"net": described | how, "net1": net1 | how, "digits": given})
 
 
@@ -190,7 +191,7 @@ def fields(net: Module) -> dict[str, JSON]:
     }
 
 
-def digits(net: Module, dataset: Dataset, looks: int = 1) -> JSON:
+def digits(net: Module, dataset: Dataset) -> JSON:
     """Digits for the page, upright where the net wants them so: training, held-out and test ones.
 
     Training and held-out digits are drawn from the training set, as many of each class; of the
@@ -207,7 +208,7 @@ def digits(net: Module, dataset: Dataset, looks: int = 1) -> JSON:
     most = min(int(one_hot.sum(0).min()), HELD + TRAINING)
     held = -(-most * HELD // (HELD + TRAINING))
     test = torch.randperm(len(dataset.test), generator=streams.generator(0, "live", 1))[:TEST]
-    said = predict(net, dataset.test.images, dataset.mean, dataset.std, looks=looks).argmax(1)
+    said = predict(net, dataset.test.images, dataset.mean, dataset.std).argmax(1)
     wrong = (said != dataset.test.labels).nonzero()[:WRONG, 0]
     return {
         "name": dataset.name,

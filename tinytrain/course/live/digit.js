@@ -190,12 +190,11 @@ function showSteps(steps) {
 
 /** Ask the net, without the hidden channels; show what it says, and its maps in the next frame. */
 function answer() {
-  const said = (hidden) => look(mind.net, mind.image, { hidden });
-  const shares = ({ scores }) => (mind.blank ? null : Array.from(scores, Math.exp));
-  const now = said(mind.hidden), hides = Object.values(mind.hidden).some((one) => one.length);
-  mind.maps = now.maps;
-  mind.shares = shares(now);
-  mind.before = hides ? shares(said({})) : null;
+  const hides = Object.values(mind.hidden).some((one) => one.length);
+  const shares = (maps) => (mind.blank ? null : Array.from(maps.at(-1).values, Math.exp));
+  mind.maps = forward(mind.net, mind.image, { hidden: mind.hidden });
+  mind.shares = shares(mind.maps);
+  mind.before = hides ? shares(forward(mind.net, mind.image)) : null;
   mind.bars(mind.shares, mind.before);
   cancelAnimationFrame(mind.next);
   mind.next = requestAnimationFrame(showThought);

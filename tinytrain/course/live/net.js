@@ -57,26 +57,6 @@ function without(input, hidden) {
   return { ...input, values };
 }
 
-/** Log-probabilities (N · 10 numbers), and the maps behind them, those of the image as it is.
-
-Where the recipe looks five times, the image is moved by a pixel, around the edge, and the mean
-counts: tinytrain/train/evaluation.py. */
-function look(net, images, options) {
-  const maps = forward(net, images, options);
-  const scores = tensor(maps.at(-1).shape, maps.at(-1).values.slice());
-  const [height, width] = net.shape.slice(1);
-  for (const [down, right] of [[1, 0], [-1, 0], [0, 1], [0, -1]].slice(0, net.looks - 1)) {
-    const moved = images.map((_, place) => {
-      const x = place % width, y = Math.floor(place / width) % height;
-      const from = ((y - down + height) % height) * width + ((x - right + width) % width);
-      return images[place - y * width - x + from];
-    });
-    forward(net, moved, options).at(-1).values.forEach((score, i) => (scores.values[i] += score));
-  }
-  scores.values = scores.values.map((score) => score / net.looks);
-  return { maps, scores: logSoftmax({}, scores).values };
-}
-
 /** The weights that are learned, in the engine's order: [{name, shape, values}]. */
 function parametersOf(net) {
   return net.layers.flatMap((layer) => {
@@ -227,19 +207,6 @@ function maxPool(layer, input) {
   return { ...output, where };
 }
 
-/** The border repeated, and in `where` the place of the input that each place shows. */
-function repeatedBorder({ padding: [rows, columns] }, { shape, values }) {
-  const [count, channels, height, width] = shape;
-  const wide = [count, channels, height + 2 * rows, width + 2 * columns];
-  const near = (place, size) => Math.min(Math.max(place, 0), size - 1);
-  const where = Int32Array.from({ length: product(wide) }, (_, place) => {
-    const x = near((place % wide[3]) - columns, width);
-    const y = near((Math.floor(place / wide[3]) % wide[2]) - rows, height);
-    return (Math.floor(place / wide[3] / wide[2]) * height + y) * width + x;
-  });
-  return { ...tensor(wide, Float32Array.from(where, (place) => values[place])), where };
-}
-
 /** The gradient of what was copied from `where`: each place gets that of all its copies. */
 function copiedBack(layer, { values }, gradient, { where }) {
   const input = new Float32Array(values.length);
@@ -344,7 +311,6 @@ const LAYERS = {
   },
   Dropout: unchanged,
   Dropout2d: unchanged,
-  ReplicationPad2d: { forward: repeatedBorder, backward: copiedBack },
   MaxPool2d: { forward: maxPool, backward: copiedBack },
   AvgPool2d: mean,
   AdaptiveAvgPool2d: mean,

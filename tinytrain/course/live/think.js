@@ -22,7 +22,6 @@ const SAID = {
   MaxPool2d: ["max pooling", ({ taps }) => `the largest of ${taps} numbers`],
   AvgPool2d: ["mean pooling", averaged],
   AdaptiveAvgPool2d: ["mean of all places", averaged],
-  ReplicationPad2d: ["border repeated", () => "a copy"],
   BatchNorm2d: ["batch norm", ({ before, running_mean, running_var, eps, weight, bias }) =>
     `(${before} − ${running_mean}) / √(${running_var} + ${eps}) × ${weight} + ${bias}`, true],
   ReLU: ["ReLU", ({ before }) => `the larger of 0 and ${before}`, true],
@@ -56,8 +55,7 @@ function mapOf(layer) {
 function windowAt(step, channel, [y, x]) {
   const layer = mind.net.layers[mind.steps[step].layers[0]];
   const { sizes, planes } = mapOf(mind.steps[step - 1].shown);
-  const pads = layer.kind === "ReplicationPad2d";
-  const { kernel_size: [height, width] = pads ? [1, 1] : sizes, weight } = layer;
+  const { kernel_size: [height, width] = sizes, weight } = layer;
   const { stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1 } = layer;
   const each = weight ? planes.length / groups : 1, size = height * width;
   const first = weight ? Math.floor((channel * groups) / weight.shape[0]) * each : channel;
@@ -65,9 +63,8 @@ function windowAt(step, channel, [y, x]) {
     const from = (channel * each + i) * size;
     const kernel = weight?.values.subarray(from, from + size);
     const patch = Float32Array.from({ length: size }, (_, tap) => {
-      let down = y * stride[0] - padding[0] + row(tap, width) * dilation[0];
-      let right = x * stride[1] - padding[1] + column(tap, width) * dilation[1];
-      if (pads) [down, right] = [within(down, sizes[0] - 1), within(right, sizes[1] - 1)];
+      const down = y * stride[0] - padding[0] + row(tap, width) * dilation[0];
+      const right = x * stride[1] - padding[1] + column(tap, width) * dilation[1];
       return (right >= 0 && right < sizes[1] && plane[down * sizes[1] + right]) || 0;
     });
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
@@ -224,7 +221,7 @@ function placeAt({ offsetX, offsetY, target }, sizes) {
 function startThinking() {
   mind.steps = stepsIn(mind.net);
   mind.pixels = mind.image = new Float32Array(SIDE * SIDE);
-  mind.maps = look(mind.net, mind.image).maps;
+  mind.maps = forward(mind.net, mind.image);
   mind.cellBars = scoreBars(byId("cell-scores"));
   byId("rows").replaceChildren(...mind.steps.map(rowFor), byId("cell"));
   const sizes = (step) => mapOf(mind.steps[step].shown).sizes;
