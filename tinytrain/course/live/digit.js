@@ -22,8 +22,6 @@ const turns = { test: 0, wrong: 0 }; // how many of the payload's digits were sh
 const byId = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const length = (share) => `${100 * share}%`; // as the style wants it
-const row = (place, width = SIDE) => Math.floor(place / width);
-const column = (place, width = SIDE) => place % width;
 const within = (place, most) => Math.min(Math.max(place, 0), most);
 
 /** A new element: its tag, its attributes, what is in it. */
@@ -115,14 +113,14 @@ function mnistForm(ink) {
 
 /** Pixels (28 × 28) with upright ink: rows slide along the line through it (data/deskew.py). */
 function upright(pixels) {
-  const x = meanOver(pixels, (place) => column(place));
-  const y = meanOver(pixels, (place) => row(place));
-  const spread = meanOver(pixels, (place) => (row(place) - y) ** 2);
-  const both = meanOver(pixels, (place) => (row(place) - y) * (column(place) - x));
+  const x = meanOver(pixels, (place) => column(place, SIDE));
+  const y = meanOver(pixels, (place) => row(place, SIDE));
+  const spread = meanOver(pixels, (place) => (row(place, SIDE) - y) ** 2);
+  const both = meanOver(pixels, (place) => (row(place, SIDE) - y) * (column(place, SIDE) - x));
   const slant = spread > 1e-3 ? both / spread : 0;
   return pixels.map((_, place) => {
-    const from = column(place) + slant * (row(place) - y), first = Math.floor(from);
-    const at = (x) => (x >= 0 && x < SIDE ? pixels[row(place) * SIDE + x] : 0);
+    const from = column(place, SIDE) + slant * (row(place, SIDE) - y), first = Math.floor(from);
+    const at = (x) => (x >= 0 && x < SIDE ? pixels[row(place, SIDE) * SIDE + x] : 0);
     return Math.round(at(first) + (from - first) * (at(first + 1) - at(first)));
   });
 }

@@ -3,10 +3,13 @@
 It is the algorithm of tinytrain/nn and tinytrain/optim, number for number; a test compares the
 two. A tensor is {shape, values}, its numbers one after another in a flat array: the one at
 (n, c, y, x) of a shape [N, C, H, W] has the place ((n · C + c) · H + y) · W + x. A convolution
-or a pooling slides a window over an image. One walk, `slide`, goes through all that a window
-meets; the output and the gradients of weights and input are uses of that walk. */
+or a pooling slides a window over an image: a table, made once, says what lies under it at each
+place of the output. One walk, `slide`, goes through it; the output, and the gradients of weights
+and input, are uses of that walk. A linear layer is a convolution of images of 1 × 1. */
 "use strict";
 
+const row = (place, width) => Math.floor(place / width);
+const column = (place, width) => place % width;
 const product = (numbers) => numbers.reduce((one, other) => one * other, 1);
 const tensor = (shape, values) => ({ shape, values: values ?? new Float32Array(product(shape)) });
 
@@ -22,11 +25,10 @@ async function inflated(text) {
 
 /** The page's description of a net with tensors for what was text, or zeros where none came. */
 function decodeNet(description) {
-  const decode = ([name, value]) => {
-    if (!value?.shape) return [name, value];
-    return [name, tensor(value.shape, value.data && new Float32Array(bytesOf(value.data).buffer))];
-  };
-  const decoded = (layer) => Object.fromEntries(Object.entries(layer).map(decode));
+  const decode = (value) => !value?.shape ? value
+    : tensor(value.shape, value.data && new Float32Array(bytesOf(value.data).buffer));
+  const decoded = (layer) =>
+    Object.fromEntries(Object.entries(layer).map(([name, value]) => [name, decode(value)]));
   return { ...description, layers: description.layers.map(decoded) };
 }
 
@@ -43,26 +45,20 @@ function forward(net, images, { training = false, hidden = {} } = {}) {
   let input = tensor([images.length / product(net.shape), ...net.shape], images);
   return net.layers.map((layer, index) => {
     input = LAYERS[layer.kind].forward(layer, input, training);
-    return (input = without(input, new Set(hidden[index] ?? [])));
+    if (hidden[index]) input = without(input, hidden[index]);
+    return input;
   });
 }
 
 /** A tensor with zeros for some of its channels. */
-function without(input, hidden) {
-  if (!hidden.size) return input;
-  const values = input.values.slice();
-  eachPlane(input.shape, (channel, start, end) => {
-    if (hidden.has(channel)) values.fill(0, start, end);
-  });
-  return { ...input, values };
+function without({ shape, values }, channels) {
+  const channel = (place) => row(place, product(shape.slice(2))) % shape[1];
+  return tensor(shape, values.map((one, place) => (channels.includes(channel(place)) ? 0 : one)));
 }
 
-/** The weights that are learned, in the engine's order: [{name, shape, values}]. */
+/** The weights that are learned, tensors, in the engine's order. */
 function parametersOf(net) {
-  return net.layers.flatMap((layer) => {
-    const held = ["weight", "bias"].filter((name) => layer[name]);
-    return held.map((name) => ({ name: `${layer.name}.${name}`, ...layer[name] }));
-  });
+  return net.layers.flatMap(({ weight, bias }) => [weight, bias].filter(Boolean));
 }
 
 /** The mean loss of labels by the maps of `forward` in training, and its gradients.
@@ -105,103 +101,89 @@ function channelSums(shape, term) {
   return sums;
 }
 
-/** The window of a convolution or a pooling over images of a shape, and its output's shape. */
-function windowOf(layer, [count, channels, height, width]) {
-  const { kernel_size: kernel = [height, width], stride = [1, 1], padding = [0, 0] } = layer;
-  const { dilation = [1, 1], groups = channels } = layer;
-  const outputs = layer.weight ? layer.weight.shape[0] : channels;
-  const axes = [height, width].map((size, axis) => {
-    const room = size + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
-    const places = Math.floor(room / stride[axis]) + 1;
-    const taps = Array.from({ length: kernel[axis] }, (_, tap) => {
-      const shift = tap * dilation[axis] - padding[axis];
-      const first = Math.max(Math.ceil(-shift / stride[axis]), 0);
-      const last = Math.min(Math.floor((size - 1 - shift) / stride[axis]), places - 1);
-      return { first, count: Math.max(last - first + 1, 0), from: first * stride[axis] + shift };
-    });
-    return { places, taps };
+/** What a layer's window meets in images of a shape: {table, size, step, sides}.
+
+The table has, place by place of the output, whose height and width are `sides`, the `size` numbers
+that meet the kernel: their places in a group of channels, which is `step` numbers long, or −1
+outside. A pooling takes each channel for a group; without a kernel size it sees all of it. */
+function windowOf(layer, [, channels, ...image]) {
+  const { kernel_size: kernel = image, weight, groups = weight ? 1 : channels } = layer;
+  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
+  const [height = 1, width = 1] = image, [, across = 1] = kernel, taps = product(kernel);
+  const sides = image.map((side, axis) => {
+    const room = side + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
+    return row(room, stride[axis]) + 1;
   });
-  const shape = [count, outputs, axes[0].places, axes[1].places];
-  return { taps: axes.map((axis) => axis.taps), stride, groups, shape };
+  const wide = sides[1] ?? 1, size = (channels / groups) * taps;
+  const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
+  const table = Int32Array.from({ length: product(sides) * size }, (_, index) => {
+    const place = row(index, size), tap = index % taps, channel = row(index % size, taps);
+    const y = at(0, row(place, wide), row(tap, across));
+    const x = at(1, column(place, wide), column(tap, across));
+    const inside = y >= 0 && y < height && x >= 0 && x < width;
+    return inside ? (channel * height + y) * width + x : -1;
+  });
+  return { table, size, step: (channels / groups) * height * width, groups, sides };
 }
 
-/** Walks a window over images: for each image, channel out, channel in and tap, row by row.
+/** Goes through the output of a layer with a window: `channels` in each of `count` images.
 
-visit(tap, from, to, columns): at so many neighbours the tap, the number of a weight, meets the
-image, every `stride` places from `from` on; the products go to the output from `to` on. */
-function slide({ taps, stride, groups, shape }, [, channels, height, width], visit) {
-  const [count, outputs, places, line] = shape, each = channels / groups;
-  for (let n = 0; n < count; n++) {
-    for (let output = 0, tap = 0; output < outputs; output++) {
-      const first = n * channels + Math.floor((output * groups) / outputs) * each;
-      for (let input = first; input < first + each; input++) {
-        for (const down of taps[0]) {
-          for (const across of taps[1]) {
-            let from = (input * height + down.from) * width + across.from;
-            let to = ((n * outputs + output) * places + down.first) * line + across.first;
-            for (let row = 0; row < down.count; row++, from += stride[0] * width, to += line) {
-              visit(tap, from, to, across.count);
-            }
-            tap++;
-          }
-        }
-      }
-    }
+visit(to, from, kernel, start) is told the place of a number in the output, and where what it is
+made of begins: its places in the table, its kernel in the weights, its group in the input. */
+function slide({ table, size, step, groups }, count, channels, visit) {
+  for (let plane = 0, to = 0; plane < count * channels; plane++) {
+    const kernel = (plane % channels) * size, start = row(plane * groups, channels) * step;
+    for (let from = 0; from < table.length; from += size) visit(to++, from, kernel, start);
   }
 }
 
 /** Sums of what lies under a window, weighted: a convolution, or a mean with equal weights. */
-function convolve(layer, input, weight, bias) {
-  const window = windowOf(layer, input.shape), output = tensor(window.shape);
-  const step = window.stride[1], { values } = input, sums = output.values;
-  const begin = (channel, start, end) => sums.fill(bias.values[channel], start, end);
-  if (bias) eachPlane(output.shape, begin);
-  slide(window, input.shape, (tap, from, to, columns) => {
-    const factor = weight.values[tap];
-    for (let x = 0; x < columns; x++) sums[to + x] += factor * values[from + x * step];
+function convolve(layer, { shape, values }, { values: weights }, bias) {
+  const window = (layer.window ??= windowOf(layer, shape)), { table, size } = window;
+  const channels = weights.length / size, output = tensor([shape[0], channels, ...window.sides]);
+  slide(window, shape[0], channels, (to, from, kernel, start) => {
+    let sum = bias ? bias.values[kernel / size] : 0;
+    for (let i = 0; i < size; i++) {
+      if (table[from + i] >= 0) sum += weights[kernel + i] * values[start + table[from + i]];
+    }
+    output.values[to] = sum;
   });
   return output;
 }
 
 /** The gradients of a convolution's input, weight and bias, from that of its output. */
-function convolveBack(layer, { shape, values }, gradient, weight) {
-  const window = windowOf(layer, shape), step = window.stride[1];
-  const input = new Float32Array(values.length), weights = tensor(weight.shape).values;
-  slide(window, shape, (tap, from, to, columns) => {
-    const factor = weight.values[tap];
-    let sum = 0;
-    for (let x = 0; x < columns; x++) {
-      sum += gradient[to + x] * values[from + x * step];
-      input[from + x * step] += gradient[to + x] * factor;
+function convolveBack(layer, { shape, values }, gradient, { values: weights }) {
+  const { table, size } = layer.window, channels = weights.length / size;
+  const [input, weight, bias] = [values.length, weights.length, channels]
+    .map((length) => new Float32Array(length));
+  slide(layer.window, shape[0], channels, (to, from, kernel, start) => {
+    bias[kernel / size] += gradient[to];
+    for (let i = 0; i < size; i++) {
+      if (table[from + i] < 0) continue;
+      weight[kernel + i] += gradient[to] * values[start + table[from + i]];
+      input[start + table[from + i]] += gradient[to] * weights[kernel + i];
     }
-    weights[tap] += sum;
   });
-  return { input, weight: weights, bias: channelSums(window.shape, (place) => gradient[place]) };
+  return { input, weight, bias };
 }
 
 /** A mean over a window is a convolution of each channel by itself, its weights all equal. */
-function equal(layer, { shape: [, channels, height, width] }) {
-  const taps = product(layer.kernel_size ?? [height, width]);
-  return tensor([channels * taps], new Float32Array(channels * taps).fill(1 / taps));
+function equal(layer, { shape }) {
+  const { size } = (layer.window ??= windowOf(layer, shape)), count = shape[1] * size;
+  return tensor([count], new Float32Array(count).fill(1 / size));
 }
 
-const mean = {
-  forward: (layer, input) => convolve(layer, input, equal(layer, input)),
-  backward: (layer, input, gradient) => convolveBack(layer, input, gradient, equal(layer, input)),
-};
-
 /** The largest number under a window, and in `where` its place in the input. */
-function maxPool(layer, input) {
-  const window = windowOf(layer, input.shape), output = tensor(window.shape);
-  const step = window.stride[1], where = new Int32Array(output.values.length);
+function maxPool(layer, { shape, values }) {
+  const window = (layer.window ??= windowOf(layer, shape)), { table, size } = window;
+  const output = tensor([...shape.slice(0, 2), ...window.sides]);
+  const where = new Int32Array(output.values.length);
   output.values.fill(-Infinity);
-  slide(window, input.shape, (_, from, to, columns) => {
-    for (let x = 0; x < columns; x++) {
-      const value = input.values[from + x * step];
-      if (value > output.values[to + x]) {
-        output.values[to + x] = value;
-        where[to + x] = from + x * step;
-      }
+  slide(window, shape[0], shape[1], (to, from, _, start) => {
+    for (let i = from; i < from + size; i++) {
+      const value = values[start + table[i]];
+      if (table[i] < 0 || value <= output.values[to]) continue;
+      [output.values[to], where[to]] = [value, start + table[i]];
     }
   });
   return { ...output, where };
@@ -256,38 +238,14 @@ function batchNormBack(layer, { shape, values }, gradient, { mean, inverse }) {
 
 /** Each row x as x − log Σ exp(x). */
 function logSoftmax(_, { shape, values }) {
-  const output = tensor(shape), classes = shape[1];
-  for (let start = 0; start < values.length; start += classes) {
-    const row = values.subarray(start, start + classes), most = Math.max(...row);
-    const sum = row.reduce((total, score) => total + Math.exp(score - most), 0);
-    row.forEach((score, i) => (output.values[start + i] = score - most - Math.log(sum)));
+  const output = tensor(shape);
+  for (let start = 0; start < values.length; start += shape[1]) {
+    const scores = values.subarray(start, start + shape[1]), most = Math.max(...scores);
+    const sum = scores.reduce((total, score) => total + Math.exp(score - most), 0);
+    output.values.set(scores.map((score) => score - most - Math.log(sum)), start);
   }
   return output;
 }
-
-/** A table of so many rows, with its rows for columns. */
-function turned(values, rows) {
-  const columns = values.length / rows;
-  return values.map((_, place) => values[(place % rows) * columns + Math.floor(place / rows)]);
-}
-
-/** y = x Wᵀ + b for each row of x: a 1 × 1 convolution over the batch as a line of places. */
-const linear = {
-  window: { kernel_size: [1, 1], groups: 1 },
-  line: ({ shape: [count, inputs], values }) =>
-    tensor([1, inputs, 1, count], turned(values, count)),
-  forward(layer, input) {
-    const window = { ...layer, ...linear.window }, count = input.shape[0];
-    const { shape, values } = convolve(window, linear.line(input), layer.weight, layer.bias);
-    return tensor([count, shape[1]], turned(values, shape[1]));
-  },
-  backward(layer, input, gradient) {
-    const window = { ...layer, ...linear.window }, [count, inputs] = input.shape;
-    const above = turned(gradient, count);
-    const found = convolveBack(window, linear.line(input), above, layer.weight);
-    return { ...found, input: turned(found.input, inputs) };
-  },
-};
 
 // What the page trains has no dropout: its rate in the final recipe is 0.
 const unchanged = {
@@ -295,13 +253,19 @@ const unchanged = {
   backward: (_, input, gradient) => ({ input: gradient }),
 };
 
+const convolution = {
+  forward: (layer, input) => convolve(layer, input, layer.weight, layer.bias),
+  backward: (layer, input, gradient) => convolveBack(layer, input, gradient, layer.weight),
+};
+const mean = {
+  forward: (layer, input) => convolve(layer, input, equal(layer, input)),
+  backward: (layer, input, gradient) => convolveBack(layer, input, gradient, equal(layer, input)),
+};
+
 // By kind: forward(layer, input, training) gives the output, and backward(layer, input, gradient,
 // output), of the output's gradient, that of the input and of weight and bias, where there are.
 const LAYERS = {
-  Conv2d: {
-    forward: (layer, input) => convolve(layer, input, layer.weight, layer.bias),
-    backward: (layer, input, gradient) => convolveBack(layer, input, gradient, layer.weight),
-  },
+  Conv2d: convolution, Linear: convolution, AvgPool2d: mean, AdaptiveAvgPool2d: mean,
   BatchNorm2d: { forward: batchNorm, backward: batchNormBack },
   ReLU: {
     forward: (_, { shape, values }) => tensor(shape, values.map((value) => Math.max(value, 0))),
@@ -309,16 +273,12 @@ const LAYERS = {
       input: gradient.map((one, place) => (values[place] > 0 ? one : 0)),
     }),
   },
-  Dropout: unchanged,
-  Dropout2d: unchanged,
+  Dropout: unchanged, Dropout2d: unchanged,
   MaxPool2d: { forward: maxPool, backward: copiedBack },
-  AvgPool2d: mean,
-  AdaptiveAvgPool2d: mean,
   Flatten: {
     forward: (_, { shape: [count, ...sizes], values }) => tensor([count, product(sizes)], values),
     backward: unchanged.backward,
   },
-  Linear: linear,
   LogSoftmax: { forward: logSoftmax },
 };
 
