@@ -52,8 +52,8 @@ function forward(net, images, { training = false, hidden = {} } = {}) {
 
 /** A tensor with zeros for some of its channels. */
 function without({ shape, values }, channels) {
-  const channel = (place) => row(place, product(shape.slice(2))) % shape[1];
-  return tensor(shape, values.map((one, place) => (channels.includes(channel(place)) ? 0 : one)));
+  const channel = channelOf(shape), hides = (place) => channels.includes(channel(place));
+  return tensor(shape, values.map((value, place) => (hides(place) ? 0 : value)));
 }
 
 /** The weights that are learned, tensors, in the engine's order. */
@@ -84,29 +84,27 @@ function backward(net, maps, images, labels) {
   return { loss, gradients };
 }
 
-/** Calls visit(channel, start, end) for each channel of each image: where its numbers lie. */
-function eachPlane([count, channels, ...sizes], visit) {
-  const size = product(sizes);
-  for (let plane = 0; plane < count * channels; plane++) {
-    visit(plane % channels, plane * size, (plane + 1) * size);
-  }
+/** The function from the place of a number, in tensors of a shape, to its channel. */
+function channelOf([, channels, ...sides]) {
+  const size = product(sides);
+  return (place) => row(place, size) % channels;
 }
 
 /** The sum of term(place, channel) over all places of each channel. */
 function channelSums(shape, term) {
-  const sums = new Float64Array(shape[1]);
-  eachPlane(shape, (channel, start, end) => {
-    for (let place = start; place < end; place++) sums[channel] += term(place, channel);
-  });
+  const sums = new Float64Array(shape[1]), channel = channelOf(shape), count = product(shape);
+  for (let place = 0; place < count; place++) sums[channel(place)] += term(place, channel(place));
   return sums;
 }
 
-/** What a layer's window meets in images of a shape: {table, size, step, sides}.
+/** What a layer's window meets in images of a shape: {table, size, step, groups, sides, weights}.
 
 The table has, place by place of the output, whose height and width are `sides`, the `size` numbers
 that meet the kernel: their places in a group of channels, which is `step` numbers long, or −1
-outside. A pooling takes each channel for a group; without a kernel size it sees all of it. */
+outside. A pooling takes each channel for a group, and each number in it has the same weight;
+without a kernel size it sees all of it. */
 function windowOf(layer, [, channels, ...image]) {
+  if (layer.window) return layer.window;
   const { kernel_size: kernel = image, weight, groups = weight ? 1 : channels } = layer;
   const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
   const [height = 1, width = 1] = image, [, across = 1] = kernel, taps = product(kernel);
@@ -123,7 +121,9 @@ function windowOf(layer, [, channels, ...image]) {
     const inside = y >= 0 && y < height && x >= 0 && x < width;
     return inside ? (channel * height + y) * width + x : -1;
   });
-  return { table, size, step: (channels / groups) * height * width, groups, sides };
+  const weights = weight?.values ?? new Float32Array(channels * size).fill(1 / size);
+  const step = (channels / groups) * height * width;
+  return (layer.window = { table, size, step, groups, sides, weights });
 }
 
 /** Goes through the output of a layer with a window: `channels` in each of `count` images.
@@ -138,11 +138,11 @@ function slide({ table, size, step, groups }, count, channels, visit) {
 }
 
 /** Sums of what lies under a window, weighted: a convolution, or a mean with equal weights. */
-function convolve(layer, { shape, values }, { values: weights }, bias) {
-  const window = (layer.window ??= windowOf(layer, shape)), { table, size } = window;
+function convolve(layer, { shape, values }) {
+  const window = windowOf(layer, shape), { table, size, weights } = window;
   const channels = weights.length / size, output = tensor([shape[0], channels, ...window.sides]);
   slide(window, shape[0], channels, (to, from, kernel, start) => {
-    let sum = bias ? bias.values[kernel / size] : 0;
+    let sum = layer.bias ? layer.bias.values[kernel / size] : 0;
     for (let i = 0; i < size; i++) {
       if (table[from + i] >= 0) sum += weights[kernel + i] * values[start + table[from + i]];
     }
@@ -152,11 +152,11 @@ function convolve(layer, { shape, values }, { values: weights }, bias) {
 }
 
 /** The gradients of a convolution's input, weight and bias, from that of its output. */
-function convolveBack(layer, { shape, values }, gradient, { values: weights }) {
-  const { table, size } = layer.window, channels = weights.length / size;
+function convolveBack({ window }, { shape, values }, gradient) {
+  const { table, size, weights } = window, channels = weights.length / size;
   const [input, weight, bias] = [values.length, weights.length, channels]
     .map((length) => new Float32Array(length));
-  slide(layer.window, shape[0], channels, (to, from, kernel, start) => {
+  slide(window, shape[0], channels, (to, from, kernel, start) => {
     bias[kernel / size] += gradient[to];
     for (let i = 0; i < size; i++) {
       if (table[from + i] < 0) continue;
@@ -167,15 +167,9 @@ function convolveBack(layer, { shape, values }, gradient, { values: weights }) {
   return { input, weight, bias };
 }
 
-/** A mean over a window is a convolution of each channel by itself, its weights all equal. */
-function equal(layer, { shape }) {
-  const { size } = (layer.window ??= windowOf(layer, shape)), count = shape[1] * size;
-  return tensor([count], new Float32Array(count).fill(1 / size));
-}
-
 /** The largest number under a window, and in `where` its place in the input. */
 function maxPool(layer, { shape, values }) {
-  const window = (layer.window ??= windowOf(layer, shape)), { table, size } = window;
+  const window = windowOf(layer, shape), { table, size } = window;
   const output = tensor([...shape.slice(0, 2), ...window.sides]);
   const where = new Int32Array(output.values.length);
   output.values.fill(-Infinity);
@@ -189,8 +183,8 @@ function maxPool(layer, { shape, values }) {
   return { ...output, where };
 }
 
-/** The gradient of what was copied from `where`: each place gets that of all its copies. */
-function copiedBack(layer, { values }, gradient, { where }) {
+/** The gradient of what came from `where`: each place gets that of all that it gave. */
+function maxPoolBack(_, { values }, gradient, { where }) {
   const input = new Float32Array(values.length);
   where.forEach((from, place) => (input[from] += gradient[place]));
   return { input };
@@ -198,40 +192,31 @@ function copiedBack(layer, { values }, gradient, { where }) {
 
 /** Each channel with mean 0 and variance 1, scaled and shifted: tinytrain/nn/functional.py. */
 function batchNorm(layer, { shape, values }, training) {
-  let mean = layer.running_mean.values, variance = layer.running_var.values;
+  const { weight, bias, running_mean: runningMean, running_var: runningVar, momentum, eps } = layer;
+  const channel = channelOf(shape), places = product(shape) / shape[1];
+  let mean = runningMean.values, variance = runningVar.values;
   if (training) {
-    const places = product(shape) / shape[1];
-    const square = (place, channel) => (values[place] - mean[channel]) ** 2;
-    mean = channelSums(shape, (place) => values[place]).map((sum) => sum / places);
-    variance = channelSums(shape, square).map((sum) => sum / places);
-    const follow = (running, next) => running.values.forEach((old, channel) => {
-      running.values[channel] += layer.momentum * (next[channel] - old);
-    });
-    follow(layer.running_mean, mean);
-    follow(layer.running_var, variance.map((one) => (one * places) / (places - 1)));
+    mean = channelSums(shape, (place) => values[place] / places);
+    variance = channelSums(shape, (place, of) => (values[place] - mean[of]) ** 2 / places);
+    const follow = (running, next) => next.forEach((one, of) =>
+      (running.values[of] += momentum * (one - running.values[of])));
+    follow(runningMean, mean);
+    follow(runningVar, variance.map((one) => (one * places) / (places - 1)));
   }
-  const inverse = Float64Array.from(variance, (one) => 1 / Math.sqrt(one + layer.eps));
-  const output = tensor(shape);
-  eachPlane(shape, (channel, start, end) => {
-    const scale = layer.weight.values[channel] * inverse[channel];
-    const shift = layer.bias.values[channel] - mean[channel] * scale;
-    for (let i = start; i < end; i++) output.values[i] = values[i] * scale + shift;
-  });
-  return { ...output, mean, inverse };
+  const inverse = Float64Array.from(variance, (one) => 1 / Math.sqrt(one + eps));
+  const normal = values.map((one, at) => (one - mean[channel(at)]) * inverse[channel(at)]);
+  const moved = (one, at) => one * weight.values[channel(at)] + bias.values[channel(at)];
+  return { ...tensor(shape, normal.map(moved)), normal, inverse };
 }
 
 /** Each place moves its channel's mean and variance: worked out in tinytrain/nn/fast.py. */
-function batchNormBack(layer, { shape, values }, gradient, { mean, inverse }) {
-  const input = new Float32Array(values.length), places = product(shape) / shape[1];
-  const bias = channelSums(shape, (i) => gradient[i]);
-  const normal = (i, channel) => (values[i] - mean[channel]) * inverse[channel];
-  const weight = channelSums(shape, (i, channel) => gradient[i] * normal(i, channel));
-  eachPlane(shape, (channel, start, end) => {
-    const scale = layer.weight.values[channel] * inverse[channel];
-    const shift = bias[channel] / places, slope = weight[channel] / places;
-    for (let i = start; i < end; i++) {
-      input[i] = scale * (gradient[i] - shift - normal(i, channel) * slope);
-    }
+function batchNormBack(layer, { shape }, gradient, { normal, inverse }) {
+  const channel = channelOf(shape), places = product(shape) / shape[1];
+  const bias = channelSums(shape, (place) => gradient[place]);
+  const weight = channelSums(shape, (place) => gradient[place] * normal[place]);
+  const input = gradient.map((one, place) => {
+    const of = channel(place), pull = (bias[of] + normal[place] * weight[of]) / places;
+    return layer.weight.values[of] * inverse[of] * (one - pull);
   });
   return { input, weight, bias };
 }
@@ -252,20 +237,12 @@ const unchanged = {
   forward: (_, input) => input,
   backward: (_, input, gradient) => ({ input: gradient }),
 };
-
-const convolution = {
-  forward: (layer, input) => convolve(layer, input, layer.weight, layer.bias),
-  backward: (layer, input, gradient) => convolveBack(layer, input, gradient, layer.weight),
-};
-const mean = {
-  forward: (layer, input) => convolve(layer, input, equal(layer, input)),
-  backward: (layer, input, gradient) => convolveBack(layer, input, gradient, equal(layer, input)),
-};
+const windowed = { forward: convolve, backward: convolveBack };
 
 // By kind: forward(layer, input, training) gives the output, and backward(layer, input, gradient,
 // output), of the output's gradient, that of the input and of weight and bias, where there are.
 const LAYERS = {
-  Conv2d: convolution, Linear: convolution, AvgPool2d: mean, AdaptiveAvgPool2d: mean,
+  Conv2d: windowed, Linear: windowed, AvgPool2d: windowed, AdaptiveAvgPool2d: windowed,
   BatchNorm2d: { forward: batchNorm, backward: batchNormBack },
   ReLU: {
     forward: (_, { shape, values }) => tensor(shape, values.map((value) => Math.max(value, 0))),
@@ -274,7 +251,7 @@ const LAYERS = {
     }),
   },
   Dropout: unchanged, Dropout2d: unchanged,
-  MaxPool2d: { forward: maxPool, backward: copiedBack },
+  MaxPool2d: { forward: maxPool, backward: maxPoolBack },
   Flatten: {
     forward: (_, { shape: [count, ...sizes], values }) => tensor([count, product(sizes)], values),
     backward: unchanged.backward,
@@ -316,14 +293,10 @@ function randomBySeed(seed) {
   };
 }
 
-/** The numbers below `count` in an order drawn from `random` (Fisher and Yates). */
+/** The numbers below `count` in an order drawn from `random`. */
 function shuffled(count, random) {
-  const order = [...Array(count).keys()];
-  for (let last = count - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1));
-    [order[last], order[other]] = [order[other], order[last]];
-  }
-  return order;
+  const drawn = Array.from({ length: count }, (_, number) => [random(), number]);
+  return drawn.sort(([one], [other]) => one - other).map(([, number]) => number);
 }
 
 /** Draws a net's initial weights as torch does: uniform in ± 1 / √(inputs of one output). */
