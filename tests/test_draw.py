@@ -83,7 +83,7 @@ def test_a_drawing_takes_the_form_of_mnist_and_is_read(opened, digit):
     ink = torch.tensor(opened.evaluate(INK)).view(280, 280)
     difference = pixels(opened).int() - mnist_form(ink).int()
     assert ink.max() == 255 and difference.abs().max() <= 1
-    assert opened.locator("#steps figure").count() == 4
+    assert opened.locator("#steps figure:visible").count() == 4
 
 
 WAITS = """() => {
@@ -122,7 +122,7 @@ def test_a_net_that_wants_digits_upright_gets_them_so(open_page):
     assert page.locator("#test").is_hidden() and page.locator("#wrong").is_hidden()
     draw(page, [[(200, 40), (100, 240)]])
     columns = pixels(page).float().sum(0)
-    assert page.locator("#steps figure").count() == 5 and (columns > 0).sum() < 8
+    assert page.locator("#steps figure:visible").count() == 5 and (columns > 0).sum() < 8
 
 
 def test_keys_draw_undo_and_clear(opened):
@@ -151,8 +151,8 @@ def test_keys_draw_undo_and_clear(opened):
     assert f"It is labelled {label}." in said(opened) and f"says {label}," not in said(opened)
 
 
-EXPLAINED = """() => mind.steps.slice(1).flatMap(({ layers, shown }, before) => {
-  const step = before + 1, { planes, sizes } = mapOf(shown), last = planes.length - 1;
+EXPLAINED = """() => mind.net.steps.slice(1).flatMap(({ layers, shown }, before) => {
+  const step = before + 1, { planes, sides: sizes } = mapOf(shown), last = planes.length - 1;
   return [[0, [0, 0]], [last, [sizes[0] - 1, sizes[1] >> 1]], [last >> 1, [sizes[0] >> 1, 0]]]
     .map(([channel, place]) => {
       choose(step, channel, place);
@@ -180,7 +180,7 @@ def test_every_number_is_the_sum_that_is_shown(open_page, name):
 def test_a_place_sees_its_receptive_field(opened):
     """The frame on the digit, in pixels, is the field as the formula has it."""
     fields = {field.name: field for field in receptive_field(published.final_net())}
-    steps = opened.evaluate("mind.steps.map(({ layers }) => mind.net.layers[layers[0]]?.name)")
+    steps = opened.evaluate("mind.net.steps.map(({ layers }) => mind.net.layers[layers[0]]?.name)")
     frame = """([step, place]) => {
       choose(step, 0, [place, 0]);
       const { top, bottom } = byId("cell-digit").querySelector(".box").style;
@@ -213,6 +213,24 @@ def test_a_hidden_channel_is_gone(opened):
     opened.keyboard.press("Enter")
     assert opened.evaluate("mind.shares") == pytest.approx(before.tolist(), abs=1e-6)
     opened.wait_for_function("() => byId('unhide').disabled")
+
+
+def test_numbers_that_are_none_are_said_and_nothing_is_thrown(opened):
+    opened.evaluate("mind.net.layers[0].weight.values.fill(NaN), choose(1, 0), update(true)")
+    assert "it says nothing" in said(opened)
+    opened.wait_for_function("() => byId('cell-name').textContent.endsWith('NaN')")
+    opened.evaluate("choose(5, 2)")
+    assert opened.locator("#cell-name").inner_text().endswith("row 0, column 0: NaN")
+
+
+def test_kernels_are_painted_when_first_seen(opened):
+    painted = "[...document.querySelectorAll('.kernel')].map((one) => one.width != 300)"
+    assert not all(opened.evaluate(painted))
+    opened.locator(".row").last.scroll_into_view_if_needed()
+    rows = opened.locator(".row:has(.kernel)")
+    for place in range(rows.count()):
+        rows.nth(place).scroll_into_view_if_needed()
+    opened.wait_for_function(f"() => {painted}.every(Boolean)")
 
 
 def test_keys_go_through_the_maps(opened):

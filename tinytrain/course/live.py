@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from tinytrain import nets, nn, streams
+from tinytrain.course.live_steps import WORDS, steps
 from tinytrain.course.receptive_field import receptive_field
 from tinytrain.data.sets import Dataset, Split
 from tinytrain.nn import Module, Sequential
@@ -121,6 +122,7 @@ def description(name: str, net: Module, weights: bool = True) -> JSON:
     described = [
         {
             "kind": type(layer).__name__,
+            "word": WORDS.get(type(layer).__name__, ""),
             "name": layer_name,
             "output": shapes[layer_name],
             "field": seen.get(layer_name),
@@ -132,7 +134,8 @@ def description(name: str, net: Module, weights: bool = True) -> JSON:
     for before, after in itertools.pairwise(described):
         if len(after["output"]) == 3:  # pointwise layers see what the one before them sees
             after["field"] = after["field"] or before["field"]
-    return {"name": name, "parameters": parameters, "shape": SHAPE, "layers": described}
+    size = {"parameters": parameters, "shape": SHAPE}
+    return {"name": name, **size, "layers": described, "steps": steps(described, SHAPE)}
 
 
 def in_order(module: Module, name: str = "") -> Iterator[tuple[str, Module]]:

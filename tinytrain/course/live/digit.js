@@ -20,17 +20,9 @@ const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
 const turns = { test: 0, wrong: 0 }; // how many of the payload's digits were shown
 
 const byId = (id) => document.getElementById(id);
+const on = (id, type, listener) => byId(id).addEventListener(type, listener);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const length = (share) => `${100 * share}%`; // as the style wants it
 const within = (place, most) => Math.min(Math.max(place, 0), most);
-
-/** A new element: its tag, its attributes, what is in it. */
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
-  made.append(...children);
-  return made;
-}
 
 /** Paint height × width values on a canvas: 0 shows the page, ±limit has the full colour. */
 function paint(canvas, values, [height, width], limit, ink = false) {
@@ -49,10 +41,8 @@ function paint(canvas, values, [height, width], limit, ink = false) {
 
 /** Mark on a picture what lies from [top, left] to [bottom, right], in shares of its sides. */
 function frame(picture, [top, left], [bottom, right]) {
-  const mark = picture.querySelector(".box") ?? element("span", { class: "box" });
-  const inset = [top, 1 - right, 1 - bottom, left].map((share) => length(within(share, 1)));
-  mark.style.inset = inset.join(" ");
-  picture.append(mark);
+  const inset = [top, 1 - right, 1 - bottom, left].map((share) => `${100 * within(share, 1)}%`);
+  picture.querySelector(".box").style.inset = inset.join(" ");
 }
 
 /** The way of an arrow key, [down, right], or undefined; the page does not scroll by it. */
@@ -76,65 +66,65 @@ function squeezed(values, height, width, step, start) {
   return result;
 }
 
-/** The mean of what(place) over places, each weighted by its value. */
-function meanOver(values, what) {
+/** The mean of what(y, x) over the places of rows of `width` values, each weighted by its value. */
+function meanOver(values, width, what) {
   const mass = values.reduce((sum, value) => sum + value, 0);
-  return values.reduce((sum, value, place) => sum + value * what(place), 0) / Math.max(mass, 1);
+  const weighted = (sum, value, at) => sum + value * what(row(at, width), column(at, width));
+  return values.reduce(weighted, 0) / Math.max(mass, 1);
 }
 
-/** Ink (280 × 280) as MNIST has digits: its box, and two 28 × 28 in 0 … 255. Null without ink. */
-function mnistForm(ink) {
-  let [top, bottom, left, right] = [PAPER, -1, PAPER, -1];
-  ink.forEach((value, place) => {
-    if (value <= 0.05 * 255) return;
-    const y = row(place, PAPER), x = column(place, PAPER);
-    [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
-    [left, right] = [Math.min(left, x), Math.max(right, x)];
-  });
-  if (bottom < 0) return null;
-  const height = bottom - top + 1, width = right - left + 1;
-  const step = Math.max(height, width) / LONGER, digit = new Float64Array(height * width);
-  for (let y = 0; y < height; y++) {
-    const start = (top + y) * PAPER + left;
-    digit.set(ink.subarray(start, start + width), y * width);
-  }
+/** The ink, 0 to 255, in a box of the paper: the opacity of its pixels, their highest byte. */
+function inkIn(context, left, top, width, height) {
+  const { data } = context.getImageData(left, top, width, height);
+  return new Uint32Array(data.buffer).map((pixel) => pixel >>> 24);
+}
+
+/** What is on the paper as MNIST has digits: the steps {cut, sized, moved}, none without ink. */
+function mnistForm(context) {
+  const cut = inkIn(context, 0, 0, PAPER, PAPER);
+  const places = Array.from(cut.keys()).filter((place) => cut[place] > 0.05 * 255);
+  if (!places.length) return {};
+  const columns = Int32Array.from(places, (place) => column(place, PAPER)).sort();
+  const top = row(places[0], PAPER), bottom = row(places.at(-1), PAPER) + 1;
+  const left = columns[0], right = columns.at(-1) + 1;
+  const height = bottom - top, width = right - left, step = Math.max(height, width) / LONGER;
+  const digit = inkIn(context, left, top, width, height);
   const placed = (down, across) => {
     const columns = squeezed(digit, height, width, step, Math.round(across));
     const values = squeezed(columns, SIDE, height, step, Math.round(down));
     const most = Math.max(...values);
     return Uint8Array.from(values, (value) => Math.round((value * 255) / most));
   };
-  const centre = (axis) => meanOver(digit, (place) => axis(place, width) + 0.5) / step;
-  const fitted = placed((SIDE - height / step) / 2, (SIDE - width / step) / 2);
-  const centred = placed(MIDDLE + 0.5 - centre(row), MIDDLE + 0.5 - centre(column));
-  const box = [[top, left], [bottom + 1, right + 1]].map((ends) => ends.map((end) => end / PAPER));
-  return { box, fitted, centred };
+  const centre = (axis) => meanOver(digit, width, (...place) => place[axis] + 0.5) / step;
+  const sized = placed((SIDE - height / step) / 2, (SIDE - width / step) / 2);
+  const moved = placed(MIDDLE + 0.5 - centre(0), MIDDLE + 0.5 - centre(1));
+  frame(document.querySelector("[data-step=cut]"), [top / PAPER, left / PAPER], [bottom / PAPER, right / PAPER]);
+  return { cut, sized, moved };
 }
 
 /** Pixels (28 × 28) with upright ink: rows slide along the line through it (data/deskew.py). */
 function upright(pixels) {
-  const x = meanOver(pixels, (place) => column(place, SIDE));
-  const y = meanOver(pixels, (place) => row(place, SIDE));
-  const spread = meanOver(pixels, (place) => (row(place, SIDE) - y) ** 2);
-  const both = meanOver(pixels, (place) => (row(place, SIDE) - y) * (column(place, SIDE) - x));
+  const x = meanOver(pixels, SIDE, (_, x) => x), y = meanOver(pixels, SIDE, (y) => y);
+  const spread = meanOver(pixels, SIDE, (down) => (down - y) ** 2);
+  const both = meanOver(pixels, SIDE, (down, across) => (down - y) * (across - x));
   const slant = spread > 1e-3 ? both / spread : 0;
   return pixels.map((_, place) => {
-    const from = column(place, SIDE) + slant * (row(place, SIDE) - y), first = Math.floor(from);
-    const at = (x) => (x >= 0 && x < SIDE ? pixels[row(place, SIDE) * SIDE + x] : 0);
+    const down = row(place, SIDE), from = column(place, SIDE) + slant * (down - y);
+    const first = Math.floor(from);
+    const at = (x) => (x >= 0 && x < SIDE ? pixels[down * SIDE + x] : 0);
     return Math.round(at(first) + (from - first) * (at(first + 1) - at(first)));
   });
 }
 
-/** Ten bars in a list; the function that comes back sets them, and where each was before. */
-function scoreBars(list) {
-  const items = Array.from({ length: 10 }, (_, digit) =>
-    element("li", {}, element("b", {}, `${digit}`), element("i"), element("span")));
-  list.replaceChildren(...items);
-  return (shares, before) => items.forEach((item, digit) => {
-    item.style.setProperty("--share", shares?.[digit] ?? 0);
-    item.style.setProperty("--before", before?.[digit] ?? 0);
-    item.lastChild.textContent = shares ? percent(shares[digit]) : "";
+/** Show probabilities wherever they stand, and where they were `before` channels were hidden. */
+function showScores(shares, before) {
+  document.querySelectorAll(".scores").forEach((list) => {
     list.classList.toggle("compared", !!before);
+    [...list.children].forEach((item, digit) => {
+      item.style.setProperty("--share", shares?.[digit] || 0);
+      item.style.setProperty("--before", before?.[digit] || 0);
+      item.lastChild.textContent = shares ? percent(shares[digit]) : "";
+    });
   });
 }
 
@@ -144,8 +134,9 @@ function drawPaper({ strokes, given }) {
   context.clearRect(0, 0, PAPER, PAPER);
   context.imageSmoothingEnabled = false;
   [context.lineWidth, context.lineCap, context.lineJoin] = [PEN, "round", "round"];
-  const small = given && paint(element("canvas"), given.pixels, [SIDE, SIDE], 255, true);
-  if (small) context.drawImage(small, 0, 0, PAPER, PAPER);
+  const small = document.createElement("canvas");
+  if (given) paint(small, given.pixels, [SIDE, SIDE], 255, true);
+  if (given) context.drawImage(small, 0, 0, PAPER, PAPER);
   for (const stroke of strokes) {
     context.beginPath();
     for (const [x, y] of [...stroke, stroke.at(-1)]) context.lineTo(x, y);
@@ -154,36 +145,14 @@ function drawPaper({ strokes, given }) {
   return context;
 }
 
-/** The steps from the paper to the net, [text, pixels, side, what to mark]; none without ink. */
-function stepsOf(drawing, context) {
-  if (drawing.given) return [["as it is in the files", drawing.given.pixels, SIDE]];
-  const { data } = context.getImageData(0, 0, PAPER, PAPER);
-  const ink = new Uint8Array(PAPER * PAPER);
-  for (let place = 0; place < ink.length; place++) ink[place] = data[4 * place + 3];
-  const form = mnistForm(ink), [edge, middle] = [4 / SIDE, MIDDLE / SIDE];
-  if (!form) return [];
-  const inner = [[edge, edge], [1 - edge, 1 - edge]];
-  const pixel = [middle, middle + 1 / SIDE].map((end) => [end, end]);
-  const steps = [
-    ["1. cut out: the ink", ink, PAPER, form.box],
-    ["2. sized: the longer side has 20 pixels", form.fitted, SIDE, inner],
-    ["3. moved: its mass is in the middle", form.centred, SIDE, pixel],
-  ];
-  if (mind.net.deskew) steps.push(["4. made upright", upright(form.centred), SIDE]);
-  return steps;
-}
-
-/** Show the steps as small pictures, and last the numbers that go into the net. */
+/** Show the steps to the net, by name: those that this digit takes. */
 function showSteps(steps) {
-  const { mean, std } = mind.net;
-  const formula = `(pixel / 255 − ${mean.toFixed(2)}) / ${std.toFixed(2)}`;
-  const last = [`what goes in: ${formula}`, mind.image, SIDE];
-  byId("steps").replaceChildren(...[...steps, last].map(([text, pixels, side, marked]) => {
-    const [limit, ink] = pixels === mind.image ? [3, false] : [255, true];
-    const picture = element("div", {}, paint(element("canvas"), pixels, [side, side], limit, ink));
-    if (marked) frame(picture, ...marked);
-    return element("figure", {}, picture, element("figcaption", {}, text));
-  }));
+  for (const figure of byId("steps").children) {
+    const name = figure.dataset.step, pixels = steps[name], side = Math.sqrt(pixels?.length);
+    const [limit, ink] = name === "image" ? [3, false] : [255, true];
+    figure.hidden = !pixels;
+    if (pixels) paint(figure.querySelector("canvas"), pixels, [side, side], limit, ink);
+  }
 }
 
 /** Ask the net, without the hidden channels; show what it says, and its maps in the next frame. */
@@ -193,26 +162,35 @@ function answer() {
   mind.maps = forward(mind.net, mind.image, { hidden: mind.hidden });
   mind.shares = shares(mind.maps);
   mind.before = hides ? shares(forward(mind.net, mind.image)) : null;
-  mind.bars(mind.shares, mind.before);
+  showScores(mind.shares, mind.before);
   cancelAnimationFrame(mind.next);
   mind.next = requestAnimationFrame(showThought);
 }
 
+/** What the net says in words, of a digit that is `given` with its label, or of a drawing. */
+function said(given) {
+  if (mind.blank) return "Nothing is drawn.";
+  const most = mind.shares.indexOf(Math.max(...mind.shares));
+  if (most < 0) return "The net's numbers are too large, or none: it says nothing.";
+  const label = given ? ` It is labelled ${given.label}.` : "";
+  return `The net says ${most}, ${percent(mind.shares[most])} sure.${label}`;
+}
+
 /** Take the last drawing to the net; when it is `finished`, show the way and say the answer. */
 function update(finished) {
-  const drawing = drawings.at(-1), steps = stepsOf(drawing, drawPaper(drawing));
-  mind.blank = !steps.length;
-  mind.pixels = steps.at(-1)?.[1] ?? new Uint8Array(SIDE * SIDE);
+  const drawing = drawings.at(-1), { given } = drawing, context = drawPaper(drawing);
+  const steps = given ? { files: given.pixels } : mnistForm(context);
+  if (steps.moved && mind.net.deskew) steps.upright = upright(steps.moved);
+  const pixels = Object.values(steps).at(-1); // of the last step
+  mind.blank = !pixels;
+  mind.pixels = pixels ?? new Uint8Array(SIDE * SIDE);
   mind.image = normalise(mind.net, mind.pixels);
   answer();
   if (!finished) return;
   pen.down = false;
-  showSteps(steps);
+  showSteps({ ...steps, image: mind.image });
   byId("undo").disabled = drawings.length < 2;
-  const most = mind.shares?.indexOf(Math.max(...mind.shares));
-  const label = drawing.given ? ` It is labelled ${drawing.given.label}.` : "";
-  byId("said").textContent = mind.blank
-    ? "Nothing is drawn." : `The net says ${most}, ${percent(mind.shares[most])} sure.${label}`;
+  byId("said").textContent = said(given);
 }
 
 /** Show another drawing in place of this one; undo comes back. */
@@ -258,10 +236,10 @@ function keyOnPaper(event) {
     event.preventDefault();
     setPen(!pen.down);
   } else if (event.key === "Backspace") undo();
-  const [left, top] = [pen.x / PAPER, pen.y / PAPER], where = pen.down ? "down" : "up";
-  [byId("pen").style.left, byId("pen").style.top] = [length(left), length(top)];
+  const [left, top] = [percent(pen.x / PAPER), percent(pen.y / PAPER)];
+  [byId("pen").style.left, byId("pen").style.top] = [left, top].map((one) => one.replace(" ", ""));
   byId("pen").classList.toggle("down", pen.down);
-  byId("where").textContent = `Pen ${where}, ${percent(left)} across, ${percent(top)} down.`;
+  byId("where").textContent = `Pen ${pen.down ? "down" : "up"}, ${left} across, ${top} down.`;
 }
 
 /** Pointers on the paper: mouse, finger or pen, one at a time. */
@@ -287,18 +265,17 @@ function listenToPointers(paper) {
 /** Bring the page's net and digits to life. */
 async function startDrawing({ net, digits }) {
   mind.net = decodeNet(net);
-  mind.bars = scoreBars(byId("scores"));
   startThinking();
   for (const which of Object.keys(turns)) {
     const { images, labels } = digits?.[which] ?? { labels: [] };
     if (labels.length) mind.digits[which] = { images: await inflated(images), labels };
     byId(which).hidden = !labels.length;
-    byId(which).addEventListener("click", () => give(which));
+    on(which, "click", () => give(which));
   }
   listenToPointers(byId("paper"));
-  byId("paper").addEventListener("keydown", keyOnPaper);
-  byId("undo").addEventListener("click", undo);
-  byId("clear").addEventListener("click", () => draw({}));
+  on("paper", "keydown", keyOnPaper);
+  on("undo", "click", undo);
+  on("clear", "click", () => draw({}));
   byId("live-body").hidden = false;
   if (mind.digits.test) give("test"), drawings.shift();
   update(true);

@@ -1,122 +1,90 @@
 /* See it think: all maps of the net as one draws, and the arithmetic of any one number in them.
 
-A net is a list of layers, but thoughts come in steps: a layer that looks around (a convolution, a
-pooling), and those after it that change each number by itself (norm, ReLU). Such a step is a row
-here. Any number can be taken apart: what lay under the window, times the kernel, summed up; what
-each layer after made of the sum; and which pixels of the digit it saw in the end.
+A net is a list of layers, but thoughts come in steps, a row each: live_steps.py says which, and
+think.html has their markup. Any number can be taken apart: what lay under the window, times the
+kernel, summed up; what each layer after made of the sum; and which pixels it saw in the end.
 */
 "use strict";
 
 const chosen = { step: 1, channel: 0, place: null }; // the number that is taken apart
 const number = (value) => // with a minus, but none before 0.000
   value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^-(?!0\.000)/, "−").replace("-", "");
-const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const largest = (values) => // by its size; what is no number does not count
+  values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
 const dotted = ({ taps, before, bias }) =>
   `${taps} products, added up${bias ? `: ${before}; plus the bias, ${bias},` : ","}`;
 const averaged = ({ taps }) => `the mean of ${taps} numbers`;
 
-// By kind: what a layer is called, and how it made a number; true: by itself, place by place.
-const SAID = {
-  Conv2d: ["convolution", dotted],
-  Linear: ["linear", dotted],
-  MaxPool2d: ["max pooling", ({ taps }) => `the largest of ${taps} numbers`],
-  AvgPool2d: ["mean pooling", averaged],
-  AdaptiveAvgPool2d: ["mean of all places", averaged],
-  BatchNorm2d: ["batch norm", ({ before, running_mean, running_var, eps, weight, bias }) =>
-    `(${before} − ${running_mean}) / √(${running_var} + ${eps}) × ${weight} + ${bias}`, true],
-  ReLU: ["ReLU", ({ before }) => `the larger of 0 and ${before}`, true],
-  LogSoftmax: ["log-softmax", ({ before, value }) => `${before} less the log of all ten's Σ exp:`
-    + ` a probability of ${percent(Math.exp(value))}, whose log`, true],
-  Dropout: ["", null, true], Dropout2d: ["", null, true], Flatten: ["", null, true],
+// By kind: how a layer made a number.
+const HOW = {
+  Conv2d: dotted, Linear: dotted, AvgPool2d: averaged, AdaptiveAvgPool2d: averaged,
+  MaxPool2d: ({ taps }) => `the largest of ${taps} numbers`,
+  BatchNorm2d: ({ before, running_mean, running_var, eps, weight, bias }) =>
+    `(${before} − ${running_mean}) / √(${running_var} + ${eps}) × ${weight} + ${bias}`,
+  ReLU: ({ before }) => `the larger of 0 and ${before}`,
+  LogSoftmax: ({ before, value }) => `${before} less the log of all ten's Σ exp:`
+    + ` a probability of ${percent(Math.exp(value))}, whose log`,
 };
 
-/** The steps of a net: {layers, shown}, numbers of layers, and the one whose maps are shown. */
-function stepsIn({ layers }) {
-  const steps = [{ layers: [], shown: -1 }]; // the image
-  layers.forEach(({ kind }, index) => {
-    if (!SAID[kind][2]) steps.push({ layers: [] });
-    steps.at(-1).layers.push(index);
-    if (!["Flatten", "LogSoftmax"].includes(kind)) steps.at(-1).shown = index;
-  });
-  return steps;
+/** A new element: its tag, and what is in it. */
+function element(tag, ...children) {
+  const made = document.createElement(tag);
+  made.append(...children);
+  return made;
 }
 
-/** What a layer (−1: the image) gave: {sizes: [height, width], planes: a channel each, values}. */
+/** What a layer (−1: the image) gave: {sides: [height, width], planes: a channel each, values}. */
 function mapOf(layer) {
   const image = tensor([1, ...mind.net.shape], mind.image);
-  const { shape, values } = layer < 0 ? image : mind.maps[layer];
-  const [, channels, height = 1, width = 1] = shape, size = height * width;
+  const { shape: [, channels, ...sides], values } = mind.maps[layer] ?? image;
+  const size = product(sides);
   const planes = Array.from({ length: channels }, (_, channel) =>
     values.subarray(channel * size, (channel + 1) * size));
-  return { sizes: [height, width], planes, values };
+  return { sides: [sides[0] ?? 1, sides[1] ?? 1], planes, values };
 }
 
-/** What lies under the window of a step at [y, x]: [{input, patch, kernel, sum}], their sizes. */
+/** A step's layer with a window, the sides of the window, and the map that lies under it. */
+function windowedLayer(step) {
+  const layer = mind.net.layers[mind.net.steps[step].layers[0]];
+  const under = mapOf(mind.net.steps[step - 1].shown);
+  return { ...layer, sides: layer.kernel_size ?? under.sides, under };
+}
+
+/** What lies under the window of a step at [y, x]: {inputs: [{input, patch, kernel, sum}], sides}. */
 function windowAt(step, channel, [y, x]) {
-  const layer = mind.net.layers[mind.steps[step].layers[0]];
-  const { sizes, planes } = mapOf(mind.steps[step - 1].shown);
-  const { kernel_size: [height, width] = sizes, weight } = layer;
-  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1 } = layer;
-  const each = weight ? planes.length / groups : 1, size = height * width;
-  const first = weight ? Math.floor((channel * groups) / weight.shape[0]) * each : channel;
-  const inputs = planes.slice(first, first + each).map((plane, i) => {
-    const from = (channel * each + i) * size;
-    const kernel = weight?.values.subarray(from, from + size);
-    const patch = Float32Array.from({ length: size }, (_, tap) => {
-      const down = y * stride[0] - padding[0] + row(tap, width) * dilation[0];
-      const right = x * stride[1] - padding[1] + column(tap, width) * dilation[1];
-      return (right >= 0 && right < sizes[1] && plane[down * sizes[1] + right]) || 0;
-    });
+  const { window, weight, sides, under } = windowedLayer(step), taps = product(sides);
+  const { table, size, groups, weights } = window, [, across = 1] = window.sides;
+  const each = size / taps, first = row(channel * groups, weights.length / size) * each;
+  const group = first * under.planes[0].length, place = (y * across + x) * size;
+  const inputs = Array.from({ length: each }, (_, i) => {
+    const from = channel * size + i * taps, kernel = weight?.values.subarray(from, from + taps);
+    const places = table.subarray(place + i * taps, place + (i + 1) * taps);
+    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : under.values[group + at]));
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
     return { input: first + i, patch, kernel, sum };
   });
-  return { inputs, sizes: [height, width] };
+  return { inputs, sides };
 }
 
-/** The kernels of a channel as one picture, side by side in a square; "" where there are none. */
-function kernelPicture(step, channel) {
-  const { inputs, sizes: [height, width] } = windowAt(step, channel, [0, 0]);
-  if (!inputs[0].kernel) return "";
-  const side = Math.ceil(Math.sqrt(inputs.length)), gap = height * width > 1 ? 1 : 0;
-  const [high, wide] = [Math.ceil(inputs.length / side) * (height + gap), side * (width + gap)];
+/** Paint the kernels of a step's channel on a canvas, one for each input, side by side. */
+function paintKernels(canvas, step, channel) {
+  const { window, weight, sides: [height, width] } = windowedLayer(step), { size } = window;
+  const taps = height * width, gap = taps > 1 ? 1 : 0, beside = Math.ceil(Math.sqrt(size / taps));
+  const [high, wide] = [Math.ceil(size / taps / beside) * (height + gap), beside * (width + gap)];
   const picture = new Float32Array(high * wide);
-  inputs.forEach(({ kernel }, i) => kernel.forEach((value, tap) => {
-    const y = row(i, side) * (height + gap) + row(tap, width);
-    picture[y * wide + column(i, side) * (width + gap) + column(tap, width)] = value;
-  }));
-  const { weight } = mind.net.layers[mind.steps[step].layers[0]];
-  const limit = largest(weight.values);
-  return paint(element("canvas", { class: "kernel" }), picture, [high, wide], limit);
-}
-
-/** A step's row: a line about it, and a radio button a channel, with its kernels and its map. */
-function rowFor({ layers, shown }, step) {
-  const { sizes, planes } = mapOf(shown);
-  const described = layers.map((layer) => mind.net.layers[layer]);
-  const names = described.map(({ kind }) => SAID[kind][0]).filter(Boolean);
-  const size = described[0]?.kernel_size?.join(" × "), sees = described[0]?.field?.size;
-  const title = `${size ?? ""} ${names.join(", ") || "the image, as the net takes it"}`;
-  const view = sees?.map((pixels) => Math.min(pixels, SIDE)).join(" × ");
-  const seen = view ? `, each sees ${view} pixels` : "";
-  const name = step ? described[0].name : "image", shape = [planes.length, ...sizes].join(" × ");
-  const tiles = planes.map((_, channel) => {
-    const radio = element("input", { type: "radio", name: "channel", value: `${step} ${channel}`,
-      "aria-label": `${name}, channel ${channel}` });
-    const kernels = step ? kernelPicture(step, channel) : "";
-    const map = element("canvas", { class: "map" }), label = element("small", {}, `${channel}`);
-    return element("label", { class: "tile" }, radio, kernels, map, label);
-  });
-  return element("div", { class: sizes[0] * sizes[1] > 1 ? "row" : "row points" },
-    element("p", {}, element("b", {}, title), element("span", {}, `${name}: ${shape}${seen}`)),
-    element("div", { class: "tiles" }, ...tiles));
+  for (let i = 0; i < size; i++) {
+    const input = row(i, taps), y = row(input, beside) * (height + gap) + row(i % taps, width);
+    const x = column(input, beside) * (width + gap) + column(i % taps, width);
+    picture[y * wide + x] = weight.values[channel * size + i];
+  }
+  paint(canvas, picture, [high, wide], largest(weight.values));
 }
 
 /** Take another number apart: at `place` [y, x], or where the channel answers most. */
 function choose(step, channel, place) {
-  const { planes, sizes: [, width] } = mapOf(mind.steps[step].shown), plane = planes[channel];
-  const most = plane.map(Math.abs).indexOf(largest(plane));
-  const strongest = [row(most, width), column(most, width)];
-  Object.assign(chosen, { step, channel, place: place ?? strongest });
+  const { planes, sides: [, width] } = mapOf(mind.net.steps[step].shown), plane = planes[channel];
+  const most = Math.max(plane.map(Math.abs).indexOf(largest(plane)), 0);
+  Object.assign(chosen, { step, channel, place: place ?? [row(most, width), column(most, width)] });
   const line = byId("rows").querySelectorAll(".row")[step];
   line.querySelectorAll("input")[channel].checked = true;
   const top = () => line.getBoundingClientRect().top, before = top();
@@ -127,71 +95,68 @@ function choose(step, channel, place) {
 
 /** How the chosen number came to be, layer by layer of its step: [{layer, text, value}]. */
 function reasons(inputs) {
-  const { step, channel, place: [y, x] } = chosen, { layers, shown } = mind.steps[step];
-  const at = (channel * mapOf(shown).sizes[0] + y) * mapOf(shown).sizes[1] + x;
-  const sum = inputs.reduce((total, input) => total + input.sum, 0);
-  return layers.map((layer, i) => {
+  const { step, channel, place: [y, x] } = chosen, { layers, shown } = mind.net.steps[step];
+  const { sides: [height, width] } = mapOf(shown), at = (channel * height + y) * width + x;
+  const told = layers.filter((layer) => HOW[mind.net.layers[layer].kind]);
+  return told.map((layer) => {
     const { kind, ...held } = mind.net.layers[layer], value = mind.maps[layer].values[at];
-    const of = Object.entries(held).filter(([, tensor]) => tensor?.shape);
-    const said = of.map(([name, { values }]) => [name, number(values[channel])]);
-    const before = number(i ? mind.maps[layer - 1].values[at] : sum);
-    const taps = inputs.length * (inputs[0]?.patch.length ?? 0);
-    const known = { ...Object.fromEntries(said), eps: held.eps, before, taps, value };
-    return { layer, value, text: SAID[kind][1]?.(known) };
-  }).filter(({ text }) => text);
+    const sum = inputs.reduce((total, input) => total + input.sum, 0);
+    const before = number(layer === layers[0] ? sum : mind.maps[layer - 1].values[at]);
+    const known = { ...held, before, value, taps: inputs.length * inputs[0]?.patch.length };
+    for (const [name, tensor] of Object.entries(held)) {
+      if (tensor?.shape) known[name] = number(tensor.values[channel]);
+    }
+    return { layer, value, text: HOW[kind](known) };
+  });
 }
 
 /** Show the chosen number: what it sees, how it came to be, what its channel is worth. */
 function showCell() {
-  const { step, channel, place } = chosen, { shown, layers } = mind.steps[step];
-  const { sizes, planes, values } = mapOf(shown), { field, name } = mind.net.layers[shown] ?? {};
-  const value = planes[channel][place[0] * sizes[1] + place[1]];
-  const hidden = !!mind.hidden[shown]?.includes(channel);
-  byId("cell-name").textContent = `${name ?? "The image"}, channel ${channel}, row ${place[0]},`
-    + ` column ${place[1]}: ${number(value)}${hidden ? ", hidden" : ""}`;
-  const starts = place.map((at, axis) => // in pixels of the image
-    field ? field.start[axis] + at * field.jump[axis] - (field.size[axis] - 1) / 2 : 0);
-  const ends = starts.map((start, axis) => start + (field?.size[axis] ?? SIDE));
+  const { step, channel, place } = chosen, { shown, layers, field, name } = mind.net.steps[step];
+  const { sides, planes, values } = mapOf(shown), hidden = !!mind.hidden[shown]?.includes(channel);
+  const value = number(planes[channel][place[0] * sides[1] + place[1]]);
+  byId("cell-name").textContent = `${name}, channel ${channel}, row ${place[0]},`
+    + ` column ${place[1]}: ${value}${hidden ? ", hidden" : ""}`;
+  const corner = (more) => place.map((at, axis) => // of the field, in shares of the image
+    (field.start[axis] + at * field.jump[axis] + (more * field.size[axis] + 1) / 2) / SIDE);
   const [digit, map] = [byId("cell-digit"), byId("cell-map")];
   paint(digit.firstElementChild, mind.pixels, [SIDE, SIDE], 255, true);
-  frame(digit, ...[starts, ends].map((corner) => corner.map((pixel) => pixel / SIDE)));
-  paint(map.firstElementChild, planes[channel], sizes, largest(values));
-  frame(map, ...[0, 1].map((more) => place.map((at, axis) => (at + more) / sizes[axis])));
-  const { inputs, sizes: kernel } = step ? windowAt(step, channel, place) : { inputs: [] };
+  frame(digit, corner(-1), corner(1));
+  paint(map.firstElementChild, planes[channel], sides, largest(values));
+  frame(map, ...[0, 1].map((more) => place.map((at, axis) => (at + more) / sides[axis])));
+  const { inputs, sides: kernel } = step ? windowAt(step, channel, place) : { inputs: [] };
   byId("cell-reasons").replaceChildren(...reasons(inputs).map(({ layer, text, value: made }) => {
-    const whole = mapOf(layer), picture = element("canvas"), own = whole.planes[channel];
-    paint(picture, own ?? [made], own ? whole.sizes : [1, 1], largest(whole.values));
-    const [word, result] = [SAID[mind.net.layers[layer].kind][0], number(made)];
-    return element("li", {}, picture, element("span", {}, element("b", {}, word), ` ${text} = `,
-      element("b", {}, result)));
+    const { sides, planes, values } = mapOf(layer), picture = element("canvas");
+    paint(picture, planes[channel], sides, largest(values));
+    const [word, result] = [mind.net.layers[layer].word, number(made)];
+    return element("li", picture, element("span", element("b", word), ` ${text} = `,
+      element("b", result)));
   }));
   showWindow(inputs, kernel);
   byId("hide").disabled = !step || layers.at(-1) === mind.net.layers.length - 1;
   byId("hide").setAttribute("aria-pressed", hidden);
-  mind.cellBars(mind.shares, mind.before);
 }
 
 /** Show what lay under the window, input by input, and of the one that gave most each product. */
-function showWindow(inputs, sizes) {
+function showWindow(inputs, sides) {
   const limits = ["patch", "kernel"].map((part) =>
-    largest(inputs.flatMap((one) => [...(one[part] ?? [])])));
-  const picture = (values, part) => paint(element("canvas"), values, sizes, limits[part]);
+    Math.max(...inputs.map((one) => largest(one[part] ?? []))));
+  const picture = (values, limit) => paint(element("canvas"), values, sides, limit);
   byId("cell-inputs").replaceChildren(...inputs.map(({ patch, kernel, sum, input }) => {
-    const times = kernel ? ["×", picture(kernel, 1), `= ${number(sum)}`] : [];
-    return element("li", {}, element("small", {}, `${input}`), picture(patch, 0), ...times);
+    const times = kernel ? ["×", picture(kernel, limits[1]), `= ${number(sum)}`] : [];
+    return element("li", element("small", `${input}`), picture(patch, limits[0]), ...times);
   }));
   const most = largest(inputs.map(({ sum }) => sum));
-  const best = inputs.find(({ sum }) => Math.abs(sum) === most);
-  const fits = best?.patch.length <= 25;
-  byId("cell-best").textContent = fits ? `Number by number, input ${best.input}:` : "";
-  byId("cell-products").style.setProperty("--columns", sizes?.[1]);
-  byId("cell-products").replaceChildren(...Array.from(fits ? best.patch : [], (value, tap) =>
-    element("span", {}, number(value), best.kernel ? ` × ${number(best.kernel[tap])}` : "")));
+  const best = inputs.find(({ sum, patch }) => Math.abs(sum) === most && patch.length <= 25);
+  byId("cell-best").textContent = best ? `Number by number, input ${best.input}:` : "";
+  byId("cell-products").style.setProperty("--columns", sides?.[1]);
+  byId("cell-products").replaceChildren(...Array.from(best?.patch ?? [], (value, tap) =>
+    element("span", number(value), best.kernel ? ` × ${number(best.kernel[tap])}` : "")));
 }
 
 /** Leave the chosen channel out of the net, or take it back. */
 function hide() {
-  const { shown } = mind.steps[chosen.step], out = new Set(mind.hidden[shown]);
+  const { shown } = mind.net.steps[chosen.step], out = new Set(mind.hidden[shown]);
   if (!out.delete(chosen.channel)) out.add(chosen.channel);
   mind.hidden[shown] = [...out];
   answer();
@@ -200,10 +165,10 @@ function hide() {
 /** Paint all maps anew, each row on a scale of its own. */
 function showThought() {
   byId("rows").querySelectorAll(".row").forEach((line, step) => {
-    const { shown } = mind.steps[step], { planes, sizes, values } = mapOf(shown);
+    const { shown } = mind.net.steps[step], { planes, sides, values } = mapOf(shown);
     const limit = largest(values);
     line.querySelectorAll(".tile").forEach((tile, channel) => {
-      paint(tile.querySelector(".map"), planes[channel], sizes, limit);
+      paint(tile.querySelector(".map"), planes[channel], sides, limit);
       tile.classList.toggle("out", !!mind.hidden[shown]?.includes(channel));
     });
   });
@@ -211,38 +176,36 @@ function showThought() {
   if (chosen.place) showCell(); else choose(1, 0);
 }
 
-/** The place [y, x] of a map at which its picture was clicked. */
-function placeAt({ offsetX, offsetY, target }, sizes) {
-  return [offsetY / target.clientHeight, offsetX / target.clientWidth].map((share, axis) =>
-    within(Math.floor(share * sizes[axis]), sizes[axis] - 1));
-}
-
-/** Bring the rows to life. */
+/** Bring the rows to life; a row's kernels are painted when it is first seen. */
 function startThinking() {
-  mind.steps = stepsIn(mind.net);
-  mind.pixels = mind.image = new Float32Array(SIDE * SIDE);
-  mind.maps = forward(mind.net, mind.image);
-  mind.cellBars = scoreBars(byId("cell-scores"));
-  byId("rows").replaceChildren(...mind.steps.map(rowFor), byId("cell"));
-  const sizes = (step) => mapOf(mind.steps[step].shown).sizes;
+  mind.maps = forward(mind.net, new Float32Array(SIDE * SIDE)); // which makes the windows
   const channelOf = (radio) => radio.value.split(" ").map(Number); // with the number of its step
-  byId("rows").addEventListener("change", ({ target }) => choose(...channelOf(target)));
-  byId("rows").addEventListener("click", (event) => {
+  const placeAt = ({ offsetX, offsetY, target }, step) => // of a click on a map
+    mapOf(mind.net.steps[step].shown).sides.map((side, axis) => within(Math.floor(
+      side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
+  const seen = new IntersectionObserver((entries) => entries.forEach((entry) => {
+    const line = entry.target, [step] = channelOf(line.querySelector("input"));
+    if (!entry.isIntersecting) return;
+    line.querySelectorAll(".kernel").forEach((canvas, at) => paintKernels(canvas, step, at));
+    seen.unobserve(line);
+  }));
+  document.querySelectorAll(".row").forEach((line) => seen.observe(line));
+  on("rows", "change", ({ target }) => choose(...channelOf(target)));
+  on("rows", "click", (event) => {
     if (!event.target.matches(".map")) return;
     event.preventDefault(); // or else the label would choose the channel's largest number
-    const radio = event.target.parentNode.querySelector("input");
-    const [step, channel] = channelOf(radio);
-    choose(step, channel, placeAt(event, sizes(step)));
+    const radio = event.target.parentNode.querySelector("input"), [step] = channelOf(radio);
+    choose(...channelOf(radio), placeAt(event, step));
     radio.focus({ preventScroll: true });
   });
-  const map = byId("cell-map"), move = (place) => choose(chosen.step, chosen.channel, place);
-  map.addEventListener("click", (event) => move(placeAt(event, sizes(chosen.step))));
-  map.addEventListener("keydown", (event) => {
-    const way = arrow(event), most = sizes(chosen.step);
-    if (way) move(chosen.place.map((at, axis) => within(at + way[axis], most[axis] - 1)));
+  const move = (place) => choose(chosen.step, chosen.channel, place);
+  on("cell-map", "click", (event) => move(placeAt(event, chosen.step)));
+  on("cell-map", "keydown", (event) => {
+    const way = arrow(event), { sides } = mapOf(mind.net.steps[chosen.step].shown);
+    if (way) move(chosen.place.map((at, axis) => within(at + way[axis], sides[axis] - 1)));
   });
-  byId("hide").addEventListener("click", hide);
-  byId("unhide").addEventListener("click", () => ((mind.hidden = {}), answer()));
+  on("hide", "click", hide);
+  on("unhide", "click", () => ((mind.hidden = {}), answer()));
 }
 
 startDrawing(JSON.parse(byId("live").textContent));

@@ -1,0 +1,63 @@
+"""The steps in which a reader sees a net think: a net is a list of layers, a thought is coarser.
+
+A step is a layer that looks at a window or at all there is (a convolution, a pooling, a linear
+layer) and those after it that change each number by itself. It is shown as one row of maps, those
+of its last layer, and called by the words for its layers. Before the first step comes the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+WINDOWED = {
+    "Conv2d": "convolution",
+    "Linear": "linear",
+    "MaxPool2d": "max pooling",
+    "AvgPool2d": "mean pooling",
+    "AdaptiveAvgPool2d": "mean of all places",
+}
+WORDS = WINDOWED | {"BatchNorm2d": "batch norm", "ReLU": "ReLU", "LogSoftmax": "log-softmax"}
+JSON = dict[str, Any]
+
+
+def steps(layers: Sequence[JSON], shape: tuple[int, int, int]) -> list[JSON]:
+    """The steps of a net, each with its layers, by number, that whose maps are shown, and texts.
+
+    `layers` as `live.description` has them, for images of `shape`. Gives dictionaries: layers,
+    shown (-1: the image), name, title, size, sees (texts), channels, point (whether its maps have
+    one place), kernels (whether it has any), and field, as `live.fields` has it.
+    """
+    groups: list[list[int]] = [[]]
+    for number, layer in enumerate(layers):
+        if layer["kind"] in WINDOWED:
+            groups.append([])
+        groups[-1].append(number)
+    return [step(group, layers, shape) for group in groups]
+
+
+def step(group: Sequence[int], layers: Sequence[JSON], shape: tuple[int, int, int]) -> JSON:
+    """One of the steps: see `steps`."""
+    side = shape[-1]
+    first = layers[group[0]] if group and layers[group[0]]["kind"] in WINDOWED else {}
+    maps = [one for one in group if layers[one]["kind"] not in ("Flatten", "LogSoftmax")]
+    shown = maps[-1] if maps else -1
+    output = layers[shown]["output"] if maps else shape
+    names = [WORDS[layers[one]["kind"]] for one in group if layers[one]["kind"] in WORDS]
+    window = " × ".join(map(str, first.get("kernel_size", ())))
+    image: JSON = {"size": [1, 1], "jump": [1, 1], "start": [0, 0]}
+    whole: JSON = {"size": [side, side], "jump": [0, 0], "start": [(side - 1) / 2, (side - 1) / 2]}
+    field = (first["field"] or whole) if first else image
+    view = " × ".join(str(min(size, side)) for size in field["size"])
+    return {
+        "layers": group,
+        "shown": shown,
+        "name": first.get("name", "image"),
+        "title": f"{window} {', '.join(names)}" if first else "the image, as the net takes it",
+        "size": " × ".join(map(str, output)),
+        "sees": f"each sees {view} pixels" if first else "",
+        "channels": output[0],
+        "point": len(output) == 1 or output[1:] == (1, 1),
+        "kernels": "weight" in first,
+        "field": field,
+    }
