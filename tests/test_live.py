@@ -306,7 +306,7 @@ def enough():
 
 @pytest.mark.parametrize("net, first, count", [("net1", 16, 41), ("net9_3_wide2", 8, 31)])
 def test_training_goes_down(open_page, enough, net, first, count):
-    fragment = f"#train=net:{net},lr:0.01,batch:8,seed:2"
+    fragment = f"#train&net={net}&lr=0.01&batch=8&seed=2"
     page = open_page(live_of(published.final_net(), dataset=enough), fragment=fragment)
     page.get_by_role("button", name="Start").click()
     until(page, f"training.losses.length >= {count}")
@@ -325,7 +325,7 @@ def test_training_goes_down(open_page, enough, net, first, count):
 def test_training_is_repeated_by_its_address(open_page, enough):
     """Every control by keyboard; what is chosen stands in the address, which brings it back."""
     given = live_of(published.final_net(), dataset=enough)
-    page = open_page(given, fragment="#train=net:net1,seed:x,length:%,lr:7,batch:4")
+    page = open_page(given, fragment="#train&net=net1&seed=x&length=%&lr=7&batch=4")
     values = "Object.fromEntries(new FormData(byId('train-settings')))"
     first = {"net": "net1", "lr": "0.003", "batch": "4", "seed": "1"}
     assert page.evaluate(values) == first
@@ -339,7 +339,7 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     second = first | {"lr": "0.01", "seed": "3"}
     assert page.evaluate(values) == second | {"batch": "4"}
     address = page.evaluate("location.hash")
-    assert address == "#train=" + ",".join(f"{name}:{second[name]}" for name in chosen)
+    assert address == "#train" + "".join(f"&{name}={second[name]}" for name in chosen)
     assert page.evaluate("document.activeElement.name") == "seed"
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
@@ -360,7 +360,7 @@ def test_training_is_repeated_by_its_address(open_page, enough):
 
 
 def test_a_training_that_diverges_says_so_and_stops(open_page, enough):
-    page = open_page(live_of(published.final_net(), dataset=enough), fragment="#train=net:net1")
+    page = open_page(live_of(published.final_net(), dataset=enough), fragment="#train&net=net1")
     page.evaluate("training.nets.net1.std = 1e-45")  # so that pixels become infinite
     page.get_by_role("button", name="Start").click()
     page.get_by_text("It has diverged").wait_for()

@@ -28,7 +28,7 @@ function trainer() {
   /** A batch: forward, backward, a step. Every digit comes once before any comes again. */
   const learn = () => {
     if (!run.queue.length) run.queue = shuffled(run.train.labels.length, run.random);
-    const { images, labels } = taken(run.train, run.queue.splice(0, run.batch));
+    const { images, labels } = taken(run.train, run.queue.splice(0, +run.batch));
     const maps = forward(run.net, images, { training: true });
     const { loss, gradients } = backward(run.net, maps, images, labels);
     run.optimizer.step(gradients);
@@ -38,9 +38,9 @@ function trainer() {
 
   /** Initial weights, and Adam for them. */
   const begin = (given) => {
-    Object.assign(run, given, { random: randomBySeed(given.seed) });
+    Object.assign(run, given, { random: randomBySeed(+given.seed) });
     run.net = initialise(decodeNet(given.net), run.random);
-    run.optimizer = new Adam(parametersOf(run.net), given);
+    run.optimizer = new Adam(parametersOf(run.net), { lr: +given.lr });
     return { tests: true };
   };
 
@@ -48,27 +48,28 @@ function trainer() {
     const { loss, tests } = data ? begin(data) : learn();
     const { values, shape } = parametersOf(run.net)[0];
     const filters = values.slice(0, (values.length / shape[0]) * Math.min(shape[0], 16));
-    const right = tests ? accuracy() : undefined;
-    postMessage({ seen: run.seen, loss, accuracy: right, filters, shape });
+    postMessage({ seen: run.seen, loss, accuracy: tests ? accuracy() : null, filters, shape });
   };
 }
 
-/** The settings in the form: {net, lr, batch, seed}. */
-function settingsOf(form) {
-  const texts = Object.fromEntries(new FormData(form));
-  return { ...texts, lr: +texts.lr, batch: +texts.batch, seed: +texts.seed };
-}
-
-/** Put the settings of an address such as #train=net:net1,lr:0.01 into the form. */
+/** Put the settings of an address such as #train&net=net1&lr=0.01 into the form. */
 function restoreSettings(form) {
-  if (!location.hash.startsWith("#train=")) return;
-  for (const pair of location.hash.slice(7).replaceAll("%20", " ").split(",")) {
-    const [name, ...value] = pair.split(":");
-    const field = form.elements.namedItem(name), before = field?.value;
-    if (field) field.value = value.join(":");
-    if (field && !(field.value && field.checkValidity())) field.value = before;
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (!given.has("train")) return;
+  for (const field of form.elements) {
+    const before = field.value;
+    field.value = given.get(field.name) ?? before;
+    if (!field.value || !field.checkValidity()) field.value = before;
   }
   byId("train").scrollIntoView();
+}
+
+/** Keep the settings in the address, and begin anew with them. */
+function changeSettings() {
+  const form = byId("train-settings");
+  if (!form.reportValidity()) return;
+  history.replaceState(null, "", `#train&${new URLSearchParams(new FormData(form))}`);
+  resetTraining();
 }
 
 /** Forget what was learned; the next batch begins anew. */
@@ -90,11 +91,10 @@ function setGoing(going) {
 
 /** A worker, and later, in it, a net by the present settings. */
 function newWorker() {
-  const worker = new Worker(training.address);
+  const given = Object.fromEntries(new FormData(byId("train-settings")));
+  const worker = new Worker(training.address), net = training.nets[given.net];
   worker.onmessage = ({ data }) => hear(data);
-  const { net, lr, batch, seed } = settingsOf(byId("train-settings"));
-  const begin = { net: training.nets[net], lr, batch, seed };
-  training.begun = training.sets.then((sets) => worker.postMessage({ ...begin, ...sets }));
+  training.begun = training.sets.then((sets) => worker.postMessage({ ...given, net, ...sets }));
   return worker;
 }
 
@@ -108,16 +108,17 @@ function askForBatch() {
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
 function hear({ seen, loss, accuracy, filters, shape }) {
-  const before = training.seen, epochs = (digits) => Math.floor(digits / training.digits);
+  const epochs = (digits) => row(digits, training.digits);
+  const news = epochs(training.seen) < epochs(seen);
   Object.assign(training, { seen, filters, shape });
-  if (accuracy !== undefined) training.accuracies.push([seen, 100 * accuracy]);
+  if (accuracy !== null) training.accuracies.push([seen, 100 * accuracy]);
   if (loss === undefined) return;
   training.losses.push([seen, loss]);
   training.waiting = false;
   if (!Number.isFinite(loss)) setGoing(false);
   else if (training.going) askForBatch();
   cancelAnimationFrame(training.frame);
-  training.frame = requestAnimationFrame(() => showTraining(epochs(before) < epochs(seen)));
+  training.frame = requestAnimationFrame(() => showTraining(news));
 }
 
 /** Show the curves and the filters, and where that is of interest `say` how far it is. */
@@ -126,10 +127,10 @@ function showTraining(say) {
   const right = Math.max(1, Math.ceil(seen / digits)) * digits;
   const loss = drawCurve("loss", losses, right, 2.5, 3);
   const share = drawCurve("accuracy", accuracies, right, 100, 1);
-  const size = shape?.[1] === 784 ? 28 : shape?.[3], limit = Math.max(...filters.map(Math.abs));
-  const tiles = Array.from({ length: filters.length / size ** 2 || 0 }, (_, tile) => {
-    const weights = filters.subarray(tile * size ** 2, (tile + 1) * size ** 2);
-    return paint(element("canvas"), weights, [size, size], limit);
+  const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3], limit = largest(filters);
+  const tiles = Array.from({ length: filters.length / side ** 2 || 0 }, (_, tile) => {
+    const weights = filters.subarray(tile * side ** 2, (tile + 1) * side ** 2);
+    return paint(element("canvas"), weights, [side, side], limit);
   });
   byId("train-filters").replaceChildren(...tiles);
   if (!say) return;
@@ -143,39 +144,30 @@ function showTraining(say) {
 /** Draw points [x, y], 0 to `right` and 0 to `top`, in an SVG of 300 × 120; gives the last y. */
 function drawCurve(name, points, right, top, decimals) {
   const svg = byId(`train-${name}`), last = points.at(-1)?.[1].toFixed(decimals) ?? "";
-  const place = ([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`;
-  const places = points.filter(([, y]) => Number.isFinite(y)).map(place);
+  const places = points.filter(([, y]) => Number.isFinite(y))
+    .map(([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`);
   svg.querySelector("polyline").setAttribute("points", places.join(" "));
   svg.querySelector(".right").textContent = `${right.toLocaleString("en")} digits`;
   byId(`${name}-last`).textContent = last;
   return last;
 }
 
-/** Digits {images, labels}, the images deflated, as {pixels, labels}. */
-async function digitsOf({ images, labels }) {
-  return { pixels: await inflated(images), labels };
-}
-
 /** Bring the training to life. */
 function startTraining({ net, net1, digits }) {
   if (!digits) return;
-  const form = byId("train-settings"), texts = [byId("net.js").textContent, `(${trainer})();`];
+  const texts = [byId("net.js").textContent, `(${trainer})();`];
   training.address = URL.createObjectURL(new Blob(texts, { type: "text/javascript" }));
   training.nets = { net1, [net.name]: net };
   training.digits = digits.train.labels.length;
-  training.sets = Promise.all([digitsOf(digits.train), digitsOf(digits.held)])
+  const inflate = async ({ images, labels }) => ({ pixels: await inflated(images), labels });
+  training.sets = Promise.all([inflate(digits.train), inflate(digits.held)])
     .then(([train, held]) => ({ train, held }));
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("change", () => {
-    if (!form.reportValidity()) return;
-    const pairs = [...new FormData(form)].map((pair) => pair.join(":"));
-    history.replaceState(null, "", `#train=${pairs.join(",")}`);
-    resetTraining();
-  });
-  byId("train-run").addEventListener("click", () => setGoing(!training.going));
-  byId("train-step").addEventListener("click", askForBatch);
-  byId("train-reset").addEventListener("click", resetTraining);
-  restoreSettings(form);
+  on("train-settings", "submit", (event) => event.preventDefault());
+  on("train-settings", "change", changeSettings);
+  on("train-run", "click", () => setGoing(!training.going));
+  on("train-step", "click", askForBatch);
+  on("train-reset", "click", resetTraining);
+  restoreSettings(byId("train-settings"));
   resetTraining();
 }
 
