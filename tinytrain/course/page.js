@@ -8,81 +8,65 @@ const WORDS = { up: "It is higher", down: "It is lower", same: "Seeds cannot tel
 
 /** Judge the prediction of `form`, show what was measured, and count it. */
 function judge(form) {
-  const chosen = new FormData(form).values().next().value;
-  const right = chosen === form.dataset.truth;
+  const right = new FormData(form).values().next().value === form.dataset.truth;
   form.dataset.right = right;
-  const verdict = form.querySelector(".verdict");
-  verdict.textContent = `${right ? "Yes." : "No."} ${WORDS[form.dataset.truth]}.`;
-  form.querySelectorAll("input").forEach(input => (input.disabled = true));
+  const said = `${right ? "Yes." : "No."} ${WORDS[form.dataset.truth]}.`;
+  form.querySelector(".verdict").textContent = said;
+  form.querySelectorAll("input").forEach((input) => (input.disabled = true));
   form.parentElement.querySelector("details.result").open = true;
   count();
 }
 
 /** Say how many predictions were right so far. */
 function count() {
-  const forms = [...document.querySelectorAll("form.predict")];
-  const done = forms.filter(form => form.dataset.right);
-  const right = done.filter(form => form.dataset.right === "true");
-  const said = `${right.length} of ${done.length} right, ${forms.length - done.length} to go.`;
-  document.querySelectorAll(".tally").forEach(place => (place.textContent = `So far: ${said}`));
+  const number = (which) => document.querySelectorAll(`form.predict${which}`).length;
+  const [right, done] = [number("[data-right=true]"), number("[data-right]")];
+  const said = `So far: ${right} of ${done} right, ${number("") - done} to go.`;
+  document.querySelectorAll(".tally").forEach((place) => (place.textContent = said));
 }
 
 /** Mark the place in the contents that the reader is at. */
 function follow() {
-  const links = new Map();
-  document.querySelectorAll("nav a").forEach(link => links.set(link.hash.slice(1), link));
-  const watch = new IntersectionObserver(
-    entries => {
-      const seen = entries.find(entry => entry.isIntersecting);
-      if (!seen || !links.has(seen.target.id)) return;
-      links.forEach(link => link.removeAttribute("aria-current"));
-      const link = links.get(seen.target.id);
-      link.setAttribute("aria-current", "location");
-      const list = document.querySelector("nav");
-      const box = link.getBoundingClientRect();
-      if (box.top < 0 || box.bottom > innerHeight) list.scrollTop += box.top - innerHeight / 2;
-    },
-    { rootMargin: "-20% 0px -70% 0px" },
-  );
-  document.querySelectorAll("section[id]").forEach(section => watch.observe(section));
+  const list = document.querySelector("nav");
+  const watch = new IntersectionObserver((entries) => {
+    const seen = entries.find((entry) => entry.isIntersecting)?.target.id;
+    const link = list.querySelector(`[href="#${seen}"]`);
+    if (!link) return;
+    list.querySelector("[aria-current]")?.removeAttribute("aria-current");
+    link.setAttribute("aria-current", "location");
+    const { top, bottom } = link.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight) list.scrollTop += top - innerHeight / 2;
+  }, { rootMargin: "-20% 0px -70% 0px" });
+  document.querySelectorAll("section[id]").forEach((section) => watch.observe(section));
 }
 
-/** One section at a time: arrow keys turn the page, Escape ends it. */
+/** One section at a time, the one in the address: arrow keys turn the page, Escape ends it. */
 function slides() {
   const all = [...document.querySelectorAll("main > section")];
-  let at = Math.max(0, all.findIndex(section => `#${section.id}` === location.hash));
-  const show = index => {
-    at = Math.min(Math.max(index, 0), all.length - 1);
-    all.forEach((section, number) => section.classList.toggle("shown", number === at));
-    scrollTo(0, 0);
-  };
+  const at = () => all.findIndex((section) => section.matches(":target, :has(:target)"));
+  const show = (slide) => (location.hash = (all[slide] ?? all.at(at())).id);
   document.body.classList.add("slides");
-  show(at);
-  addEventListener("hashchange", () => {
-    const chosen = all.findIndex(section => section.querySelector(location.hash || "#none")
-      || `#${section.id}` === location.hash);
-    if (chosen >= 0) show(chosen);
-  });
-  addEventListener("keydown", event => {
+  if (at() < 0) show(0);
+  addEventListener("keydown", (event) => {
+    const ways = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 };
+    if (event.key === "Escape") document.body.classList.remove("slides");
+    if (!ways[event.key]) return;
     if (event.target.closest("input, select, textarea, canvas, [tabindex]")) return;
-    if (event.key === "ArrowRight" || event.key === "PageDown") show(at + 1);
-    else if (event.key === "ArrowLeft" || event.key === "PageUp") show(at - 1);
-    else if (event.key === "Escape") document.body.classList.remove("slides");
-    else return;
     event.preventDefault();
+    show(at() + ways[event.key]);
   });
 }
 
-document.querySelectorAll("form.predict").forEach(form => {
+document.querySelectorAll("form.predict").forEach((form) => {
   form.reset();
   form.addEventListener("change", () => judge(form));
 });
-document.getElementById("answers").addEventListener("change", event => {
-  document.querySelectorAll("details.answer").forEach(one => (one.open = event.target.checked));
+document.getElementById("answers").addEventListener("change", (event) => {
+  document.querySelectorAll("details.answer").forEach((one) => (one.open = event.target.checked));
 });
 if (innerWidth < 1100) document.querySelector("nav details").open = false;
 addEventListener("beforeprint", () => {
-  document.querySelectorAll("main details").forEach(one => (one.open = true));
+  document.querySelectorAll("main details").forEach((one) => (one.open = true));
 });
 count();
 follow();
