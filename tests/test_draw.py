@@ -159,9 +159,10 @@ EXPLAINED = """() => mind.net.steps.slice(1).flatMap(({ layers, shown }, before)
       const { inputs } = windowAt(step, channel, place);
       const { bias, weight } = mind.net.layers[layers[0]];
       const sum = inputs.reduce((total, one) => total + one.sum, bias?.values[channel] ?? 0);
-      const [first] = reasons(inputs);
-      const shown = byId("cell-name").textContent.split(": ")[1];
-      return [weight ? sum : first.value, first.value, shown,
+      const { sides } = mapOf(shown), made = mind.maps[layers[0]].values;
+      const first = made[(channel * sides[0] + place[0]) * sides[1] + place[1]];
+      const said = byId("cell-name").textContent.split(": ")[1];
+      return [weight ? sum : first, first, said,
         number(planes[channel][place[0] * sizes[1] + place[1]])];
     });
 })"""

@@ -361,7 +361,9 @@ def test_training_is_repeated_by_its_address(open_page, enough):
 
 def test_a_training_that_diverges_says_so_and_stops(open_page, enough):
     page = open_page(live_of(published.final_net(), dataset=enough), fragment="#train&net=net1")
-    page.evaluate("training.nets.net1.std = 1e-45")  # so that pixels become infinite
+    page.evaluate(
+        "training.nets.net1.std = 1e-45, resetTraining()"
+    )  # so that pixels become infinite
     page.get_by_role("button", name="Start").click()
     page.get_by_text("It has diverged").wait_for()
     assert page.get_by_role("button", name="Go on").is_visible()

@@ -12,12 +12,11 @@ const SIDE = 28, LONGER = 20, MIDDLE = 14; // of the field, of the digit's longe
 const PAPER = 280, PEN = 22, STEP = 10; // the paper's side, the pen's width, an arrow key's way
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
 
-/* What all this is about: the net, the digit as it takes it, what it says of it. `hidden` has the
-channels left out, by the number of their layer. */
-const mind = { net: null, digits: {}, pixels: null, image: null, maps: null, hidden: {} };
-const drawings = [{ strokes: [] }]; // the last is shown, undo drops it; `given`: from the test set
+/* What all this is about: the net, the digit as it takes it, what it says of it. `hidden` has
+the channels that are left out: [{layer, channel}]. */
+const mind = { net: null, pixels: null, image: null, maps: null, hidden: [] };
+const drawings = [{ strokes: [] }]; // the last is shown, undo drops it; `given`: from the payload
 const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
-const turns = { test: 0, wrong: 0 }; // how many of the payload's digits were shown
 
 const byId = (id) => document.getElementById(id);
 const on = (id, type, listener) => byId(id).addEventListener(type, listener);
@@ -128,7 +127,7 @@ function showScores(shares, before) {
   });
 }
 
-/** Draw the last drawing on the paper. */
+/** Draw a drawing on the paper; gives its context. */
 function drawPaper({ strokes, given }) {
   const context = byId("paper").getContext("2d", { willReadFrequently: true });
   context.clearRect(0, 0, PAPER, PAPER);
@@ -137,11 +136,7 @@ function drawPaper({ strokes, given }) {
   const small = document.createElement("canvas");
   if (given) paint(small, given.pixels, [SIDE, SIDE], 255, true);
   if (given) context.drawImage(small, 0, 0, PAPER, PAPER);
-  for (const stroke of strokes) {
-    context.beginPath();
-    for (const [x, y] of [...stroke, stroke.at(-1)]) context.lineTo(x, y);
-    context.stroke();
-  }
+  strokes.forEach((stroke) => context.stroke(stroke));
   return context;
 }
 
@@ -157,11 +152,10 @@ function showSteps(steps) {
 
 /** Ask the net, without the hidden channels; show what it says, and its maps in the next frame. */
 function answer() {
-  const hides = Object.values(mind.hidden).some((one) => one.length);
   const shares = (maps) => (mind.blank ? null : Array.from(maps.at(-1).values, Math.exp));
   mind.maps = forward(mind.net, mind.image, { hidden: mind.hidden });
   mind.shares = shares(mind.maps);
-  mind.before = hides ? shares(forward(mind.net, mind.image)) : null;
+  mind.before = mind.hidden.length ? shares(forward(mind.net, mind.image)) : null;
   showScores(mind.shares, mind.before);
   cancelAnimationFrame(mind.next);
   mind.next = requestAnimationFrame(showThought);
@@ -205,38 +199,23 @@ function undo() {
   update(true);
 }
 
-/** The next of the payload's digits: of the "test" set, or of those that the net gets "wrong". */
-function give(which) {
-  const { images, labels } = mind.digits[which], next = turns[which]++ % labels.length;
-  const pixels = images.subarray(next * SIDE * SIDE, (next + 1) * SIDE * SIDE);
-  draw({ given: { pixels, label: labels[next] } });
-}
-
-/** Put the pen down, which begins a stroke and makes a given digit go; or lift it. */
-function setPen(down) {
-  if (pen.down === down) return;
-  pen.down = down;
-  if (down) drawings.push({ strokes: [...drawings.at(-1).strokes, [[pen.x, pen.y]]] });
-  update(!down);
-}
-
-/** Move the pen to a place on the paper; where it is down, it draws. */
-function movePen(x, y) {
-  [pen.x, pen.y] = [within(x, PAPER), within(y, PAPER)];
-  if (pen.down) drawings.at(-1).strokes.at(-1).push([pen.x, pen.y]);
+/** The pen at a place of the paper: `down`, it draws; lifted, it ends the stroke. */
+function setPen(x, y, down) {
+  const begins = down && !pen.down, ends = pen.down && !down;
+  Object.assign(pen, { x: within(x, PAPER), y: within(y, PAPER), down });
+  if (begins) drawings.push({ strokes: [...drawings.at(-1).strokes, new Path2D()] });
+  if (down) drawings.at(-1).strokes.at(-1).lineTo(pen.x, pen.y);
+  if (begins) drawings.at(-1).strokes.at(-1).lineTo(pen.x, pen.y); // a stroke is a dot at least
+  if (down || ends) update(ends);
 }
 
 /** Keys on the paper: arrows move the pen, space puts it down and lifts it. */
 function keyOnPaper(event) {
-  const way = arrow(event);
-  if (way) {
-    movePen(pen.x + STEP * way[1], pen.y + STEP * way[0]);
-    if (pen.down) update(false);
-  } else if (event.key === " ") {
-    event.preventDefault();
-    setPen(!pen.down);
-  } else if (event.key === "Backspace") undo();
-  const [left, top] = [percent(pen.x / PAPER), percent(pen.y / PAPER)];
+  const [down, right] = arrow(event) ?? [0, 0], space = event.key === " ";
+  if (space) event.preventDefault();
+  if (event.key === "Backspace") undo();
+  setPen(pen.x + STEP * right, pen.y + STEP * down, pen.down !== space);
+  const [left, top] = [pen.x, pen.y].map((place) => percent(place / PAPER));
   [byId("pen").style.left, byId("pen").style.top] = [left, top].map((one) => one.replace(" ", ""));
   byId("pen").classList.toggle("down", pen.down);
   byId("where").textContent = `Pen ${pen.down ? "down" : "up"}, ${left} across, ${top} down.`;
@@ -244,39 +223,39 @@ function keyOnPaper(event) {
 
 /** Pointers on the paper: mouse, finger or pen, one at a time. */
 function listenToPointers(paper) {
-  const follow = (event) => {
-    const { left, top, width, height } = paper.getBoundingClientRect();
-    movePen(((event.clientX - left) * PAPER) / width, ((event.clientY - top) * PAPER) / height);
-  };
-  paper.addEventListener("pointerdown", (event) => {
+  const follow = ({ offsetX, offsetY }) =>
+    setPen((offsetX * PAPER) / paper.clientWidth, (offsetY * PAPER) / paper.clientHeight, true);
+  on("paper", "pointerdown", (event) => {
     if (event.button || pen.down) return;
     paper.setPointerCapture(event.pointerId);
     follow(event);
-    setPen(true);
   });
-  paper.addEventListener("pointermove", (event) => {
-    if (!pen.down || !paper.hasPointerCapture(event.pointerId)) return;
-    event.getCoalescedEvents().forEach(follow);
-    update(false);
+  on("paper", "pointermove", (event) => {
+    if (paper.hasPointerCapture(event.pointerId)) follow(event);
   });
-  paper.addEventListener("lostpointercapture", () => setPen(false));
+  on("paper", "lostpointercapture", () => setPen(pen.x, pen.y, false));
 }
 
 /** Bring the page's net and digits to life. */
 async function startDrawing({ net, digits }) {
   mind.net = decodeNet(net);
   startThinking();
-  for (const which of Object.keys(turns)) {
-    const { images, labels } = digits?.[which] ?? { labels: [] };
-    if (labels.length) mind.digits[which] = { images: await inflated(images), labels };
+  for (const which of ["test", "wrong"]) { // the payload's digits, in turn
+    const { images, labels } = digits?.[which] ?? { labels: [] }, size = SIDE * SIDE;
     byId(which).hidden = !labels.length;
-    on(which, "click", () => give(which));
+    if (!labels.length) continue;
+    const pixels = await inflated(images);
+    let turn = 0;
+    on(which, "click", () => {
+      const at = turn++ % labels.length;
+      draw({ given: { pixels: pixels.subarray(at * size, (at + 1) * size), label: labels[at] } });
+    });
   }
   listenToPointers(byId("paper"));
   on("paper", "keydown", keyOnPaper);
   on("undo", "click", undo);
   on("clear", "click", () => draw({}));
   byId("live-body").hidden = false;
-  if (mind.digits.test) give("test"), drawings.shift();
-  update(true);
+  if (byId("test").hidden) update(true);
+  else byId("test").click(), drawings.shift(), update(true);
 }

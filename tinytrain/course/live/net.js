@@ -39,21 +39,21 @@ function normalise(net, pixels) {
 
 /** What every layer gives for images (N · 784 numbers, normalised): a list of tensors.
 
-`training`: batch norm takes the batch's statistics, and its running ones follow. `hidden`:
-{number of a layer: the channels of its output to be set to zero}. */
-function forward(net, images, { training = false, hidden = {} } = {}) {
+`training`: batch norm takes the batch's statistics, and its running ones follow. `hidden`: which
+channels of which layers' output, by number, are set to zero: [{layer, channel}]. */
+function forward(net, images, { training = false, hidden = [] } = {}) {
   let input = tensor([images.length / product(net.shape), ...net.shape], images);
   return net.layers.map((layer, index) => {
     input = LAYERS[layer.kind].forward(layer, input, training);
-    if (hidden[index]) input = without(input, hidden[index]);
+    for (const one of hidden) if (one.layer === index) input = without(input, one.channel);
     return input;
   });
 }
 
-/** A tensor with zeros for some of its channels. */
-function without({ shape, values }, channels) {
-  const channel = channelOf(shape), hides = (place) => channels.includes(channel(place));
-  return tensor(shape, values.map((value, place) => (hides(place) ? 0 : value)));
+/** A tensor with zeros for one of its channels. */
+function without({ shape, values }, hidden) {
+  const channel = channelOf(shape);
+  return tensor(shape, values.map((value, place) => (channel(place) === hidden ? 0 : value)));
 }
 
 /** The weights that are learned, tensors, in the engine's order. */

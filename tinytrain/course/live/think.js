@@ -13,6 +13,8 @@ const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
 const dotted = ({ taps, before, bias }) =>
   `${taps} products, added up${bias ? `: ${before}; plus the bias, ${bias},` : ","}`;
+const isHidden = (layer, channel) =>
+  mind.hidden.some((one) => one.layer === layer && one.channel === channel);
 const averaged = ({ taps }) => `the mean of ${taps} numbers`;
 
 // By kind: how a layer made a number.
@@ -43,23 +45,18 @@ function mapOf(layer) {
   return { sides: [sides[0] ?? 1, sides[1] ?? 1], planes, values };
 }
 
-/** A step's layer with a window, the sides of the window, and the map that lies under it. */
-function windowedLayer(step) {
-  const layer = mind.net.layers[mind.net.steps[step].layers[0]];
-  const under = mapOf(mind.net.steps[step - 1].shown);
-  return { ...layer, sides: layer.kernel_size ?? under.sides, under };
-}
-
 /** What lies under the window of a step at [y, x]: {inputs: [{input, patch, kernel, sum}], sides}. */
 function windowAt(step, channel, [y, x]) {
-  const { window, weight, sides, under } = windowedLayer(step), taps = product(sides);
-  const { table, size, groups, weights } = window, [, across = 1] = window.sides;
-  const each = size / taps, first = row(channel * groups, weights.length / size) * each;
-  const group = first * under.planes[0].length, place = (y * across + x) * size;
+  const { window, weight, kernel_size } = mind.net.layers[mind.net.steps[step].layers[0]];
+  const { table, size, groups, weights, sides: [, across = 1] } = window;
+  const under = mapOf(mind.net.steps[step - 1].shown), sides = kernel_size ?? under.sides;
+  const taps = product(sides), each = size / taps, place = (y * across + x) * size;
+  const first = row(channel * groups, weights.length / size) * each;
   const inputs = Array.from({ length: each }, (_, i) => {
     const from = channel * size + i * taps, kernel = weight?.values.subarray(from, from + taps);
     const places = table.subarray(place + i * taps, place + (i + 1) * taps);
-    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : under.values[group + at]));
+    const group = under.values.subarray(first * under.planes[0].length);
+    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : group[at]));
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
     return { input: first + i, patch, kernel, sum };
   });
@@ -68,15 +65,15 @@ function windowAt(step, channel, [y, x]) {
 
 /** Paint the kernels of a step's channel on a canvas, one for each input, side by side. */
 function paintKernels(canvas, step, channel) {
-  const { window, weight, sides: [height, width] } = windowedLayer(step), { size } = window;
-  const taps = height * width, gap = taps > 1 ? 1 : 0, beside = Math.ceil(Math.sqrt(size / taps));
-  const [high, wide] = [Math.ceil(size / taps / beside) * (height + gap), beside * (width + gap)];
-  const picture = new Float32Array(high * wide);
-  for (let i = 0; i < size; i++) {
-    const input = row(i, taps), y = row(input, beside) * (height + gap) + row(i % taps, width);
-    const x = column(input, beside) * (width + gap) + column(i % taps, width);
-    picture[y * wide + x] = weight.values[channel * size + i];
-  }
+  const { inputs, sides: [height, width] } = windowAt(step, channel, [0, 0]);
+  const beside = Math.ceil(Math.sqrt(inputs.length)), gap = height * width > 1 ? 1 : 0;
+  const high = row(inputs.length - 1, beside) * (height + gap) + height;
+  const wide = beside * (width + gap) - gap, picture = new Float32Array(high * wide);
+  inputs.forEach(({ kernel }, i) => kernel.forEach((value, tap) => {
+    const y = row(i, beside) * (height + gap) + row(tap, width);
+    picture[y * wide + column(i, beside) * (width + gap) + column(tap, width)] = value;
+  }));
+  const { weight } = mind.net.layers[mind.net.steps[step].layers[0]];
   paint(canvas, picture, [high, wide], largest(weight.values));
 }
 
@@ -93,27 +90,29 @@ function choose(step, channel, place) {
   showCell();
 }
 
-/** How the chosen number came to be, layer by layer of its step: [{layer, text, value}]. */
-function reasons(inputs) {
+/** Show how the chosen number came to be, layer by layer of its step. */
+function showReasons(inputs) {
   const { step, channel, place: [y, x] } = chosen, { layers, shown } = mind.net.steps[step];
   const { sides: [height, width] } = mapOf(shown), at = (channel * height + y) * width + x;
   const told = layers.filter((layer) => HOW[mind.net.layers[layer].kind]);
-  return told.map((layer) => {
-    const { kind, ...held } = mind.net.layers[layer], value = mind.maps[layer].values[at];
-    const sum = inputs.reduce((total, input) => total + input.sum, 0);
+  byId("cell-reasons").replaceChildren(...told.map((layer) => {
+    const { kind, word, ...held } = mind.net.layers[layer], { sides, planes, values } = mapOf(layer);
+    const sum = inputs.reduce((total, input) => total + input.sum, 0), value = values[at];
     const before = number(layer === layers[0] ? sum : mind.maps[layer - 1].values[at]);
-    const known = { ...held, before, value, taps: inputs.length * inputs[0]?.patch.length };
+    const known = { ...held, before, value, taps: inputs.length * inputs[0].patch.length };
     for (const [name, tensor] of Object.entries(held)) {
       if (tensor?.shape) known[name] = number(tensor.values[channel]);
     }
-    return { layer, value, text: HOW[kind](known) };
-  });
+    const picture = paint(element("canvas"), planes[channel], sides, largest(values));
+    return element("li", picture, element("span", element("b", word), ` ${HOW[kind](known)} = `,
+      element("b", number(value))));
+  }));
 }
 
 /** Show the chosen number: what it sees, how it came to be, what its channel is worth. */
 function showCell() {
   const { step, channel, place } = chosen, { shown, layers, field, name } = mind.net.steps[step];
-  const { sides, planes, values } = mapOf(shown), hidden = !!mind.hidden[shown]?.includes(channel);
+  const { sides, planes, values } = mapOf(shown), hidden = isHidden(shown, channel);
   const value = number(planes[channel][place[0] * sides[1] + place[1]]);
   byId("cell-name").textContent = `${name}, channel ${channel}, row ${place[0]},`
     + ` column ${place[1]}: ${value}${hidden ? ", hidden" : ""}`;
@@ -125,13 +124,7 @@ function showCell() {
   paint(map.firstElementChild, planes[channel], sides, largest(values));
   frame(map, ...[0, 1].map((more) => place.map((at, axis) => (at + more) / sides[axis])));
   const { inputs, sides: kernel } = step ? windowAt(step, channel, place) : { inputs: [] };
-  byId("cell-reasons").replaceChildren(...reasons(inputs).map(({ layer, text, value: made }) => {
-    const { sides, planes, values } = mapOf(layer), picture = element("canvas");
-    paint(picture, planes[channel], sides, largest(values));
-    const [word, result] = [mind.net.layers[layer].word, number(made)];
-    return element("li", picture, element("span", element("b", word), ` ${text} = `,
-      element("b", result)));
-  }));
+  showReasons(inputs);
   showWindow(inputs, kernel);
   byId("hide").disabled = !step || layers.at(-1) === mind.net.layers.length - 1;
   byId("hide").setAttribute("aria-pressed", hidden);
@@ -156,9 +149,10 @@ function showWindow(inputs, sides) {
 
 /** Leave the chosen channel out of the net, or take it back. */
 function hide() {
-  const { shown } = mind.net.steps[chosen.step], out = new Set(mind.hidden[shown]);
-  if (!out.delete(chosen.channel)) out.add(chosen.channel);
-  mind.hidden[shown] = [...out];
+  const { shown } = mind.net.steps[chosen.step], { channel } = chosen;
+  const others = mind.hidden.filter((one) => one.layer !== shown || one.channel !== channel);
+  const all = others.length === mind.hidden.length;
+  mind.hidden = all ? [...others, { layer: shown, channel }] : others;
   answer();
 }
 
@@ -169,10 +163,10 @@ function showThought() {
     const limit = largest(values);
     line.querySelectorAll(".tile").forEach((tile, channel) => {
       paint(tile.querySelector(".map"), planes[channel], sides, limit);
-      tile.classList.toggle("out", !!mind.hidden[shown]?.includes(channel));
+      tile.classList.toggle("out", isHidden(shown, channel));
     });
   });
-  byId("unhide").disabled = !Object.values(mind.hidden).some((channels) => channels.length);
+  byId("unhide").disabled = !mind.hidden.length;
   if (chosen.place) showCell(); else choose(1, 0);
 }
 
@@ -205,7 +199,7 @@ function startThinking() {
     if (way) move(chosen.place.map((at, axis) => within(at + way[axis], sides[axis] - 1)));
   });
   on("hide", "click", hide);
-  on("unhide", "click", () => ((mind.hidden = {}), answer()));
+  on("unhide", "click", () => ((mind.hidden = []), answer()));
 }
 
 startDrawing(JSON.parse(byId("live").textContent));

@@ -10,45 +10,45 @@ const training = { worker: null, going: false, waiting: false };
 
 /** What runs in the worker. */
 function trainer() {
-  const run = { seen: 0, queue: [] }, testedEvery = 320; // digits
+  const testedEvery = 320; // digits
+  let run;
 
-  /** Normalised images and labels of some rows of {pixels, labels}. */
-  const taken = ({ pixels, labels }, rows) => {
-    const size = pixels.length / labels.length, some = new Uint8Array(rows.length * size);
-    rows.forEach((row, n) => some.set(pixels.subarray(row * size, (row + 1) * size), n * size));
-    return { images: normalise(run.net, some), labels: rows.map((row) => labels[row]) };
+  /** One of the digits of {pixels, labels}, normalised. */
+  const digit = ({ pixels }, at) => {
+    const size = product(run.net.shape);
+    return normalise(run.net, pixels.subarray(at * size, (at + 1) * size));
   };
 
   /** The share of the held-out digits that are right; one at a time takes little memory. */
-  const accuracy = () => run.held.labels.reduce((right, label, row) => {
-    const { values } = forward(run.net, taken(run.held, [row]).images).at(-1);
-    return right + (values.indexOf(Math.max(...values)) === label);
-  }, 0) / run.held.labels.length;
+  const accuracy = () => run.held.labels.filter((label, at) => {
+    const { values } = forward(run.net, digit(run.held, at)).at(-1);
+    return values.indexOf(Math.max(...values)) === label;
+  }).length / run.held.labels.length;
 
-  /** A batch: forward, backward, a step. Every digit comes once before any comes again. */
+  /** A batch: forward, backward, a step; its loss. Every digit comes once before any again. */
   const learn = () => {
     if (!run.queue.length) run.queue = shuffled(run.train.labels.length, run.random);
-    const { images, labels } = taken(run.train, run.queue.splice(0, +run.batch));
+    const some = run.queue.splice(0, +run.batch), labels = some.map((at) => run.train.labels[at]);
+    const images = Float32Array.from(some.flatMap((at) => [...digit(run.train, at)]));
     const maps = forward(run.net, images, { training: true });
     const { loss, gradients } = backward(run.net, maps, images, labels);
     run.optimizer.step(gradients);
     run.seen += labels.length;
-    return { loss, tests: run.seen % testedEvery < labels.length };
+    return loss;
   };
 
   /** Initial weights, and Adam for them. */
   const begin = (given) => {
-    Object.assign(run, given, { random: randomBySeed(+given.seed) });
+    run = { ...given, seen: 0, queue: [], random: randomBySeed(+given.seed) };
     run.net = initialise(decodeNet(given.net), run.random);
     run.optimizer = new Adam(parametersOf(run.net), { lr: +given.lr });
-    return { tests: true };
   };
 
   onmessage = ({ data }) => {
-    const { loss, tests } = data ? begin(data) : learn();
-    const { values, shape } = parametersOf(run.net)[0];
+    const loss = data ? begin(data) : learn(), { values, shape } = parametersOf(run.net)[0];
     const filters = values.slice(0, (values.length / shape[0]) * Math.min(shape[0], 16));
-    postMessage({ seen: run.seen, loss, accuracy: tests ? accuracy() : null, filters, shape });
+    const share = run.seen % testedEvery < +run.batch ? accuracy() : null;
+    postMessage({ seen: run.seen, loss, accuracy: share, filters, shape });
   };
 }
 
@@ -72,11 +72,15 @@ function changeSettings() {
   resetTraining();
 }
 
-/** Forget what was learned; the next batch begins anew. */
+/** Begin anew, paused: a worker, and in it, as soon as it can be, a net by the settings. */
 function resetTraining() {
   training.worker?.terminate();
-  const empty = { worker: null, waiting: false, seen: 0, losses: [], accuracies: [], filters: [] };
-  Object.assign(training, empty);
+  const given = Object.fromEntries(new FormData(byId("train-settings")));
+  const worker = new Worker(training.address), net = training.nets[given.net];
+  worker.onmessage = ({ data }) => hear(data);
+  training.begun = training.sets.then((sets) => worker.postMessage({ ...given, net, ...sets }));
+  const empty = { waiting: false, seen: 0, losses: [], accuracies: [], filters: [] };
+  Object.assign(training, empty, { worker });
   setGoing(false);
 }
 
@@ -89,36 +93,26 @@ function setGoing(going) {
   showTraining(true);
 }
 
-/** A worker, and later, in it, a net by the present settings. */
-function newWorker() {
-  const given = Object.fromEntries(new FormData(byId("train-settings")));
-  const worker = new Worker(training.address), net = training.nets[given.net];
-  worker.onmessage = ({ data }) => hear(data);
-  training.begun = training.sets.then((sets) => worker.postMessage({ ...given, net, ...sets }));
-  return worker;
-}
-
 /** Ask the worker for a batch, unless it is at one. */
 function askForBatch() {
   if (training.waiting) return;
   training.waiting = true;
-  const worker = (training.worker ??= newWorker());
-  training.begun.then(() => worker.postMessage(null));
+  const { worker, begun } = training;
+  begun.then(() => worker.postMessage(null));
 }
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
 function hear({ seen, loss, accuracy, filters, shape }) {
-  const epochs = (digits) => row(digits, training.digits);
-  const news = epochs(training.seen) < epochs(seen);
+  const news = row(training.seen, training.digits) < row(seen, training.digits);
   Object.assign(training, { seen, filters, shape });
   if (accuracy !== null) training.accuracies.push([seen, 100 * accuracy]);
+  cancelAnimationFrame(training.frame);
+  training.frame = requestAnimationFrame(() => showTraining(news));
   if (loss === undefined) return;
   training.losses.push([seen, loss]);
   training.waiting = false;
   if (!Number.isFinite(loss)) setGoing(false);
   else if (training.going) askForBatch();
-  cancelAnimationFrame(training.frame);
-  training.frame = requestAnimationFrame(() => showTraining(news));
 }
 
 /** Show the curves and the filters, and where that is of interest `say` how far it is. */
