@@ -134,7 +134,8 @@ def add_seeds_flags(parser: argparse.ArgumentParser, seeds: str, folder: str) ->
     help = f"such as 1-5,9 (default: {seeds})"
     default = seed_list(seeds)
     group.add_argument("--seeds", type=seed_list, default=default, metavar="LIST", help=help)
-    group.add_argument("--jobs", type=positive, default=2, help="processes at a time (default: 2)")
+    several = "processes at a time (default: 2; of a worker that torchrun started: 1)"
+    group.add_argument("--jobs", type=positive, help=several)
     add_device(group)
     add_path(group, "--run-dir", f"the folder of all runs (default: {folder})")
     add_path(group, "--records", "a folder for the records (default: beside the runs)")

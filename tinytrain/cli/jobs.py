@@ -1,11 +1,13 @@
 """Many runs at once: each is a process of its own, and the same call goes on with them.
 
-Each has one thread: on a net this small, two processes get more done than two threads.
+Each has one thread: on a net this small, two processes get more done than two threads. A run is
+had by one process at a time, whoever started it and on whatever machine: who has the lock on its
+log. The process inherits the lock with the log, and keeps it until it has ended.
 """
 
 from __future__ import annotations
 
-import os
+import itertools
 import signal
 import subprocess
 import sys
@@ -18,9 +20,10 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from tinytrain import signals
+from tinytrain.cli.turns import Turns, environment
 from tinytrain.data import files
 from tinytrain.errors import DataError, TinytrainError
-from tinytrain.train import runs
+from tinytrain.train import locks, runs
 
 
 @dataclass(frozen=True)
@@ -43,35 +46,37 @@ class Job:
         except DataError:
             return 0
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes] | None:
         """The process that trains it, from its start or from where it was left.
 
-        It is in a session of its own, so that Ctrl-C reaches it through `train_all` and only once;
-        if this process is killed, it saves and ends by itself.
+        None where another one is at it, or it is finished. It is in a session of its own, so that
+        Ctrl-C reaches it through `train_all` and only once; if this process is killed, it saves
+        and ends by itself.
         Raises UsageError where the log cannot be written, TinytrainError where no process starts.
         """
+        files.make_folder(self.folder.parent)
+        try:
+            with open(self.log, "ab") as log:
+                free = locks.locked(log.fileno()) and self.done() < self.epochs
+                return self.process(log) if free else None
+        except OSError as error:
+            raise files.cannot_write(self.folder.parent, error) from error
+
+    def process(self, log: BinaryIO) -> subprocess.Popen[bytes]:
+        """The process that trains it, and prints into `log`."""
         command = [sys.executable, "-m", "tinytrain", "train", "--run-dir", str(self.folder)]
         if (self.folder / "run.json").exists():
             data = [word for word in self.arguments if word.startswith("--data-dir=")]
             command += ["--resume", *data]
         else:
             command += ["--threads", "1", *self.arguments]
-        files.make_folder(self.folder.parent)
-        try:
-            with open(self.log, "ab") as log:
-                return self.process(command, log)
-        except OSError as error:
-            raise files.cannot_write(self.folder.parent, error) from error
-
-    def process(self, command: list[str], log: BinaryIO) -> subprocess.Popen[bytes]:
-        """The command as a process that prints into `log`."""
         try:
             return subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=os.environ | {signals.PARENT: str(os.getpid())},
+                env=environment(),
             )
         except OSError as error:
             raise TinytrainError(
@@ -93,27 +98,41 @@ class Job:
             raise error
 
 
-def train_all(jobs: Sequence[Job], at_once: int) -> None:
+def train_all(jobs: Sequence[Job], at_once: int, turns: Turns) -> None:
     """Do the jobs, `at_once` at a time; what is finished stays as it is.
 
-    After Ctrl-C, SIGTERM or SIGHUP all runs are saved, and the same call continues them. Raises
-    the error of the first run that fails.
+    Of several workers each does this, and all return once all jobs are finished. After Ctrl-C,
+    SIGTERM or SIGHUP all runs of this worker are saved, as where torchrun ends, and the same call
+    continues them. Raises the error of the first run that fails.
     """
     done = {job: job.done() for job in jobs}
-    waiting = [job for job in jobs if done[job] < job.epochs]
+    mine = turns.among(len(jobs))
     running: dict[Job, subprocess.Popen[bytes]] = {}
     total, initial = sum(job.epochs for job in jobs), sum(done.values())
-    with tqdm(total=total, initial=initial, unit="epoch", disable=None) as bar:
+    stop, hidden = signals.Stop(), None if turns.first("how far they are") else True
+    with tqdm(total=total, initial=initial, unit="epoch", disable=hidden) as bar:
+
+        def finished(job: Job) -> bool:
+            """Whether it is, after a look at it, which the bar shows."""
+            if done[job] < job.epochs:
+                now = job.done()
+                bar.update(now - done[job])
+                done[job] = now
+            return done[job] >= job.epochs
+
         try:
-            while waiting or running:
-                while waiting and len(running) < at_once:
-                    job = waiting.pop(0)
-                    running[job] = job.start()
+            while running or not all(map(finished, jobs)):
+                left = (job for job in jobs if job not in running and not finished(job))
+                candidates = itertools.chain((jobs[turn] for turn in mine), left)
+                while len(running) < at_once and (job := next(candidates, None)):
+                    if process := job.start():
+                        running[job] = process
                 time.sleep(0.2)
+                if stop.requested:
+                    raise KeyboardInterrupt(stop.number)
                 for job, process in list(running.items()):
-                    status, now = process.poll(), job.done()
-                    bar.update(now - done[job])
-                    done[job] = now
+                    status = process.poll()
+                    finished(job)
                     if status is not None:
                         job.require_success(status)
                         del running[job]

@@ -13,6 +13,7 @@ from tinytrain.cli.flags import given_fields
 from tinytrain.cli.inputs import chosen_recipe
 from tinytrain.cli.recipe_files import is_file, label, named, plain, tested_on
 from tinytrain.cli.seeds import Series, train_series, words_of
+from tinytrain.cli.turns import taken
 from tinytrain.course import ladder as ladders
 from tinytrain.course.ladder import Rung
 from tinytrain.errors import UsageError
@@ -33,7 +34,8 @@ def ladder(options: argparse.Namespace) -> None:
         require_no_fields(options)
         print(ladders.as_text(rungs or ladders.rungs()))
         return
-    train_series(options, [series_of(word, options) for word in words])
+    with taken() as turns:
+        train_series(options, [series_of(word, options) for word in words], turns)
 
 
 def series_of(word: str, options: argparse.Namespace) -> Series:

@@ -14,6 +14,7 @@ from tinytrain.cli.folds import compared, fold_of, pooled, require_folds
 from tinytrain.cli.inputs import choose_device, chosen_recipe
 from tinytrain.cli.jobs import Job, train_all
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words, label, plain, tested_on
+from tinytrain.cli.turns import Turns, taken
 from tinytrain.cli.words import seed_text
 from tinytrain.course import records, spread
 from tinytrain.data import files
@@ -21,6 +22,7 @@ from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
 from tinytrain.train import build, locks, runs
 from tinytrain.train.target import reason_not_judged
+from tinytrain.train.workers import started
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,22 @@ class Series:
 
 def seeds(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as a record."""
-    if options.against:
-        require_folds(options.against, options.fold)
+    with taken() as turns:
+        if options.against:
+            require_folds(options.against, options.fold)
+        series = series_of(options)
+        train_series(options, [series], turns)
+        if options.against and turns.first("compared"):
+            print(compared(series.folder, options.against, options))
+
+
+def series_of(options: argparse.Namespace) -> Series:
+    """The runs that the flags ask for."""
     recipe = chosen_recipe(options)
     name = label(options.recipe, recipe) + tested_on(options.holdout, options.fold)
     folder = options.run_dir or Path("runs") / f"seeds-{plain(options.dataset)}" / name
     words = words_of(options.recipe, options)
-    train_series(options, [Series(folder, recipe, words, ["seeds", *words])])
-    if options.against:
-        print(compared(folder, options.against, options))
+    return Series(folder, recipe, words, ["seeds", *words])
 
 
 def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
@@ -51,11 +60,15 @@ def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
     return flag_words({"recipe": named.base} | named.changes | given_fields(options))
 
 
-def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:
-    """Train recipes with every seed of the flags; print a table and keep a record for each."""
+def train_series(options: argparse.Namespace, all_series: Sequence[Series], turns: Turns) -> None:
+    """Train recipes with every seed of the flags; print a table and keep a record for each.
+
+    Of several workers each does this, and one of every machine prints.
+    """
     where = (options.data_dir, options.holdout)
+    fold = fold_of(1, options.fold)
     # Once before, and not in every process.
-    dataset = data.load(options.dataset, *where, fold=fold_of(1, options.fold)).name
+    dataset = turns.after_first(lambda: data.load(options.dataset, *where, fold=fold)).name
     seeds = seeds_of(options)
     if options.records:
         files.make_folder(options.records)
@@ -69,11 +82,12 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
             folder = series.folder / f"seed-{seed}"
             fold = fold_of(seed, options.fold)
             require_same_recipe(folder, (series.recipe, dataset, options.holdout, fold))
-            locks.require_free(folder)
+            if not started():
+                locks.require_free(folder)
             arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
             arguments += [f"--fold={fold}"] if fold else []
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
-    train_all(jobs, options.jobs)
+    train_all(jobs, options.jobs or (1 if started() else 2), turns)
     for series in all_series:
         path = series.folder / "record.jsonl"
         if options.records:
@@ -88,7 +102,8 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
         shown = spread.as_text(accuracies, reason)
         if record.fold.startswith("all/"):
             shown += f"\n{pooled(record)}"
-        print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
+        if turns.first(f"what {path} shows"):
+            print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
 
 
 def seeds_of(options: argparse.Namespace) -> list[int]:
