@@ -72,7 +72,7 @@ def locked(descriptor: int) -> bool:
 def holder(folder: Path) -> int | None:
     """The number of the process that holds `folder`, 0 where it did not say; None if none does."""
     try:
-        with open(folder / NAME) as file:
+        with open(folder / NAME, "r+") as file:  # NFS locks no file that is only read
             if locked(file.fileno()):
                 return None
             text = file.read().strip()
