@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from hypothesis import settings
 
-from tinytrain import streams
+from tinytrain import signals, streams
 from tinytrain.cli.parser import main
 from tinytrain.course import page
 from tinytrain.course.markup import policy
@@ -75,9 +76,13 @@ def in_one_process(monkeypatch):
     """The runs of `seeds` are trained here, one after another, not in processes of their own."""
 
     class Process:
-        def __init__(self, command, stdout, **_):
+        def __init__(self, command, stdout, env, **_):
             assert command[:3] == [sys.executable, "-m", "tinytrain"]
-            with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
+            own = {name: value for name, value in env.items() if name != signals.PARENT}
+            with (
+                contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())),
+                mock.patch.dict(os.environ, own, clear=True),
+            ):
                 self.status = main(command[3:])
 
         def poll(self):

@@ -56,6 +56,16 @@ the extra "onnx": pip install -e ".[onnx]"):
   torch.onnx.export(net.load(), (torch.zeros(2, *net.SHAPE),), "net.onnx", dynamo=True,
                     dynamic_shapes=[{0: "N"}], external_data=False)
 """
+TURNS = """\
+under torchrun every worker takes the next run; what a lost one left is taken by another:
+
+  torchrun --standalone --nproc-per-node 4 --max-restarts 3 -m tinytrain {0}
+
+The same on more machines that share the folder of runs: each takes what nobody is at or has done,
+may be ended and started again at any time, and ends with the same record, as from one machine. As
+one job (--nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400) they also share a counter, and
+end with HOST; set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or none that was lost can come back.
+"""
 EPILOG = """\
 exit status:
   0 done   1 --require-target and missed, or a process of `seeds`, or a worker, killed
@@ -135,6 +145,8 @@ def parser() -> argparse.ArgumentParser:
         "they show together: mean, spread, and how many hold the target. The same command goes on "
         "where it was interrupted. Leaves record.jsonl beside the runs.",
     )
+    seeds.formatter_class = argparse.RawDescriptionHelpFormatter
+    seeds.epilog = TURNS.format("seeds --seeds 1-40")
     add_recipe_flags(seeds)
     add_seeds_flags(seeds, "1-5", "runs/seeds-DATASET/RECIPE-OVERRIDDEN")
     other = "the folder of another recipe's runs over the same folds, to compare image by image"
@@ -146,6 +158,8 @@ def parser() -> argparse.ArgumentParser:
         "--all: train them, as many seeds as you say; the same command goes on where it was "
         "interrupted. 'ladder diff net6 net7' shows what differs between two.",
     )
+    ladder.formatter_class = argparse.RawDescriptionHelpFormatter
+    ladder.epilog = TURNS.format("ladder --all --seeds 1-5")
     rungs = "net1 … net9_3, reference, …, or a recipe's FILE.json"
     ladder.add_argument("rungs", nargs="*", metavar="RUNG", help=rungs)
     ladder.add_argument("--list", action="store_true", help="list them instead of training")

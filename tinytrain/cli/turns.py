@@ -9,7 +9,8 @@ is through, whoever is free goes on with what was left, until all is finished.
 
 So nobody is needed to the end, and nobody is asked. Every worker writes the record, which follows
 from the runs alone, and under its name it is whole at any moment. Even the store may be lost, with
-the machine that it is on: then the locks alone keep two workers from one run.
+the machine that it is on, or be another on every machine: then the locks alone keep two workers
+from one run.
 
 The locks have to reach as far as the folder: they do on one machine, and over NFS between Linux
 machines unless it is mounted with local_lock or nolock.
