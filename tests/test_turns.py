@@ -20,7 +20,7 @@ from tinytrain.cli.jobs import Job
 from tinytrain.cli.parser import main
 from tinytrain.cli.turns import Turns, environment, taken
 from tinytrain.data import synthetic
-from tinytrain.errors import DataError, SaidElsewhere, TinytrainError
+from tinytrain.errors import DataError, Interrupted, SaidElsewhere
 
 SEEDS = ["seeds", "--dataset=synthetic", "--net=net9_3", "--epochs=1", "--batch-size=20"]
 SEEDS += ["--device=cpu"]
@@ -93,9 +93,16 @@ def test_an_error_of_all_is_said_by_one_and_has_its_status(worker):
     with pytest.raises(SaidElsewhere) as error, taken():
         raise DataError("nothing there")
     assert error.value.status == DataError.status
-    with pytest.raises(TinytrainError, match="the same command goes on") as error, taken():
+    with pytest.raises(SaidElsewhere) as error, taken():
         raise KeyboardInterrupt(signal.SIGTERM)
     assert error.value.status == 143
+
+
+def test_who_is_stopped_says_so_unless_an_error_was_said(worker):
+    for kind in (Interrupted, SaidElsewhere):
+        with pytest.raises(kind) as error, taken():
+            raise KeyboardInterrupt(signal.SIGTERM)
+        assert error.value.status == 143
 
 
 def test_workers_whose_store_is_gone(worker, monkeypatch):

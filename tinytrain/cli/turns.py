@@ -78,7 +78,8 @@ class Turns:
 def taken() -> Iterator[Turns]:
     """The turns of this worker, if torchrun started it.
 
-    Within this context an error that ends several workers of a machine is said by one of them.
+    Within this context an error that ends several workers of a machine is said by one of them, and
+    that a worker is stopped where no error has been.
     """
     if not started():
         yield Turns()
@@ -91,11 +92,13 @@ def taken() -> Iterator[Turns]:
         with signals.handled():
             yield turns
     except (TinytrainError, KeyboardInterrupt) as cause:
-        error = cause
-        if isinstance(error, KeyboardInterrupt):
+        error, says = cause, turns.first("the end")
+        if isinstance(error, KeyboardInterrupt):  # by torchrun, after an error of another worker
             advice = "interrupted; the runs are saved, and the same command goes on with them"
             error = Interrupted(advice, signals.number(error))
-        if not turns.first(str(error)):
+        else:
+            says = turns.first(str(error))
+        if not says:
             status, error = error.status, SaidElsewhere()
             error.status = status
         raise error from cause
