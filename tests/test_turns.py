@@ -170,6 +170,8 @@ def test_what_was_left_is_taken_by_who_is_free(worker, data_dir, tmp_path, in_on
     other.join()
     _, *lines = lines_of(tmp_path / "record.jsonl")
     assert [line["seed"] for line in lines] == [1, 2, 3, 4] and begun == []
+    began = [(tmp_path / f"seed-{seed}" / "run.json").stat().st_mtime_ns for seed in (4, 1, 2, 3)]
+    assert began == sorted(began)
 
 
 def started(agent, how, words, folder):
