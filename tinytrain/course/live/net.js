@@ -11,10 +11,15 @@ and input, are uses of that walk. A linear layer is a convolution of images of 1
 const row = (place, width) => Math.floor(place / width);
 const column = (place, width) => place % width;
 const product = (numbers) => numbers.reduce((one, other) => one * other, 1);
-const tensor = (shape, values) => ({ shape, values: values ?? new Float32Array(product(shape)) });
-
-/** The bytes of a base64 text. */
+const zeros = (count) => new Float32Array(count);
+const tensor = (shape, values) => ({ shape, values: values ?? zeros(product(shape)) });
+// The bytes of a base64 text; pixels, 0 to 255, as a net takes them.
 const bytesOf = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+const normalise = ({ mean, std }, pixels) =>
+  Float32Array.from(pixels, (pixel) => (pixel / 255 - mean) / std);
+// The weights that a net learns, tensors, in the engine's order.
+const parametersOf = ({ layers }) =>
+  layers.flatMap(({ weight, bias }) => [weight, bias].filter(Boolean));
 
 /** The bytes, later, of a base64 text of deflated bytes. */
 async function inflated(text) {
@@ -30,11 +35,6 @@ function decodeNet(description) {
   const decoded = (layer) =>
     Object.fromEntries(Object.entries(layer).map(([name, value]) => [name, decode(value)]));
   return { ...description, layers: description.layers.map(decoded) };
-}
-
-/** Pixels, 0 to 255, as the net takes them. */
-function normalise(net, pixels) {
-  return Float32Array.from(pixels, (pixel) => (pixel / 255 - net.mean) / net.std);
 }
 
 /** What every layer gives for images (N · 784 numbers, normalised): a list of tensors.
@@ -56,23 +56,17 @@ function without({ shape, values }, hidden) {
   return tensor(shape, values.map((value, place) => (channel(place) === hidden ? 0 : value)));
 }
 
-/** The weights that are learned, tensors, in the engine's order. */
-function parametersOf(net) {
-  return net.layers.flatMap(({ weight, bias }) => [weight, bias].filter(Boolean));
-}
-
 /** The mean loss of labels by the maps of `forward` in training, and its gradients.
 
 The loss is minus the log-probability of the right class; there is a gradient for each of
 `parametersOf`. What goes into log-softmax has a short one: probabilities minus what is true. */
 function backward(net, maps, images, labels) {
-  const { shape: [count, classes], values } = maps.at(-1);
+  const { shape: [count, classes], values } = maps.at(-1), gradients = [];
   let loss = 0, gradient = values.map((one) => Math.exp(one) / count);
   labels.forEach((label, n) => {
     loss -= values[n * classes + label] / count;
     gradient[n * classes + label] -= 1 / count;
   });
-  const gradients = [];
   for (let index = net.layers.length - 2; index >= 0; index--) {
     const layer = net.layers[index];
     const input = maps[index - 1] ?? tensor([count, ...net.shape], images);
@@ -97,95 +91,79 @@ function channelSums(shape, term) {
   return sums;
 }
 
-/** What a layer's window meets in images of a shape: {table, size, step, groups, sides, weights}.
+/** What a layer's window meets in images of a shape: {table, size, step, groups, output, weights}.
 
-The table has, place by place of the output, whose height and width are `sides`, the `size` numbers
-that meet the kernel: their places in a group of channels, which is `step` numbers long, or −1
-outside. A pooling takes each channel for a group, and each number in it has the same weight;
-without a kernel size it sees all of it. */
-function windowOf(layer, [, channels, ...image]) {
-  if (layer.window) return layer.window;
+The table has, place by place of the output, the `size` numbers that meet the kernel: their places
+in a group of channels, which is `step` numbers long, or −1 outside. `output` is its shape. A
+pooling takes each channel for a group, its weights all equal; without a kernel size it sees all. */
+function windowOf(layer, [count, channels, ...image]) {
+  if (layer.window?.output[0] === count) return layer.window;
   const { kernel_size: kernel = image, weight, groups = weight ? 1 : channels } = layer;
   const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
   const [height = 1, width = 1] = image, [, across = 1] = kernel, taps = product(kernel);
-  const sides = image.map((side, axis) => {
-    const room = side + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
-    return row(room, stride[axis]) + 1;
-  });
+  const room = (axis) => image[axis] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1);
+  const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1);
   const wide = sides[1] ?? 1, size = (channels / groups) * taps;
   const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
-  const table = Int32Array.from({ length: product(sides) * size }, (_, index) => {
-    const place = row(index, size), tap = index % taps, channel = row(index % size, taps);
+  const table = layer.window?.table ?? Int32Array.from({ length: product(sides) * size }, (_, i) => {
+    const place = row(i, size), tap = i % taps, channel = row(i % size, taps);
     const y = at(0, row(place, wide), row(tap, across));
     const x = at(1, column(place, wide), column(tap, across));
     const inside = y >= 0 && y < height && x >= 0 && x < width;
     return inside ? (channel * height + y) * width + x : -1;
   });
-  const weights = weight?.values ?? new Float32Array(channels * size).fill(1 / size);
+  const weights = weight?.values ?? zeros(channels * size).fill(1 / size);
   const step = (channels / groups) * height * width;
-  return (layer.window = { table, size, step, groups, sides, weights });
+  const output = [count, weights.length / size, ...sides];
+  return (layer.window = { table, size, step, groups, output, weights });
 }
 
-/** Goes through the output of a layer with a window: `channels` in each of `count` images.
-
-visit(to, from, kernel, start) is told the place of a number in the output, and where what it is
-made of begins: its places in the table, its kernel in the weights, its group in the input. */
-function slide({ table, size, step, groups }, count, channels, visit) {
+/** Goes through all that a window meets: visit(to, by, from) is told the place of a number in the
+output, and of a weight and a number in the input whose product is a part of it. */
+function slide({ table, size, step, groups, output: [count, channels] }, visit) {
   for (let plane = 0, to = 0; plane < count * channels; plane++) {
     const kernel = (plane % channels) * size, start = row(plane * groups, channels) * step;
-    for (let from = 0; from < table.length; from += size) visit(to++, from, kernel, start);
+    for (let first = 0; first < table.length; first += size, to++) {
+      for (let tap = 0; tap < size; tap++) {
+        if (table[first + tap] >= 0) visit(to, kernel + tap, start + table[first + tap]);
+      }
+    }
   }
 }
 
 /** Sums of what lies under a window, weighted: a convolution, or a mean with equal weights. */
 function convolve(layer, { shape, values }) {
-  const window = windowOf(layer, shape), { table, size, weights } = window;
-  const channels = weights.length / size, output = tensor([shape[0], channels, ...window.sides]);
-  slide(window, shape[0], channels, (to, from, kernel, start) => {
-    let sum = layer.bias ? layer.bias.values[kernel / size] : 0;
-    for (let i = 0; i < size; i++) {
-      if (table[from + i] >= 0) sum += weights[kernel + i] * values[start + table[from + i]];
-    }
-    output.values[to] = sum;
-  });
+  const window = windowOf(layer, shape), { weights } = window, channel = channelOf(window.output);
+  const output = tensor(window.output), sums = output.values;
+  if (layer.bias) sums.forEach((_, to) => (sums[to] = layer.bias.values[channel(to)]));
+  slide(window, (to, by, from) => (sums[to] += weights[by] * values[from]));
   return output;
 }
 
 /** The gradients of a convolution's input, weight and bias, from that of its output. */
-function convolveBack({ window }, { shape, values }, gradient) {
-  const { table, size, weights } = window, channels = weights.length / size;
-  const [input, weight, bias] = [values.length, weights.length, channels]
-    .map((length) => new Float32Array(length));
-  slide(window, shape[0], channels, (to, from, kernel, start) => {
-    bias[kernel / size] += gradient[to];
-    for (let i = 0; i < size; i++) {
-      if (table[from + i] < 0) continue;
-      weight[kernel + i] += gradient[to] * values[start + table[from + i]];
-      input[start + table[from + i]] += gradient[to] * weights[kernel + i];
-    }
+function convolveBack({ window }, { values }, gradient) {
+  const input = zeros(values.length), weight = zeros(window.weights.length);
+  slide(window, (to, by, from) => {
+    weight[by] += gradient[to] * values[from];
+    input[from] += gradient[to] * window.weights[by];
   });
-  return { input, weight, bias };
+  return { input, weight, bias: channelSums(window.output, (to) => gradient[to]) };
 }
 
 /** The largest number under a window, and in `where` its place in the input. */
 function maxPool(layer, { shape, values }) {
-  const window = windowOf(layer, shape), { table, size } = window;
-  const output = tensor([...shape.slice(0, 2), ...window.sides]);
-  const where = new Int32Array(output.values.length);
-  output.values.fill(-Infinity);
-  slide(window, shape[0], shape[1], (to, from, _, start) => {
-    for (let i = from; i < from + size; i++) {
-      const value = values[start + table[i]];
-      if (table[i] < 0 || value <= output.values[to]) continue;
-      [output.values[to], where[to]] = [value, start + table[i]];
-    }
+  const window = windowOf(layer, shape), output = tensor(window.output), most = output.values;
+  const where = new Int32Array(most.length);
+  most.fill(-Infinity);
+  slide(window, (to, _, from) => {
+    if (values[from] > most[to]) [most[to], where[to]] = [values[from], from];
   });
   return { ...output, where };
 }
 
 /** The gradient of what came from `where`: each place gets that of all that it gave. */
 function maxPoolBack(_, { values }, gradient, { where }) {
-  const input = new Float32Array(values.length);
+  const input = zeros(values.length);
   where.forEach((from, place) => (input[from] += gradient[place]));
   return { input };
 }
@@ -232,45 +210,39 @@ function logSoftmax(_, { shape, values }) {
   return output;
 }
 
-// What the page trains has no dropout: its rate in the final recipe is 0.
-const unchanged = {
-  forward: (_, input) => input,
-  backward: (_, input, gradient) => ({ input: gradient }),
-};
-const windowed = { forward: convolve, backward: convolveBack };
-
 // By kind: forward(layer, input, training) gives the output, and backward(layer, input, gradient,
 // output), of the output's gradient, that of the input and of weight and bias, where there are.
+// What the page trains has no dropout: its rate in the final recipe is 0.
+const passed = (_, input, gradient) => ({ input: gradient });
+const windowed = { forward: convolve, backward: convolveBack };
+const unchanged = { forward: (_, input) => input, backward: passed };
 const LAYERS = {
   Conv2d: windowed, Linear: windowed, AvgPool2d: windowed, AdaptiveAvgPool2d: windowed,
+  Dropout: unchanged, Dropout2d: unchanged,
   BatchNorm2d: { forward: batchNorm, backward: batchNormBack },
+  MaxPool2d: { forward: maxPool, backward: maxPoolBack },
   ReLU: {
     forward: (_, { shape, values }) => tensor(shape, values.map((value) => Math.max(value, 0))),
-    backward: (_, { values }, gradient) => ({
-      input: gradient.map((one, place) => (values[place] > 0 ? one : 0)),
-    }),
+    backward: (_, { values }, gradient) =>
+      ({ input: gradient.map((one, place) => (values[place] > 0 ? one : 0)) }),
   },
-  Dropout: unchanged, Dropout2d: unchanged,
-  MaxPool2d: { forward: maxPool, backward: maxPoolBack },
   Flatten: {
     forward: (_, { shape: [count, ...sizes], values }) => tensor([count, product(sizes)], values),
-    backward: unchanged.backward,
+    backward: passed,
   },
   LogSoftmax: { forward: logSoftmax },
 };
 
 /** Adam: the mean gradient over the root of the mean squared gradient, both without their bias. */
 class Adam {
-  constructor(parameters, { lr = 0.001, betas = [0.9, 0.999], eps = 1e-8 } = {}) {
-    Object.assign(this, { parameters, lr, betas, eps, steps: 0 });
-    this.mean = parameters.map(({ shape }) => tensor(shape).values);
-    this.square = parameters.map(({ shape }) => tensor(shape).values);
+  constructor(parameters, { lr, betas = [0.9, 0.999], eps = 1e-8 }) {
+    const still = () => parameters.map(({ values }) => zeros(values.length));
+    Object.assign(this, { parameters, lr, betas, eps, steps: 0, mean: still(), square: still() });
   }
 
   step(gradients) {
-    this.steps += 1;
-    const [beta1, beta2] = this.betas;
-    const rate = this.lr / (1 - beta1 ** this.steps), correction = 1 - beta2 ** this.steps;
+    const [beta1, beta2] = this.betas, steps = (this.steps += 1);
+    const rate = this.lr / (1 - beta1 ** steps), correction = 1 - beta2 ** steps;
     this.parameters.forEach(({ values }, index) => {
       const mean = this.mean[index], square = this.square[index], gradient = gradients[index];
       for (let i = 0; i < values.length; i++) {

@@ -48,10 +48,10 @@ function mapOf(layer) {
 /** What lies under the window of a step at [y, x]: {inputs: [{input, patch, kernel, sum}], sides}. */
 function windowAt(step, channel, [y, x]) {
   const { window, weight, kernel_size } = mind.net.layers[mind.net.steps[step].layers[0]];
-  const { table, size, groups, weights, sides: [, across = 1] } = window;
+  const { table, size, groups, output: [, channels, , across = 1] } = window;
   const under = mapOf(mind.net.steps[step - 1].shown), sides = kernel_size ?? under.sides;
   const taps = product(sides), each = size / taps, place = (y * across + x) * size;
-  const first = row(channel * groups, weights.length / size) * each;
+  const first = row(channel * groups, channels) * each;
   const inputs = Array.from({ length: each }, (_, i) => {
     const from = channel * size + i * taps, kernel = weight?.values.subarray(from, from + taps);
     const places = table.subarray(place + i * taps, place + (i + 1) * taps);
