@@ -6,18 +6,22 @@ each answer says what the loss was, how the filters are now, and from time to ti
 held-out digits are right. So a pause is a message that is not sent. */
 "use strict";
 
-const training = { worker: null, going: false, waiting: false };
+const training = {}; // the worker, and what it said so far
 
 /** What runs in the worker. */
 function trainer() {
   const testedEvery = 320; // digits
-  let run;
+  let run, begun; // the settings, the net and how far it is; when it can begin
 
-  /** One of the digits of {pixels, labels}, normalised. */
-  const digit = ({ pixels }, at) => {
-    const size = product(run.net.shape);
-    return normalise(run.net, pixels.subarray(at * size, (at + 1) * size));
+  /** Initial weights, Adam for them, and digits, {images, labels}, as the net takes them. */
+  const begin = async ({ net, train, held, lr, batch, seed }) => {
+    run = { batch: +batch, seen: 0, queue: [], random: randomBySeed(+seed) };
+    run.net = initialise(decodeNet(net), run.random);
+    run.optimizer = new Adam(parametersOf(run.net), { lr: +lr });
+    for (const set of [train, held]) set.images = normalise(run.net, await inflated(set.images));
+    Object.assign(run, { train, held, size: product(run.net.shape) });
   };
+  const digit = ({ images }, at) => images.subarray(at * run.size, (at + 1) * run.size);
 
   /** The share of the held-out digits that are right; one at a time takes little memory. */
   const accuracy = () => run.held.labels.filter((label, at) => {
@@ -28,26 +32,21 @@ function trainer() {
   /** A batch: forward, backward, a step; its loss. Every digit comes once before any again. */
   const learn = () => {
     if (!run.queue.length) run.queue = shuffled(run.train.labels.length, run.random);
-    const some = run.queue.splice(0, +run.batch), labels = some.map((at) => run.train.labels[at]);
-    const images = Float32Array.from(some.flatMap((at) => [...digit(run.train, at)]));
+    const some = run.queue.splice(0, run.batch), labels = some.map((at) => run.train.labels[at]);
+    const images = zeros(some.length * run.size);
+    some.forEach((at, n) => images.set(digit(run.train, at), n * run.size));
     const maps = forward(run.net, images, { training: true });
     const { loss, gradients } = backward(run.net, maps, images, labels);
     run.optimizer.step(gradients);
-    run.seen += labels.length;
+    run.seen += some.length;
     return loss;
   };
-
-  /** Initial weights, and Adam for them. */
-  const begin = (given) => {
-    run = { ...given, seen: 0, queue: [], random: randomBySeed(+given.seed) };
-    run.net = initialise(decodeNet(given.net), run.random);
-    run.optimizer = new Adam(parametersOf(run.net), { lr: +given.lr });
-  };
-
-  onmessage = ({ data }) => {
-    const loss = data ? begin(data) : learn(), { values, shape } = parametersOf(run.net)[0];
+  onmessage = async ({ data }) => {
+    if (data) begun = begin(data);
+    await begun;
+    const loss = data ? null : learn(), { values, shape } = parametersOf(run.net)[0];
     const filters = values.slice(0, (values.length / shape[0]) * Math.min(shape[0], 16));
-    const share = run.seen % testedEvery < +run.batch ? accuracy() : null;
+    const share = run.seen % testedEvery < run.batch ? accuracy() : null;
     postMessage({ seen: run.seen, loss, accuracy: share, filters, shape });
   };
 }
@@ -72,13 +71,13 @@ function changeSettings() {
   resetTraining();
 }
 
-/** Begin anew, paused: a worker, and in it, as soon as it can be, a net by the settings. */
+/** Begin anew, paused: a worker, with the settings, the net and the digits. */
 function resetTraining() {
   training.worker?.terminate();
+  const worker = new Worker(training.address), { train, held } = training.digits;
   const given = Object.fromEntries(new FormData(byId("train-settings")));
-  const worker = new Worker(training.address), net = training.nets[given.net];
   worker.onmessage = ({ data }) => hear(data);
-  training.begun = training.sets.then((sets) => worker.postMessage({ ...given, net, ...sets }));
+  worker.postMessage({ ...given, net: training.nets[given.net], train, held });
   const empty = { waiting: false, seen: 0, losses: [], accuracies: [], filters: [] };
   Object.assign(training, empty, { worker });
   setGoing(false);
@@ -95,20 +94,19 @@ function setGoing(going) {
 
 /** Ask the worker for a batch, unless it is at one. */
 function askForBatch() {
-  if (training.waiting) return;
+  if (!training.waiting) training.worker.postMessage(null);
   training.waiting = true;
-  const { worker, begun } = training;
-  begun.then(() => worker.postMessage(null));
 }
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
 function hear({ seen, loss, accuracy, filters, shape }) {
-  const news = row(training.seen, training.digits) < row(seen, training.digits);
+  const epochs = (digits) => row(digits, training.digits.train.labels.length);
+  const news = epochs(training.seen) < epochs(seen);
   Object.assign(training, { seen, filters, shape });
   if (accuracy !== null) training.accuracies.push([seen, 100 * accuracy]);
   cancelAnimationFrame(training.frame);
   training.frame = requestAnimationFrame(() => showTraining(news));
-  if (loss === undefined) return;
+  if (loss === null) return;
   training.losses.push([seen, loss]);
   training.waiting = false;
   if (!Number.isFinite(loss)) setGoing(false);
@@ -117,7 +115,8 @@ function hear({ seen, loss, accuracy, filters, shape }) {
 
 /** Show the curves and the filters, and where that is of interest `say` how far it is. */
 function showTraining(say) {
-  const { seen, losses, accuracies, filters, shape, digits } = training;
+  const { seen, losses, accuracies, filters, shape } = training;
+  const digits = training.digits.train.labels.length;
   const right = Math.max(1, Math.ceil(seen / digits)) * digits;
   const loss = drawCurve("loss", losses, right, 2.5, 3);
   const share = drawCurve("accuracy", accuracies, right, 100, 1);
@@ -150,12 +149,8 @@ function drawCurve(name, points, right, top, decimals) {
 function startTraining({ net, net1, digits }) {
   if (!digits) return;
   const texts = [byId("net.js").textContent, `(${trainer})();`];
-  training.address = URL.createObjectURL(new Blob(texts, { type: "text/javascript" }));
-  training.nets = { net1, [net.name]: net };
-  training.digits = digits.train.labels.length;
-  const inflate = async ({ images, labels }) => ({ pixels: await inflated(images), labels });
-  training.sets = Promise.all([inflate(digits.train), inflate(digits.held)])
-    .then(([train, held]) => ({ train, held }));
+  const address = URL.createObjectURL(new Blob(texts, { type: "text/javascript" }));
+  Object.assign(training, { address, digits, nets: { net1, [net.name]: net } });
   on("train-settings", "submit", (event) => event.preventDefault());
   on("train-settings", "change", changeSettings);
   on("train-run", "click", () => setGoing(!training.going));
