@@ -40,6 +40,7 @@ from tinytrain.nn.flat import flatten
 from tinytrain.recipes import RECIPES
 from tinytrain.train import build, loop
 from tinytrain.train.memory import keep_freed_memory
+from tinytrain.train.workers import Workers
 
 RECIPE = RECIPES["final"]
 AUGMENTATION = build.new_augmentation(RECIPE)
@@ -130,7 +131,7 @@ def tinytrain(data, batch_size, recipe=RECIPE):
     """(c) tinytrain's own steps: batching, augmentation, step and averaging."""
     while True:
         training = build.start(replace(recipe, batch_size=batch_size), seed=1)
-        yield from loop.train_epoch(training, data)
+        yield from loop.train_epoch(training, data, Workers())
 
 
 def parts(data, batch_size):
