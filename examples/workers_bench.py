@@ -42,7 +42,11 @@ from tinytrain.train.memory import keep_freed_memory
 
 RECIPE = RECIPES["final"]
 # Workers, threads each, images a step.
-CASES = [(1, 1, 128), (1, 2, 128), (2, 1, 128), (4, 1, 128), (1, 1, 64), (1, 1, 32)]
+CASES = [
+    *[(1, 1, 128), (1, 2, 128), (2, 1, 128), (4, 1, 128)],
+    *[(1, 1, 64), (1, 1, 32), (1, 1, 512), (2, 1, 512)],
+]
+LONGER = 200_000  # numbers of a longer message
 ELSEWHERE = {  # seconds a message, bytes a second: as data sheets and usual measurements have it
     "this machine": None,
     "10 Gbit Ethernet, 50 µs": (50e-6, 1.25e9),
@@ -72,7 +76,7 @@ def measure(options):
             last = now
         found = {"step": statistics.median(times[10:]), "messages": {}}
         if together.count > 1:
-            for numbers in (62, parameter_count(training.net) + 5, 1_000_000):
+            for numbers in (62, parameter_count(training.net) + 5, LONGER):
                 row = torch.ones(1, numbers)
                 taken = []
                 for _ in range(30):
@@ -105,9 +109,9 @@ def fitted(cases):
     alone = {size: cases[1, 1, size]["step"] for size in (128, 64, 32)}
     image = (alone[128] - alone[32]) / 96
     sizes = cases[2, 1, 128]["messages"]
-    small, large = sizes["62"], sizes["1000000"]
+    small, large = sizes["62"], sizes[str(LONGER)]
     # Between two workers a ring sends each byte once.
-    bandwidth = 4 * (1_000_000 - 62) / max(large - small, 1e-9)
+    bandwidth = 4 * (LONGER - 62) / max(large - small, 1e-9)
     return {
         "step": max(alone[128] - 128 * image, 0.0),
         "image": image,
@@ -160,8 +164,9 @@ def tables(options):
         low, high = 1000 * min(one["steps"]), 1000 * max(one["steps"])
         head = f"{count:8}{threads:8}{batch:7}{1000 * one['step']:11.2f}"
         print(f"{head}{f'{low:.2f}–{high:.2f}':>16}{batch / one['step']:10,.0f}")
-    ratio = cases[1, 1, 128]["step"] / cases[2, 1, 128]["step"]
-    print(f"Two workers of one thread: {ratio:.2f} times the images of one.")
+    for batch in (128, 512):
+        ratio = cases[1, 1, batch]["step"] / cases[2, 1, batch]["step"]
+        print(f"Two workers of one thread, batch {batch}: {ratio:.2f} times the images of one.")
     predictions = {}
     for name, network in ELSEWHERE.items():
         for batch in (128, 8192):

@@ -7,9 +7,10 @@ numbers a channel forward and two backward (`nn.parts`), and at the end of a ste
 gradient, the loss, how many were right, and who wishes to stop. Each then takes the same step, so
 the weights, which are the larger part of what a run is, never travel.
 
-For net9_3 that is eleven messages a step, and 32 kB in the largest. The sums are of floating-point
-numbers: whether two workers add halves or one adds all makes a difference in the last bits, unless
-a recipe fixes the parts (`shards`), and with them the order of every sum.
+For net9_3 that is eleven messages a step, and 32 kB in the largest: on one machine over memory
+that all share (`board`), else over the network. The sums are of floating-point numbers: whether
+two workers add halves or one adds all makes a difference in the last bits, unless a recipe fixes
+the parts (`shards`), and with them the order of every sum.
 
 Worker 0 alone downloads, prints and writes. A worker that is lost is noticed by the next message.
 """
@@ -22,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -35,6 +37,7 @@ from tinytrain.errors import Lost, SaidElsewhere, TinytrainError, UsageError
 from tinytrain.nn import Module, lockstep
 from tinytrain.nn.flat import flatten
 from tinytrain.nn.parts import Part
+from tinytrain.train import board
 
 PATIENCE = timedelta(seconds=40)  # for a message; from a worker that ended none comes, at once
 T = TypeVar("T")
@@ -52,6 +55,7 @@ class Workers:
         self.rank, self.count, self.store = rank, count, store
         self.shards = self.wished = self.told = 0
         self.stop = signals.Stop()
+        self.board: board.Board | None = None  # of workers on one machine
 
     def cut(self, shards: int) -> None:
         """Cut batches into `shards`. Raises UsageError where they cannot be dealt out evenly."""
@@ -82,13 +86,15 @@ class Workers:
         """The rows (K, n) of every worker, one below the other: (count · K, n)."""
         if self.count == 1:
             return rows
+        if self.board and self.board.fits(rows):
+            return self.exchange(partial(self.board.gather, rows))
         everywhere = [torch.empty_like(rows) for _ in range(self.count)]
         self.exchange(lambda: torch.distributed.all_gather(everywhere, rows.contiguous()))
         return torch.cat(everywhere)
 
     def sum(self, rows: Tensor) -> Tensor:
         """The sum (n,) of the rows (K, n) of every worker; of shards, in their order."""
-        if self.shards or self.count == 1:
+        if self.shards or self.count == 1 or (self.board and self.board.fits(rows)):
             return self.gather(rows).sum(0)
         total = rows.sum(0)
         self.exchange(lambda: torch.distributed.all_reduce(total))
@@ -113,10 +119,7 @@ class Workers:
         Given are those of this worker's parts, and the weights that each part's net learns. Sent
         is a vector a part, with the wish to stop at its end.
         """
-        shares = [
-            loss.new_tensor(part.size / part.total)
-            for loss, part in zip(losses, parts, strict=True)
-        ]
+        shares = list(losses[0].new_tensor([part.size / part.total for part in parts]))
         every = [weight for held in weights for weight in held]
         slopes = torch.autograd.grad(losses, every, shares, materialize_grads=True)
         if parts[0].count == 1:
@@ -128,22 +131,19 @@ class Workers:
             own = slopes[index * len(weights[0]) : (index + 1) * len(weights[0])]
             row = flatten([*own, loss.detach() * share, correct[index].to(loss)])
             rows.append(torch.cat((row if part.size else torch.zeros_like(row), ends)))
-            ends = torch.zeros_like(ends)
         sizes = [weight.numel() for weight in weights[0]]
         *sums, loss, right, wishes = torch.split(
             self.sum(torch.stack(rows)), [*sizes, 1, 1, len(ends)]
         )
-        wished = [
-            number for number, asked in zip(signals.SIGNALS, wishes.tolist(), strict=True) if asked
-        ]
-        self.wished = int(wished[0]) if wished else 0
+        wished = zip(signals.SIGNALS, wishes.tolist(), strict=True)
+        self.wished = next((int(number) for number, asked in wished if asked), 0)
         gradients = [total.view_as(weight) for total, weight in zip(sums, weights[0], strict=True)]
         return gradients, loss[0], right[0].long()
 
-    def exchange(self, message: Callable[[], object]) -> None:
-        """Send and receive. Raises Lost where another worker does not."""
+    def exchange(self, message: Callable[[], T]) -> T:
+        """Send and receive; what `message` gives. Raises Lost where another worker does not."""
         try:
-            message()
+            return message()
         except RuntimeError as error:
             raise Lost(f"{self.missing()} of {self.count} is lost: killed, or cut off") from error
 
@@ -236,6 +236,9 @@ def joined() -> Iterator[Workers]:
             open(os.devnull, "w") as nowhere,
             redirect_stdout(nowhere if rank else sys.stdout),
         ):
+            if here == count:
+                patience = PATIENCE.total_seconds()
+                workers.board = board.shared(store, rank, count, workers.tell, patience)
             yield workers
     except (Exception, KeyboardInterrupt) as error:
         if workers.speaks():
