@@ -119,6 +119,8 @@ def accumulated(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
     return recipes
 
 
+PLAIN_IMAGES: dict[str, Any] = {"rotation": 0, "shift": 0, "scale": 0, "shear": 0}
+
 # What each ingredient of `final` is worth: the same recipe with that one taken away.
 ABLATION: dict[str, dict[str, Any]] = {
     "without-averaging": {"average": 0.0},
@@ -127,7 +129,8 @@ ABLATION: dict[str, dict[str, Any]] = {
     "without-shift": {"shift": 0},
     "without-scale": {"scale": 0},
     "without-shear": {"shear": 0},
-    "no-augmentation": {"rotation": 0, "shift": 0, "scale": 0, "shear": 0},
+    "no-augmentation": PLAIN_IMAGES,
+    "no-augmentation-or-averaging": PLAIN_IMAGES | {"average": 0.0},
     "constant-rate": {"schedule": "constant"},
 }
 
