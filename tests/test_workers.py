@@ -33,10 +33,12 @@ FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.train.workers"])
 
 
-def one_of(rank, count, port, work, folder, arguments):
-    """Be worker `rank`: do the work, and keep what it gives."""
+def one_of(rank, count, apart, port, work, folder, arguments):
+    """Be worker `rank`, with the others or on a machine of its own; keep what the work gives."""
     torch.set_num_threads(1)
-    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+    here = 1 if apart else count
+    numbers = {"RANK": rank, "LOCAL_RANK": rank % here, "WORLD_SIZE": count}
+    numbers |= {"LOCAL_WORLD_SIZE": here}
     os.environ |= {name: str(number) for name, number in numbers.items()}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     with open(folder / f"out{rank}", "wb", buffering=0) as file:
@@ -45,14 +47,14 @@ def one_of(rank, count, port, work, folder, arguments):
     torch.save(work(*arguments), folder / f"found{rank}")
 
 
-def started(count, work, folder, *arguments):
+def started(count, work, folder, *arguments, apart=False):
     """Processes that do the work together; each leaves out and found in the folder."""
     folder.mkdir()
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     several = [
-        FORKED.Process(target=one_of, args=(rank, count, port, work, folder, arguments))
+        FORKED.Process(target=one_of, args=(rank, count, apart, port, work, folder, arguments))
         for rank in range(count)
     ]
     for process in several:
@@ -116,7 +118,8 @@ ALONE = {
     "one left over": lambda workers: trained(workers, digits(31, 10), 10, exact=True),
 }
 STEPS, BITS, *ODD = ALONE
-DONE_BY = {1: [*ALONE], 2: [STEPS, BITS], 3: [STEPS], 4: [BITS], 7: ODD}
+DONE_BY = {"1": [*ALONE], "2": [STEPS, BITS], "3": [STEPS], "4": [BITS], "7": ODD}
+DONE_BY |= {"2 apart": [STEPS, BITS]}  # not on one machine: what they say goes over a network
 
 
 def facts(names):
@@ -127,32 +130,33 @@ def facts(names):
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """By number of workers, and worker, what comes out."""
+    """By workers, and worker, what comes out."""
     place = tmp_path_factory.mktemp("workers")
-    return {
-        count: ended(started(count, facts, place / str(count), names), place / str(count))
-        for count, names in DONE_BY.items()
-    }
+    everything = {}
+    for who, names in DONE_BY.items():
+        several = started(int(who[0]), facts, place / who, names, apart="apart" in who)
+        everything[who] = ended(several, place / who)
+    return everything
 
 
-CASES = [(name, count) for count, names in DONE_BY.items() for name in names if count > 1]
+CASES = [(name, who) for who, names in DONE_BY.items() for name in names if who != "1"]
 
 
-@pytest.mark.parametrize(("name", "count"), [case for case in CASES if case[0] != "bits"])
-def test_several_workers_take_the_steps_of_one(name, count, found):
-    losses, scores, test_loss, state = found[1][0][name]
+@pytest.mark.parametrize(("name", "who"), [case for case in CASES if case[0] != "bits"])
+def test_several_workers_take_the_steps_of_one(name, who, found):
+    losses, scores, test_loss, state = found["1"][0][name]
     assert len(losses) == 100 or name != "steps"
-    for one in found[count]:
+    for one in found[who]:
         assert one[name][0] == pytest.approx(losses, abs=1e-9)
         assert one[name][1] == scores and one[name][2] == pytest.approx(test_loss, abs=1e-6)
         for key, value in one[name][3].items():
             torch.testing.assert_close(value, state[key])
 
 
-@pytest.mark.parametrize("count", [2, 4])
-def test_with_shards_they_have_the_bits_of_one(count, found):
-    *numbers, state = found[1][0]["bits"]
-    for one in found[count]:
+@pytest.mark.parametrize("who", ["2", "4", "2 apart"])
+def test_with_shards_they_have_the_bits_of_one(who, found):
+    *numbers, state = found["1"][0]["bits"]
+    for one in found[who]:
         *others, other = one["bits"]
         assert others == numbers
         assert all(torch.equal(other[name], value) for name, value in state.items())
@@ -358,3 +362,23 @@ def test_killed_at_random_moments(who, how, data_dir, tmp_path):
         assert process.wait() == 0, log.read_text()
         for one, other in zip(weights(run), weights(tmp_path / "whole"), strict=True):
             assert torch.equal(one, other)
+
+
+@pytest.mark.long
+def test_two_machines_train_one_run(data_dir, tmp_path):
+    """Two torchruns, each on an address of its own, and the bits of one process."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    agents = []
+    for rank in range(2):
+        command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2"]
+        command += [f"--node-rank={rank}", "--master-addr=127.0.0.1", f"--master-port={port}"]
+        command += [f"--local-addr=127.0.0.{rank + 1}", "-m", "tinytrain"]
+        with open(tmp_path / f"agent{rank}", "wb") as file:
+            words = training(data_dir, tmp_path / "run")
+            agents.append(subprocess.Popen([*command, *words], stdout=file, stderr=file))
+    assert [agent.wait(300) for agent in agents] == [0, 0], (tmp_path / "agent0").read_text()
+    assert "epoch" not in (tmp_path / "agent1").read_text()
+    assert main(training(data_dir, tmp_path / "whole")) == 0
+    assert all(map(torch.equal, weights(tmp_path / "run"), weights(tmp_path / "whole")))
