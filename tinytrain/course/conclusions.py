@@ -22,6 +22,14 @@ VIEW_LESSON = (
     "there is only paper to see."
 )
 
+RATE_LESSON = (
+    "The rung called reference takes Adam for SGD, and another rate with it, so what it gains may "
+    "be the rate's. To compare two optimizers, let each choose its rate first: here on training "
+    "images that were held out, with the final recipe in five epochs. The same for the size of a "
+    "batch. Four times as many images a step mean a quarter of the steps, each by a gradient with "
+    "half the noise."
+)
+
 FRONTIER_LESSON = (
     "The limits of 8,000 parameters and 15 epochs are an agreement, and so is that a net looks at "
     "a digit once, and at the digit as it was written. Upright is the final recipe, without the "

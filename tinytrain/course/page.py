@@ -18,9 +18,14 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinytrain import nets
-from tinytrain.course import figures, glossary, net_drawing, seed_points, tables, teach
+from tinytrain.course import figures, glossary, net_drawing, rates, seed_points, tables, teach
 from tinytrain.course.concepts import CONCEPTS
-from tinytrain.course.conclusions import ABLATION_LESSON, FRONTIER_LESSON, VIEW_LESSON
+from tinytrain.course.conclusions import (
+    ABLATION_LESSON,
+    FRONTIER_LESSON,
+    RATE_LESSON,
+    VIEW_LESSON,
+)
 from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.exercises.stub import answer
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
@@ -93,6 +98,11 @@ def as_html(
         ablations=tables.ablation_cells(ablations, by_name["final"]),
         view_lesson=VIEW_LESSON,
         views=tables.view_cells(views),
+        rate_lesson=RATE_LESSON,
+        rates=[
+            picture(title, rates.loss_by_rate(found))
+            for title, found in zip(rates.TITLES, rates.curves(), strict=True)
+        ],
         frontier_lesson=FRONTIER_LESSON,
         frontier=tables.frontier_cells(frontier),
         selection_bias=tables.selection_bias_cells([*rungs, *frontier]),
