@@ -4,17 +4,15 @@ MNIST's digits were fitted into 20 × 20 pixels, their proportions kept, where a
 grey levels; then they were moved in a field of 28 × 28 until their centre of mass was in the
 middle, at 14. The net has seen no other digits. So what is drawn here goes the same way (that of
 tinytrain/cli/mnist_form.py, for a drawing without specks), and each step is shown. A drawing is
-kept as strokes, not as pixels: to undo is to leave out the last.
-*/
+kept as strokes, not as pixels: to undo is to leave out the last. */
 "use strict";
 
 const SIDE = 28, LONGER = 20, MIDDLE = 14; // of the field, of the digit's longer side, of its mass
 const PAPER = 280, PEN = 22, STEP = 10; // the paper's side, the pen's width, an arrow key's way
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
-
 /* What all this is about: the net, the digit as it takes it, what it says of it. `hidden` has
 the channels that are left out: [{layer, channel}]. */
-const mind = { net: null, pixels: null, image: null, maps: null, hidden: [] };
+const mind = { hidden: [] };
 const drawings = [{ strokes: [] }]; // the last is shown, undo drops it; `given`: from the payload
 const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
 
@@ -25,14 +23,13 @@ const within = (place, most) => Math.min(Math.max(place, 0), most);
 
 /** Paint height × width values on a canvas: 0 shows the page, ±limit has the full colour. */
 function paint(canvas, values, [height, width], limit, ink = false) {
-  if (canvas.height !== height) canvas.height = height;
-  if (canvas.width !== width) canvas.width = width;
   const picture = new ImageData(width, height);
   for (let place = 0; place < height * width; place++) {
     const share = Math.abs(values[place]) / (limit || 1); // its root shows small numbers, too
     picture.data.set(ink ? INK : values[place] < 0 ? NEGATIVE : POSITIVE, 4 * place);
     picture.data[4 * place + 3] = 255 * (ink ? share : Math.sqrt(share));
   }
+  if (canvas.height !== height || canvas.width !== width) Object.assign(canvas, { height, width });
   canvas.getContext("2d").putImageData(picture, 0, 0);
   canvas.classList.toggle("ink", ink);
   return canvas;
@@ -65,29 +62,25 @@ function squeezed(values, height, width, step, start) {
   return result;
 }
 
-/** The mean of what(y, x) over the places of rows of `width` values, each weighted by its value. */
+/** The mean of what(y, x) over rows of `width` values, each place weighted by its value. */
 function meanOver(values, width, what) {
   const mass = values.reduce((sum, value) => sum + value, 0);
   const weighted = (sum, value, at) => sum + value * what(row(at, width), column(at, width));
   return values.reduce(weighted, 0) / Math.max(mass, 1);
 }
 
-/** The ink, 0 to 255, in a box of the paper: the opacity of its pixels, their highest byte. */
-function inkIn(context, left, top, width, height) {
-  const { data } = context.getImageData(left, top, width, height);
-  return new Uint32Array(data.buffer).map((pixel) => pixel >>> 24);
-}
-
 /** What is on the paper as MNIST has digits: the steps {cut, sized, moved}, none without ink. */
 function mnistForm(context) {
-  const cut = inkIn(context, 0, 0, PAPER, PAPER);
-  const places = Array.from(cut.keys()).filter((place) => cut[place] > 0.05 * 255);
+  const inkIn = (...box) => // 0 to 255: the opacity of the paper's pixels, their highest byte
+    new Uint32Array(context.getImageData(...box).data.buffer).map((pixel) => pixel >>> 24);
+  const cut = inkIn(0, 0, PAPER, PAPER), inked = (place) => cut[place] > 0.05 * 255;
+  const places = Array.from(cut.keys()).filter(inked);
   if (!places.length) return {};
   const columns = Int32Array.from(places, (place) => column(place, PAPER)).sort();
-  const top = row(places[0], PAPER), bottom = row(places.at(-1), PAPER) + 1;
-  const left = columns[0], right = columns.at(-1) + 1;
+  const [top, bottom] = [row(places[0], PAPER), row(places.at(-1), PAPER) + 1];
+  const [left, right] = [columns[0], columns.at(-1) + 1];
   const height = bottom - top, width = right - left, step = Math.max(height, width) / LONGER;
-  const digit = inkIn(context, left, top, width, height);
+  const digit = inkIn(left, top, width, height);
   const placed = (down, across) => {
     const columns = squeezed(digit, height, width, step, Math.round(across));
     const values = squeezed(columns, SIDE, height, step, Math.round(down));
@@ -97,7 +90,8 @@ function mnistForm(context) {
   const centre = (axis) => meanOver(digit, width, (...place) => place[axis] + 0.5) / step;
   const sized = placed((SIDE - height / step) / 2, (SIDE - width / step) / 2);
   const moved = placed(MIDDLE + 0.5 - centre(0), MIDDLE + 0.5 - centre(1));
-  frame(document.querySelector("[data-step=cut]"), [top / PAPER, left / PAPER], [bottom / PAPER, right / PAPER]);
+  const corners = [[top, left], [bottom, right]].map((ends) => ends.map((end) => end / PAPER));
+  frame(document.querySelector("[data-step=cut]"), ...corners);
   return { cut, sized, moved };
 }
 
@@ -109,26 +103,25 @@ function upright(pixels) {
   const slant = spread > 1e-3 ? both / spread : 0;
   return pixels.map((_, place) => {
     const down = row(place, SIDE), from = column(place, SIDE) + slant * (down - y);
-    const first = Math.floor(from);
-    const at = (x) => (x >= 0 && x < SIDE ? pixels[down * SIDE + x] : 0);
+    const first = Math.floor(from), at = (x) => (x >= 0 && x < SIDE ? pixels[down * SIDE + x] : 0);
     return Math.round(at(first) + (from - first) * (at(first + 1) - at(first)));
   });
 }
 
 /** Show probabilities wherever they stand, and where they were `before` channels were hidden. */
 function showScores(shares, before) {
-  document.querySelectorAll(".scores").forEach((list) => {
+  for (const list of document.querySelectorAll(".scores")) {
     list.classList.toggle("compared", !!before);
     [...list.children].forEach((item, digit) => {
       item.style.setProperty("--share", shares?.[digit] || 0);
       item.style.setProperty("--before", before?.[digit] || 0);
       item.lastChild.textContent = shares ? percent(shares[digit]) : "";
     });
-  });
+  }
 }
 
-/** Draw a drawing on the paper; gives its context. */
-function drawPaper({ strokes, given }) {
+/** Draw strokes on the paper, over a digit that is `given`; gives the paper's context. */
+function drawPaper(strokes, given) {
   const context = byId("paper").getContext("2d", { willReadFrequently: true });
   context.clearRect(0, 0, PAPER, PAPER);
   context.imageSmoothingEnabled = false;
@@ -138,16 +131,6 @@ function drawPaper({ strokes, given }) {
   if (given) context.drawImage(small, 0, 0, PAPER, PAPER);
   strokes.forEach((stroke) => context.stroke(stroke));
   return context;
-}
-
-/** Show the steps to the net, by name: those that this digit takes. */
-function showSteps(steps) {
-  for (const figure of byId("steps").children) {
-    const name = figure.dataset.step, pixels = steps[name], side = Math.sqrt(pixels?.length);
-    const [limit, ink] = name === "image" ? [3, false] : [255, true];
-    figure.hidden = !pixels;
-    if (pixels) paint(figure.querySelector("canvas"), pixels, [side, side], limit, ink);
-  }
 }
 
 /** Ask the net, without the hidden channels; show what it says, and its maps in the next frame. */
@@ -163,26 +146,31 @@ function answer() {
 
 /** What the net says in words, of a digit that is `given` with its label, or of a drawing. */
 function said(given) {
-  if (mind.blank) return "Nothing is drawn.";
-  const most = mind.shares.indexOf(Math.max(...mind.shares));
-  if (most < 0) return "The net's numbers are too large, or none: it says nothing.";
+  const most = mind.shares?.indexOf(Math.max(...mind.shares));
+  if (most === -1) return "The net's numbers are too large, or none: it says nothing.";
   const label = given ? ` It is labelled ${given.label}.` : "";
-  return `The net says ${most}, ${percent(mind.shares[most])} sure.${label}`;
+  return mind.shares ? `The net says ${most}, ${percent(mind.shares[most])} sure.${label}`
+    : "Nothing is drawn.";
 }
 
 /** Take the last drawing to the net; when it is `finished`, show the way and say the answer. */
 function update(finished) {
-  const drawing = drawings.at(-1), { given } = drawing, context = drawPaper(drawing);
+  const { strokes, given } = drawings.at(-1), context = drawPaper(strokes, given);
   const steps = given ? { files: given.pixels } : mnistForm(context);
   if (steps.moved && mind.net.deskew) steps.upright = upright(steps.moved);
   const pixels = Object.values(steps).at(-1); // of the last step
   mind.blank = !pixels;
   mind.pixels = pixels ?? new Uint8Array(SIDE * SIDE);
-  mind.image = normalise(mind.net, mind.pixels);
+  mind.image = steps.image = normalise(mind.net, mind.pixels);
   answer();
   if (!finished) return;
   pen.down = false;
-  showSteps({ ...steps, image: mind.image });
+  for (const figure of byId("steps").children) {
+    const values = steps[figure.dataset.step], side = Math.sqrt(values?.length);
+    const [limit, ink] = values === mind.image ? [3, false] : [255, true];
+    figure.hidden = !values;
+    if (values) paint(figure.querySelector("canvas"), values, [side, side], limit, ink);
+  }
   byId("undo").disabled = drawings.length < 2;
   byId("said").textContent = said(given);
 }
@@ -230,9 +218,7 @@ function listenToPointers(paper) {
     paper.setPointerCapture(event.pointerId);
     follow(event);
   });
-  on("paper", "pointermove", (event) => {
-    if (paper.hasPointerCapture(event.pointerId)) follow(event);
-  });
+  on("paper", "pointermove", (event) => paper.hasPointerCapture(event.pointerId) && follow(event));
   on("paper", "lostpointercapture", () => setPen(pen.x, pen.y, false));
 }
 
@@ -240,14 +226,14 @@ function listenToPointers(paper) {
 async function startDrawing({ net, digits }) {
   mind.net = decodeNet(net);
   startThinking();
-  for (const which of ["test", "wrong"]) { // the payload's digits, in turn
+  const turns = { test: 0, wrong: 0 }; // how many of the payload's digits were shown
+  for (const which of Object.keys(turns)) {
     const { images, labels } = digits?.[which] ?? { labels: [] }, size = SIDE * SIDE;
     byId(which).hidden = !labels.length;
     if (!labels.length) continue;
     const pixels = await inflated(images);
-    let turn = 0;
     on(which, "click", () => {
-      const at = turn++ % labels.length;
+      const at = turns[which]++ % labels.length;
       draw({ given: { pixels: pixels.subarray(at * size, (at + 1) * size), label: labels[at] } });
     });
   }
@@ -256,6 +242,7 @@ async function startDrawing({ net, digits }) {
   on("undo", "click", undo);
   on("clear", "click", () => draw({}));
   byId("live-body").hidden = false;
-  if (byId("test").hidden) update(true);
-  else byId("test").click(), drawings.shift(), update(true);
+  byId("test").click(); // for a first digit, where there are any
+  if (drawings.length > 1) drawings.shift();
+  update(true);
 }
