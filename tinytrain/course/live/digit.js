@@ -12,7 +12,7 @@ const PAPER = 280, PEN = 22, STEP = 10; // the paper's side, the pen's width, an
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
 /* What all this is about: the net, the digit as it takes it, what it says of it. `hidden` has
 the channels that are left out: [{layer, channel}]. */
-const mind = { hidden: [] };
+const mind = {};
 const drawings = [{ strokes: [] }]; // the last is shown, undo drops it; `given`: from the payload
 const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
 
@@ -136,6 +136,8 @@ function drawPaper(strokes, given) {
 /** Ask the net, without the hidden channels; show what it says, and its maps in the next frame. */
 function answer() {
   const shares = (maps) => (mind.blank ? null : Array.from(maps.at(-1).values, Math.exp));
+  mind.hidden = Array.from(document.querySelectorAll(".out"), numbersOf)
+    .map(([step, channel]) => ({ layer: mind.net.steps[step].shown, channel }));
   mind.maps = forward(mind.net, mind.image, { hidden: mind.hidden });
   mind.shares = shares(mind.maps);
   mind.before = mind.hidden.length ? shares(forward(mind.net, mind.image)) : null;

@@ -2,8 +2,7 @@
 
 A net is a list of layers, but thoughts come in steps, a row each: live_steps.py says which, and
 think.html has their markup. Any number can be taken apart: what lay under the window, times the
-kernel, summed up; what each layer after made of the sum; and which pixels it saw in the end.
-*/
+kernel, summed up; what each layer after made of the sum; and which pixels it saw in the end. */
 "use strict";
 
 const chosen = { step: 1, channel: 0, place: null }; // the number that is taken apart
@@ -13,8 +12,6 @@ const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
 const dotted = ({ taps, before, bias }) =>
   `${taps} products, added up${bias ? `: ${before}; plus the bias, ${bias},` : ","}`;
-const isHidden = (layer, channel) =>
-  mind.hidden.some((one) => one.layer === layer && one.channel === channel);
 const averaged = ({ taps }) => `the mean of ${taps} numbers`;
 
 // By kind: how a layer made a number.
@@ -35,30 +32,32 @@ function element(tag, ...children) {
   return made;
 }
 
-/** What a layer (−1: the image) gave: {sides: [height, width], planes: a channel each, values}. */
+/** What a layer (−1: the image) gave: {sides: [height, width], planes: a channel each, values,
+limit: the largest of these}. */
 function mapOf(layer) {
   const image = tensor([1, ...mind.net.shape], mind.image);
-  const { shape: [, channels, ...sides], values } = mind.maps[layer] ?? image;
-  const size = product(sides);
-  const planes = Array.from({ length: channels }, (_, channel) =>
-    values.subarray(channel * size, (channel + 1) * size));
-  return { sides: [sides[0] ?? 1, sides[1] ?? 1], planes, values };
+  const { shape: [, channels, height = 1, width = 1], values } = mind.maps[layer] ?? image;
+  const size = height * width, plane = (_, channel) => values.subarray(channel * size, (channel + 1) * size);
+  const planes = Array.from({ length: channels }, plane);
+  return { sides: [height, width], planes, values, limit: largest(values) };
 }
+const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number); // step, channel
+const mapShown = (step) => mapOf(mind.net.steps[step].shown);
 
-/** What lies under the window of a step at [y, x]: {inputs: [{input, patch, kernel, sum}], sides}. */
+/** What lies under a step's window at [y, x]: {inputs: [{input, patch, kernel, sum}], sides}. */
 function windowAt(step, channel, [y, x]) {
   const { window, weight, kernel_size } = mind.net.layers[mind.net.steps[step].layers[0]];
   const { table, size, groups, output: [, channels, , across = 1] } = window;
-  const under = mapOf(mind.net.steps[step - 1].shown), sides = kernel_size ?? under.sides;
-  const taps = product(sides), each = size / taps, place = (y * across + x) * size;
-  const first = row(channel * groups, channels) * each;
-  const inputs = Array.from({ length: each }, (_, i) => {
-    const from = channel * size + i * taps, kernel = weight?.values.subarray(from, from + taps);
-    const places = table.subarray(place + i * taps, place + (i + 1) * taps);
-    const group = under.values.subarray(first * under.planes[0].length);
+  const under = mapShown(step - 1), sides = kernel_size ?? under.sides;
+  const taps = product(sides), each = size / taps, first = row(channel * groups, channels) * each;
+  const group = under.values.subarray(first * under.planes[0].length);
+  const inputs = Array.from({ length: each }, (_, input) => {
+    const [from, to] = [input, input + 1].map((one) => one * taps);
+    const kernel = weight?.values.subarray(channel * size + from, channel * size + to);
+    const places = table.subarray((y * across + x) * size).subarray(from, to);
     const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : group[at]));
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
-    return { input: first + i, patch, kernel, sum };
+    return { input: first + input, patch, kernel, sum };
   });
   return { inputs, sides };
 }
@@ -67,21 +66,21 @@ function windowAt(step, channel, [y, x]) {
 function paintKernels(canvas, step, channel) {
   const { inputs, sides: [height, width] } = windowAt(step, channel, [0, 0]);
   const beside = Math.ceil(Math.sqrt(inputs.length)), gap = height * width > 1 ? 1 : 0;
-  const high = row(inputs.length - 1, beside) * (height + gap) + height;
-  const wide = beside * (width + gap) - gap, picture = new Float32Array(high * wide);
+  const high = Math.ceil(inputs.length / beside) * (height + gap), wide = beside * (width + gap);
+  const picture = zeros(high * wide), { weight } = mind.net.layers[mind.net.steps[step].layers[0]];
   inputs.forEach(({ kernel }, i) => kernel.forEach((value, tap) => {
     const y = row(i, beside) * (height + gap) + row(tap, width);
     picture[y * wide + column(i, beside) * (width + gap) + column(tap, width)] = value;
   }));
-  const { weight } = mind.net.layers[mind.net.steps[step].layers[0]];
   paint(canvas, picture, [high, wide], largest(weight.values));
 }
 
 /** Take another number apart: at `place` [y, x], or where the channel answers most. */
 function choose(step, channel, place) {
-  const { planes, sides: [, width] } = mapOf(mind.net.steps[step].shown), plane = planes[channel];
+  const { planes, sides: [, width] } = mapShown(step), plane = planes[channel];
   const most = Math.max(plane.map(Math.abs).indexOf(largest(plane)), 0);
-  Object.assign(chosen, { step, channel, place: place ?? [row(most, width), column(most, width)] });
+  place ??= [row(most, width), column(most, width)];
+  Object.assign(chosen, { step, channel, place });
   const line = byId("rows").querySelectorAll(".row")[step];
   line.querySelectorAll("input")[channel].checked = true;
   const top = () => line.getBoundingClientRect().top, before = top();
@@ -90,48 +89,48 @@ function choose(step, channel, place) {
   showCell();
 }
 
-/** Show how the chosen number came to be, layer by layer of its step. */
-function showReasons(inputs) {
-  const { step, channel, place: [y, x] } = chosen, { layers, shown } = mind.net.steps[step];
-  const { sides: [height, width] } = mapOf(shown), at = (channel * height + y) * width + x;
+/** Show how the chosen number, at a place in its map, came to be, layer by layer of its step. */
+function showReasons(inputs, at) {
+  const { layers } = mind.net.steps[chosen.step], { channel } = chosen;
   const told = layers.filter((layer) => HOW[mind.net.layers[layer].kind]);
   byId("cell-reasons").replaceChildren(...told.map((layer) => {
-    const { kind, word, ...held } = mind.net.layers[layer], { sides, planes, values } = mapOf(layer);
-    const sum = inputs.reduce((total, input) => total + input.sum, 0), value = values[at];
-    const before = number(layer === layers[0] ? sum : mind.maps[layer - 1].values[at]);
+    const { kind, word, ...held } = mind.net.layers[layer];
+    const { sides, planes, limit } = mapOf(layer), value = planes[channel][at];
+    const sum = inputs.reduce((total, input) => total + input.sum, 0);
+    const before = number(layer === layers[0] ? sum : mapOf(layer - 1).planes[channel][at]);
     const known = { ...held, before, value, taps: inputs.length * inputs[0].patch.length };
-    for (const [name, tensor] of Object.entries(held)) {
-      if (tensor?.shape) known[name] = number(tensor.values[channel]);
+    for (const [name, one] of Object.entries(held)) {
+      if (one?.shape) known[name] = number(one.values[channel]);
     }
-    const picture = paint(element("canvas"), planes[channel], sides, largest(values));
-    return element("li", picture, element("span", element("b", word), ` ${HOW[kind](known)} = `,
-      element("b", number(value))));
+    const text = element("span", element("b", word), ` ${HOW[kind](known)} = `,
+      element("b", number(value)));
+    return element("li", paint(element("canvas"), planes[channel], sides, limit), text);
   }));
 }
 
 /** Show the chosen number: what it sees, how it came to be, what its channel is worth. */
 function showCell() {
-  const { step, channel, place } = chosen, { shown, layers, field, name } = mind.net.steps[step];
-  const { sides, planes, values } = mapOf(shown), hidden = isHidden(shown, channel);
-  const value = number(planes[channel][place[0] * sides[1] + place[1]]);
-  byId("cell-name").textContent = `${name}, channel ${channel}, row ${place[0]},`
-    + ` column ${place[1]}: ${value}${hidden ? ", hidden" : ""}`;
-  const corner = (more) => place.map((at, axis) => // of the field, in shares of the image
+  const { step, channel, place: [y, x] } = chosen, { layers, field, name } = mind.net.steps[step];
+  const { sides, planes, limit } = mapShown(step), at = y * sides[1] + x;
+  const hidden = !!document.querySelector(".out :checked");
+  byId("cell-name").textContent = `${name}, channel ${channel}, row ${y}, column ${x}: `
+    + `${number(planes[channel][at])}${hidden ? ", hidden" : ""}`;
+  const corner = (more) => [y, x].map((at, axis) => // of the field, in shares of the image
     (field.start[axis] + at * field.jump[axis] + (more * field.size[axis] + 1) / 2) / SIDE);
   const [digit, map] = [byId("cell-digit"), byId("cell-map")];
   paint(digit.firstElementChild, mind.pixels, [SIDE, SIDE], 255, true);
   frame(digit, corner(-1), corner(1));
-  paint(map.firstElementChild, planes[channel], sides, largest(values));
-  frame(map, ...[0, 1].map((more) => place.map((at, axis) => (at + more) / sides[axis])));
-  const { inputs, sides: kernel } = step ? windowAt(step, channel, place) : { inputs: [] };
-  showReasons(inputs);
-  showWindow(inputs, kernel);
+  paint(map.firstElementChild, planes[channel], sides, limit);
+  frame(map, [y / sides[0], x / sides[1]], [(y + 1) / sides[0], (x + 1) / sides[1]]);
+  const under = step ? windowAt(step, channel, [y, x]) : { inputs: [], sides };
+  showReasons(under.inputs, at);
+  showWindow(under);
   byId("hide").disabled = !step || layers.at(-1) === mind.net.layers.length - 1;
   byId("hide").setAttribute("aria-pressed", hidden);
 }
 
 /** Show what lay under the window, input by input, and of the one that gave most each product. */
-function showWindow(inputs, sides) {
+function showWindow({ inputs, sides }) {
   const limits = ["patch", "kernel"].map((part) =>
     Math.max(...inputs.map((one) => largest(one[part] ?? []))));
   const picture = (values, limit) => paint(element("canvas"), values, sides, limit);
@@ -142,29 +141,16 @@ function showWindow(inputs, sides) {
   const most = largest(inputs.map(({ sum }) => sum));
   const best = inputs.find(({ sum, patch }) => Math.abs(sum) === most && patch.length <= 25);
   byId("cell-best").textContent = best ? `Number by number, input ${best.input}:` : "";
-  byId("cell-products").style.setProperty("--columns", sides?.[1]);
+  byId("cell-products").style.setProperty("--columns", sides[1]);
   byId("cell-products").replaceChildren(...Array.from(best?.patch ?? [], (value, tap) =>
     element("span", number(value), best.kernel ? ` × ${number(best.kernel[tap])}` : "")));
-}
-
-/** Leave the chosen channel out of the net, or take it back. */
-function hide() {
-  const { shown } = mind.net.steps[chosen.step], { channel } = chosen;
-  const others = mind.hidden.filter((one) => one.layer !== shown || one.channel !== channel);
-  const all = others.length === mind.hidden.length;
-  mind.hidden = all ? [...others, { layer: shown, channel }] : others;
-  answer();
 }
 
 /** Paint all maps anew, each row on a scale of its own. */
 function showThought() {
   byId("rows").querySelectorAll(".row").forEach((line, step) => {
-    const { shown } = mind.net.steps[step], { planes, sides, values } = mapOf(shown);
-    const limit = largest(values);
-    line.querySelectorAll(".tile").forEach((tile, channel) => {
-      paint(tile.querySelector(".map"), planes[channel], sides, limit);
-      tile.classList.toggle("out", isHidden(shown, channel));
-    });
+    const { planes, sides, limit } = mapShown(step);
+    line.querySelectorAll(".map").forEach((map, at) => paint(map, planes[at], sides, limit));
   });
   byId("unhide").disabled = !mind.hidden.length;
   if (chosen.place) showCell(); else choose(1, 0);
@@ -173,33 +159,36 @@ function showThought() {
 /** Bring the rows to life; a row's kernels are painted when it is first seen. */
 function startThinking() {
   mind.maps = forward(mind.net, new Float32Array(SIDE * SIDE)); // which makes the windows
-  const channelOf = (radio) => radio.value.split(" ").map(Number); // with the number of its step
   const placeAt = ({ offsetX, offsetY, target }, step) => // of a click on a map
-    mapOf(mind.net.steps[step].shown).sides.map((side, axis) => within(Math.floor(
+    mapShown(step).sides.map((side, axis) => within(Math.floor(
       side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
   const seen = new IntersectionObserver((entries) => entries.forEach((entry) => {
-    const line = entry.target, [step] = channelOf(line.querySelector("input"));
     if (!entry.isIntersecting) return;
-    line.querySelectorAll(".kernel").forEach((canvas, at) => paintKernels(canvas, step, at));
-    seen.unobserve(line);
+    const kernels = entry.target.querySelectorAll(".kernel");
+    kernels.forEach((canvas) => paintKernels(canvas, ...numbersOf(canvas.parentNode)));
+    seen.unobserve(entry.target);
   }));
   document.querySelectorAll(".row").forEach((line) => seen.observe(line));
-  on("rows", "change", ({ target }) => choose(...channelOf(target)));
+  on("rows", "change", ({ target }) => choose(...numbersOf(target.parentNode)));
   on("rows", "click", (event) => {
     if (!event.target.matches(".map")) return;
     event.preventDefault(); // or else the label would choose the channel's largest number
-    const radio = event.target.parentNode.querySelector("input"), [step] = channelOf(radio);
-    choose(...channelOf(radio), placeAt(event, step));
-    radio.focus({ preventScroll: true });
+    const tile = event.target.parentNode, [step, channel] = numbersOf(tile);
+    choose(step, channel, placeAt(event, step));
+    tile.firstElementChild.focus({ preventScroll: true });
   });
   const move = (place) => choose(chosen.step, chosen.channel, place);
   on("cell-map", "click", (event) => move(placeAt(event, chosen.step)));
   on("cell-map", "keydown", (event) => {
-    const way = arrow(event), { sides } = mapOf(mind.net.steps[chosen.step].shown);
+    const way = arrow(event), { sides } = mapShown(chosen.step);
     if (way) move(chosen.place.map((at, axis) => within(at + way[axis], sides[axis] - 1)));
   });
-  on("hide", "click", hide);
-  on("unhide", "click", () => ((mind.hidden = []), answer()));
+  const hide = (tiles) => { // or show again
+    document.querySelectorAll(tiles).forEach((tile) => tile.classList.toggle("out"));
+    answer();
+  };
+  on("hide", "click", () => hide(".tile:has(:checked)"));
+  on("unhide", "click", () => hide(".out"));
 }
 
 startDrawing(JSON.parse(byId("live").textContent));
