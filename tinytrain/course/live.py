@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from tinytrain import nets, nn, streams
-from tinytrain.course.live_steps import WORDS, steps
+from tinytrain.course.live_steps import steps, words
 from tinytrain.course.receptive_field import receptive_field
 from tinytrain.data.sets import Dataset, Split
 from tinytrain.nn import Module, Sequential
@@ -122,7 +122,7 @@ def description(name: str, net: Module, weights: bool = True) -> JSON:
     described = [
         {
             "kind": type(layer).__name__,
-            "word": WORDS.get(type(layer).__name__, ""),
+            **words(type(layer).__name__, "bias" in tensors(layer, False)),
             "name": layer_name,
             "output": shapes[layer_name],
             "field": seen.get(layer_name),

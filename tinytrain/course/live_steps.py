@@ -18,7 +18,28 @@ WINDOWED = {
     "AdaptiveAvgPool2d": "mean of all places",
 }
 WORDS = WINDOWED | {"BatchNorm2d": "batch norm", "ReLU": "ReLU", "LogSoftmax": "log-softmax"}
+ADDED = "{taps} products, added up"
+MEAN = "the mean of {taps} numbers"
+# How a layer made a number, where the script has numbers for what is in braces.
+HOW = {
+    "Conv2d": ADDED,
+    "Linear": ADDED,
+    "MaxPool2d": "the largest of {taps} numbers",
+    "AvgPool2d": MEAN,
+    "AdaptiveAvgPool2d": MEAN,
+    "BatchNorm2d": "({before} − {running_mean}) / √({running_var} + {eps}) × {weight} + {bias}",
+    "ReLU": "the larger of 0 and {before}",
+    "LogSoftmax": "{before} less the log of all ten's Σ exp: a probability of {share}, whose log",
+}
 JSON = dict[str, Any]
+
+
+def words(kind: str, bias: bool) -> dict[str, str]:
+    """What a kind of layer is called, and how it makes a number: word and how, or nothing."""
+    biased = bias and kind in ("Conv2d", "Linear")
+    more = ": {before}; plus the bias, {bias}," if biased else ","
+    text = HOW.get(kind, "")
+    return {"word": WORDS.get(kind, ""), "how": text + more if text == ADDED else text}
 
 
 def steps(layers: Sequence[JSON], shape: tuple[int, int, int]) -> list[JSON]:

@@ -94,8 +94,8 @@ function channelSums(shape, term) {
 /** What a layer's window meets in images of a shape: {table, size, step, groups, output, weights}.
 
 The table has, place by place of the output, the `size` numbers that meet the kernel: their places
-in a group of channels, which is `step` numbers long, or −1 outside. `output` is its shape. A
-pooling takes each channel for a group, its weights all equal; without a kernel size it sees all. */
+in a group of channels, which is `step` numbers long, or −1 outside. A pooling takes each channel
+for a group, its weights all equal; without a kernel size it sees all. */
 function windowOf(layer, [count, channels, ...image]) {
   if (layer.window?.output[0] === count) return layer.window;
   const { kernel_size: kernel = image, weight, groups = weight ? 1 : channels } = layer;
@@ -105,7 +105,8 @@ function windowOf(layer, [count, channels, ...image]) {
   const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1);
   const wide = sides[1] ?? 1, size = (channels / groups) * taps;
   const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
-  const table = layer.window?.table ?? Int32Array.from({ length: product(sides) * size }, (_, i) => {
+  const all = { length: product(sides) * size };
+  const table = layer.window?.table ?? Int32Array.from(all, (_, i) => {
     const place = row(i, size), tap = i % taps, channel = row(i % size, taps);
     const y = at(0, row(place, wide), row(tap, across));
     const x = at(1, column(place, wide), column(tap, across));
@@ -233,25 +234,24 @@ const LAYERS = {
   LogSoftmax: { forward: logSoftmax },
 };
 
-/** Adam: the mean gradient over the root of the mean squared gradient, both without their bias. */
-class Adam {
-  constructor(parameters, { lr, betas = [0.9, 0.999], eps = 1e-8 }) {
-    const still = () => parameters.map(({ values }) => zeros(values.length));
-    Object.assign(this, { parameters, lr, betas, eps, steps: 0, mean: still(), square: still() });
-  }
+/** Adam: the mean gradient over the root of the mean squared gradient, both without their bias.
 
-  step(gradients) {
-    const [beta1, beta2] = this.betas, steps = (this.steps += 1);
-    const rate = this.lr / (1 - beta1 ** steps), correction = 1 - beta2 ** steps;
-    this.parameters.forEach(({ values }, index) => {
-      const mean = this.mean[index], square = this.square[index], gradient = gradients[index];
+Gives a function that takes the gradients of the parameters and moves these. */
+function adam(parameters, lr, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
+  const [means, squares] = [0, 1].map(() => parameters.map(({ values }) => zeros(values.length)));
+  let steps = 0;
+  return (gradients) => {
+    steps += 1;
+    const rate = lr / (1 - beta1 ** steps), correction = 1 - beta2 ** steps;
+    parameters.forEach(({ values }, index) => {
+      const mean = means[index], square = squares[index], gradient = gradients[index];
       for (let i = 0; i < values.length; i++) {
         mean[i] += (1 - beta1) * (gradient[i] - mean[i]);
         square[i] = beta2 * square[i] + (1 - beta2) * gradient[i] ** 2;
-        values[i] -= (rate * mean[i]) / (Math.sqrt(square[i] / correction) + this.eps);
+        values[i] -= (rate * mean[i]) / (Math.sqrt(square[i] / correction) + eps);
       }
     });
-  }
+  };
 }
 
 /** Numbers from 0 to 1, the same ones for the same seed: xorshift (Marsaglia, 2003). */
@@ -273,15 +273,12 @@ function shuffled(count, random) {
 
 /** Draws a net's initial weights as torch does: uniform in ± 1 / √(inputs of one output). */
 function initialise(net, random) {
-  for (const { kind, weight, bias, running_mean: mean, running_var: variance } of net.layers) {
-    if (kind === "BatchNorm2d") {
-      [weight, variance].forEach(({ values }) => values.fill(1));
-      [bias, mean].forEach(({ values }) => values.fill(0));
-    } else if (weight) {
-      const bound = 1 / Math.sqrt(product(weight.shape.slice(1)));
-      const drawn = (values) => values.forEach((_, i) => (values[i] = bound * (2 * random() - 1)));
-      [weight, bias].forEach((one) => one && drawn(one.values));
-    }
+  for (const { weight, bias, running_mean: mean, running_var: variance } of net.layers) {
+    const bound = weight && 1 / Math.sqrt(product(weight.shape.slice(1)));
+    const drawn = () => bound * (2 * random() - 1);
+    const set = (one, value) => one?.values.forEach((_, i, values) => (values[i] = value()));
+    [weight, variance].forEach((one) => set(one, mean ? () => 1 : drawn));
+    [bias, mean].forEach((one) => set(one, mean ? () => 0 : drawn));
   }
   return net;
 }

@@ -10,20 +10,8 @@ const number = (value) => // with a minus, but none before 0.000
   value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^-(?!0\.000)/, "−").replace("-", "");
 const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
-const dotted = ({ taps, before, bias }) =>
-  `${taps} products, added up${bias ? `: ${before}; plus the bias, ${bias},` : ","}`;
-const averaged = ({ taps }) => `the mean of ${taps} numbers`;
-
-// By kind: how a layer made a number.
-const HOW = {
-  Conv2d: dotted, Linear: dotted, AvgPool2d: averaged, AdaptiveAvgPool2d: averaged,
-  MaxPool2d: ({ taps }) => `the largest of ${taps} numbers`,
-  BatchNorm2d: ({ before, running_mean, running_var, eps, weight, bias }) =>
-    `(${before} − ${running_mean}) / √(${running_var} + ${eps}) × ${weight} + ${bias}`,
-  ReLU: ({ before }) => `the larger of 0 and ${before}`,
-  LogSoftmax: ({ before, value }) => `${before} less the log of all ten's Σ exp:`
-    + ` a probability of ${percent(Math.exp(value))}, whose log`,
-};
+/** A text with what is known of each {name} in it. */
+const filled = (text, known) => text.replace(/\{(\w+)\}/g, (_, name) => known[name]);
 
 /** A new element: its tag, and what is in it. */
 function element(tag, ...children) {
@@ -32,22 +20,23 @@ function element(tag, ...children) {
   return made;
 }
 
-/** What a layer (−1: the image) gave: {sides: [height, width], planes: a channel each, values,
-limit: the largest of these}. */
+/** What a layer (−1: the image) gave: {sides, planes: the numbers of each channel, values, limit}. */
 function mapOf(layer) {
   const image = tensor([1, ...mind.net.shape], mind.image);
   const { shape: [, channels, height = 1, width = 1], values } = mind.maps[layer] ?? image;
-  const size = height * width, plane = (_, channel) => values.subarray(channel * size, (channel + 1) * size);
-  const planes = Array.from({ length: channels }, plane);
+  const planes = parted(values, height * width, channels);
   return { sides: [height, width], planes, values, limit: largest(values) };
 }
+/** The first `count` parts of so many numbers. */
+const parted = (values, size, count) =>
+  Array.from({ length: count }, (_, at) => values.subarray(at * size, (at + 1) * size));
 const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number); // step, channel
 const mapShown = (step) => mapOf(mind.net.steps[step].shown);
 
 /** What lies under a step's window at [y, x]: {inputs: [{input, patch, kernel, sum}], sides}. */
 function windowAt(step, channel, [y, x]) {
   const { window, weight, kernel_size } = mind.net.layers[mind.net.steps[step].layers[0]];
-  const { table, size, groups, output: [, channels, , across = 1] } = window;
+  const { table, size, groups, weights, output: [, channels, , across = 1] } = window;
   const under = mapShown(step - 1), sides = kernel_size ?? under.sides;
   const taps = product(sides), each = size / taps, first = row(channel * groups, channels) * each;
   const group = under.values.subarray(first * under.planes[0].length);
@@ -59,20 +48,19 @@ function windowAt(step, channel, [y, x]) {
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
     return { input: first + input, patch, kernel, sum };
   });
-  return { inputs, sides };
+  return { inputs, sides, limit: largest(weights) };
 }
 
-/** Paint the kernels of a step's channel on a canvas, one for each input, side by side. */
-function paintKernels(canvas, step, channel) {
-  const { inputs, sides: [height, width] } = windowAt(step, channel, [0, 0]);
-  const beside = Math.ceil(Math.sqrt(inputs.length)), gap = height * width > 1 ? 1 : 0;
-  const high = Math.ceil(inputs.length / beside) * (height + gap), wide = beside * (width + gap);
-  const picture = zeros(high * wide), { weight } = mind.net.layers[mind.net.steps[step].layers[0]];
-  inputs.forEach(({ kernel }, i) => kernel.forEach((value, tap) => {
+/** Paint kernels, numbers of a height × width each, on a canvas, side by side. */
+function paintKernels(canvas, kernels, [height, width], limit) {
+  const beside = Math.ceil(Math.sqrt(kernels.length)), gap = height * width > 1 ? 1 : 0;
+  const high = Math.ceil(kernels.length / beside) * (height + gap), wide = beside * (width + gap);
+  const picture = zeros(high * wide);
+  kernels.forEach((kernel, i) => kernel.forEach((value, tap) => {
     const y = row(i, beside) * (height + gap) + row(tap, width);
     picture[y * wide + column(i, beside) * (width + gap) + column(tap, width)] = value;
   }));
-  paint(canvas, picture, [high, wide], largest(weight.values));
+  paint(canvas, picture, [high, wide], limit);
 }
 
 /** Take another number apart: at `place` [y, x], or where the channel answers most. */
@@ -92,17 +80,18 @@ function choose(step, channel, place) {
 /** Show how the chosen number, at a place in its map, came to be, layer by layer of its step. */
 function showReasons(inputs, at) {
   const { layers } = mind.net.steps[chosen.step], { channel } = chosen;
-  const told = layers.filter((layer) => HOW[mind.net.layers[layer].kind]);
+  const told = layers.filter((layer) => mind.net.layers[layer].how);
   byId("cell-reasons").replaceChildren(...told.map((layer) => {
-    const { kind, word, ...held } = mind.net.layers[layer];
+    const { word, how, ...held } = mind.net.layers[layer];
     const { sides, planes, limit } = mapOf(layer), value = planes[channel][at];
     const sum = inputs.reduce((total, input) => total + input.sum, 0);
     const before = number(layer === layers[0] ? sum : mapOf(layer - 1).planes[channel][at]);
-    const known = { ...held, before, value, taps: inputs.length * inputs[0].patch.length };
+    const taps = inputs.length * inputs[0].patch.length, share = percent(Math.exp(value));
+    const known = { ...held, before, share, taps };
     for (const [name, one] of Object.entries(held)) {
       if (one?.shape) known[name] = number(one.values[channel]);
     }
-    const text = element("span", element("b", word), ` ${HOW[kind](known)} = `,
+    const text = element("span", element("b", word), ` ${filled(how, known)} = `,
       element("b", number(value)));
     return element("li", paint(element("canvas"), planes[channel], sides, limit), text);
   }));
@@ -164,8 +153,11 @@ function startThinking() {
       side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
   const seen = new IntersectionObserver((entries) => entries.forEach((entry) => {
     if (!entry.isIntersecting) return;
-    const kernels = entry.target.querySelectorAll(".kernel");
-    kernels.forEach((canvas) => paintKernels(canvas, ...numbersOf(canvas.parentNode)));
+    for (const canvas of entry.target.querySelectorAll(".kernel")) {
+      const [step, channel] = numbersOf(canvas.parentNode);
+      const { inputs, sides, limit } = windowAt(step, channel, [0, 0]);
+      paintKernels(canvas, inputs.map(({ kernel }) => kernel), sides, limit);
+    }
     seen.unobserve(entry.target);
   }));
   document.querySelectorAll(".row").forEach((line) => seen.observe(line));

@@ -17,7 +17,7 @@ function trainer() {
   const begin = async ({ net, train, held, lr, batch, seed }) => {
     run = { batch: +batch, seen: 0, queue: [], random: randomBySeed(+seed) };
     run.net = initialise(decodeNet(net), run.random);
-    run.optimizer = new Adam(parametersOf(run.net), { lr: +lr });
+    run.step = adam(parametersOf(run.net), +lr);
     for (const set of [train, held]) set.images = normalise(run.net, await inflated(set.images));
     Object.assign(run, { train, held, size: product(run.net.shape) });
   };
@@ -37,7 +37,7 @@ function trainer() {
     some.forEach((at, n) => images.set(digit(run.train, at), n * run.size));
     const maps = forward(run.net, images, { training: true });
     const { loss, gradients } = backward(run.net, maps, images, labels);
-    run.optimizer.step(gradients);
+    run.step(gradients);
     run.seen += some.length;
     return loss;
   };
@@ -120,12 +120,9 @@ function showTraining(say) {
   const right = Math.max(1, Math.ceil(seen / digits)) * digits;
   const loss = drawCurve("loss", losses, right, 2.5, 3);
   const share = drawCurve("accuracy", accuracies, right, 100, 1);
-  const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3], limit = largest(filters);
-  const tiles = Array.from({ length: filters.length / side ** 2 || 0 }, (_, tile) => {
-    const weights = filters.subarray(tile * side ** 2, (tile + 1) * side ** 2);
-    return paint(element("canvas"), weights, [side, side], limit);
-  });
-  byId("train-filters").replaceChildren(...tiles);
+  const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
+  const tiles = parted(filters, side ** 2, filters.length / side ** 2);
+  if (tiles.length) paintKernels(byId("train-filters"), tiles, [side, side], limit);
   if (!say) return;
   const begun = training.going ? "Training" : seen ? "Paused" : "Not begun";
   const after = ` after ${seen.toLocaleString("en")} digits, ${(seen / digits).toFixed(1)} epochs: `
