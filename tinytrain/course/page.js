@@ -65,9 +65,6 @@ document.getElementById("answers").addEventListener("change", (event) => {
   document.querySelectorAll("details.answer").forEach((one) => (one.open = event.target.checked));
 });
 if (innerWidth < 1100) document.querySelector("nav details").open = false;
-addEventListener("beforeprint", () => {
-  document.querySelectorAll("main details").forEach((one) => (one.open = true));
-});
 count();
 follow();
 if (new URLSearchParams(location.search).has("slides")) slides();

@@ -123,12 +123,11 @@ function showScores(shares, before) {
 /** Draw strokes on the paper, over a digit that is `given`; gives the paper's context. */
 function drawPaper(strokes, given) {
   const context = byId("paper").getContext("2d", { willReadFrequently: true });
-  context.clearRect(0, 0, PAPER, PAPER);
-  context.imageSmoothingEnabled = false;
+  const small = paint(document.createElement("canvas"), given?.pixels ?? [], [SIDE, SIDE], 255, true);
   [context.lineWidth, context.lineCap, context.lineJoin] = [PEN, "round", "round"];
-  const small = document.createElement("canvas");
-  if (given) paint(small, given.pixels, [SIDE, SIDE], 255, true);
-  if (given) context.drawImage(small, 0, 0, PAPER, PAPER);
+  context.imageSmoothingEnabled = false;
+  context.clearRect(0, 0, PAPER, PAPER);
+  context.drawImage(small, 0, 0, PAPER, PAPER);
   strokes.forEach((stroke) => context.stroke(stroke));
   return context;
 }

@@ -23,17 +23,15 @@ const parametersOf = ({ layers }) =>
 
 /** The bytes, later, of a base64 text of deflated bytes. */
 async function inflated(text) {
-  const deflated = new Blob([bytesOf(text)]).stream();
-  const stream = deflated.pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** The page's description of a net with tensors for what was text, or zeros where none came. */
 function decodeNet(description) {
-  const decode = (value) => !value?.shape ? value
-    : tensor(value.shape, value.data && new Float32Array(bytesOf(value.data).buffer));
-  const decoded = (layer) =>
-    Object.fromEntries(Object.entries(layer).map(([name, value]) => [name, decode(value)]));
+  const decode = ({ shape, data }) => tensor(shape, data && new Float32Array(bytesOf(data).buffer));
+  const decoded = (layer) => Object.fromEntries(Object.entries(layer)
+    .map(([name, value]) => [name, value?.shape ? decode(value) : value]));
   return { ...description, layers: description.layers.map(decoded) };
 }
 
@@ -45,15 +43,12 @@ function forward(net, images, { training = false, hidden = [] } = {}) {
   let input = tensor([images.length / product(net.shape), ...net.shape], images);
   return net.layers.map((layer, index) => {
     input = LAYERS[layer.kind].forward(layer, input, training);
-    for (const one of hidden) if (one.layer === index) input = without(input, one.channel);
+    const channel = channelOf(input.shape), { shape, values } = input;
+    const out = hidden.filter((one) => one.layer === index).map((one) => one.channel);
+    const left = (value, place) => (out.includes(channel(place)) ? 0 : value);
+    if (out.length) input = tensor(shape, values.map(left));
     return input;
   });
-}
-
-/** A tensor with zeros for one of its channels. */
-function without({ shape, values }, hidden) {
-  const channel = channelOf(shape);
-  return tensor(shape, values.map((value, place) => (channel(place) === hidden ? 0 : value)));
 }
 
 /** The mean loss of labels by the maps of `forward` in training, and its gradients.
@@ -71,8 +66,7 @@ function backward(net, maps, images, labels) {
     const layer = net.layers[index];
     const input = maps[index - 1] ?? tensor([count, ...net.shape], images);
     const found = LAYERS[layer.kind].backward(layer, input, gradient, maps[index]);
-    if (layer.bias) gradients.unshift(found.bias);
-    if (layer.weight) gradients.unshift(found.weight);
+    for (const name of ["bias", "weight"]) if (layer[name]) gradients.unshift(found[name]);
     gradient = found.input;
   }
   return { loss, gradients };
@@ -102,8 +96,8 @@ function windowOf(layer, [count, channels, ...image]) {
   const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
   const [height = 1, width = 1] = image, [, across = 1] = kernel, taps = product(kernel);
   const room = (axis) => image[axis] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1);
-  const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1);
-  const wide = sides[1] ?? 1, size = (channels / groups) * taps;
+  const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1), [, wide = 1] = sides;
+  const size = (channels / groups) * taps, step = (channels / groups) * height * width;
   const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
   const all = { length: product(sides) * size };
   const table = layer.window?.table ?? Int32Array.from(all, (_, i) => {
@@ -114,7 +108,6 @@ function windowOf(layer, [count, channels, ...image]) {
     return inside ? (channel * height + y) * width + x : -1;
   });
   const weights = weight?.values ?? zeros(channels * size).fill(1 / size);
-  const step = (channels / groups) * height * width;
   const output = [count, weights.length / size, ...sides];
   return (layer.window = { table, size, step, groups, output, weights });
 }
@@ -171,18 +164,18 @@ function maxPoolBack(_, { values }, gradient, { where }) {
 
 /** Each channel with mean 0 and variance 1, scaled and shifted: tinytrain/nn/functional.py. */
 function batchNorm(layer, { shape, values }, training) {
-  const { weight, bias, running_mean: runningMean, running_var: runningVar, momentum, eps } = layer;
+  const { weight, bias, running_mean: runningMean, running_var: runningVar } = layer;
   const channel = channelOf(shape), places = product(shape) / shape[1];
   let mean = runningMean.values, variance = runningVar.values;
   if (training) {
     mean = channelSums(shape, (place) => values[place] / places);
     variance = channelSums(shape, (place, of) => (values[place] - mean[of]) ** 2 / places);
     const follow = (running, next) => next.forEach((one, of) =>
-      (running.values[of] += momentum * (one - running.values[of])));
+      (running.values[of] += layer.momentum * (one - running.values[of])));
     follow(runningMean, mean);
     follow(runningVar, variance.map((one) => (one * places) / (places - 1)));
   }
-  const inverse = Float64Array.from(variance, (one) => 1 / Math.sqrt(one + eps));
+  const inverse = Float64Array.from(variance, (one) => 1 / Math.sqrt(one + layer.eps));
   const normal = values.map((one, at) => (one - mean[channel(at)]) * inverse[channel(at)]);
   const moved = (one, at) => one * weight.values[channel(at)] + bias.values[channel(at)];
   return { ...tensor(shape, normal.map(moved)), normal, inverse };
@@ -234,9 +227,8 @@ const LAYERS = {
   LogSoftmax: { forward: logSoftmax },
 };
 
-/** Adam: the mean gradient over the root of the mean squared gradient, both without their bias.
-
-Gives a function that takes the gradients of the parameters and moves these. */
+/** Adam, a function that takes gradients and moves parameters: by the mean of the gradient over
+the root of the mean of its square, both without their bias. */
 function adam(parameters, lr, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
   const [means, squares] = [0, 1].map(() => parameters.map(({ values }) => zeros(values.length)));
   let steps = 0;

@@ -63,14 +63,6 @@ function restoreSettings(form) {
   byId("train").scrollIntoView();
 }
 
-/** Keep the settings in the address, and begin anew with them. */
-function changeSettings() {
-  const form = byId("train-settings");
-  if (!form.reportValidity()) return;
-  history.replaceState(null, "", `#train&${new URLSearchParams(new FormData(form))}`);
-  resetTraining();
-}
-
 /** Begin anew, paused: a worker, with the settings, the net and the digits. */
 function resetTraining() {
   training.worker?.terminate();
@@ -78,8 +70,8 @@ function resetTraining() {
   const given = Object.fromEntries(new FormData(byId("train-settings")));
   worker.onmessage = ({ data }) => hear(data);
   worker.postMessage({ ...given, net: training.nets[given.net], train, held });
-  const empty = { waiting: false, seen: 0, losses: [], accuracies: [], filters: [] };
-  Object.assign(training, empty, { worker });
+  Object.assign(training, { worker, waiting: false, seen: 0, filters: [] });
+  Object.assign(training, { losses: [], accuracies: [] }); // [digits seen, value]
   setGoing(false);
 }
 
@@ -100,8 +92,7 @@ function askForBatch() {
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
 function hear({ seen, loss, accuracy, filters, shape }) {
-  const epochs = (digits) => row(digits, training.digits.train.labels.length);
-  const news = epochs(training.seen) < epochs(seen);
+  const news = row(training.seen, training.epoch) < row(seen, training.epoch);
   Object.assign(training, { seen, filters, shape });
   if (accuracy !== null) training.accuracies.push([seen, 100 * accuracy]);
   cancelAnimationFrame(training.frame);
@@ -115,28 +106,26 @@ function hear({ seen, loss, accuracy, filters, shape }) {
 
 /** Show the curves and the filters, and where that is of interest `say` how far it is. */
 function showTraining(say) {
-  const { seen, losses, accuracies, filters, shape } = training;
-  const digits = training.digits.train.labels.length;
-  const right = Math.max(1, Math.ceil(seen / digits)) * digits;
-  const loss = drawCurve("loss", losses, right, 2.5, 3);
-  const share = drawCurve("accuracy", accuracies, right, 100, 1);
+  const { seen, losses, accuracies, filters, shape, epoch } = training;
+  const right = Math.max(1, Math.ceil(seen / epoch)) * epoch;
+  const [loss, share] = [drawCurve("loss", losses, right), drawCurve("accuracy", accuracies, right)];
   const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
   const tiles = parted(filters, side ** 2, filters.length / side ** 2);
   if (tiles.length) paintKernels(byId("train-filters"), tiles, [side, side], limit);
   if (!say) return;
   const begun = training.going ? "Training" : seen ? "Paused" : "Not begun";
-  const after = ` after ${seen.toLocaleString("en")} digits, ${(seen / digits).toFixed(1)} epochs: `
+  const after = ` after ${seen.toLocaleString("en")} digits, ${(seen / epoch).toFixed(1)} epochs: `
     + `loss ${loss}, ${share} % of the held-out digits right`;
   const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
   byId("train-state").textContent = `${begun}${seen ? after : ""}.${trouble}`;
 }
 
-/** Draw points [x, y], 0 to `right` and 0 to `top`, in an SVG of 300 × 120; gives the last y. */
-function drawCurve(name, points, right, top, decimals) {
-  const svg = byId(`train-${name}`), last = points.at(-1)?.[1].toFixed(decimals) ?? "";
-  const places = points.filter(([, y]) => Number.isFinite(y))
-    .map(([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`);
-  svg.querySelector("polyline").setAttribute("points", places.join(" "));
+/** Draw points [digits seen, y], up to `right`, and say the last y, which comes back as text. */
+function drawCurve(name, points, right) {
+  const svg = byId(`train-${name}`), { top, decimals } = svg.dataset;
+  const last = points.at(-1)?.[1].toFixed(decimals) ?? "", known = ([, y]) => Number.isFinite(y);
+  const place = ([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`;
+  svg.querySelector("polyline").setAttribute("points", points.filter(known).map(place).join(" "));
   svg.querySelector(".right").textContent = `${right.toLocaleString("en")} digits`;
   byId(`${name}-last`).textContent = last;
   return last;
@@ -147,9 +136,14 @@ function startTraining({ net, net1, digits }) {
   if (!digits) return;
   const texts = [byId("net.js").textContent, `(${trainer})();`];
   const address = URL.createObjectURL(new Blob(texts, { type: "text/javascript" }));
-  Object.assign(training, { address, digits, nets: { net1, [net.name]: net } });
+  const nets = { net1, [net.name]: net }, epoch = digits.train.labels.length; // in digits
+  Object.assign(training, { address, digits, nets, epoch });
   on("train-settings", "submit", (event) => event.preventDefault());
-  on("train-settings", "change", changeSettings);
+  on("train-settings", "change", ({ currentTarget: form }) => {
+    if (!form.reportValidity()) return;
+    history.replaceState(null, "", `#train&${new URLSearchParams(new FormData(form))}`);
+    resetTraining();
+  });
   on("train-run", "click", () => setGoing(!training.going));
   on("train-step", "click", askForBatch);
   on("train-reset", "click", resetTraining);
