@@ -10,9 +10,7 @@ kept as strokes, not as pixels: to undo is to leave out the last. */
 const SIDE = 28, LONGER = 20, MIDDLE = 14; // of the field, of the digit's longer side, of its mass
 const PAPER = 280, PEN = 22, STEP = 10; // the paper's side, the pen's width, an arrow key's way
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
-/* What all this is about: the net, the digit as it takes it, what it says of it. `hidden` has
-the channels that are left out: [{layer, channel}]. */
-const mind = {};
+const mind = {}; // the net, the digit, shown (pixels) and as the net takes it, what it says of it
 const drawings = [{ strokes: [] }]; // the last is shown, undo drops it; `given`: from the payload
 const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
 
@@ -123,11 +121,11 @@ function showScores(shares, before) {
 /** Draw strokes on the paper, over a digit that is `given`; gives the paper's context. */
 function drawPaper(strokes, given) {
   const context = byId("paper").getContext("2d", { willReadFrequently: true });
-  const small = paint(document.createElement("canvas"), given?.pixels ?? [], [SIDE, SIDE], 255, true);
+  const small = document.createElement("canvas"), under = given?.pixels ?? []; // nothing: blank
   [context.lineWidth, context.lineCap, context.lineJoin] = [PEN, "round", "round"];
   context.imageSmoothingEnabled = false;
   context.clearRect(0, 0, PAPER, PAPER);
-  context.drawImage(small, 0, 0, PAPER, PAPER);
+  context.drawImage(paint(small, under, [SIDE, SIDE], 255, true), 0, 0, PAPER, PAPER);
   strokes.forEach((stroke) => context.stroke(stroke));
   return context;
 }
@@ -143,15 +141,6 @@ function answer() {
   showScores(mind.shares, mind.before);
   cancelAnimationFrame(mind.next);
   mind.next = requestAnimationFrame(showThought);
-}
-
-/** What the net says in words, of a digit that is `given` with its label, or of a drawing. */
-function said(given) {
-  const most = mind.shares?.indexOf(Math.max(...mind.shares));
-  if (most === -1) return "The net's numbers are too large, or none: it says nothing.";
-  const label = given ? ` It is labelled ${given.label}.` : "";
-  return mind.shares ? `The net says ${most}, ${percent(mind.shares[most])} sure.${label}`
-    : "Nothing is drawn.";
 }
 
 /** Take the last drawing to the net; when it is `finished`, show the way and say the answer. */
@@ -173,12 +162,16 @@ function update(finished) {
     if (values) paint(figure.querySelector("canvas"), values, [side, side], limit, ink);
   }
   byId("undo").disabled = drawings.length < 2;
-  byId("said").textContent = said(given);
+  const most = mind.shares && Math.max(...mind.shares);
+  const label = given ? ` It is labelled ${given.label}.` : "";
+  byId("said").textContent = !mind.shares ? "Nothing is drawn."
+    : Number.isNaN(most) ? "The net's numbers are too large, or none: it says nothing."
+    : `The net says ${mind.shares.indexOf(most)}, ${percent(most)} sure.${label}`;
 }
 
-/** Show another drawing in place of this one; undo comes back. */
-function draw(drawing) {
-  drawings.push({ strokes: [], ...drawing });
+/** Show another digit, `given` or to be drawn, in place of this one; undo comes back. */
+function draw(given) {
+  drawings.push({ strokes: [], given });
   update(true);
 }
 
@@ -193,8 +186,9 @@ function setPen(x, y, down) {
   const begins = down && !pen.down, ends = pen.down && !down;
   Object.assign(pen, { x: within(x, PAPER), y: within(y, PAPER), down });
   if (begins) drawings.push({ strokes: [...drawings.at(-1).strokes, new Path2D()] });
-  if (down) drawings.at(-1).strokes.at(-1).lineTo(pen.x, pen.y);
-  if (begins) drawings.at(-1).strokes.at(-1).lineTo(pen.x, pen.y); // a stroke is a dot at least
+  const stroke = drawings.at(-1).strokes.at(-1);
+  if (begins) stroke.moveTo(pen.x, pen.y);
+  if (down) stroke.lineTo(pen.x, pen.y);
   if (down || ends) update(ends);
 }
 
@@ -210,19 +204,6 @@ function keyOnPaper(event) {
   byId("where").textContent = `Pen ${pen.down ? "down" : "up"}, ${left} across, ${top} down.`;
 }
 
-/** Pointers on the paper: mouse, finger or pen, one at a time. */
-function listenToPointers(paper) {
-  const follow = ({ offsetX, offsetY }) =>
-    setPen((offsetX * PAPER) / paper.clientWidth, (offsetY * PAPER) / paper.clientHeight, true);
-  on("paper", "pointerdown", (event) => {
-    if (event.button || pen.down) return;
-    paper.setPointerCapture(event.pointerId);
-    follow(event);
-  });
-  on("paper", "pointermove", (event) => paper.hasPointerCapture(event.pointerId) && follow(event));
-  on("paper", "lostpointercapture", () => setPen(pen.x, pen.y, false));
-}
-
 /** Bring the page's net and digits to life. */
 async function startDrawing({ net, digits }) {
   mind.net = decodeNet(net);
@@ -235,13 +216,21 @@ async function startDrawing({ net, digits }) {
     const pixels = await inflated(images);
     on(which, "click", () => {
       const at = turns[which]++ % labels.length;
-      draw({ given: { pixels: pixels.subarray(at * size, (at + 1) * size), label: labels[at] } });
+      draw({ pixels: pixels.subarray(at * size, (at + 1) * size), label: labels[at] });
     });
   }
-  listenToPointers(byId("paper"));
+  const paper = byId("paper"), follow = ({ offsetX, offsetY }) => // mouse, finger or pen
+    setPen((offsetX * PAPER) / paper.clientWidth, (offsetY * PAPER) / paper.clientHeight, true);
+  on("paper", "pointerdown", (event) => {
+    if (event.button || pen.down) return; // one at a time
+    paper.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  on("paper", "pointermove", (event) => paper.hasPointerCapture(event.pointerId) && follow(event));
+  on("paper", "lostpointercapture", () => setPen(pen.x, pen.y, false));
   on("paper", "keydown", keyOnPaper);
   on("undo", "click", undo);
-  on("clear", "click", () => draw({}));
+  on("clear", "click", () => draw());
   byId("live-body").hidden = false;
   byId("test").click(); // for a first digit, where there are any
   if (drawings.length > 1) drawings.shift();

@@ -23,13 +23,15 @@ const parametersOf = ({ layers }) =>
 
 /** The bytes, later, of a base64 text of deflated bytes. */
 async function inflated(text) {
-  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const inflate = new DecompressionStream("deflate");
+  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(inflate);
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** The page's description of a net with tensors for what was text, or zeros where none came. */
 function decodeNet(description) {
-  const decode = ({ shape, data }) => tensor(shape, data && new Float32Array(bytesOf(data).buffer));
+  const numbers = (text) => text && new Float32Array(bytesOf(text).buffer);
+  const decode = ({ shape, data }) => tensor(shape, numbers(data));
   const decoded = (layer) => Object.fromEntries(Object.entries(layer)
     .map(([name, value]) => [name, value?.shape ? decode(value) : value]));
   return { ...description, layers: description.layers.map(decoded) };
@@ -96,8 +98,8 @@ function windowOf(layer, [count, channels, ...image]) {
   const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
   const [height = 1, width = 1] = image, [, across = 1] = kernel, taps = product(kernel);
   const room = (axis) => image[axis] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1);
-  const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1), [, wide = 1] = sides;
-  const size = (channels / groups) * taps, step = (channels / groups) * height * width;
+  const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1);
+  const [, wide = 1] = sides, each = channels / groups, size = each * taps;
   const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
   const all = { length: product(sides) * size };
   const table = layer.window?.table ?? Int32Array.from(all, (_, i) => {
@@ -109,6 +111,7 @@ function windowOf(layer, [count, channels, ...image]) {
   });
   const weights = weight?.values ?? zeros(channels * size).fill(1 / size);
   const output = [count, weights.length / size, ...sides];
+  const step = each * height * width;
   return (layer.window = { table, size, step, groups, output, weights });
 }
 

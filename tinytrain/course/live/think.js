@@ -10,8 +10,10 @@ const number = (value) => // with a minus, but none before 0.000
   value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^-(?!0\.000)/, "−").replace("-", "");
 const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
-/** A text with what is known of each {name} in it. */
+// A text with what is known of each {name} in it; the first `count` parts of so many numbers.
 const filled = (text, known) => text.replace(/\{(\w+)\}/g, (_, name) => known[name]);
+const parted = (values, size, count) =>
+  Array.from({ length: count }, (_, at) => values.subarray(at * size, (at + 1) * size));
 
 /** A new element: its tag, and what is in it. */
 function element(tag, ...children) {
@@ -20,16 +22,13 @@ function element(tag, ...children) {
   return made;
 }
 
-/** What a layer (−1: the image) gave: {sides, planes: the numbers of each channel, values, limit}. */
+/** What a layer (−1: the image) gave: {sides, planes: a channel's numbers each, values, limit}. */
 function mapOf(layer) {
   const image = tensor([1, ...mind.net.shape], mind.image);
   const { shape: [, channels, height = 1, width = 1], values } = mind.maps[layer] ?? image;
   const planes = parted(values, height * width, channels);
   return { sides: [height, width], planes, values, limit: largest(values) };
 }
-/** The first `count` parts of so many numbers. */
-const parted = (values, size, count) =>
-  Array.from({ length: count }, (_, at) => values.subarray(at * size, (at + 1) * size));
 const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number); // step, channel
 const mapShown = (step) => mapOf(mind.net.steps[step].shown);
 

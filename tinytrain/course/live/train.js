@@ -108,7 +108,7 @@ function hear({ seen, loss, accuracy, filters, shape }) {
 function showTraining(say) {
   const { seen, losses, accuracies, filters, shape, epoch } = training;
   const right = Math.max(1, Math.ceil(seen / epoch)) * epoch;
-  const [loss, share] = [drawCurve("loss", losses, right), drawCurve("accuracy", accuracies, right)];
+  const loss = drawCurve("loss", losses, right), share = drawCurve("accuracy", accuracies, right);
   const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
   const tiles = parted(filters, side ** 2, filters.length / side ** 2);
   if (tiles.length) paintKernels(byId("train-filters"), tiles, [side, side], limit);
