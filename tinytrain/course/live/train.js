@@ -138,7 +138,6 @@ function startTraining({ net, net1, digits }) {
   const address = URL.createObjectURL(new Blob(texts, { type: "text/javascript" }));
   const nets = { net1, [net.name]: net }, epoch = digits.train.labels.length; // in digits
   Object.assign(training, { address, digits, nets, epoch });
-  on("train-settings", "submit", (event) => event.preventDefault());
   on("train-settings", "change", ({ currentTarget: form }) => {
     if (!form.reportValidity()) return;
     history.replaceState(null, "", `#train&${new URLSearchParams(new FormData(form))}`);
