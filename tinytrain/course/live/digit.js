@@ -48,16 +48,14 @@ function arrow(event) {
 
 /** Rows of `width` values as columns of 28 means over `step` values; `start` has the first. */
 function squeezed(values, height, width, step, start) {
-  const result = new Float64Array(SIDE * height);
-  for (let place = 0; place < SIDE; place++) {
-    const from = Math.max((place - start) * step, 0);
-    const to = Math.min((place + 1 - start) * step, width);
-    for (let x = Math.floor(from); x < to; x++) {
-      const share = (Math.min(to, x + 1) - Math.max(from, x)) / step;
-      for (let y = 0; y < height; y++) result[place * height + y] += share * values[y * width + x];
-    }
-  }
-  return result;
+  return Float64Array.from({ length: SIDE * height }, (_, at) => {
+    const place = row(at, height) - start, first = column(at, height) * width;
+    const from = Math.max(place * step, 0), to = Math.min((place + 1) * step, width);
+    const share = (x) => (Math.min(to, x + 1) - Math.max(from, x)) / step;
+    let mean = 0;
+    for (let x = Math.floor(from); x < to; x++) mean += share(x) * values[first + x];
+    return mean;
+  });
 }
 
 /** The mean of what(y, x) over rows of `width` values, each place weighted by its value. */

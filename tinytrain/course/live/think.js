@@ -32,20 +32,20 @@ function mapOf(layer) {
 const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number); // step, channel
 const mapShown = (step) => mapOf(mind.net.steps[step].shown);
 
-/** What lies under a step's window at [y, x]: {inputs: [{input, patch, kernel, sum}], sides}. */
+/** What lies under a step's window at [y, x]: {inputs: [{input, patch, kernel, sum}], sides, limit},
+the sides of the kernel and the largest weight of all. */
 function windowAt(step, channel, [y, x]) {
   const { window, weight, kernel_size } = mind.net.layers[mind.net.steps[step].layers[0]];
   const { table, size, groups, weights, output: [, channels, , across = 1] } = window;
-  const under = mapShown(step - 1), sides = kernel_size ?? under.sides;
-  const taps = product(sides), each = size / taps, first = row(channel * groups, channels) * each;
+  const under = mapShown(step - 1), sides = kernel_size ?? under.sides, taps = product(sides);
+  const each = size / taps, first = row(channel * groups, channels) * each; // inputs
   const group = under.values.subarray(first * under.planes[0].length);
-  const inputs = Array.from({ length: each }, (_, input) => {
-    const [from, to] = [input, input + 1].map((one) => one * taps);
-    const kernel = weight?.values.subarray(channel * size + from, channel * size + to);
-    const places = table.subarray((y * across + x) * size).subarray(from, to);
-    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : group[at]));
+  const kernels = weight && parted(weights.subarray(channel * size), taps, each);
+  const places = parted(table.subarray((y * across + x) * size), taps, each);
+  const inputs = places.map((some, i) => {
+    const patch = Float32Array.from(some, (at) => (at < 0 ? 0 : group[at])), kernel = kernels?.[i];
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
-    return { input: first + input, patch, kernel, sum };
+    return { input: first + i, patch, kernel, sum };
   });
   return { inputs, sides, limit: largest(weights) };
 }
@@ -118,13 +118,12 @@ function showCell() {
 }
 
 /** Show what lay under the window, input by input, and of the one that gave most each product. */
-function showWindow({ inputs, sides }) {
-  const limits = ["patch", "kernel"].map((part) =>
-    Math.max(...inputs.map((one) => largest(one[part] ?? []))));
+function showWindow({ inputs, sides, limit }) {
   const picture = (values, limit) => paint(element("canvas"), values, sides, limit);
+  const bright = largest(inputs.map(({ patch }) => largest(patch)));
   byId("cell-inputs").replaceChildren(...inputs.map(({ patch, kernel, sum, input }) => {
-    const times = kernel ? ["×", picture(kernel, limits[1]), `= ${number(sum)}`] : [];
-    return element("li", element("small", `${input}`), picture(patch, limits[0]), ...times);
+    const times = kernel ? ["×", picture(kernel, limit), `= ${number(sum)}`] : [];
+    return element("li", element("small", `${input}`), picture(patch, bright), ...times);
   }));
   const most = largest(inputs.map(({ sum }) => sum));
   const best = inputs.find(({ sum, patch }) => Math.abs(sum) === most && patch.length <= 25);
