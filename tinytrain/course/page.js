@@ -4,14 +4,11 @@
 // follows the reader through the contents, opens all answers for a teacher, and makes slides.
 "use strict";
 
-const WORDS = { up: "It is higher", down: "It is lower", same: "Seeds cannot tell them apart" };
-
 /** Judge the prediction of `form`, show what was measured, and count it. */
 function judge(form) {
   const right = new FormData(form).values().next().value === form.dataset.truth;
   form.dataset.right = right;
-  const said = `${right ? "Yes." : "No."} ${WORDS[form.dataset.truth]}.`;
-  form.querySelector(".verdict").textContent = said;
+  form.querySelector(".verdict").textContent = `${right ? "Yes." : "No."} ${form.dataset.said}.`;
   form.querySelectorAll("input").forEach((input) => (input.disabled = true));
   form.parentElement.querySelector("details.result").open = true;
   count();
@@ -50,17 +47,14 @@ function slides() {
   addEventListener("keydown", (event) => {
     const ways = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 };
     if (event.key === "Escape") document.body.classList.remove("slides");
-    if (!ways[event.key]) return;
-    if (event.target.closest("input, select, textarea, canvas, [tabindex]")) return;
+    if (!ways[event.key] || event.target.closest("input, select, canvas, [tabindex]")) return;
     event.preventDefault();
     show(at() + ways[event.key]);
   });
 }
 
-document.querySelectorAll("form.predict").forEach((form) => {
-  form.reset();
-  form.addEventListener("change", () => judge(form));
-});
+document.querySelectorAll("form.predict").forEach((form) =>
+  form.addEventListener("change", () => judge(form)));
 document.getElementById("answers").addEventListener("change", (event) => {
   document.querySelectorAll("details.answer").forEach((one) => (one.open = event.target.checked));
 });
