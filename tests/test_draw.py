@@ -192,6 +192,25 @@ def test_a_place_sees_its_receptive_field(opened):
             first, last = fields[name].span(place, 28)
             found = opened.evaluate(frame, [step, place])
             assert found == pytest.approx([first, last + 1], abs=1e-3)
+    for place in (0, 9, 27):  # of the image itself: one pixel
+        assert opened.evaluate(frame, [0, place]) == pytest.approx([place, place + 1], abs=1e-3)
+
+
+def test_rows_and_numbers_have_plain_names(opened):
+    """And the layer's name in small; the last row has the scores before log-softmax."""
+    opened.evaluate("choose(2, 4, [3, 5])")
+    name = "second convolution, channel 4, row 3, column 5: "
+    assert opened.locator("#cell-name").inner_text().startswith(name)
+    second, last = (opened.locator(".row").nth(place) for place in (2, -1))
+    assert second.locator("b").inner_text() == "second convolution (3 × 3), batch norm, ReLU"
+    assert second.locator("p small").inner_text() == "conv1.4"
+    assert last.locator("b").inner_text() == "mean of all places: the ten scores"
+    assert "each number sees all 28 × 28 pixels" in last.locator("p").inner_text()
+    opened.evaluate("choose(9, 3)")
+    scores = opened.evaluate("mapShown(9).values.length")
+    assert scores == 10 and opened.evaluate("Math.max(...mapShown(9).values)") > 0
+    assert "log-softmax" in opened.locator("#cell-reasons li").last.inner_text()
+    assert opened.locator("#hide").is_hidden()
 
 
 def test_a_hidden_channel_is_gone(opened):
@@ -213,7 +232,26 @@ def test_a_hidden_channel_is_gone(opened):
     opened.locator("#unhide").focus()
     opened.keyboard.press("Enter")
     assert opened.evaluate("mind.shares") == pytest.approx(before.tolist(), abs=1e-6)
-    opened.wait_for_function("() => byId('unhide').disabled")
+    opened.locator("#unhide").wait_for(state="hidden")
+
+
+def test_what_is_said_is_without_the_hidden_channels(opened):
+    """With two hidden, the sentence has the scores that are shown, and those of the whole net."""
+    draw(opened, STROKES[7])
+    whole = said(opened)
+    for channel in (4, 7):
+        opened.evaluate(f"choose(2, {channel})")
+        opened.locator("#hide").click()
+    shares, before = opened.evaluate("[mind.shares, mind.before]")
+    now, then = (f"{some.index(max(some))}, {100 * max(some):.1f} %" for some in (shares, before))
+    expected = f"Without 2 of its channels the net says {now} sure (before: {then})."
+    assert said(opened) == expected and whole == f"The net says {then} sure." != expected
+    opened.locator("#clear").click()
+    assert said(opened) == "Nothing is drawn."
+    draw(opened, STROKES[7])
+    assert said(opened) == expected
+    opened.locator("#unhide").click()
+    assert said(opened) == whole
 
 
 def test_numbers_that_are_none_are_said_and_nothing_is_thrown(opened):
@@ -224,14 +262,11 @@ def test_numbers_that_are_none_are_said_and_nothing_is_thrown(opened):
     assert opened.locator("#cell-name").inner_text().endswith("row 0, column 0: NaN")
 
 
-def test_kernels_are_painted_when_first_seen(opened):
-    painted = "[...document.querySelectorAll('.kernel')].map((one) => one.width != 300)"
-    assert not all(opened.evaluate(painted))
-    opened.locator(".row").last.scroll_into_view_if_needed()
-    rows = opened.locator(".row:has(.kernel)")
-    for place in range(rows.count()):
-        rows.nth(place).scroll_into_view_if_needed()
-    opened.wait_for_function(f"() => {painted}.every(Boolean)")
+def test_kernels_are_painted(opened):
+    """Side by side, as many as there are channels above, a pixel between two of 3 × 3."""
+    sizes = "[...document.querySelectorAll('.kernel')].map((one) => [one.width, one.height])"
+    sizes = opened.evaluate(sizes)
+    assert sizes[0] == [4, 4] and sizes[8] == [3 * 4, 3 * 4] and [300, 150] not in sizes
 
 
 def test_keys_go_through_the_maps(opened):

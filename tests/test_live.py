@@ -307,7 +307,7 @@ def enough():
 @pytest.mark.parametrize("net, side, count", [("net1", 4 * 29, 41), ("net9_3_wide2", 3 * 4, 31)])
 def test_training_goes_down(open_page, enough, net, side, count):
     """16 filters stand in rows of 4, 8 in rows of 3, with a pixel between two."""
-    fragment = f"#train&net={net}&lr=0.01&batch=8&seed=2"
+    fragment = f"#train&net={net}&lr=0.003&batch=8&seed=2"
     page = open_page(live_of(published.final_net(), dataset=enough), fragment=fragment)
     page.get_by_role("button", name="Start").click()
     until(page, f"training.losses.length >= {count}")
@@ -326,8 +326,12 @@ def test_training_goes_down(open_page, enough, net, side, count):
 def test_training_is_repeated_by_its_address(open_page, enough):
     """Every control by keyboard; what is chosen stands in the address, which brings it back."""
     given = live_of(published.final_net(), dataset=enough)
-    page = open_page(given, fragment="#train&net=net1&seed=x&length=%&lr=7&batch=4")
     values = "Object.fromEntries(new FormData(byId('train-settings')))"
+    usual = {"net": RECIPES["final"].net, "lr": "0.003", "batch": "32", "seed": "1"}
+    for wrong in ("seed=x", "lr=7", "net=net0", "batch="):
+        page = open_page(given, fragment=f"#train&{wrong}&net=net1&batch=4")
+        assert page.evaluate(values) == usual, wrong
+    page = open_page(given, fragment="#train&net=net1&length=%&batch=4")
     first = {"net": "net1", "lr": "0.003", "batch": "4", "seed": "1"}
     assert page.evaluate(values) == first
     page.locator("[name=net]").focus()
@@ -358,6 +362,27 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     assert page.evaluate("training.losses") == []
+
+
+def test_a_pause_is_told_by_the_numbers_that_are_shown(open_page, enough):
+    """Of the batch as well that was on its way when the pause came."""
+    page = open_page(live_of(published.final_net(), dataset=enough), fragment="#train&net=net1")
+    page.get_by_role("button", name="Start").click()
+    until(page, "training.losses.length == 3")
+    page.get_by_role("button", name="Pause").click()
+    until(page, "!training.waiting")
+    for count in range(2):
+        if count:
+            page.get_by_role("button", name="One batch").click()
+            until(page, "!training.waiting")
+        page.evaluate("new Promise((done) => requestAnimationFrame(done))")
+        loss, share, seen = page.evaluate(
+            "['loss', 'accuracy'].map((name) => byId(`${name}-last`).textContent)"
+            ".concat(training.seen.toLocaleString('en'))"
+        )
+        said = page.get_by_role("status").text_content()
+        assert said.startswith(f"Paused after {seen} digits") and len(loss) == 5
+        assert said.endswith(f": loss {loss}, {share} % of the held-out digits right.")
 
 
 def test_a_training_that_diverges_says_so_and_stops(open_page, enough):

@@ -11,7 +11,7 @@ const SIDE = 28, LONGER = 20, MIDDLE = 14; // of the field, of the digit's longe
 const PAPER = 280, PEN = 22, STEP = 10; // the paper's side, the pen's width, an arrow key's way
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
 const mind = {}; // the net, the digit, shown (pixels) and as the net takes it, what it says of it
-const drawings = [{ strokes: [] }]; // the last is shown, undo drops it; `given`: from the payload
+const drawings = []; // {strokes, given}: the last is shown, undo drops it; given: from the payload
 const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
 
 const byId = (id) => document.getElementById(id);
@@ -39,7 +39,7 @@ function frame(picture, [top, left], [bottom, right]) {
   picture.querySelector(".box").style.inset = inset.join(" ");
 }
 
-/** The way of an arrow key, [down, right], or undefined; the page does not scroll by it. */
+/** The way of an arrow key, [down, right], or none of the space bar; the page does not scroll. */
 function arrow(event) {
   const ways = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   if (ways[event.key]) event.preventDefault();
@@ -107,10 +107,9 @@ function upright(pixels) {
 /** Show probabilities wherever they stand, and where they were `before` channels were hidden. */
 function showScores(shares, before) {
   for (const list of document.querySelectorAll(".scores")) {
-    list.classList.toggle("compared", !!before);
     [...list.children].forEach((item, digit) => {
       item.style.setProperty("--share", shares?.[digit] || 0);
-      item.style.setProperty("--before", before?.[digit] || 0);
+      item.style.setProperty("--before", before?.[digit] ?? -1);
       item.lastChild.textContent = shares ? percent(shares[digit]) : "";
     });
   }
@@ -130,7 +129,7 @@ function drawPaper(strokes, given) {
 
 /** Ask the net, without the hidden channels; show what it says, and its maps in the next frame. */
 function answer() {
-  const shares = (maps) => (mind.blank ? null : Array.from(maps.at(-1).values, Math.exp));
+  const shares = (maps) => mind.pixels && Array.from(maps.at(-1).values, Math.exp);
   mind.hidden = Array.from(document.querySelectorAll(".out"), numbersOf)
     .map(([step, channel]) => ({ layer: mind.net.steps[step].shown, channel }));
   mind.maps = forward(mind.net, mind.image, { hidden: mind.hidden });
@@ -146,10 +145,8 @@ function update(finished) {
   const { strokes, given } = drawings.at(-1), context = drawPaper(strokes, given);
   const steps = given ? { files: given.pixels } : mnistForm(context);
   if (steps.moved && mind.net.deskew) steps.upright = upright(steps.moved);
-  const pixels = Object.values(steps).at(-1); // of the last step
-  mind.blank = !pixels;
-  mind.pixels = pixels ?? new Uint8Array(SIDE * SIDE);
-  mind.image = steps.image = normalise(mind.net, mind.pixels);
+  mind.pixels = Object.values(steps).at(-1); // of the last step
+  mind.image = steps.image = normalise(mind.net, mind.pixels ?? new Uint8Array(SIDE * SIDE));
   answer();
   if (!finished) return;
   pen.down = false;
@@ -160,11 +157,22 @@ function update(finished) {
     if (values) paint(figure.querySelector("canvas"), values, [side, side], limit, ink);
   }
   byId("undo").disabled = drawings.length < 2;
-  const most = mind.shares && Math.max(...mind.shares);
+  say();
+}
+
+/** Say what the net takes the digit for, and what for before channels were hidden. */
+function say() {
+  const { shares, before, hidden } = mind, { given } = drawings.at(-1);
+  const best = (some) => {
+    const most = Math.max(...some);
+    return `${some.indexOf(most)}, ${percent(most)}`;
+  };
+  const without = before ? `Without ${hidden.length} of its channels the` : "The";
+  const then = before ? ` (before: ${best(before)})` : "";
   const label = given ? ` It is labelled ${given.label}.` : "";
-  byId("said").textContent = !mind.shares ? "Nothing is drawn."
-    : Number.isNaN(most) ? "The net's numbers are too large, or none: it says nothing."
-    : `The net says ${mind.shares.indexOf(most)}, ${percent(most)} sure.${label}`;
+  byId("said").textContent = !shares ? "Nothing is drawn."
+    : shares.some(Number.isNaN) ? "The net's numbers are too large, or none: it says nothing."
+    : `${without} net says ${best(shares)} sure${then}.${label}`;
 }
 
 /** Show another digit, `given` or to be drawn, in place of this one; undo comes back. */
@@ -193,11 +201,10 @@ function setPen(x, y, down) {
 /** Keys on the paper: arrows move the pen, space puts it down and lifts it. */
 function keyOnPaper(event) {
   const [down, right] = arrow(event) ?? [0, 0], space = event.key === " ";
-  if (space) event.preventDefault();
   if (event.key === "Backspace") undo();
   setPen(pen.x + STEP * right, pen.y + STEP * down, pen.down !== space);
   const [left, top] = [pen.x, pen.y].map((place) => percent(place / PAPER));
-  [byId("pen").style.left, byId("pen").style.top] = [left, top].map((one) => one.replace(" ", ""));
+  byId("pen").style.inset = `${top} auto auto ${left}`.replaceAll(" %", "%");
   byId("pen").classList.toggle("down", pen.down);
   byId("where").textContent = `Pen ${pen.down ? "down" : "up"}, ${left} across, ${top} down.`;
 }
@@ -206,15 +213,13 @@ function keyOnPaper(event) {
 async function startDrawing({ net, digits }) {
   mind.net = decodeNet(net);
   startThinking();
-  const turns = { test: 0, wrong: 0 }; // how many of the payload's digits were shown
-  for (const which of Object.keys(turns)) {
-    const { images, labels } = digits?.[which] ?? { labels: [] }, size = SIDE * SIDE;
-    byId(which).hidden = !labels.length;
-    if (!labels.length) continue;
-    const pixels = await inflated(images);
-    on(which, "click", () => {
-      const at = turns[which]++ % labels.length;
-      draw({ pixels: pixels.subarray(at * size, (at + 1) * size), label: labels[at] });
+  for (const button of document.querySelectorAll(".given")) {
+    const { images, labels } = digits[button.id];
+    const given = parted(await inflated(images), SIDE * SIDE, labels.length);
+    let turn = 0;
+    button.addEventListener("click", () => {
+      const at = turn++ % labels.length;
+      draw({ pixels: given[at], label: labels[at] });
     });
   }
   const paper = byId("paper"), follow = ({ offsetX, offsetY }) => // mouse, finger or pen
@@ -230,7 +235,5 @@ async function startDrawing({ net, digits }) {
   on("undo", "click", undo);
   on("clear", "click", () => draw());
   byId("live-body").hidden = false;
-  byId("test").click(); // for a first digit, where there are any
-  if (drawings.length > 1) drawings.shift();
-  update(true);
+  (byId("test") ?? byId("clear")).click(); // for a first digit, where there are any
 }

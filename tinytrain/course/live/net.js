@@ -21,6 +21,10 @@ const normalise = ({ mean, std }, pixels) =>
 const parametersOf = ({ layers }) =>
   layers.flatMap(({ weight, bias }) => [weight, bias].filter(Boolean));
 
+// Numbers in parts of so many: the first `count` ones.
+const parted = (values, size, count) =>
+  Array.from({ length: count }, (_, at) => values.subarray(at * size, (at + 1) * size));
+
 /** The bytes, later, of a base64 text of deflated bytes. */
 async function inflated(text) {
   const inflate = new DecompressionStream("deflate");
@@ -30,10 +34,9 @@ async function inflated(text) {
 
 /** The page's description of a net with tensors for what was text, or zeros where none came. */
 function decodeNet(description) {
-  const numbers = (text) => text && new Float32Array(bytesOf(text).buffer);
-  const decode = ({ shape, data }) => tensor(shape, numbers(data));
+  const typed = ({ shape, data }) => tensor(shape, data && new Float32Array(bytesOf(data).buffer));
   const decoded = (layer) => Object.fromEntries(Object.entries(layer)
-    .map(([name, value]) => [name, value?.shape ? decode(value) : value]));
+    .map(([name, value]) => [name, value?.shape ? typed(value) : value]));
   return { ...description, layers: description.layers.map(decoded) };
 }
 
@@ -45,10 +48,9 @@ function forward(net, images, { training = false, hidden = [] } = {}) {
   let input = tensor([images.length / product(net.shape), ...net.shape], images);
   return net.layers.map((layer, index) => {
     input = LAYERS[layer.kind].forward(layer, input, training);
-    const channel = channelOf(input.shape), { shape, values } = input;
-    const out = hidden.filter((one) => one.layer === index).map((one) => one.channel);
-    const left = (value, place) => (out.includes(channel(place)) ? 0 : value);
-    if (out.length) input = tensor(shape, values.map(left));
+    const out = hidden.filter((one) => one.layer === index), channel = channelOf(input.shape);
+    const left = (value, at) => (out.some((one) => one.channel === channel(at)) ? 0 : value);
+    if (out.length) input = tensor(input.shape, input.values.map(left));
     return input;
   });
 }
@@ -101,8 +103,8 @@ function windowOf(layer, [count, channels, ...image]) {
   const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1);
   const [, wide = 1] = sides, each = channels / groups, size = each * taps;
   const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
-  const all = { length: product(sides) * size };
-  const table = layer.window?.table ?? Int32Array.from(all, (_, i) => {
+  const length = product(sides) * size;
+  const table = layer.window?.table ?? Int32Array.from({ length }, (_, i) => {
     const place = row(i, size), tap = i % taps, channel = row(i % size, taps);
     const y = at(0, row(place, wide), row(tap, across));
     const x = at(1, column(place, wide), column(tap, across));
@@ -149,9 +151,8 @@ function convolveBack({ window }, { values }, gradient) {
 
 /** The largest number under a window, and in `where` its place in the input. */
 function maxPool(layer, { shape, values }) {
-  const window = windowOf(layer, shape), output = tensor(window.output), most = output.values;
-  const where = new Int32Array(most.length);
-  most.fill(-Infinity);
+  const window = windowOf(layer, shape), output = tensor(window.output);
+  const most = output.values.fill(-Infinity), where = new Int32Array(most.length);
   slide(window, (to, _, from) => {
     if (values[from] > most[to]) [most[to], where[to]] = [values[from], from];
   });
@@ -249,14 +250,12 @@ function adam(parameters, lr, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
   };
 }
 
-/** Numbers from 0 to 1, the same ones for the same seed: xorshift (Marsaglia, 2003). */
+/** Numbers from 0 to 1, the same ones for the same seed: a linear congruential generator. */
 function randomBySeed(seed) {
-  let state = Math.imul(seed, 0x9e3779b1) | 1;
+  let state = Math.imul(seed, 0x9e3779b1);
   return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0; // Press et al., Numerical Recipes
+    return state / 2 ** 32;
   };
 }
 

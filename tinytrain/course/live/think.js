@@ -10,10 +10,6 @@ const number = (value) => // with a minus, but none before 0.000
   value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^-(?!0\.000)/, "−").replace("-", "");
 const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
-// A text with what is known of each {name} in it; the first `count` parts of so many numbers.
-const filled = (text, known) => text.replace(/\{(\w+)\}/g, (_, name) => known[name]);
-const parted = (values, size, count) =>
-  Array.from({ length: count }, (_, at) => values.subarray(at * size, (at + 1) * size));
 
 /** A new element: its tag, and what is in it. */
 function element(tag, ...children) {
@@ -32,8 +28,8 @@ function mapOf(layer) {
 const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number); // step, channel
 const mapShown = (step) => mapOf(mind.net.steps[step].shown);
 
-/** What lies under a step's window at [y, x]: {inputs: [{input, patch, kernel, sum}], sides, limit},
-the sides of the kernel and the largest weight of all. */
+/** What lies under a step's window at [y, x]: {inputs: [{input, patch, kernel, sum}], sides,
+limit}: the kernel's sides, and the largest weight of all. */
 function windowAt(step, channel, [y, x]) {
   const { window, weight, kernel_size } = mind.net.layers[mind.net.steps[step].layers[0]];
   const { table, size, groups, weights, output: [, channels, , across = 1] } = window;
@@ -47,7 +43,7 @@ function windowAt(step, channel, [y, x]) {
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
     return { input: first + i, patch, kernel, sum };
   });
-  return { inputs, sides, limit: largest(weights) };
+  return { inputs, sides, limit: (window.limit ??= largest(weights)) };
 }
 
 /** Paint kernels, numbers of a height × width each, on a canvas, side by side. */
@@ -79,26 +75,24 @@ function choose(step, channel, place) {
 /** Show how the chosen number, at a place in its map, came to be, layer by layer of its step. */
 function showReasons(inputs, at) {
   const { layers } = mind.net.steps[chosen.step], { channel } = chosen;
-  const told = layers.filter((layer) => mind.net.layers[layer].how);
-  byId("cell-reasons").replaceChildren(...told.map((layer) => {
+  const making = layers.filter((layer) => mind.net.layers[layer].how);
+  byId("cell-reasons").replaceChildren(...making.map((layer) => {
     const { word, how, ...held } = mind.net.layers[layer];
     const { sides, planes, limit } = mapOf(layer), value = planes[channel][at];
     const sum = inputs.reduce((total, input) => total + input.sum, 0);
     const before = number(layer === layers[0] ? sum : mapOf(layer - 1).planes[channel][at]);
     const taps = inputs.length * inputs[0].patch.length, share = percent(Math.exp(value));
-    const known = { ...held, before, share, taps };
-    for (const [name, one] of Object.entries(held)) {
-      if (one?.shape) known[name] = number(one.values[channel]);
-    }
-    const text = element("span", element("b", word), ` ${filled(how, known)} = `,
-      element("b", number(value)));
+    const known = { ...held, before, share, taps }; // what a {name} stands for
+    const told = how.replace(/\{(\w+)\}/g, (_, name) =>
+      known[name].shape ? number(known[name].values[channel]) : known[name]);
+    const text = element("span", element("b", word), ` ${told} = `, element("b", number(value)));
     return element("li", paint(element("canvas"), planes[channel], sides, limit), text);
   }));
 }
 
 /** Show the chosen number: what it sees, how it came to be, what its channel is worth. */
 function showCell() {
-  const { step, channel, place: [y, x] } = chosen, { layers, field, name } = mind.net.steps[step];
+  const { step, channel, place: [y, x] } = chosen, { field, name } = mind.net.steps[step];
   const { sides, planes, limit } = mapShown(step), at = y * sides[1] + x;
   const hidden = !!document.querySelector(".out :checked");
   byId("cell-name").textContent = `${name}, channel ${channel}, row ${y}, column ${x}: `
@@ -106,14 +100,13 @@ function showCell() {
   const corner = (more) => [y, x].map((at, axis) => // of the field, in shares of the image
     (field.start[axis] + at * field.jump[axis] + (more * field.size[axis] + 1) / 2) / SIDE);
   const [digit, map] = [byId("cell-digit"), byId("cell-map")];
-  paint(digit.firstElementChild, mind.pixels, [SIDE, SIDE], 255, true);
+  paint(digit.firstElementChild, mind.pixels ?? [], [SIDE, SIDE], 255, true);
   frame(digit, corner(-1), corner(1));
   paint(map.firstElementChild, planes[channel], sides, limit);
   frame(map, [y / sides[0], x / sides[1]], [(y + 1) / sides[0], (x + 1) / sides[1]]);
   const under = step ? windowAt(step, channel, [y, x]) : { inputs: [], sides };
   showReasons(under.inputs, at);
   showWindow(under);
-  byId("hide").disabled = !step || layers.at(-1) === mind.net.layers.length - 1;
   byId("hide").setAttribute("aria-pressed", hidden);
 }
 
@@ -139,26 +132,19 @@ function showThought() {
     const { planes, sides, limit } = mapShown(step);
     line.querySelectorAll(".map").forEach((map, at) => paint(map, planes[at], sides, limit));
   });
-  byId("unhide").disabled = !mind.hidden.length;
   if (chosen.place) showCell(); else choose(1, 0);
 }
 
-/** Bring the rows to life; a row's kernels are painted when it is first seen. */
+/** Bring the rows to life. */
 function startThinking() {
   mind.maps = forward(mind.net, new Float32Array(SIDE * SIDE)); // which makes the windows
   const placeAt = ({ offsetX, offsetY, target }, step) => // of a click on a map
     mapShown(step).sides.map((side, axis) => within(Math.floor(
       side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
-  const seen = new IntersectionObserver((entries) => entries.forEach((entry) => {
-    if (!entry.isIntersecting) return;
-    for (const canvas of entry.target.querySelectorAll(".kernel")) {
-      const [step, channel] = numbersOf(canvas.parentNode);
-      const { inputs, sides, limit } = windowAt(step, channel, [0, 0]);
-      paintKernels(canvas, inputs.map(({ kernel }) => kernel), sides, limit);
-    }
-    seen.unobserve(entry.target);
-  }));
-  document.querySelectorAll(".row").forEach((line) => seen.observe(line));
+  for (const canvas of document.querySelectorAll(".kernel")) {
+    const { inputs, sides, limit } = windowAt(...numbersOf(canvas.parentNode), [0, 0]);
+    paintKernels(canvas, inputs.map(({ kernel }) => kernel), sides, limit);
+  }
   on("rows", "change", ({ target }) => choose(...numbersOf(target.parentNode)));
   on("rows", "click", (event) => {
     if (!event.target.matches(".map")) return;
@@ -175,7 +161,7 @@ function startThinking() {
   });
   const hide = (tiles) => { // or show again
     document.querySelectorAll(tiles).forEach((tile) => tile.classList.toggle("out"));
-    answer();
+    update(true);
   };
   on("hide", "click", () => hide(".tile:has(:checked)"));
   on("unhide", "click", () => hide(".out"));

@@ -15,26 +15,26 @@ function trainer() {
 
   /** Initial weights, Adam for them, and digits, {images, labels}, as the net takes them. */
   const begin = async ({ net, train, held, lr, batch, seed }) => {
-    run = { batch: +batch, seen: 0, queue: [], random: randomBySeed(+seed) };
+    run = { train, held, batch: +batch, seen: 0, queue: [], random: randomBySeed(+seed) };
     run.net = initialise(decodeNet(net), run.random);
     run.step = adam(parametersOf(run.net), +lr);
-    for (const set of [train, held]) set.images = normalise(run.net, await inflated(set.images));
-    Object.assign(run, { train, held, size: product(run.net.shape) });
+    for (const set of [train, held]) {
+      const images = normalise(run.net, await inflated(set.images));
+      set.digits = parted(images, product(run.net.shape), set.labels.length);
+    }
   };
-  const digit = ({ images }, at) => images.subarray(at * run.size, (at + 1) * run.size);
 
   /** The share of the held-out digits that are right; one at a time takes little memory. */
-  const accuracy = () => run.held.labels.filter((label, at) => {
-    const { values } = forward(run.net, digit(run.held, at)).at(-1);
-    return values.indexOf(Math.max(...values)) === label;
-  }).length / run.held.labels.length;
+  const accuracy = () => run.held.digits.filter((digit, at) => {
+    const { values } = forward(run.net, digit).at(-1);
+    return values.indexOf(Math.max(...values)) === run.held.labels[at];
+  }).length / run.held.digits.length;
 
   /** A batch: forward, backward, a step; its loss. Every digit comes once before any again. */
   const learn = () => {
     if (!run.queue.length) run.queue = shuffled(run.train.labels.length, run.random);
     const some = run.queue.splice(0, run.batch), labels = some.map((at) => run.train.labels[at]);
-    const images = zeros(some.length * run.size);
-    some.forEach((at, n) => images.set(digit(run.train, at), n * run.size));
+    const images = Float32Array.from(some.flatMap((at) => [...run.train.digits[at]]));
     const maps = forward(run.net, images, { training: true });
     const { loss, gradients } = backward(run.net, maps, images, labels);
     run.step(gradients);
@@ -55,11 +55,8 @@ function trainer() {
 function restoreSettings(form) {
   const given = new URLSearchParams(location.hash.slice(1));
   if (!given.has("train")) return;
-  for (const field of form.elements) {
-    const before = field.value;
-    field.value = given.get(field.name) ?? before;
-    if (!field.value || !field.checkValidity()) field.value = before;
-  }
+  for (const field of form.elements) field.value = given.get(field.name) ?? field.value;
+  if (!form.checkValidity()) form.reset(); // to the page's own
   byId("train").scrollIntoView();
 }
 
@@ -81,7 +78,7 @@ function setGoing(going) {
   byId("train-run").textContent = going ? "Pause" : training.seen ? "Go on" : "Start";
   byId("train-step").disabled = going;
   if (going) askForBatch();
-  showTraining(true);
+  showTraining();
 }
 
 /** Ask the worker for a batch, unless it is at one. */
@@ -92,11 +89,10 @@ function askForBatch() {
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
 function hear({ seen, loss, accuracy, filters, shape }) {
-  const news = row(training.seen, training.epoch) < row(seen, training.epoch);
   Object.assign(training, { seen, filters, shape });
   if (accuracy !== null) training.accuracies.push([seen, 100 * accuracy]);
   cancelAnimationFrame(training.frame);
-  training.frame = requestAnimationFrame(() => showTraining(news));
+  training.frame = requestAnimationFrame(showTraining);
   if (loss === null) return;
   training.losses.push([seen, loss]);
   training.waiting = false;
@@ -104,20 +100,19 @@ function hear({ seen, loss, accuracy, filters, shape }) {
   else if (training.going) askForBatch();
 }
 
-/** Show the curves and the filters, and where that is of interest `say` how far it is. */
-function showTraining(say) {
-  const { seen, losses, accuracies, filters, shape, epoch } = training;
+/** Show the curves and the filters, and say how far it is; of a training that goes on, little. */
+function showTraining() {
+  const { going, seen, losses, accuracies, filters, shape, epoch } = training;
   const right = Math.max(1, Math.ceil(seen / epoch)) * epoch;
   const loss = drawCurve("loss", losses, right), share = drawCurve("accuracy", accuracies, right);
   const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
   const tiles = parted(filters, side ** 2, filters.length / side ** 2);
   if (tiles.length) paintKernels(byId("train-filters"), tiles, [side, side], limit);
-  if (!say) return;
-  const begun = training.going ? "Training" : seen ? "Paused" : "Not begun";
-  const after = ` after ${seen.toLocaleString("en")} digits, ${(seen / epoch).toFixed(1)} epochs: `
-    + `loss ${loss}, ${share} % of the held-out digits right`;
   const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
-  byId("train-state").textContent = `${begun}${seen ? after : ""}.${trouble}`;
+  const said = going ? `Training, epoch ${right / epoch}.` : !seen ? "Not begun."
+    : `Paused after ${seen.toLocaleString("en")} digits, ${(seen / epoch).toFixed(1)} epochs: `
+    + `loss ${loss}, ${share} % of the held-out digits right.${trouble}`;
+  if (byId("train-state").textContent !== said) byId("train-state").textContent = said;
 }
 
 /** Draw points [digits seen, y], up to `right`, and say the last y, which comes back as text. */
