@@ -99,7 +99,7 @@ class Dropout(Module):
         self.generator = generator
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.part is not None:
+        if self.part is not None and self.training and self.p > 0:
             return input * self.mask(input, input.shape[1:], self.part)
         return functional.dropout(input, self.p, self.training, self.inplace, self.generator)
 
@@ -109,9 +109,7 @@ class Dropout(Module):
         last = input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last)
         order = torch.channels_last if last else torch.contiguous_format
         whole = torch.empty((part.total, *shape), memory_format=order).to(input).fill_(1)
-        return functional.dropout(whole, self.p, self.training, generator=self.generator)[
-            part.rows
-        ]
+        return functional.dropout(whole, self.p, generator=self.generator)[part.rows]
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
@@ -121,7 +119,7 @@ class Dropout2d(Dropout):
     """In training, silence each channel of each image with probability `p`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.part is not None:
+        if self.part is not None and self.training and self.p > 0:
             return input * self.mask(input, (input.shape[1], 1, 1), self.part)
         return functional.dropout2d(input, self.p, self.training, self.inplace, self.generator)
 
