@@ -164,9 +164,13 @@ def tables(options):
         low, high = 1000 * min(one["steps"]), 1000 * max(one["steps"])
         head = f"{count:8}{threads:8}{batch:7}{1000 * one['step']:11.2f}"
         print(f"{head}{f'{low:.2f}–{high:.2f}':>16}{batch / one['step']:10,.0f}")
-    for batch in (128, 512):
-        ratio = cases[1, 1, batch]["step"] / cases[2, 1, batch]["step"]
-        print(f"Two workers of one thread, batch {batch}: {ratio:.2f} times the images of one.")
+    for batch, threads in ((128, 1), (128, 2), (512, 1)):
+        pairs = zip(cases[1, threads, batch]["steps"], cases[2, 1, batch]["steps"], strict=True)
+        ratios = sorted(alone / together for alone, together in pairs)  # of one round each
+        print(
+            f"Two workers of one thread against one of {threads}, batch {batch}: "
+            f"{statistics.median(ratios):.2f} times the images ({ratios[0]:.2f}–{ratios[-1]:.2f})"
+        )
     predictions = {}
     for name, network in ELSEWHERE.items():
         for batch in (128, 8192):

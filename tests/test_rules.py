@@ -112,3 +112,8 @@ def test_links_lead_somewhere(page):
     assert targets
     for target in targets:
         assert target.startswith("http") or (path.parent / target).exists(), target
+
+
+def test_the_page_has_little_script():
+    lines = [line for path in PACKAGE.rglob("*.js") for line in path.read_text().splitlines()]
+    assert 0 < len(lines) <= 900 and max(map(len, lines)) < 100
