@@ -32,11 +32,11 @@ RATE_LESSON = (
     "be the rate's. To compare two optimizers, let each choose its rate first: here on training "
     "images that were held out, with the final recipe in five epochs. The same for the size of a "
     "batch. Four times as many images a step mean a quarter of the steps, each by a gradient with "
-    "half the noise. At one rate, 0.03, Adam is far ahead; but SGD wants one ten times as large or "
-    "more, and each at its best (1 and 0.1), the three seeds that had no part in the choice cannot "
-    "tell them apart. The larger the batch, the larger its best rate; batches of 512 stay behind "
-    "all the same, having too few steps in five epochs. Batches were tried with one seed a rate, "
-    "so the dots say how far to trust a line."
+    "half the noise. At one rate, 0.03, Adam is far ahead; but SGD wants one ten times as large, "
+    "and each at its best (1 and 0.1), the three seeds that had no part in the choice cannot tell "
+    "them apart. The larger the batch, the larger its best rate; batches of 512 stay behind all "
+    "the same, having too few steps in five epochs. Batches were tried with one seed a rate, so "
+    "the dots say how far to trust a line."
 )
 
 FRONTIER_LESSON = (
