@@ -39,7 +39,7 @@ def listed() -> str:
         lines += ["", f"{title}:"]
         for name in names:
             said = said_of(LESSONS.get(name), before(name), RECIPES[name])
-            lines += textwrap.wrap(f"  {name:<19}{said}", 98, subsequent_indent=21 * " ")
+            lines += textwrap.wrap(f"  {name:<18} {said}", 98, subsequent_indent=21 * " ")
     return "\n".join(lines[1:])
 
 

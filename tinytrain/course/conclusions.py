@@ -10,11 +10,11 @@ ABLATION_LESSON = (
     "zero says that the ingredient matters; one that includes it, that these seeds cannot tell. "
     "Without the wide view, and without averaging, the net is worse by more than seeds would "
     "explain, and some seeds do not hold. Averaging steadies: in the last epoch, at a rate near "
-    "zero, there is little left to average, but each of the last five is to hold. Without any "
-    "augmentation the mean of the seeds is no lower, as long as the weights are averaged; without "
-    "both it is. A net of 8,000 parameters learns no digit by heart in 15 epochs, so there is "
-    "little for augmentation to prevent. That the kinds of augmentation can stand in for each "
-    "other was not shown."
+    "zero, there is little left to average, but each of the last five is to hold. Any one kind of "
+    "augmentation can go, and all of them, without a difference that these seeds can show, as "
+    "long as the weights are averaged; without both it is worse. A net of 8,000 parameters learns "
+    "no digit by heart in 15 epochs, so there is little for augmentation to prevent. That its "
+    "kinds stand in for each other was not shown."
 )
 
 VIEW_LESSON = (
