@@ -15,7 +15,7 @@ from tinytrain.nn import Conv2d, Linear, Module
 from tinytrain.nn.functional import pair
 from tinytrain.recipes import Recipe
 
-STEP, TALLEST = 44, 100  # pixels from box to box, and of a map of 28
+WIDEST, TALLEST = 36, 100  # pixels: of a box, and of a map of 28
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Box:
     after: str
     channels: int
     side: int
-    x: float
     width: float
     height: float
 
@@ -40,7 +39,7 @@ def boxes(recipe: Recipe) -> list[Box]:
             found[-1][1].append(FOLLOWING[kind])
         else:
             found.append((label(row.layer), [], row.output_shape))
-    return [box(number, *one) for number, one in enumerate(found)]
+    return [box(*one) for one in found]
 
 
 FOLLOWING = {"BatchNorm2d": "norm", "ReLU": "ReLU", "Dropout2d": "dropout"}
@@ -59,9 +58,8 @@ def label(layer: Module) -> str:
     return POOLING.get(kind, "frame") + (f" {pair(size)[0]}" if size else "")
 
 
-def box(number: int, label: str, after: list[str], shape: tuple[int, ...]) -> Box:
+def box(label: str, after: list[str], shape: tuple[int, ...]) -> Box:
     """The box of what a layer gives, of `shape` (C, H, W) or (C,)."""
     side = shape[1] if len(shape) == 3 else 1
-    width = min(3 + 3 * math.sqrt(shape[0]), STEP - 8)
-    place = STEP * (number + 0.5) - width / 2
-    return Box(label, ", ".join(after), shape[0], side, place, width, max(TALLEST * side / 28, 3))
+    width = min(3 + 3 * math.sqrt(shape[0]), WIDEST)
+    return Box(label, ", ".join(after), shape[0], side, width, max(TALLEST * side / 28, 3))
