@@ -24,7 +24,7 @@ functions of `examples/final_net.py`.
 
 tinytrain has to be installed where this runs; on a hosted machine, in a cell before this one:
 `%pip install` and the address of the repository. With or without a GPU it trains on the CPU, some
-twenty seconds an epoch on two cores; without a network, put MNIST's four files into
+twenty seconds an epoch on one core, less on more; without a network, put MNIST's four files into
 `~/.cache/tinytrain/mnist`."""
 CHOICE = """\
 seed, epochs = 1, 15

@@ -121,7 +121,8 @@ def accumulated(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
 
 PLAIN_IMAGES: dict[str, Any] = {"rotation": 0, "shift": 0, "scale": 0, "shear": 0}
 
-# What each ingredient of `final` is worth: the same recipe with that one taken away.
+# What each ingredient of `final` is worth: the same recipe with that one taken away or replaced,
+# and at last all augmentation, with averaging and without.
 ABLATION: dict[str, dict[str, Any]] = {
     "without-averaging": {"average": 0.0},
     "without-wide-view": {"net": "net9_3"},
@@ -155,7 +156,7 @@ FEW_PARAMETERS: dict[str, Any] = {
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
-# Beyond the final recipe: upright digits, more looks, fewer parameters or epochs.
+# Other limits: upright digits, more looks, fewer parameters or epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"net": "net9_3", "deskew": True},
     "five-looks": {"net": "net9_3", "looks": 5},

@@ -2,9 +2,10 @@
 
 A rung is a recipe, what it changes in another one, a lesson (`lessons.LESSONS`) and a record
 (`records/NAME.jsonl`). On the ladder each changes the one before. What helped on the way up may be
-carried by what came later, so a ladder does not show what its top rests on: in an ablation every
-ingredient of the final recipe is changed alone, and the others stay as they are, tuned for the
-whole. The frontier goes on from there: upright digits, more looks, fewer parameters, fewer epochs.
+carried by what came later, so a ladder does not show what its top rests on: in an ablation one
+ingredient of the final recipe is changed, or all augmentation, and the others stay as they are,
+tuned for the whole. The frontier goes on from there: upright digits, more looks, fewer parameters,
+fewer epochs.
 """
 
 from __future__ import annotations

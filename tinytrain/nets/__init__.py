@@ -2,9 +2,9 @@
 
 A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
 initial weights from a `generator`, and dropout's masks, too, until the loop gives it another one
-for every step. `curriculum` has the nets of the thirteen rungs, the final net, Net9_3, at the end;
-`wide` those that see more of a digit, `beyond` those that use each parameter more often, and
-`bricks` what all are made of; `own` takes a net from a file of one's own.
+for every step. `curriculum` has the nets of the thirteen rungs, Net9_3 last; `wide` those that see
+more of a digit, the final net, net9_3_wide2, among them; `beyond` those that use each parameter
+more often, and `bricks` what all are made of; `own` takes a net from a file of one's own.
 """
 
 from __future__ import annotations

@@ -102,8 +102,7 @@ OF_NETS = {
         command="summary --net net5",
         question="Net5 has twice Net4's parameters. Where are they?",
         answer="More than half are in one layer: the 3 × 3 convolution from 32 to 128 channels "
-        "has 36,864 of 62,224. All layers but the first and the last 1 × 1 have more than "
-        "Net4's.",
+        "has 36,864 of 62,224. Every layer but the first has more than Net4's.",
     ),
     "net6": Concept(
         title="Padding, and the size of a map",
