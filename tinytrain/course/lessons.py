@@ -201,7 +201,7 @@ LESSONS = {
         target="Let a place see a whole digit. Nearly every digit of MNIST is exactly 20 pixels "
         "long; a place of Net9_3's last map sees 18 pixels, one of Net7's and Net8_1's 22.",
         analysis="Against the rung before, the five seeds of each cannot tell what it gains from "
-        "chance; the twenty seeds of the final recipe with it and the twenty without it can. What "
+        "chance; the thirty seeds of the final recipe with it and the twenty without it can. What "
         "limited the net was what it saw, and what it saw was in a table that every run prints.",
         also=("reference",),
     ),
@@ -213,7 +213,7 @@ LESSONS = {
         target="Hold 99.4 % in every one of the last five epochs, on every seed.",
         analysis="Against the rung before, the change of augmentation and dropout makes no "
         "difference that these seeds can show; against the reference, all of step 8 together "
-        "does. All of twenty seeds hold. On held-out training images larger shifts and turns in "
+        "does. All of thirty seeds hold. On held-out training images larger shifts and turns in "
         "place of sizes and slants make the net worse by more than chance among 60,000 images; "
         "that sizes or slants alone are worth something, the ablation does not show.",
         also=("reference",),
