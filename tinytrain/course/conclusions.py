@@ -27,7 +27,8 @@ VIEW_LESSON = (
     "below by more than seeds would explain; with a wider one, these seeds no longer tell the two "
     "apart. So the view is part of it, not all. Net9 gains from seeing more than a digit, too. In "
     "the final recipe, dilation 2 and 3 were compared on all 60,000 training images, each held "
-    "out once: their accuracies cannot be told apart, and 2 has the lower loss."
+    "out once: their accuracies cannot be told apart, and 2 has the lower loss. On the test "
+    "images 2, 3 and 4 cannot be told apart either: there, 22 pixels are enough."
 )
 
 RATE_LESSON = (
