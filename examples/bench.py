@@ -32,15 +32,16 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from tinytrain import streams
+from tinytrain.cli.exit import exit_status
 from tinytrain.cli.words import Parser, positive
-from tinytrain.data import augment, batches, sets, synthetic
-from tinytrain.errors import exit_status
+from tinytrain.data import augment, batches, datasets
 from tinytrain.nn import functional
 from tinytrain.nn.flat import flatten
 from tinytrain.recipes import RECIPES
+from tinytrain.store import synthetic
 from tinytrain.train import build, loop
 from tinytrain.train.memory import keep_freed_memory
-from tinytrain.train.workers import Workers
+from tinytrain.workers.group import Workers
 
 RECIPE = RECIPES["final"]
 AUGMENTATION = build.new_augmentation(RECIPE)
@@ -211,7 +212,7 @@ def take_turns(name, options, pipe):
     torch.set_num_threads(options.threads)
     if name in ("c", "d", "e", "f"):
         keep_freed_memory()  # part of tinytrain; the usual loop does not do it
-    generator = CONTESTANTS[name][1](sets.load("mnist"), options.batch_size)
+    generator = CONTESTANTS[name][1](datasets.load("mnist"), options.batch_size)
     while pipe.recv():
         if name == "d":
             pieces = list(itertools.islice(generator, options.steps))
@@ -287,7 +288,7 @@ def scaling(options):
     os.environ["TINYTRAIN_LARGEST"] = str(64 << 20)
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    data = sets.load("mnist")
+    data = datasets.load("mnist")
     table = {"batch size": {}, "images": {}, "MiB of own memory, by images": {}}
     for batch_size in (32, 64, 128, 256, 512, 1024):
         seconds = seconds_a_step(tinytrain(data, batch_size), options.steps, options.warm_up)
@@ -295,7 +296,7 @@ def scaling(options):
     for count in (10_000, 60_000, 600_000):
         with tempfile.TemporaryDirectory() as folder:
             synthetic.write_files(Path(folder), train=count, test=100)
-            many = sets.load(folder)
+            many = datasets.load(folder)
             seconds = seconds_a_step(tinytrain(many, 128), options.steps, options.warm_up)
             table["images"][count] = 1e6 * seconds / 128
             memory = Path("/proc/self/smaps_rollup")
@@ -303,7 +304,9 @@ def scaling(options):
                 kilobytes = re.search(r"Anonymous: *([0-9]+) kB", memory.read_text())[1]
                 table["MiB of own memory, by images"][count] = int(kilobytes) / 1024
     if options.large:
-        table |= in_turns({"mnist": data, str(options.large): sets.load(options.large)}, options)
+        table |= in_turns(
+            {"mnist": data, str(options.large): datasets.load(options.large)}, options
+        )
     return table
 
 
@@ -369,7 +372,7 @@ def main():
     parser.add_argument("--large", type=Path, help="with --scaling: a set beyond memory, too")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args()
-    sets.load("mnist")  # now, rather than in every process at once
+    datasets.load("mnist")  # now, rather than in every process at once
     result = scaling(options) if options.scaling else compare(options)
     show(result)
     if options.json:

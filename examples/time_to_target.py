@@ -33,12 +33,14 @@ import torch
 from tqdm import tqdm
 from usual_program import BATCH_SIZE, EPOCHS, UsualProgram
 
+from tinytrain.cli.exit import exit_status
 from tinytrain.cli.words import Parser, positive, seed_list
-from tinytrain.course import records
-from tinytrain.data import files, sets
-from tinytrain.errors import DataError, UsageError, exit_status
+from tinytrain.data import datasets
+from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES
-from tinytrain.train import checkpoints
+from tinytrain.results import records
+from tinytrain.runs import checkpoints
+from tinytrain.store import files
 from tinytrain.train.memory import keep_freed_memory
 
 TARGETS = ("99.0", "99.4")
@@ -50,7 +52,7 @@ def next_epoch(seed, folder, limit, settings):
     """Train one more epoch of a seed, from its checkpoint; returns its accuracies so far."""
     torch.set_num_threads(1)
     keep_freed_memory()  # changes no accuracy
-    data, path = sets.load("mnist"), folder / f"seed-{seed}.pt"
+    data, path = datasets.load("mnist"), folder / f"seed-{seed}.pt"
     program = UsualProgram(data.train.rows(slice(limit)), data.test.rows(slice(limit)), seed)
     if path.exists():
         found, state = checkpoints.read_checkpoint(path)
@@ -102,7 +104,7 @@ def train_usual(options, settings):
 def take_turns(name, options, pipe):
     """A contestant's process: whenever it is asked, answer with the seconds of `seconds_to`."""
     torch.set_num_threads(options.threads)
-    data = sets.load("mnist")
+    data = datasets.load("mnist")
     if name == USUAL:
         program = UsualProgram(data.train, data.test, seed=1)
         generator = itertools.chain.from_iterable(program.train_epoch() for _ in itertools.count())
@@ -210,7 +212,7 @@ def main():
         files.write_file(path, json.dumps(result | {"table": compared()}, indent=2) + "\n")
 
     if options.accuracies or options.time:
-        sets.load("mnist")  # now, rather than in every process at once
+        datasets.load("mnist")  # now, rather than in every process at once
         files.make_folder(options.run_dir)
     if options.accuracies:
         train, test = (min(options.limit or count, count) for count in (IMAGES, 10_000))

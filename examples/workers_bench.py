@@ -12,7 +12,7 @@ Rabenseifner and Gropp, "Optimization of collective communication operations in 
 four numbers are fitted to this machine, and the table shows what two and four workers really take.
 
     python examples/workers_bench.py                       the tables
-    python examples/workers_bench.py --json workers.json   the same as JSON
+    python examples/workers_bench.py --json group.json   the same as JSON
 """
 
 import argparse
@@ -31,14 +31,15 @@ from pathlib import Path
 import torch
 
 from tinytrain import streams
-from tinytrain.data import synthetic
-from tinytrain.data.sets import Dataset, Split
-from tinytrain.errors import exit_status
+from tinytrain.cli.exit import exit_status
+from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import BatchNorm2d
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES
-from tinytrain.train import build, loop, workers
+from tinytrain.store import synthetic
+from tinytrain.train import build, loop
 from tinytrain.train.memory import keep_freed_memory
+from tinytrain.workers import group
 
 RECIPE = RECIPES["final"]
 # Workers, threads each, images a step.
@@ -65,7 +66,7 @@ def measure(options):
     """In a worker: seconds a step and a message; worker 0 writes them."""
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    with workers.joined() as together:
+    with group.joined() as together:
         training = build.start(replace(RECIPE, batch_size=options.batch_size), seed=1)
         dataset = digits(options.batch_size * (options.steps + 10))
         together.cut(0)

@@ -13,12 +13,14 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tinytrain import signals, streams
+from tinytrain import streams
 from tinytrain.cli.parser import main
 from tinytrain.course import page
 from tinytrain.course.markup import policy
-from tinytrain.data import sets, synthetic
-from tinytrain.data.sets import Dataset, Split
+from tinytrain.data import datasets
+from tinytrain.data.datasets import Dataset, Split
+from tinytrain.runs import signals
+from tinytrain.store import synthetic
 
 settings.register_profile("tinytrain", deadline=None, derandomize=True)
 settings.load_profile("tinytrain")
@@ -59,7 +61,7 @@ def mnist():
     root = next((Path(root) for root in roots if root and (Path(root) / "mnist").exists()), None)
     if root is None:
         pytest.skip("real data was absent: no mnist folder in $TINYTRAIN_DATA or ../shared")
-    return sets.load("mnist", root)
+    return datasets.load("mnist", root)
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import torch
 
 from tinytrain import nets, nn, streams
 from tinytrain.cli.questions import PICTURES
-from tinytrain.course import at_work
-from tinytrain.course.tiles import Tile, grid
-from tinytrain.data.sets import Dataset, Split
+from tinytrain.data.datasets import Dataset, Split
 from tinytrain.errors import UsageError
+from tinytrain.plots import at_work
+from tinytrain.plots.tiles import Tile, grid
 from tinytrain.recipes import RECIPES
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")

@@ -16,15 +16,16 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from tinytrain import nets, nn, signals
+from tinytrain import nets, nn
 from tinytrain.cli.flags import completed
 from tinytrain.cli.inputs import choose_device, chosen_recipe
 from tinytrain.cli.parser import main, parser
 from tinytrain.cli.questions import PICTURES
-from tinytrain.course import at_work, plots
-from tinytrain.data import sources, synthetic
 from tinytrain.errors import UsageError
+from tinytrain.plots import at_work, drawing
 from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.runs import signals
+from tinytrain.store import sources, synthetic
 from tinytrain.train import loop
 
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
@@ -350,7 +351,7 @@ def test_gallery_help_names_the_pictures(capsys):
 
 def test_gallery_of_one_digit(run, data_dir, tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.setattr(plots, "save", lambda figure, output: None)
+    monkeypatch.setattr(drawing, "save", lambda figure, output: None)
     words = [*on(run, data_dir), "--output", str(tmp_path / "picture.png")]
     assert main(["gallery", "maps", *words, "--digit", "7"]) == 0
     assert "answer to image 7, a " in capsys.readouterr().out

@@ -23,9 +23,9 @@ from tinytrain import data, nets, nn, streams
 from tinytrain.cli import convert
 from tinytrain.cli.parser import main
 from tinytrain.cli.readers import Pair
-from tinytrain.course import samples
-from tinytrain.data import idx, synthetic
 from tinytrain.errors import DataError
+from tinytrain.plots import samples
+from tinytrain.store import idx, synthetic
 
 PARTS = ["x_train", "y_train", "x_test", "y_test"]
 

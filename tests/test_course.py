@@ -19,25 +19,17 @@ from tinytrain.cli import parser as cli
 from tinytrain.cli.export import as_state_dict
 from tinytrain.cli.inputs import trained
 from tinytrain.cli.parser import parser
-from tinytrain.course import (
-    at_work,
-    glossary,
-    ladder,
-    live,
-    markup,
-    page,
-    published,
-    readme,
-    records,
-    teach,
-)
+from tinytrain.course import glossary, ladder, live, markup, page, readme, teach
 from tinytrain.course.concepts import CONCEPTS
 from tinytrain.course.exercises import EXERCISES
 from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nets.bricks import blocks, stacked
+from tinytrain.plots import at_work
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
-from tinytrain.train import Epoch, build, runs
+from tinytrain.results import published, records
+from tinytrain.runs import run_folder
+from tinytrain.train import Epoch, build
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -387,10 +379,10 @@ def test_one_seed_can_not_be_compared(rungs):
 def test_collected_runs_are_of_one_kind_and_come_back(tmp_path):
     recipe = replace(RECIPES["net1"], epochs=1)
     for seed, threads in ((1, 1), (2, 1), (3, 2)):
-        settings = runs.Settings(recipe, "mnist", "0", 0.13, 0.31, 0, seed, "cpu", threads)
+        settings = run_folder.Settings(recipe, "mnist", "0", 0.13, 0.31, 0, seed, "cpu", threads)
         training = build.start(recipe, seed)
         training.history.append(Epoch(1, 0.1, 0.123456, 90.0, 0.1, 9, 10, 90.0, 80.0, seed / 8))
-        runs.create(tmp_path / f"seed-{seed}", settings, training, "train")
+        run_folder.create(tmp_path / f"seed-{seed}", settings, training, "train")
     record = records.collect(tmp_path, [1, 2], "seeds")
     assert record.is_of(recipe) and (record.dataset, record.threads) == ("mnist", 1)
     assert record.column("train_loss") == [[0.1235]] * 2

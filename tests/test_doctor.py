@@ -15,8 +15,8 @@ from test_download import mirrors, refusing, send
 from tinytrain import data, optim
 from tinytrain.cli import at_hand, doctor, self_test
 from tinytrain.cli.parser import main
-from tinytrain.data import sources
 from tinytrain.nn import functional
+from tinytrain.store import sources
 
 Usage = namedtuple("Usage", "total used free")
 

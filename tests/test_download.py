@@ -12,10 +12,10 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
-from tinytrain.data.download import Patience, fetch
-from tinytrain.data.files import whole_file
-from tinytrain.data.sources import SIZES
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store.download import Patience, fetch
+from tinytrain.store.files import whole_file
+from tinytrain.store.sources import SIZES
 
 NAME = "digits.gz"
 GOOD = gzip.compress(b"seven, nine, one and many more " * 2000)
@@ -243,7 +243,7 @@ def test_what_a_killed_download_left_goes_with_the_next(tmp_path):
 
 def test_a_busy_mirror_is_asked_at_once_after_a_second_and_after_two(tmp_path, monkeypatch):
     pauses = []
-    monkeypatch.setattr("tinytrain.data.download.time.sleep", pauses.append)
+    monkeypatch.setattr("tinytrain.store.download.time.sleep", pauses.append)
     with mirrors([send(b"", 503)]) as [mirror], pytest.raises(DataError, match="503"):
         fetch(NAME, [mirror.url], tmp_path, check, {})
     assert pauses == [0, 1, 2] and len(mirror.asked) == 3

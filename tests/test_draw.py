@@ -8,11 +8,13 @@ import torch
 
 from tinytrain import nets, streams
 from tinytrain.cli.mnist_form import mnist_form
-from tinytrain.course import live, published
-from tinytrain.course.receptive_field import receptive_field
-from tinytrain.data import batches, deskew, synthetic
-from tinytrain.data.sets import Split
+from tinytrain.course import live
+from tinytrain.data import batches, deskew
+from tinytrain.data.datasets import Split
+from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import RECIPES
+from tinytrain.results import published
+from tinytrain.store import synthetic
 
 MEAN, STD = 0.1307, 0.3081
 # Strokes of digits, in 280ths of the paper's side.

@@ -30,8 +30,8 @@ from tinytrain.course.exercises.compare import Borrowed, Unwritten, compare
 from tinytrain.course.exercises.folder import Folder
 from tinytrain.course.exercises.printed import SHOWN, Printed
 from tinytrain.errors import Diverged
-from tinytrain.nets import own
 from tinytrain.recipes import LADDER
+from tinytrain.runs import net_file
 
 ALL = list(EXERCISES.values())
 PLANTED = [(one, name) for one in ALL for name in one.mistakes]
@@ -56,7 +56,7 @@ def made(one, source):
     """What a learner's file with this source defines."""
     name = one.shipped.__name__
     text = stub.as_file(one, source).encode()
-    return own.run(Path(one.file), text)[name]
+    return net_file.run(Path(one.file), text)[name]
 
 
 def with_mistake(one, mistake):
@@ -94,7 +94,7 @@ def write(folder, one, body):
 
 @every
 def test_a_stub_is_unwritten_and_keeps_what_is_said_of_it(one):
-    defined = own.run(Path(one.file), stub.stub(one).encode())
+    defined = net_file.run(Path(one.file), stub.stub(one).encode())
     with pytest.raises(Unwritten):
         compare(one, defined[one.shipped.__name__])
     tree = ast.parse(stub.stub(one))

@@ -25,9 +25,9 @@ from tinytrain.cli.parser import FORMATS, main
 from tinytrain.data import batches
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
+from tinytrain.runs.run_folder import Settings
 from tinytrain.streams import generator
 from tinytrain.train.evaluation import predict
-from tinytrain.train.runs import Settings
 
 NAMES = {"state-dict": ["weights.pt"], "npz": ["weights.npz"], "torch": ["net.py", "net.pt"]}
 

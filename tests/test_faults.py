@@ -22,14 +22,14 @@ from threading import Thread
 import pytest
 import torch
 
-from tinytrain import signals
+from tinytrain.cli.exit import exit_status
 from tinytrain.cli.parser import main
-from tinytrain.data import sources, synthetic
-from tinytrain.errors import UsageError, exit_status
-from tinytrain.train import locks
+from tinytrain.errors import UsageError
+from tinytrain.runs import locks, signals
+from tinytrain.store import sources, synthetic
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.data.download"])
+FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.store.download"])
 DRAWN = replace(
     sources.SOURCES["synthetic"],
     write_files=partial(synthetic.write_files, train=60, test=20),

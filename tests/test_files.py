@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tinytrain.data.files import whole_file
+from tinytrain.store.files import whole_file
 
 
 def test_whole_file_or_the_old_one(tmp_path):

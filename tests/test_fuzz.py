@@ -33,13 +33,14 @@ from tinytrain.cli import runs as listing
 from tinytrain.cli.flags import completed
 from tinytrain.cli.inputs import choose_device, chosen_recipe
 from tinytrain.cli.parser import parser
-from tinytrain.course import records
-from tinytrain.data import download, idx
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.recipes import RECIPES
-from tinytrain.train import build, loop, runs
+from tinytrain.results import records
+from tinytrain.runs import run_folder
+from tinytrain.store import download, idx
+from tinytrain.train import build, loop
 
-SETTINGS = runs.Settings(
+SETTINGS = run_folder.Settings(
     replace(RECIPES["net1"], epochs=2, average=0.9), "synthetic", "d", 0.13, 0.31, 0, 1, "cpu", 1
 )
 NUMBERS = [0, 1, -1, 2, 255, 2**31, 2**63, -(2**63), 10**400, 0.5, -0.5, 1e308, 5e-324]
@@ -67,9 +68,9 @@ def world(tiny, tmp_path_factory):
     """A folder to write cases into, and a good example of everything."""
     folder = tmp_path_factory.mktemp("fuzz")
     training = build.start(SETTINGS.recipe, 1)
-    runs.create(folder / "run", SETTINGS, training, "python -m tinytrain train")
+    run_folder.create(folder / "run", SETTINGS, training, "python -m tinytrain train")
     for _ in loop.fit(training, tiny):
-        runs.save(folder / "run", SETTINGS, training)
+        run_folder.save(folder / "run", SETTINGS, training)
     (folder / "again").mkdir()
     examples = {path.name: path.read_bytes() for path in (folder / "run").iterdir()}
     return types.SimpleNamespace(folder=folder, run=folder / "run", examples=examples)
@@ -172,16 +173,16 @@ def of_checkpoint(world, chance):
     else:
         path.write_bytes(damaged(content, chance))
     training = build.start(SETTINGS.recipe, 1)
-    runs.restore(world.run, SETTINGS, training)
+    run_folder.restore(world.run, SETTINGS, training)
     assert all(tensor.isfinite().all() for tensor in training.net.state_dict().values())
-    runs.save(world.folder / "again", SETTINGS, training)
+    run_folder.save(world.folder / "again", SETTINGS, training)
 
 
 def of_run(world, chance):
     good = json.loads(world.examples["run.json"])
     (world.run / "run.json").write_bytes(text_of(good, chance))
     look_at(world.run)
-    choose_device(runs.read_settings(world.run).device)
+    choose_device(run_folder.read_settings(world.run).device)
 
 
 def of_history(world, chance):

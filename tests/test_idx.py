@@ -13,8 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tinytrain.data import idx
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx
 
 ARRAYS = st.sampled_from(sorted(idx.CODES)).flatmap(
     lambda name: arrays.arrays(name, arrays.array_shapes(min_dims=0, max_dims=6, min_side=0))

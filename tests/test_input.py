@@ -13,8 +13,8 @@ import pytest
 
 from tinytrain.cli import commands
 from tinytrain.cli.parser import main
-from tinytrain.data import idx
 from tinytrain.errors import DataError
+from tinytrain.store import idx
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tinytrain import nets, nn
-from tinytrain.course.receptive_field import Field, measured_field, receptive_field
 from tinytrain.nn import inspect
+from tinytrain.nn.receptive_field import Field, measured_field, receptive_field
 from tinytrain.streams import generator
 
 FINAL_NET = """\

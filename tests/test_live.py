@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from tinytrain import nets, nn, streams
-from tinytrain.course import live, published
-from tinytrain.data import batches, synthetic
-from tinytrain.data.sets import Dataset, Split
+from tinytrain.course import live
+from tinytrain.data import batches
+from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import functional
 from tinytrain.optim import Adam
 from tinytrain.recipes import RECIPES
+from tinytrain.results import published
+from tinytrain.store import synthetic
 from tinytrain.train.evaluation import predict
 
 MEAN, STD = 0.1307, 0.3081

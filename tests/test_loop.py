@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from tinytrain import nets, streams
-from tinytrain.data.sets import Split
+from tinytrain.data.datasets import Split
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
 from tinytrain.optim import SGD
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import Batch, Epoch, Training, build, checkpoints, evaluate, loop, runs
+from tinytrain.runs import checkpoints, run_folder
+from tinytrain.train import Batch, Epoch, Training, build, evaluate, loop
 from tinytrain.train.log import Log
 from tinytrain.train.memory import keep_freed_memory
 
@@ -71,15 +72,17 @@ def test_looking_changes_nothing(tiny, uninterrupted):
 
 
 def test_stopped_at_any_event_and_taken_up_again(tiny, uninterrupted, tmp_path):
-    settings = runs.Settings(QUICK, "synthetic", tiny.digest, tiny.mean, tiny.std, 0, 1, "cpu", 1)
+    settings = run_folder.Settings(
+        QUICK, "synthetic", tiny.digest, tiny.mean, tiny.std, 0, 1, "cpu", 1
+    )
     events = len(list(loop.fit(build.start(QUICK, 1), tiny)))
     for stop in range(1, events):
         first = build.start(QUICK, 1)
         list(islice(loop.fit(first, tiny), stop))
         folder = tmp_path / str(stop)
-        runs.create(folder, settings, first, "")
+        run_folder.create(folder, settings, first, "")
         second = build.start(QUICK, 1)
-        runs.restore(folder, settings, second)
+        run_folder.restore(folder, settings, second)
         list(loop.fit(second, tiny))
         assert same_state(second, uninterrupted)
 

@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 FEW = """\
 seed, epochs = 1, 1
 from tinytrain import streams
-from tinytrain.data import synthetic
+from tinytrain.store import synthetic
 import torch
 labels = torch.arange(300) % 10
 images = synthetic.digits(labels, streams.generator(0, "notebook"))

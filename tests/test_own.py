@@ -13,6 +13,7 @@ from tinytrain.cli import parser as cli
 from tinytrain.errors import UsageError
 from tinytrain.nn import functional
 from tinytrain.recipes import RECIPES
+from tinytrain.runs import net_file as net_files
 
 NET = """
 from tinytrain import nn
@@ -172,7 +173,7 @@ def net_file(tmp_path):
 def test_the_seed_decides_the_weights(net_file, function, global_generator_untouched):
     with global_generator_untouched():
         one, same, other = (
-            nets.build(f"{net_file}:{function}", generator=streams.generator(seed, "weights"))
+            net_files.build(f"{net_file}:{function}", generator=streams.generator(seed, "weights"))
             for seed in (1, 1, 2)
         )
     pairs = list(zip(one.parameters(), same.parameters(), other.parameters(), strict=True))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tinytrain import nets, nn, signals
+from tinytrain import nets, nn
 from tinytrain.cli.parser import main
-from tinytrain.course.receptive_field import measured_field, receptive_field
-from tinytrain.data import synthetic
 from tinytrain.nn import inspect
 from tinytrain.nn.flat import flatten_parameters
+from tinytrain.nn.receptive_field import measured_field, receptive_field
+from tinytrain.runs import signals
+from tinytrain.store import synthetic
 from tinytrain.streams import generator
 
 

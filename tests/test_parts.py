@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tinytrain import nets, nn, streams
 from tinytrain.data import augment
-from tinytrain.nn import functional, lockstep
-from tinytrain.nn.parts import Part
+from tinytrain.nn import functional
+from tinytrain.workers import lockstep
+from tinytrain.workers.parts import Part
 
 counts = st.integers(1, 9)
 

@@ -17,9 +17,9 @@ from tinytrain.cli import predict
 from tinytrain.cli.mnist_form import mnist_form, places, resized, shares
 from tinytrain.cli.parser import main
 from tinytrain.cli.pictures import in_grey, read
-from tinytrain.data import idx, synthetic
 from tinytrain.recipes import RECIPES
-from tinytrain.train import runs
+from tinytrain.runs import run_folder
+from tinytrain.store import idx, synthetic
 
 LABELS = torch.arange(20) % 10
 DIGITS = synthetic.digits(LABELS, streams.generator(3, "digits"))[:, 0]
@@ -312,7 +312,9 @@ def test_a_picture_of_it(capsys):
 def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     """A run on images of that shape, whose net answers with the means of their quarters."""
     net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
-    settings = runs.Settings(recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1, image_shape=shape)
+    settings = run_folder.Settings(
+        recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1, image_shape=shape
+    )
     monkeypatch.setattr(predict, "trained", lambda run_dir: (settings, net))
     return ["--run-dir", "run"]
 

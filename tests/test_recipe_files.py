@@ -15,9 +15,9 @@ from tinytrain.cli.inputs import chosen_recipe
 from tinytrain.cli.ladder import series_of
 from tinytrain.cli.parser import main, parser
 from tinytrain.cli.recipe_files import FIELDS, label, named, plain, self_contained
-from tinytrain.data import sources, synthetic
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import runs
+from tinytrain.runs import run_folder
+from tinytrain.store import sources, synthetic
 
 FINAL = RECIPES["final"]
 
@@ -224,12 +224,12 @@ def test_a_run_is_named_after_its_recipe(mine, data_dir, tmp_path, monkeypatch):
     path = mine({"batch_size": 20})
     assert main([*words, "--recipe", path, "--net=net1", "--fold=2/4"]) == 0
     folder = Path("runs/synthetic-mine-net1-epochs1-fold2of4-seed3")
-    settings = runs.read_settings(folder)
+    settings = run_folder.read_settings(folder)
     assert settings.recipe == replace(FINAL, net="net1", epochs=1, batch_size=20)
     Path(path).unlink()
     command = json.loads((folder / "run.json").read_text())["command"]
     assert main([*shlex.split(command)[3:], "--run-dir", "again"]) == 0
-    assert runs.read_settings(Path("again")) == settings
+    assert run_folder.read_settings(Path("again")) == settings
 
 
 def test_seeds_are_named_after_their_recipe(mine, data_dir, tmp_path, monkeypatch, in_one_process):

@@ -16,9 +16,10 @@ import torch
 
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import Batch, Epoch, Score, build, checkpoints, loop, runs
+from tinytrain.runs import checkpoints, run_folder
+from tinytrain.train import Batch, Epoch, Score, build, loop
 
-SETTINGS = runs.Settings(
+SETTINGS = run_folder.Settings(
     replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0.13, 0.31, 0, 1, "cpu", 1
 )
 
@@ -27,9 +28,9 @@ SETTINGS = runs.Settings(
 def finished(tiny, tmp_path_factory):
     """A finished run of one epoch."""
     training, folder = start(), tmp_path_factory.mktemp("runs") / "run"
-    runs.create(folder, SETTINGS, training, "python -m tinytrain train")
+    run_folder.create(folder, SETTINGS, training, "python -m tinytrain train")
     for _ in loop.fit(training, tiny):
-        runs.save(folder, SETTINGS, training)
+        run_folder.save(folder, SETTINGS, training)
     return folder
 
 
@@ -45,17 +46,17 @@ def start():
 
 def refused(folder, match="checkpoint.pt"):
     with pytest.raises(DataError, match=match):
-        runs.restore(folder, SETTINGS, start())
+        run_folder.restore(folder, SETTINGS, start())
 
 
-@pytest.mark.parametrize("more", [[], [runs.NET_FILE]])
+@pytest.mark.parametrize("more", [[], [run_folder.NET_FILE]])
 def test_a_start_killed_before_its_end_is_no_run(more, tmp_path):
-    runs.save(tmp_path, SETTINGS, start())
+    run_folder.save(tmp_path, SETTINGS, start())
     for name in more:
         (tmp_path / name).touch()
-    runs.create(tmp_path, SETTINGS, start(), "python -m tinytrain train")
+    run_folder.create(tmp_path, SETTINGS, start(), "python -m tinytrain train")
     with pytest.raises(UsageError, match="in use"):
-        runs.require_unused(tmp_path)
+        run_folder.require_unused(tmp_path)
 
 
 @pytest.mark.parametrize("gone", [[], ["run.json"], ["run.json", "history.jsonl"]])
@@ -63,7 +64,7 @@ def test_what_has_epochs_to_lose_is_in_use(gone, folder):
     for name in gone:
         (folder / name).unlink()
     with pytest.raises(UsageError, match="in use"):
-        runs.require_unused(folder)
+        run_folder.require_unused(folder)
 
 
 def test_what_a_folder_holds(folder):
@@ -78,7 +79,7 @@ def test_what_a_folder_holds(folder):
     assert {"recipe", "dataset", "data_digest", "seed", "device", "threads", "versions"} <= set(
         json.loads(folder.joinpath("run.json").read_text())
     )
-    assert runs.read_settings(folder) == SETTINGS
+    assert run_folder.read_settings(folder) == SETTINGS
     assert torch.load(folder / "checkpoint.pt", weights_only=True)["version"] == 1
 
 
@@ -94,7 +95,7 @@ def test_what_a_folder_holds(folder):
 def test_a_run_of_an_earlier_version(older, present, tmp_path):
     """`older`: what its recipe had in other words, None for what it had not."""
     settings = replace(SETTINGS, recipe=replace(SETTINGS.recipe, **present))
-    runs.create(tmp_path / "run", settings, build.start(settings.recipe, 1), "")
+    run_folder.create(tmp_path / "run", settings, build.start(settings.recipe, 1), "")
 
     def earlier(text):
         content = json.loads(text)
@@ -108,8 +109,8 @@ def test_a_run_of_an_earlier_version(older, present, tmp_path):
     run.write_text(earlier(run.read_text()))
     content = torch.load(checkpoint, weights_only=True)
     torch.save(content | {"settings": earlier(content["settings"])}, checkpoint)
-    assert runs.read_settings(tmp_path / "run") == settings
-    runs.restore(tmp_path / "run", settings, build.start(settings.recipe, 1))
+    assert run_folder.read_settings(tmp_path / "run") == settings
+    run_folder.restore(tmp_path / "run", settings, build.start(settings.recipe, 1))
 
 
 def test_a_run_that_erased_is_refused_with_the_version_that_cannot(folder):
@@ -118,25 +119,25 @@ def test_a_run_that_erased_is_refused_with_the_version_that_cannot(folder):
     del content["recipe"]["looks"]
     (folder / "run.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match="erase.*since tinytrain 0.2"):
-        runs.read_settings(folder)
+        run_folder.read_settings(folder)
 
 
 def test_a_used_folder_is_refused(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UsageError, match="--resume.*--run-dir"):
-        runs.create(folder, SETTINGS, start(), "")
+        run_folder.create(folder, SETTINGS, start(), "")
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_fresh_folder_beside_a_used_one(folder):
-    assert runs.fresh_folder(folder.parent, "run") == folder.parent / "run-2"
-    assert runs.fresh_folder(folder.parent, "other") == folder.parent / "other"
+    assert run_folder.fresh_folder(folder.parent, "run") == folder.parent / "run-2"
+    assert run_folder.fresh_folder(folder.parent, "other") == folder.parent / "other"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UsageError, match="another folder"):
-        runs.create(tmp_path / "file" / "run", SETTINGS, start(), "")
+        run_folder.create(tmp_path / "file" / "run", SETTINGS, start(), "")
 
 
 def test_a_folder_that_cannot_be_looked_into(tmp_path, monkeypatch):
@@ -145,7 +146,7 @@ def test_a_folder_that_cannot_be_looked_into(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.iterdir", closed)
     with pytest.raises(UsageError, match=f"{tmp_path}: cannot be written .Permission denied."):
-        runs.require_unused(tmp_path)
+        run_folder.require_unused(tmp_path)
 
 
 PLACE, SHAPE = "conv1.0.weight", (8, 1, 3, 3)
@@ -232,7 +233,7 @@ def test_a_foreign_checkpoint_changes_nothing(folder, damage):
     training = start()
     before = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
     with pytest.raises(DataError, match="checkpoint.pt") as error:
-        runs.restore(folder, SETTINGS, training)
+        run_folder.restore(folder, SETTINGS, training)
     assert len(str(error.value).splitlines()) == 1
     after = training.net.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -241,9 +242,9 @@ def test_a_foreign_checkpoint_changes_nothing(folder, damage):
 
 def test_weights_that_diverged_are_said_to_have(folder):
     training = start()
-    runs.restore(folder, SETTINGS, training)
+    run_folder.restore(folder, SETTINGS, training)
     training.weights.data[0] = math.nan
-    runs.save(folder, SETTINGS, training)
+    run_folder.save(folder, SETTINGS, training)
     refused(folder, "checkpoint.pt.*the run diverged")
 
 
@@ -266,7 +267,7 @@ def test_a_cut_off_checkpoint(folder, share):
 def test_a_damaged_run_json(folder, content):
     (folder / "run.json").write_text(content)
     with pytest.raises(DataError, match="run.json"):
-        runs.read_settings(folder)
+        run_folder.read_settings(folder)
 
 
 SAID = {
@@ -286,7 +287,7 @@ def test_a_setting_that_no_run_has(folder, name, value):
     path = folder / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
     with pytest.raises(DataError, match="run.json"):
-        runs.read_settings(folder)
+        run_folder.read_settings(folder)
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda field: field.name)
@@ -297,7 +298,7 @@ def test_a_recipe_that_no_run_has(folder, field, value):
     content["recipe"][field.name] = value
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match="run.json"):
-        runs.read_settings(folder)
+        run_folder.read_settings(folder)
 
 
 def test_a_history_that_no_run_has(folder):
@@ -306,12 +307,12 @@ def test_a_history_that_no_run_has(folder):
     for name, value in (("epoch", 2), ("test_accuracy", 101.0), ("seconds", 1e308)):
         path.write_text(json.dumps(line | {name: value}))
         with pytest.raises(DataError, match="history.jsonl"):
-            runs.read_history(folder)
+            run_folder.read_history(folder)
 
 
 def test_no_run(tmp_path):
     with pytest.raises(DataError, match="--run-dir"):
-        runs.read_settings(tmp_path)
+        run_folder.read_settings(tmp_path)
     refused(tmp_path, "--run-dir")
 
 
@@ -342,10 +343,10 @@ def test_a_flipped_bit_is_noticed(folder):
     refused(folder, "checkpoint.pt: damaged")
 
 
-@pytest.mark.parametrize("kind", [runs.Settings, Batch, Epoch, Score])
+@pytest.mark.parametrize("kind", [run_folder.Settings, Batch, Epoch, Score])
 def test_what_a_run_tells_stays_as_it_is(kind):
     assert kind.__dataclass_params__.frozen
 
 
 def test_two_runs_never_share_a_fresh_folder(tmp_path):
-    assert len({runs.fresh_folder(tmp_path / "runs", "name") for _ in range(3)}) == 3
+    assert len({run_folder.fresh_folder(tmp_path / "runs", "name") for _ in range(3)}) == 3

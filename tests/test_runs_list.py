@@ -8,13 +8,14 @@ import pytest
 from tinytrain.cli.parser import main
 from tinytrain.cli.runs import natural_order, nearest
 from tinytrain.recipes import RECIPES
-from tinytrain.train import Epoch, runs
+from tinytrain.runs import run_folder
+from tinytrain.train import Epoch
 
 FINAL = RECIPES["final"]
 
 
 def settings_of(**changes):
-    settings = runs.Settings(FINAL, "mnist", "digest", 0.13, 0.31, 0, 1, "cpu", 1)
+    settings = run_folder.Settings(FINAL, "mnist", "digest", 0.13, 0.31, 0, 1, "cpu", 1)
     return replace(settings, **changes)
 
 

@@ -19,9 +19,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain.data import from_arrays, idx, sets, sources
+from tinytrain.data import datasets, from_arrays
 from tinytrain.data.deskew import deskew
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx, sources
 from tinytrain.streams import generator
 
 TRAIN, TEST = 30, 7
@@ -81,7 +82,7 @@ def snapshot(root):
 
 def refused(match, root, source=TINY, holdout=0, error=DataError):
     with pytest.raises(error, match=match) as raised:
-        sets.load_source(source, root, holdout)
+        datasets.load_source(source, root, holdout)
     assert "\n" not in str(raised.value)
 
 
@@ -92,7 +93,7 @@ def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
         path.write_bytes(b"the plain file goes first: never looked at")
     before = snapshot(tmp_path)
     (tmp_path / "tiny").chmod(0o555)
-    data = sets.load_source(TINY, tmp_path)
+    data = datasets.load_source(TINY, tmp_path)
     assert snapshot(tmp_path) == before
     for split, (images, labels) in (data.train, NAMES[:2]), (data.test, NAMES[2:]):
         assert split.images.dtype == torch.uint8 and split.labels.dtype == torch.int64
@@ -106,8 +107,8 @@ def test_tiny_set_is_loaded_and_a_complete_root_left_alone(tmp_path, suffix):
 @pytest.mark.parametrize("holdout", [0, 5])
 def test_upright_where_they_are_loaded(tmp_path, holdout):
     write(tmp_path / "synthetic")
-    before = sets.load("synthetic", tmp_path, holdout)
-    after = sets.load("synthetic", tmp_path, holdout, deskew=True)
+    before = datasets.load("synthetic", tmp_path, holdout)
+    after = datasets.load("synthetic", tmp_path, holdout, deskew=True)
     assert (before.name, len(before.train)) == ("synthetic", TRAIN - holdout)
     for slanted, upright in (before.train, after.train), (before.test, after.test):
         assert torch.equal(upright.images, deskew(slanted.images))
@@ -123,23 +124,23 @@ def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     for path in packed(root, NAMES[2:]):
         path.write_bytes(b"the test files: never opened")
     torch.manual_seed(holdout)  # the split doesn't depend on torch's own generator
-    data = sets.load_source(TINY, root, holdout)
+    data = datasets.load_source(TINY, root, holdout)
     assert (len(data.test), len(data.train), data.holdout) == (holdout, TRAIN - holdout, holdout)
     rows = torch.cat([data.test.images, data.train.images])[:, 0, 0, 0].tolist()
     assert sorted(rows) == list(range(TRAIN))
     labels = torch.cat([data.test.labels, data.train.labels])
     assert labels.tolist() == ARRAYS[NAMES[1]][rows].tolist()
-    most = sets.load_source(TINY, root, TRAIN - 1)
+    most = datasets.load_source(TINY, root, TRAIN - 1)
     assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])
 def test_folds_are_fixed_disjoint_and_complete(root, parts):
-    whole = sets.load_source(TINY, root).train.images
+    whole = datasets.load_source(TINY, root).train.images
     seen = []
     for part in range(1, parts + 1):
-        fold = sets.load_source(TINY, root, fold=f"{part}/{parts}")
-        again = sets.load_source(TINY, root, fold.holdout, fold=f"{part}/{parts}")
+        fold = datasets.load_source(TINY, root, fold=f"{part}/{parts}")
+        again = datasets.load_source(TINY, root, fold.holdout, fold=f"{part}/{parts}")
         assert torch.equal(fold.test.images, again.test.images)
         assert (fold.holdout, len(fold.train)) == (len(fold.test), TRAIN - len(fold.test))
         both = torch.cat((fold.test.images, fold.train.images)).flatten(1)
@@ -147,14 +148,14 @@ def test_folds_are_fixed_disjoint_and_complete(root, parts):
         seen += fold.test.images.flatten(1).tolist()
     assert sorted(seen) == sorted(whole.flatten(1).tolist())
     with pytest.raises(UsageError, match=f"fold 1/{parts}: holds back"):
-        sets.load_source(TINY, root, holdout=1, fold=f"1/{parts}")
+        datasets.load_source(TINY, root, holdout=1, fold=f"1/{parts}")
 
 
 def test_who_is_held_out_does_not_change_with_the_version():
     """What was measured on held-out images can be compared."""
-    order, count = sets.held_out_first(9, 4, "")
+    order, count = datasets.held_out_first(9, 4, "")
     assert torch.equal(order, torch.randperm(9, generator=generator(0, "holdout"))) and count == 4
-    order, count = sets.held_out_first(9, 0, "2/4")  # rows 2 and 3 of an order that all share
+    order, count = datasets.held_out_first(9, 0, "2/4")  # rows 2 and 3 of an order that all share
     expected = torch.randperm(9, generator=generator(0, "fold")).roll(-2)
     assert torch.equal(order, expected) and count == 2
 
@@ -165,7 +166,7 @@ def test_holdout_needs_no_test_files_and_is_inside_the_set(root):
         refused(found, root, holdout=holdout, error=UsageError)
     for path in packed(root, NAMES[2:]):
         path.unlink()
-    assert sets.load_source(TINY, root, 5).digest == digest(NAMES[:2])
+    assert datasets.load_source(TINY, root, 5).digest == digest(NAMES[:2])
     refused(NAMES[2], root)
 
 
@@ -225,14 +226,14 @@ def test_files_that_do_not_belong_together(tmp_path, changed):
 def test_mean_and_std_are_exact(count, side, seed):
     images = np.random.default_rng(seed).integers(0, 256, (count, 1, side, side), np.uint8)
     pixels = images / 255
-    found = sets.mean_and_std(torch.from_numpy(images))
+    found = datasets.mean_and_std(torch.from_numpy(images))
     assert found == pytest.approx((pixels.mean(), pixels.std()), rel=1e-13, abs=1e-13)
 
 
 def test_mean_and_std_belong_to_the_set(root):
-    computed = sets.load_source(TINY, root)
-    held = sets.load_source(TINY, root, holdout=10)
-    named = sets.load_source(replace(TINY, mean_and_std=(0.1, 0.2)), root)
+    computed = datasets.load_source(TINY, root)
+    held = datasets.load_source(TINY, root, holdout=10)
+    named = datasets.load_source(replace(TINY, mean_and_std=(0.1, 0.2)), root)
     pixels = ARRAYS[NAMES[0]] / 255
     assert (computed.mean, computed.std) == pytest.approx((pixels.mean(), pixels.std()))
     assert (held.mean, held.std) == (computed.mean, computed.std)
@@ -264,12 +265,12 @@ def by_md5(folder):
 def test_missing_files_are_downloaded(tmp_path, published, by):
     folder, url = published
     source = sources.Source("tiny", by_md5(folder) if by == "md5" else FILES, (url,))
-    sets.load_source(source, tmp_path, holdout=3)
+    datasets.load_source(source, tmp_path, holdout=3)
     assert {*(tmp_path / "tiny").iterdir()} == {*packed(tmp_path, NAMES[:2])}
-    sets.load_source(source, tmp_path)
+    datasets.load_source(source, tmp_path)
     for path in packed(tmp_path):
         assert path.read_bytes() == (folder / path.name).read_bytes()
-    sets.load_source(replace(source, mirrors=()), tmp_path)
+    datasets.load_source(replace(source, mirrors=()), tmp_path)
 
 
 def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, published):
@@ -277,7 +278,7 @@ def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, publishe
     files = by_md5(folder)
     for name in NAMES:
         (folder / f"{name}.gz").write_bytes(gzip.compress(plain(name), 1))
-    sets.load_source(replace(TINY, mirrors=(url,)), tmp_path)
+    datasets.load_source(replace(TINY, mirrors=(url,)), tmp_path)
     for source in (sources.Source("tiny", files), sources.Source("other", files, (url,))):
         refused("expected a file of md5 .* found ", tmp_path, source)
     assert not list((tmp_path / "other").iterdir())
@@ -295,9 +296,9 @@ def test_a_wrong_download_is_refused(tmp_path, published, wrong):
 
 def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
     source = replace(UNCHECKED, write_files=write)
-    assert len(sets.load_source(source, tmp_path / "root").test) == TEST
+    assert len(datasets.load_source(source, tmp_path / "root").test) == TEST
     before = snapshot(tmp_path)
-    sets.load_source(source, tmp_path / "root")
+    datasets.load_source(source, tmp_path / "root")
     assert snapshot(tmp_path) == before
     packed(tmp_path / "root")[2].unlink()
     refused(f"root/tiny: {NAMES[2]} missing; move the rest away", tmp_path / "root", source)
@@ -316,7 +317,7 @@ def test_unknown_name(tmp_path):
     one_of = "expected one of mnist, fashion-mnist, kmnist, synthetic, or a folder"
     for name in "cifar", tmp_path / "mnist", "./mnist":
         with pytest.raises(UsageError, match=f"^--dataset {name}: {one_of}"):
-            sets.load(name, tmp_path)
+            datasets.load(name, tmp_path)
 
 
 def own(channels, height, width, classes, seed=0):
@@ -364,7 +365,7 @@ def test_a_folder_of_ones_own_and_the_same_arrays(
 ):
     arrays = own(channels, height, width, classes)
     folder = folder_of(tmp_path_factory.mktemp("own"), arrays, names)
-    data = sets.load(folder)
+    data = datasets.load(folder)
     assert data.name == str(folder) and data.classes == classes
     assert data.train.images.shape == (3 * classes, channels, height, width)
     assert (data.test.images.numpy().reshape(arrays[2].shape) == arrays[2]).all()
@@ -392,27 +393,27 @@ def test_by_its_path_or_by_its_name_where_one_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in "flowers", "./flowers", folder, "~/flowers":
-        assert sets.load(name).name == str(folder)
-    assert sets.load("./mnist").name == str(tmp_path / "mnist")  # nobody takes it for MNIST
+        assert datasets.load(name).name == str(folder)
+    assert datasets.load("./mnist").name == str(tmp_path / "mnist")  # nobody takes it for MNIST
     assert str(tmp_path / "mnist") not in sources.SOURCES
 
 
 def test_holdout_fold_and_deskew_of_ones_own(tmp_path):
     arrays = own(1, 9, 6, 5)
     folder = folder_of(tmp_path / "own", arrays)
-    whole = sets.load(folder)
+    whole = datasets.load(folder)
     for name in USUAL[2:]:
         (folder / name).unlink()
-    held, fold = sets.load(folder, holdout=4), sets.load(folder, fold="2/3")
+    held, fold = datasets.load(folder, holdout=4), datasets.load(folder, fold="2/3")
     assert (len(held.test), len(held.train), len(fold.test)) == (4, 11, 5)
     assert held.classes == fold.classes == whole.classes == 5
-    upright = sets.load(folder, holdout=4, deskew=True)
+    upright = datasets.load(folder, holdout=4, deskew=True)
     assert torch.equal(upright.test.images, deskew(held.test.images))
     with pytest.raises(DataError, match="own: expected four IDX files, .* no test-images, test-l"):
-        sets.load(folder)
+        datasets.load(folder)
     colour = folder_of(tmp_path / "colour", own(3, 9, 6, 5))
     with pytest.raises(UsageError, match=f"--dataset {colour}: .*grey.*leave --deskew out"):
-        sets.load(colour, deskew=True)
+        datasets.load(colour, deskew=True)
 
 
 def test_a_class_in_between_may_be_empty():
@@ -426,11 +427,11 @@ def test_two_files_for_one(tmp_path):
     for name in "test-images-idx3-ubyte", "t10k-images":
         (folder / name).write_bytes(b"")
         with pytest.raises(DataError, match=f"own: expected one file test-images.*{name}"):
-            sets.load(folder)
+            datasets.load(folder)
         (folder / name).unlink()
     (folder / "test-images.gz").write_bytes(b"the plain file goes first")
     (folder / ".train-images.1234.part").write_bytes(b"of somebody who writes")
-    sets.load(folder)
+    datasets.load(folder)
 
 
 A, B, C, D = own(2, 4, 3, 3)
@@ -476,15 +477,15 @@ def test_data_root(monkeypatch):
     for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", "/me")
-    assert sets.data_root() == Path("/me/.cache/tinytrain")
+    assert datasets.data_root() == Path("/me/.cache/tinytrain")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert sets.data_root() == Path("/cache/tinytrain")
+    assert datasets.data_root() == Path("/cache/tinytrain")
     monkeypatch.setenv("TINYTRAIN_DATA", "/data")
-    assert sets.data_root() == Path("/data")
-    assert sets.data_root("~/mine") == Path("/me/mine")
+    assert datasets.data_root() == Path("/data")
+    assert datasets.data_root("~/mine") == Path("/me/mine")
 
 
-@pytest.mark.parametrize("kind", [sets.Split, sets.Dataset, sources.File, sources.Source])
+@pytest.mark.parametrize("kind", [datasets.Split, datasets.Dataset, sources.File, sources.Source])
 def test_sets_stay_as_they_are(kind):
     assert kind.__dataclass_params__.frozen
 
@@ -515,6 +516,6 @@ def test_real_mnist(mnist):
     assert mnist.test.images.shape == (10000, 1, 28, 28)
     assert mnist.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert (mnist.mean, mnist.std) == (0.1307, 0.3081)
-    assert sets.mean_and_std(mnist.train.images) == pytest.approx(
+    assert datasets.mean_and_std(mnist.train.images) == pytest.approx(
         (mnist.mean, mnist.std), abs=5e-5
     )

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain.cli.words import seed_list, seed_text
-from tinytrain.course.spread import as_text, difference, paired_difference, student_t, summarise
+from tinytrain.results.statistics import (
+    as_text,
+    difference,
+    paired_difference,
+    student_t,
+    summarise,
+)
 
 percent = st.integers(9800, 10000).map(lambda hundredths: hundredths / 100)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections import namedtuple
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +13,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import data, streams
+from tinytrain import data
 from tinytrain.cli.parser import main
-from tinytrain.data import augment, idx, manifest, stored
-from tinytrain.data import inflate as inflation
 from tinytrain.data.arrays import write_files
 from tinytrain.errors import DataError
 from tinytrain.recipes import RECIPES
+from tinytrain.store import idx, manifest, stored
 from tinytrain.train import build, loop
 
 COUNT = 20
@@ -264,63 +261,3 @@ def test_verify_compares_mean_and_deviation(own, capsys):
 def test_verify_of_what_is_not_there(tmp_path, capsys):
     assert "--dataset nowhere: expected" in fails(capsys, 2, "data", "verify", "nowhere")
     assert "found no train-images" in fails(capsys, 3, "data", "verify", tmp_path)
-
-
-def test_inflated_is_augmented_by_hand(own, capsys, monkeypatch, tiny):
-    monkeypatch.setattr(inflation, "PART", 30)
-    (own / "classes.txt").write_text("".join(f"{name}\n" for name in range(10)))
-    output = own.parent / "large"
-    words = ["data", "inflate", own, "--copies", 3, "--output", output]
-    shown = said(capsys, *words, "--rotation", 20, "--seed", 5)
-    made = data.load(output)
-    assert "300 training images, 3 augmented copies" in shown and made.digest in shown
-    ranges = {
-        field.name: getattr(RECIPES["final"], field.name) for field in fields(data.Augmentation)
-    }
-    augmentation = data.Augmentation(**(ranges | {"rotation": 20}))
-    for copy, part in (1, 0), (2, 1), (3, 3):
-        images = tiny.train.images[30 * part : 30 * part + 30].float()
-        draw = streams.generator(5, "inflate", copy, part)
-        expected = augment.apply(images, augmentation.draw(len(images), draw)).round().byte()
-        start = 100 * (copy - 1) + 30 * part
-        assert torch.equal(made.train.images[start : start + len(images)], expected)
-    assert torch.equal(made.train.labels, tiny.train.labels.repeat(3))
-    assert torch.equal(made.test.images[:], tiny.test.images)
-    assert torch.equal(made.test.labels, tiny.test.labels)
-    assert (output / "classes.txt").read_text() == (own / "classes.txt").read_text()
-    assert f"{output}: is there already" in fails(capsys, 2, *words)
-
-
-def test_inflated_in_colour(tmp_path):
-    images = torch.randint(256, (4, 3, 5, 6), dtype=torch.uint8)
-    dataset = data.from_arrays(images, [0, 1, 2, 0], images, [0, 1, 2, 0])
-    list(inflation.write_files(tmp_path, dataset, 2, lambda images, draw: images + 0.4, seed=1))
-    assert torch.equal(data.load(tmp_path).train.images[:], images.repeat(2, 1, 1, 1))
-
-
-@pytest.mark.parametrize("end, status", [(KeyboardInterrupt(), 130), (OSError(28, "full"), 2)])
-def test_inflated_whole_or_not_at_all(own, end, status, capsys, monkeypatch):
-    def ending(images, *_):
-        raise end
-
-    monkeypatch.setattr(augment.Augmentation, "__call__", ending)
-    words = ["data", "inflate", own, "--copies", 2, "--output", own.parent / "made" / "large"]
-    fails(capsys, status, *words)
-    assert not [*(own.parent / "made").iterdir()]
-
-
-def test_inflated_only_where_there_is_room(own, capsys, monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 0, 3 * 78_400 - 1))
-    words = ["data", "inflate", own, "--output", own.parent / "made", "--copies"]
-    for copies in 3, 1_000_000:
-        assert f"--copies {copies}: of 100 images they take" in fails(capsys, 2, *words, copies)
-    plain = fails(capsys, 2, *words, 2, "--recipe", "net1")
-    assert "--recipe net1: changes no image" in plain
-    assert not (own.parent / "made").exists()
-
-
-def test_one_image_of_a_file_beyond_memory(own, capsys):
-    shown = said(capsys, "predict", own / IMAGES, "--index", "99")
-    assert f"{IMAGES}[99]: " in shown
-    assert "images 0 to 99" in fails(capsys, 2, "predict", own / IMAGES, "--index", "100")

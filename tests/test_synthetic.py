@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain.data import idx, synthetic
 from tinytrain.errors import UsageError
+from tinytrain.store import idx, synthetic
 from tinytrain.streams import generator
 
 SPLITS = {"train": 4000, "t10k": 1000}

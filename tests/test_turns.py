@@ -19,8 +19,8 @@ from tinytrain.cli import turns
 from tinytrain.cli.jobs import Job
 from tinytrain.cli.parser import main
 from tinytrain.cli.turns import Turns, environment, taken
-from tinytrain.data import synthetic
 from tinytrain.errors import DataError, Interrupted, SaidElsewhere
+from tinytrain.store import synthetic
 
 SEEDS = ["seeds", "--dataset=synthetic", "--net=net9_3", "--epochs=1", "--batch-size=20"]
 SEEDS += ["--device=cpu"]

@@ -21,16 +21,16 @@ import torch
 
 from tinytrain import nn, streams
 from tinytrain.cli.parser import main
-from tinytrain.data import synthetic
 from tinytrain.data.augment import Augmentation
-from tinytrain.data.sets import Dataset, Split
+from tinytrain.data.datasets import Dataset, Split
 from tinytrain.errors import UsageError
 from tinytrain.optim import Adam, ExponentialAverage
+from tinytrain.store import synthetic
 from tinytrain.train import Batch, Training, fit, loop
-from tinytrain.train.workers import Workers, joined
+from tinytrain.workers.group import Workers, joined
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.train.workers"])
+FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.workers.group"])
 
 
 def one_of(rank, count, apart, port, work, folder, arguments):

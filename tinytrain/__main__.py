@@ -6,7 +6,7 @@ import sys
 import warnings
 
 from tinytrain.cli.parser import main
-from tinytrain.signals import SIGNALS
+from tinytrain.runs.signals import SIGNALS
 
 if __name__ == "__main__":
     if not sys.warnoptions:  # where a line is promised, libraries say nothing besides

@@ -9,8 +9,8 @@ and `convert` (data; what is converted is read by `readers` and `images`), `exer
 (with `at_hand` and `self_test`) and `commands` (all others) do the work.
 """
 
+from tinytrain.cli.exit import exit_status
 from tinytrain.cli.parser import main
 from tinytrain.cli.words import Parser, natural, positive
-from tinytrain.errors import exit_status
 
 __all__ = ["Parser", "exit_status", "main", "natural", "positive"]

@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tinytrain import data
-from tinytrain.data.sources import SOURCES, Source, in_folder, present
 from tinytrain.errors import DataError, TinytrainError
-from tinytrain.train.locks import holder
+from tinytrain.runs.locks import holder
+from tinytrain.store.sources import SOURCES, Source, in_folder, present
 
 ENOUGH = 200 << 20  # bytes: for a set that is fetched or drawn, and for many runs
 PATIENCE = 4  # seconds for a mirror; all are asked at once
@@ -94,7 +94,7 @@ def mirrors(root: Path) -> Iterator[Finding]:
 
 def trouble(source: Source, mirror: str) -> str:
     """Why a mirror does not give the smallest file of a set, or nothing where it does."""
-    from tinytrain.data import download  # only here: it imports the network code
+    from tinytrain.store import download  # only here: it imports the network code
 
     host, url = urlsplit(mirror).netloc, f"{mirror}{source.files[-1].name}.gz"
     patience = download.Patience(connect=PATIENCE, answer=PATIENCE)

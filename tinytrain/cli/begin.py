@@ -28,10 +28,10 @@ from tinytrain.cli.inputs import (
 )
 from tinytrain.data import Dataset
 from tinytrain.errors import DataError, UsageError
-from tinytrain.nets import own
-from tinytrain.train import Training, build, locks, runs
-from tinytrain.train.settings import Settings
-from tinytrain.train.workers import Workers, own_device
+from tinytrain.runs import locks, net_file, run_folder
+from tinytrain.runs.settings import Settings
+from tinytrain.train import Training
+from tinytrain.workers.group import Workers, own_device
 
 Run = tuple[Settings, Training, Dataset, Path]  # and the folder that it is in
 
@@ -44,11 +44,11 @@ def begun(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     """
     recipe = chosen_recipe(options)
     device, threads = choose_device(options.device), use_threads(options.threads)
-    training = build.start(recipe, options.seed, own_device(device))
+    training = net_file.start(recipe, options.seed, own_device(device))
     workers.cut(recipe.shards)
     if options.run_dir is not None and workers.rank == 0:
         locks.require_free(options.run_dir)
-        runs.require_unused(options.run_dir)
+        run_folder.require_unused(options.run_dir)
     if options.run_dir is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)):
         raise UsageError("--max-restarts: name the run's folder, too (--run-dir)")
     if workers.rank:
@@ -69,7 +69,7 @@ def begun(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         threads=threads,
         fold=options.fold,
         image_shape=tuple(dataset.train.images.shape[1:]),
-        net_digest=own.digest(recipe.net),
+        net_digest=net_file.digest(recipe.net),
         workers=workers.count,
     )
     require_same(settings, workers)
@@ -79,11 +79,11 @@ def begun(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if workers.rank:
         yield settings, training, dataset, Path(workers.tell()[0])
         return
-    folder = options.run_dir or runs.fresh_folder(Path("runs"), name)
+    folder = options.run_dir or run_folder.fresh_folder(Path("runs"), name)
     words = recipe_files.self_contained(options.words, options.recipe)
     command = shlex.join(["python", "-m", "tinytrain", *words])
     with locks.held(folder):
-        runs.create(folder, settings, training, command)
+        run_folder.create(folder, settings, training, command)
         workers.tell(str(folder))
         yield settings, training, dataset, folder
 
@@ -110,7 +110,7 @@ def resumed(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     folder = options.run_dir
     if folder is None:
         raise UsageError("--resume: name the run's folder with --run-dir")
-    settings = runs.read_settings(folder)
+    settings = run_folder.read_settings(folder)
     if not options.resume:
         wanted = chosen_recipe(options), options.seed, options.fold
         if (settings.recipe, settings.seed, settings.fold) != wanted:
@@ -123,9 +123,9 @@ def resumed(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         )
     choose_device(settings.device, f"{folder} was begun on")
     use_threads(settings.threads, f"{folder} was begun with threads:")
-    runs.require_unchanged(settings)
-    training = build.start(
-        runs.recipe_of(folder, settings), settings.seed, own_device(settings.device)
+    run_folder.require_unchanged(settings)
+    training = net_file.start(
+        run_folder.recipe_of(folder, settings), settings.seed, own_device(settings.device)
     )
     workers.cut(settings.recipe.shards)
     if workers.rank == 0:
@@ -135,11 +135,11 @@ def resumed(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if workers.count != settings.workers:
         print(changed(settings, workers.count))
     with locks.held(folder) if workers.rank == 0 else nullcontext():
-        runs.restore(folder, settings, training)
+        run_folder.restore(folder, settings, training)
         if training.batch > math.ceil(len(dataset.train) / training.batch_size):
             raise DataError(f"{folder / 'checkpoint.pt'}: state.batch: beyond the end of an epoch")
         if workers.rank == 0:
-            runs.write_history(folder, training)
+            run_folder.write_history(folder, training)
         yield settings, training, dataset, folder
 
 

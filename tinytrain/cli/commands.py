@@ -7,13 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tinytrain import nets
 from tinytrain.cli import compare
 from tinytrain.cli.convert import convert
 from tinytrain.cli.doctor import doctor
 from tinytrain.cli.exercise import exercise
 from tinytrain.cli.export import export
-from tinytrain.cli.inflate import inflate
 from tinytrain.cli.inputs import choose_device, net_and_data, trained, use_threads
 from tinytrain.cli.ladder import ladder
 from tinytrain.cli.look import show_data, verify_data
@@ -22,16 +20,19 @@ from tinytrain.cli.recipe import recipe
 from tinytrain.cli.runs import nearest, recipe_text
 from tinytrain.cli.seeds import seeds
 from tinytrain.cli.train import train
-from tinytrain.course import at_work, live, page, plots, published, readme
 from tinytrain.course import ladder as ladders
-from tinytrain.course.receptive_field import measured_field, receptive_field
+from tinytrain.course import live, page, readme
 from tinytrain.data import Dataset
-from tinytrain.data.files import make_folder, write_file
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import parameter_count
+from tinytrain.nn.receptive_field import measured_field, receptive_field
+from tinytrain.plots import at_work, drawing
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, Recipe
-from tinytrain.train import evaluate, log, runs
+from tinytrain.results import published
+from tinytrain.runs import net_file, run_folder
+from tinytrain.store.files import make_folder, write_file
+from tinytrain.train import evaluate, log
 
 
 def test_again(options: argparse.Namespace) -> None:
@@ -54,7 +55,7 @@ def net_text(run_dir: Path | None, net: Module, recipe: Recipe) -> str:
     size = f"{recipe.net}, {parameter_count(net):,} parameters"
     if run_dir is None:
         return f"{size}, the final net that comes with tinytrain"
-    seed = runs.read_settings(run_dir).seed
+    seed = run_folder.read_settings(run_dir).seed
     weights = ", averaged weights" if recipe.average else ""
     return f"{size}{weights}, of {run_dir} (recipe {recipe_text(*nearest(recipe))}; seed {seed})"
 
@@ -109,13 +110,13 @@ def draw_at_work(options: argparse.Namespace) -> None:
     net, dataset, recipe = net_and_data(options)
     title, figure = at_work.drawings(net, dataset, recipe, options.digit)[options.picture]()
     output = options.output or Path("runs") / f"{options.picture}.png"
-    plots.save(figure, output)
+    drawing.save(figure, output)
     print(f"{title}: drawn into {output}")
 
 
 def show_net(options: argparse.Namespace) -> None:
     """Print a net's table, its parameters and the receptive fields of its layers."""
-    net = nets.build(options.net)
+    net = net_file.build(options.net)
     try:
         log.print_net(net, options.shape)
     except ValueError as error:
@@ -149,14 +150,14 @@ def draw_curves(options: argparse.Namespace) -> None:
     names = [run.resolve().name for run in options.runs]
     if len(set(names)) < len(names):
         names = [str(run) for run in options.runs]
-    histories = dict(zip(names, map(runs.read_history, options.runs), strict=True))
-    plots.save(plots.accuracy_by_epoch(histories), options.output)
+    histories = dict(zip(names, map(run_folder.read_history, options.runs), strict=True))
+    drawing.save(drawing.accuracy_by_epoch(histories), options.output)
     print(f"Drawn into {options.output}")
 
 
 def data_command(options: argparse.Namespace) -> None:
     """Verify a data set; show what is in it; make one of what people have, or of another."""
-    words = {"info": show_data, "convert": convert, "inflate": inflate}
+    words = {"info": show_data, "convert": convert}
     words.get(options.what, verify_data)(options)
 
 

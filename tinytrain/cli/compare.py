@@ -16,7 +16,7 @@ from tinytrain.cli.runs import list_runs, read, text
 from tinytrain.course.ladder import meaning, shown
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
-from tinytrain.train import runs as folders
+from tinytrain.runs import run_folder as folders
 from tinytrain.train.target import LAST_EPOCHS
 
 RESULTS = {

@@ -21,11 +21,11 @@ from tinytrain import streams
 from tinytrain.cli.images import read_folder
 from tinytrain.cli.look import NAMES
 from tinytrain.cli.readers import Found, Pair, read_all_csv, read_files, read_npz
-from tinytrain.data import idx, manifest
 from tinytrain.data.arrays import from_arrays, write_files
-from tinytrain.data.files import require, whole_folder, write_file
-from tinytrain.data.sets import Dataset
+from tinytrain.data.datasets import Dataset
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx, manifest
+from tinytrain.store.files import require, whole_folder, write_file
 
 
 def convert(options: argparse.Namespace) -> None:

@@ -1,23 +1,18 @@
-"""The words of the command `data`: verify, info, convert, inflate.
+"""The words of the command `data`: verify, info, convert.
 
-Part of the parser, so without torch: what they do is in `look`, `convert` and `inflate`.
+Part of the parser, so without torch: what they do is in `look` and `convert`.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 
 from tinytrain.cli.flags import (
     add_data_dir,
     add_data_flags,
     add_path,
-    add_recipe_flag,
-    add_setting,
 )
-from tinytrain.cli.recipe_files import named
-from tinytrain.cli.words import natural, number, positive, size
-from tinytrain.recipes import Recipe
+from tinytrain.cli.words import number, size
 
 CONVERT = """\
 make a data set, four IDX files in a folder, of images in other forms; SOURCE is
@@ -35,9 +30,7 @@ or (N, H, W, 3). Labels are 0 to 255. EMNIST, whose images are transposed, is co
 def add_data_commands(data: argparse.ArgumentParser) -> None:
     """The words that may follow `data`."""
     add_data_flags(data)
-    commands = data.add_subparsers(
-        dest="what", metavar="verify | info | convert | inflate", title="or"
-    )
+    commands = data.add_subparsers(dest="what", metavar="verify | info | convert", title="or")
     help = "show what is in a data set: classes, counts, sizes, mean, digests, some images"
     info = commands.add_parser("info", help=help, description=help, allow_abbrev=False)
     add_data_flags(info, data_dir=argparse.SUPPRESS)  # what stands before `info` holds, too
@@ -65,18 +58,6 @@ def add_data_commands(data: argparse.ArgumentParser) -> None:
     high = "the size of images that are only a row of pixels (default: they are square)"
     convert.add_argument("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
     convert.add_argument("--transpose", action="store_true", help="swap rows and columns")
-    help = "make a larger data set: augmented copies of the training images of another"
-    inflate = commands.add_parser("inflate", help=help, description=help, allow_abbrev=False)
-    add_set(inflate)
-    many = "how many; 135 make 8,100,000 images of MNIST's 60,000, 6 GiB"
-    inflate.add_argument("--copies", type=positive, metavar="N", help=many, required=True)
-    add_path(inflate, "--output", "the new folder; train with --dataset FOLDER", required=True)
-    add_setting(inflate, "--seed", "decides every random draw", type=natural)
-    augmentation = inflate.add_argument_group("how they are augmented")
-    add_setting(augmentation, "--recipe", "as in this one", type=named, metavar="NAME|FILE.json")
-    for field in fields(Recipe):
-        if field.name in ("rotation", "shift", "scale", "shear"):
-            add_recipe_flag(augmentation, field)
 
 
 def add_set(command: argparse.ArgumentParser) -> None:

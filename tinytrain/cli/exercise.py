@@ -20,8 +20,8 @@ from tinytrain.course import page
 from tinytrain.course.exercises import EXERCISES, Exercise, apart
 from tinytrain.course.exercises.folder import Folder
 from tinytrain.course.exercises.stub import answer, as_file, shipped_source
-from tinytrain.data.files import make_folder, write_file
 from tinytrain.errors import UsageError, did_you_mean
+from tinytrain.store.files import make_folder, write_file
 
 
 def exercise(options: argparse.Namespace) -> None:

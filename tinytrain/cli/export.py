@@ -21,10 +21,10 @@ import torch
 
 from tinytrain import nn
 from tinytrain.cli.inputs import trained
-from tinytrain.data.files import write_file
 from tinytrain.errors import UsageError
 from tinytrain.nn.inspect import output_shape
-from tinytrain.train.settings import Settings
+from tinytrain.runs.settings import Settings
+from tinytrain.store.files import write_file
 
 SIZES = ("kernel_size", "stride", "padding", "dilation")  # where 3 means (3, 3)
 NAMES = {"state-dict": "weights.pt", "npz": "weights.npz", "torch": "net.py"}

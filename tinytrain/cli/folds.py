@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from tinytrain.cli.inputs import load_same_data, trained
-from tinytrain.course.records import Record
-from tinytrain.course.spread import paired_difference, reason_without_interval
 from tinytrain.errors import DataError, UsageError
-from tinytrain.train import runs
+from tinytrain.results.records import Record
+from tinytrain.results.statistics import paired_difference, reason_without_interval
+from tinytrain.runs import run_folder
 from tinytrain.train.evaluation import predict
 
 
@@ -44,7 +44,7 @@ def require_folds(other: Path, fold: str) -> None:
         raise UsageError("--against: compares runs over all folds, such as --fold all/5")
     for number in range(1, int(fold.removeprefix("all/")) + 1):
         place = other / f"seed-{number}"
-        if runs.read_settings(place).fold != fold_of(number, fold):
+        if run_folder.read_settings(place).fold != fold_of(number, fold):
             raise DataError(f"{place}: not a run of fold {number}; name the folder of such runs")
 
 
@@ -62,7 +62,9 @@ def compared(folder: Path, other: Path, options: argparse.Namespace) -> str:
     )
     gained, lost = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
     difference = paired_difference(gained, lost, len(mine))
-    epochs = min(runs.read_settings(place / "seed-1").recipe.epochs for place in (folder, other))
+    epochs = min(
+        run_folder.read_settings(place / "seed-1").recipe.epochs for place in (folder, other)
+    )
     interval = f"95 % interval {difference.low:+.3f} to {difference.high:+.3f}"
     return (
         f"against {other}: of {len(mine):,} images {gained} right that are wrong there, {lost} "

@@ -14,9 +14,9 @@ import numpy as np
 from tqdm import tqdm
 
 from tinytrain.cli.readers import Found, Pair
-from tinytrain.data import idx
-from tinytrain.data.files import open_file, require
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx
+from tinytrain.store.files import open_file, require
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 PNG = b"\x89PNG\r\n\x1a\n"

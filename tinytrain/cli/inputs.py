@@ -13,15 +13,16 @@ import torch
 
 from tinytrain import data
 from tinytrain.cli.flags import given_fields
-from tinytrain.course import published
 from tinytrain.data import Dataset
-from tinytrain.data.sources import SOURCES
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import output_shape
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import Training, build, loop, runs
-from tinytrain.train.settings import Settings
+from tinytrain.results import published
+from tinytrain.runs import net_file, run_folder
+from tinytrain.runs.settings import Settings
+from tinytrain.store.sources import SOURCES
+from tinytrain.train import Training, loop
 
 
 def choose_device(name: str, flag: str = "--device") -> str:
@@ -66,7 +67,7 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
     recipe: Recipe = replace(options.recipe.recipe, **given_fields(options))
     if options.recipe.in_file:
         try:
-            build.start(recipe, 0)
+            net_file.start(recipe, 0)
         except UsageError as error:
             raise UsageError(f"{options.recipe}: {error}") from error
     return recipe
@@ -132,9 +133,9 @@ def require_fit(training: Training, dataset: Dataset) -> None:
 
 def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:
     """The settings of a run, and its net: the averaged one, where weights are averaged."""
-    settings = runs.read_settings(run_dir)
-    training = build.start(runs.recipe_of(run_dir, settings), settings.seed, device)
-    runs.restore(run_dir, settings, training)
+    settings = run_folder.read_settings(run_dir)
+    training = net_file.start(run_folder.recipe_of(run_dir, settings), settings.seed, device)
+    run_folder.restore(run_dir, settings, training)
     return settings, training.tested_net
 
 

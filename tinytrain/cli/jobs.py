@@ -19,11 +19,10 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from tinytrain import signals
 from tinytrain.cli.turns import Turns, environment
-from tinytrain.data import files
 from tinytrain.errors import DataError, TinytrainError
-from tinytrain.train import locks, runs
+from tinytrain.runs import locks, run_folder, signals
+from tinytrain.store import files
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Job:
     def done(self) -> int:
         """How many of its epochs are done."""
         try:
-            return len(runs.read_history(self.folder))
+            return len(run_folder.read_history(self.folder))
         except DataError:
             return 0
 

@@ -18,8 +18,8 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from tinytrain import signals
 from tinytrain.errors import Interrupted, Lost, SaidElsewhere
+from tinytrain.runs import signals
 
 
 def launch(options: argparse.Namespace) -> None:

@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 
 from tinytrain import data
-from tinytrain.course import plots
-from tinytrain.course.samples import samples
-from tinytrain.data import manifest
-from tinytrain.data.files import make_folder, read_file, require
-from tinytrain.data.sets import Dataset
-from tinytrain.data.sources import MANIFEST, SOURCES, in_folder
-from tinytrain.data.stored import Stored
+from tinytrain.data.datasets import Dataset
 from tinytrain.errors import DataError, UsageError
+from tinytrain.plots import drawing
+from tinytrain.plots.samples import samples
+from tinytrain.store import manifest
+from tinytrain.store.files import make_folder, read_file, require
+from tinytrain.store.sources import MANIFEST, SOURCES, in_folder
+from tinytrain.store.stored import Stored
 
 NAMES = "classes.txt"  # of the classes, a line each, in the order of their labels
 
@@ -80,7 +80,7 @@ def show_data(options: argparse.Namespace) -> None:
         print(f"No picture: {error}")
         return
     make_folder(output.parent)
-    plots.save(figure, output)
+    drawing.save(figure, output)
     print(f"Some images of each class are drawn into {output}")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from tinytrain import __version__
 from tinytrain.cli.data_words import add_data_commands
+from tinytrain.cli.exit import exit_status
 from tinytrain.cli.flags import (
     add_data_dir,
     add_data_flags,
@@ -36,7 +37,7 @@ from tinytrain.cli.questions import (
     add_runs,
 )
 from tinytrain.cli.words import Parser, natural, positive, shape
-from tinytrain.errors import SaidElsewhere, TinytrainError, exit_status
+from tinytrain.errors import SaidElsewhere, TinytrainError
 from tinytrain.recipes import RECIPES
 
 FORMATS = ("state-dict", "npz", "torch")
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "exercise":
             glance(options)
         from tinytrain.cli.commands import COMMANDS  # here, because it imports torch
-        from tinytrain.nets.own import explained
+        from tinytrain.runs.net_file import explained
 
         try:
             COMMANDS[options.command](options)

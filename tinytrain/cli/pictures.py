@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinytrain.data import idx, stored
-from tinytrain.data.files import open_file, read_file, require
-from tinytrain.data.stored import Stored
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx, stored
+from tinytrain.store.files import open_file, read_file, require
+from tinytrain.store.stored import Stored
 
 if TYPE_CHECKING:
     from PIL.Image import Image

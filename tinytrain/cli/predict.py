@@ -18,15 +18,15 @@ from tinytrain.cli.inputs import trained
 from tinytrain.cli.look import class_names
 from tinytrain.cli.mnist_form import mnist_form, resized
 from tinytrain.cli.pictures import in_channels, read
-from tinytrain.course import published
-from tinytrain.course.plots import save
-from tinytrain.course.tiles import Tile, grid, seen
 from tinytrain.data.deskew import deskew
-from tinytrain.data.sources import SOURCES
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import output_shape
+from tinytrain.plots.drawing import save
+from tinytrain.plots.tiles import Tile, grid, seen
 from tinytrain.recipes import RECIPES
+from tinytrain.results import published
+from tinytrain.store.sources import SOURCES
 from tinytrain.train.evaluation import predict as scores_of
 
 MNIST_SHAPE = (1, 28, 28)

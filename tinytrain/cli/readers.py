@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from tinytrain.data import idx
-from tinytrain.data.files import AnyPath, open_file, require
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx
+from tinytrain.store.files import AnyPath, open_file, require
 
 SPLITS = {"train": "train", "training": "train", "test": "test", "t10k": "test"}
 SPLITS |= dict.fromkeys(("val", "valid", "validation"), "validation")

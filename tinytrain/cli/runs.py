@@ -20,9 +20,10 @@ from tinytrain.course.ladder import changes, describe
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.train import Epoch, build
-from tinytrain.train import runs as folders
-from tinytrain.train.settings import Settings
+from tinytrain.runs import net_file
+from tinytrain.runs import run_folder as folders
+from tinytrain.runs.settings import Settings
+from tinytrain.train import Epoch
 from tinytrain.train.target import LAST_EPOCHS, reason_not_judged, verdict
 
 FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
@@ -149,7 +150,7 @@ def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
     if len(history) < settings.recipe.epochs:
         return "unfinished"
     try:
-        parameters = parameter_count(build.start(folders.recipe_of(folder, settings), 0).net)
+        parameters = parameter_count(net_file.start(folders.recipe_of(folder, settings), 0).net)
     except TinytrainError as error:
         return f"not judged ({error})"
     met = verdict([epoch.test_accuracy for epoch in history], parameters).met

@@ -16,13 +16,13 @@ from tinytrain.cli.jobs import Job, train_all
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words, label, plain, tested_on
 from tinytrain.cli.turns import Turns, taken
 from tinytrain.cli.words import seed_text
-from tinytrain.course import records, spread
-from tinytrain.data import files
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
-from tinytrain.train import build, locks, runs
+from tinytrain.results import records, statistics
+from tinytrain.runs import locks, net_file, run_folder
+from tinytrain.store import files
 from tinytrain.train.target import reason_not_judged
-from tinytrain.train.workers import started
+from tinytrain.workers.group import started
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series], turn
     place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
     for series in all_series:
-        build.start(series.recipe, 0)  # a wrong value is told before anything starts
+        net_file.start(series.recipe, 0)  # a wrong value is told before anything starts
         for seed in seeds:
             folder = series.folder / f"seed-{seed}"
             fold = fold_of(seed, options.fold)
@@ -99,7 +99,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series], turn
         records.write_record(path, record)
         accuracies = {seed: column["test_accuracy"] for seed, column in record.seeds.items()}
         reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
-        shown = spread.as_text(accuracies, reason)
+        shown = statistics.as_text(accuracies, reason)
         if record.fold.startswith("all/"):
             shown += f"\n{pooled(record)}"
         if turns.first(f"what {path} shows"):
@@ -115,7 +115,7 @@ def seeds_of(options: argparse.Namespace) -> list[int]:
 def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> None:
     """Raise UsageError where the folder holds a run of another recipe, net, data or holdout."""
     if (folder / "run.json").exists():
-        settings = runs.read_settings(folder)
+        settings = run_folder.read_settings(folder)
         holdout = 0 if settings.fold and not wanted[2] else settings.holdout
         found = (settings.recipe, settings.dataset, holdout, settings.fold)
         if found != wanted:
@@ -124,4 +124,4 @@ def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> N
                 why = "" if wanted[0].schedule == "constant" else ", which its rate follows"
                 what = f"{found[0].epochs} epochs, not {epochs}; a run keeps their number{why}"
             raise UsageError(f"{folder}: a run of {what}; name another --run-dir")
-        runs.require_unchanged(settings)
+        run_folder.require_unchanged(settings)

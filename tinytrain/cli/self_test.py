@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from tinytrain import nn, streams, train
-from tinytrain.data import synthetic
-from tinytrain.data.sets import Dataset, Split
+from tinytrain.data.datasets import Dataset, Split
 from tinytrain.recipes import RECIPES
+from tinytrain.store import synthetic
 from tinytrain.train import build
 
 IMAGE = (4, 4, 8, 8)

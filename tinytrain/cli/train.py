@@ -11,15 +11,16 @@ from pathlib import Path
 
 import torch
 
-from tinytrain import data, signals
+from tinytrain import data
 from tinytrain.cli.begin import begun, restarted, resumed
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop, runs
-from tinytrain.train.settings import Settings
+from tinytrain.runs import run_folder, signals
+from tinytrain.runs.settings import Settings
+from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.target import reason_not_judged, verdict
-from tinytrain.train.workers import Workers, joined, started
+from tinytrain.workers.group import Workers, joined, started
 
 
 def train(options: argparse.Namespace) -> None:
@@ -88,7 +89,7 @@ def follow(
             if stopping or isinstance(event, Epoch):
                 training.require_finite_state()
                 if workers.rank == 0:
-                    runs.save(folder, settings, training)
+                    run_folder.save(folder, settings, training)
                 saved = (training.epoch, training.batch)
             with suppress(OSError) if stopping else nullcontext():  # a terminal may have closed
                 shown.show(event)

@@ -28,9 +28,9 @@ from typing import Any, TypeVar
 import torch
 from torch.distributed.rendezvous import rendezvous
 
-from tinytrain import signals
 from tinytrain.errors import Interrupted, SaidElsewhere, TinytrainError
-from tinytrain.train.workers import started
+from tinytrain.runs import signals
+from tinytrain.workers.group import started
 
 PATIENCE = timedelta(seconds=10)  # for the store
 T = TypeVar("T")

@@ -9,7 +9,7 @@ the engine to be written anew.
 """
 
 from tinytrain.course.ladder import Rung, rung, rungs
-from tinytrain.course.published import final_net
-from tinytrain.course.records import Record, read_record
+from tinytrain.results.published import final_net
+from tinytrain.results.records import Record, read_record
 
 __all__ = ["Record", "Rung", "final_net", "read_record", "rung", "rungs"]

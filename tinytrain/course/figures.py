@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinytrain.course.ladder import Rung
-from tinytrain.course.plots import mark_target, new_figure
-from tinytrain.course.records import Record
-from tinytrain.course.spread import Summary
+from tinytrain.plots.drawing import mark_target, new_figure
+from tinytrain.results.records import Record
+from tinytrain.results.statistics import Summary
 from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS
 
 if TYPE_CHECKING:

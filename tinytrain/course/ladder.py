@@ -19,16 +19,17 @@ from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tinytrain import nets, streams
-from tinytrain.course import records
+from tinytrain import streams
 from tinytrain.course.lessons import LESSONS, Lesson
-from tinytrain.course.receptive_field import receptive_field
-from tinytrain.course.records import Record
-from tinytrain.course.spread import Difference, Summary, difference
 from tinytrain.errors import UsageError, did_you_mean
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
+from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import ABLATION, BASES, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
+from tinytrain.results import records
+from tinytrain.results.records import Record
+from tinytrain.results.statistics import Difference, Summary, difference
+from tinytrain.runs import net_file
 from tinytrain.train.target import LAST_EPOCHS
 
 CHANGES = LADDER | ABLATION | VIEWS | FRONTIER
@@ -111,7 +112,7 @@ def base_of(name: str) -> str | None:
 
 def net_of(recipe: Recipe) -> Module:
     """The recipe's net, to be looked at; torch's own generator is not touched."""
-    return nets.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
+    return net_file.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
 
 
 def layers_of(recipe: Recipe) -> list[Row]:

@@ -19,14 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinytrain import nets, nn, streams
+from tinytrain import nn, streams
 from tinytrain.course.live_steps import steps, words
-from tinytrain.course.receptive_field import receptive_field
-from tinytrain.data.sets import Dataset, Split
+from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import Module, Sequential
 from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
+from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import Recipe
+from tinytrain.runs import net_file
 from tinytrain.train.evaluation import predict
 
 FOLDER = Path(__file__).parent / "live"
@@ -92,7 +93,7 @@ def live(
     except NotLive as error:
         return Live(title, None, str(error))
     how = {"mean": mean, "std": std, "deskew": recipe.deskew}
-    net1 = description("net1", nets.build("net1"), weights=False)
+    net1 = description("net1", net_file.build("net1"), weights=False)
     if recipe.looks > 1:
         title += f" (shown with one look at a digit, not {recipe.looks})"
     return Live(title, {"net": described | how, "net1": net1 | how, "digits": given})

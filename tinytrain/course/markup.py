@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tinytrain.course.plots import as_svg
+from tinytrain.plots.drawing import as_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

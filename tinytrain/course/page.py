@@ -32,8 +32,8 @@ from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, n
 from tinytrain.course.lessons import STEPS, Lesson
 from tinytrain.course.live import Live
 from tinytrain.course.markup import picture, policy
-from tinytrain.course.receptive_field import receptive_field
 from tinytrain.nn.inspect import parameter_count
+from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 
 if TYPE_CHECKING:

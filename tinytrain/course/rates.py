@@ -13,9 +13,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinytrain.course import records
 from tinytrain.course.figures import SIZE, WIDTH
-from tinytrain.course.plots import new_figure
+from tinytrain.plots.drawing import new_figure
+from tinytrain.results import records
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.course import figures, published, tables
+from tinytrain.course import figures, tables
 from tinytrain.course.ladder import Rung
-from tinytrain.course.plots import as_svg
-from tinytrain.data.files import read_file
 from tinytrain.errors import UsageError
+from tinytrain.plots.drawing import as_svg
+from tinytrain.results import published
+from tinytrain.store.files import read_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 
 from tinytrain.course.ladder import Rung, accuracy, describe, gain
-from tinytrain.course.records import Record
-from tinytrain.course.spread import Summary, summarise
+from tinytrain.results.records import Record
+from tinytrain.results.statistics import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
 Cells = list[list[str]]

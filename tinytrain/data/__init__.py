@@ -8,22 +8,11 @@ image: `deskew` (made upright), `batches` (dealt out, normalised), `augment` (tu
 slanted anew each time).
 """
 
-from tinytrain.data import (
-    arrays,
-    augment,
-    batches,
-    deskew,
-    files,
-    idx,
-    manifest,
-    sets,
-    sources,
-    stored,
-    synthetic,
-)
+from tinytrain.data import arrays, augment, batches, datasets, deskew
 from tinytrain.data.arrays import from_arrays
 from tinytrain.data.augment import Augmentation
-from tinytrain.data.sets import Dataset, Split, data_root, load
+from tinytrain.data.datasets import Dataset, Split, data_root, load
+from tinytrain.store import idx
 
 __all__ = [
     "Augmentation",
@@ -33,14 +22,9 @@ __all__ = [
     "augment",
     "batches",
     "data_root",
+    "datasets",
     "deskew",
-    "files",
     "from_arrays",
     "idx",
     "load",
-    "manifest",
-    "sets",
-    "sources",
-    "stored",
-    "synthetic",
 ]

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from tinytrain.data import idx
-from tinytrain.data.files import require
-from tinytrain.data.sets import Dataset, Split, joined, mean_and_std, require_together
+from tinytrain.data.datasets import Dataset, Split, joined, mean_and_std, require_together
 from tinytrain.errors import DataError
+from tinytrain.store import idx
+from tinytrain.store.files import require
 
 
 def from_arrays(

@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 from tinytrain import nn
 from tinytrain.errors import UsageError
-from tinytrain.nets import own
 from tinytrain.nets.beyond import framed2791, framed7500, late7500, separable942, separable1908
 from tinytrain.nets.bricks import Generator
 from tinytrain.nets.curriculum import net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3
@@ -29,12 +28,10 @@ NETS = {function.__name__: function for function in FUNCTIONS}
 
 
 def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Module:
-    """The net called `name`, or of "FILE.py:FUNCTION", with that rate of dropout.
+    """The net called `name`, with that rate of dropout.
 
     Raises UsageError where there is no such net, and for a rate where it has no dropout.
     """
-    if own.is_own(name):
-        return own.build(name, dropout, generator)
     if name not in NETS:
         there = f"there is {', '.join(NETS)}, or FILE.py:FUNCTION"
         raise UsageError(f"--net {name}: no such net; {there}")

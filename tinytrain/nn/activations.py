@@ -18,7 +18,7 @@ from torch import Tensor
 from tinytrain.nn import functional
 from tinytrain.nn.functional import Generator
 from tinytrain.nn.module import Module
-from tinytrain.nn.parts import Part
+from tinytrain.workers.parts import Part
 
 
 class Identity(Module):

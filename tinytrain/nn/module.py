@@ -17,7 +17,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from tinytrain.nn.parts import Part
+from tinytrain.workers.parts import Part
 
 
 class Module:

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tinytrain.nn import fast, parts
+from tinytrain.nn import fast
 from tinytrain.nn.module import Module
-from tinytrain.nn.parts import Part
+from tinytrain.workers import parts
+from tinytrain.workers.parts import Part
 
 
 class BatchNorm2d(Module):

@@ -4,7 +4,7 @@
 `StepLR`, `WarmupLinear`); `average` the weights averaged over the steps.
 """
 
-from tinytrain.optim.average import ExponentialAverage
+from tinytrain.optim.ema import ExponentialAverage
 from tinytrain.optim.optimizers import SGD, Adam, Optimizer
 from tinytrain.optim.schedules import Constant, StepLR, WarmupLinear
 

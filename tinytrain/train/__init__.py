@@ -7,7 +7,7 @@ keep it in a folder, `log` prints it, `target` judges it, and `memory` has the a
 is freed.
 """
 
-from tinytrain.train import build, checkpoints, log, runs, settings, target
+from tinytrain.train import build, log, target
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.loop import fit
 from tinytrain.train.memory import keep_freed_memory
@@ -19,12 +19,9 @@ __all__ = [
     "Score",
     "Training",
     "build",
-    "checkpoints",
     "evaluate",
     "fit",
     "keep_freed_memory",
     "log",
-    "runs",
-    "settings",
     "target",
 ]

@@ -9,19 +9,25 @@ import torch
 from tinytrain import nets, streams
 from tinytrain.data.augment import Augmentation
 from tinytrain.errors import UsageError
+from tinytrain.nn import Module
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
 from tinytrain.recipes import Recipe
 from tinytrain.train.state import Training, require_found
 
+BuildNet = Callable[[str, float, torch.Generator], Module]
 
-def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
+
+def start(
+    recipe: Recipe, seed: int, device: torch.device | str = "cpu", build_net: BuildNet = nets.build
+) -> Training:
     """A `Training` at its start: the recipe's net with the seed's initial weights.
 
+    `build_net` makes the net of a name, a dropout rate and a generator.
     Raises UsageError for a value that the recipe cannot have.
     """
     try:
-        net = nets.build(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
+        net = build_net(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
         require_found(net)
         weights = flatten_parameters(net)
         return Training(

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from tinytrain.data import batches
-from tinytrain.data.sets import Split
-from tinytrain.data.stored import Images
+from tinytrain.data.datasets import Split
 from tinytrain.nn import Module, functional
+from tinytrain.store.stored import Images
 from tinytrain.train.state import Score
-from tinytrain.train.workers import Workers
+from tinytrain.workers.group import Workers
 
 # Where the looks go, (down, right) in pixels. What leaves at one side comes in at the other: in
 # digits that is background.

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from tinytrain import streams
 from tinytrain.data import augment, batches
-from tinytrain.data.sets import Dataset
+from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn import functional
 from tinytrain.nn.inspect import output_shape
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.state import Batch, Epoch, Training
-from tinytrain.train.workers import Workers
+from tinytrain.workers.group import Workers
 
 CHECKED = 50  # steps from one look at the loss to the next
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tinytrain.course.concepts import sketches
 from tinytrain.course.concepts.concept import Concept
 from tinytrain.course.concepts.mathml import formula, fraction, low, total
-from tinytrain.course.receptive_field import window_by_rule
 from tinytrain.nets import beyond, bricks, curriculum, wide
 from tinytrain.nn import fast, functional, inspect
+from tinytrain.nn.receptive_field import window_by_rule
 
 OF_NETS = {
     "net1": Concept(

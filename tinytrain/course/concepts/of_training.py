@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tinytrain.course import spread
 from tinytrain.course.concepts import sketches_of_training as sketches
 from tinytrain.course.concepts.concept import Concept
 from tinytrain.course.concepts.mathml import formula, fraction, hat, high, low, root
 from tinytrain.data import augment
 from tinytrain.nn import functional
 from tinytrain.optim import Adam, ExponentialAverage, WarmupLinear
+from tinytrain.results import statistics
 
 OF_TRAINING = {
     "net7": Concept(
@@ -73,7 +73,7 @@ OF_TRAINING = {
         caption="Twenty comparisons of a recipe with itself, five seeds each, drawn at random: "
         "the true difference is zero. Two of these intervals (orange) miss it; on average one "
         "does.",
-        code=spread.difference,
+        code=statistics.difference,
         attempt="Train a rung with three seeds, and see its interval.",
         command="seeds --recipe net8_1 --seeds 1-3 --epochs 5",
         question="Why is the best of twenty seeds no measure of a recipe?",

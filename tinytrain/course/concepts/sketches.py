@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from tinytrain import nets, streams
-from tinytrain.course.plots import new_figure
-from tinytrain.course.receptive_field import receptive_field
-from tinytrain.data import synthetic
 from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
+from tinytrain.nn.receptive_field import receptive_field
+from tinytrain.plots.drawing import new_figure
 from tinytrain.recipes import RECIPES
+from tinytrain.store import synthetic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

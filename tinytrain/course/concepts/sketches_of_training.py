@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from tinytrain.course.concepts.sketches import SMALL, digit, panels, pictures, stream
-from tinytrain.course.spread import difference, summarise
 from tinytrain.data import augment
 from tinytrain.nn import functional
 from tinytrain.optim import SGD, Adam, Optimizer, StepLR, WarmupLinear
 from tinytrain.recipes import RECIPES
+from tinytrain.results.statistics import difference, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

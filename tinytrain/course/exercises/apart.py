@@ -32,10 +32,10 @@ from tinytrain.course.exercises.compare import (
 )
 from tinytrain.course.exercises.exercise import Draw, Rows
 from tinytrain.course.exercises.printed import Printed
-from tinytrain.data.files import read_file
 from tinytrain.errors import Diverged, TinytrainError, UsageError, did_you_mean
-from tinytrain.nets import own
-from tinytrain.signals import SIGNALS
+from tinytrain.runs import net_file
+from tinytrain.runs.signals import SIGNALS
+from tinytrain.store.files import read_file
 
 LIMIT = 60  # seconds
 # A fork has torch already; where forks are not safe, torch is imported again.
@@ -126,7 +126,7 @@ def read(path: Path) -> bytes:
 def load(exercise: Exercise, path: Path) -> Any:
     """What the learner's file made of the function or class. Raises UsageError."""
     try:
-        defined = own.run(path, read(path))
+        defined = net_file.run(path, read(path))
     except (TinytrainError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit, too, which the file may call for

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from tinytrain.course.exercises.exercise import Draw, Exercise, Facts
-from tinytrain.nets import own
+from tinytrain.runs import net_file
 
 CASES = 40
 SHOWN = 4  # differences of a case
@@ -123,7 +123,7 @@ def in_a_line(error: BaseException) -> str:
     places = [
         (number, linecache.getline(frame.f_code.co_filename, number).strip())
         for frame, number in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).startswith(own.PREFIX)
+        if str(frame.f_globals.get("__name__")).startswith(net_file.PREFIX)
     ]
     place = " (not in your file: what it gives cannot be used; is a `return` missing?)"
     if places:

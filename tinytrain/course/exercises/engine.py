@@ -22,12 +22,13 @@ from torch import Tensor
 from tinytrain import nets, nn, optim, streams
 from tinytrain.course.exercises.compare import Borrowed
 from tinytrain.course.exercises.exercise import Exercise, Rows
-from tinytrain.data import sets, synthetic
-from tinytrain.data.sets import Dataset
-from tinytrain.data.sources import SOURCES
+from tinytrain.data import datasets
+from tinytrain.data.datasets import Dataset
 from tinytrain.nn import functional
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.store import synthetic
+from tinytrain.store.sources import SOURCES
 from tinytrain.train import build
 from tinytrain.train.loop import fit
 from tinytrain.train.state import Batch, Training
@@ -90,7 +91,7 @@ def drawn(recipe: Recipe) -> Dataset:
         place = Path(folder) / "synthetic"
         place.mkdir()
         synthetic.write_files(place, train=TRAINED, test=TESTED)
-        return sets.load_source(SOURCES["synthetic"], Path(folder), deskew=recipe.deskew)
+        return datasets.load_source(SOURCES["synthetic"], Path(folder), deskew=recipe.deskew)
 
 
 class InDouble(nn.Module):

@@ -17,8 +17,8 @@ from typing import Any
 from tinytrain.course.exercises import EXERCISES, Exercise
 from tinytrain.course.exercises.apart import read
 from tinytrain.course.exercises.stub import stub
-from tinytrain.data.files import cannot_write, make_folder, write_file
 from tinytrain.errors import UsageError
+from tinytrain.store.files import cannot_write, make_folder, write_file
 
 PROGRESS = "progress.json"
 STATES = ("open", "started", "done")

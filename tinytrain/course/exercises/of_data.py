@@ -12,8 +12,9 @@ import torch
 from tinytrain import streams
 from tinytrain.course.exercises import engine
 from tinytrain.course.exercises.exercise import Draw, Exercise, Facts, values_and_gradients
-from tinytrain.data import batches, idx
+from tinytrain.data import batches
 from tinytrain.errors import DataError
+from tinytrain.store import idx
 
 
 def header(draw: Draw) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from tinytrain import nets, nn
-from tinytrain.course import receptive_field as fields
 from tinytrain.course.exercises.exercise import Draw, Exercise, Facts, Rows
 from tinytrain.nn import inspect
+from tinytrain.nn import receptive_field as fields
 from tinytrain.recipes import RECIPES
 
 

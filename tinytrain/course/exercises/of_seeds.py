@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinytrain.course import records, spread
 from tinytrain.course.exercises.exercise import Draw, Exercise, Facts, Rows
+from tinytrain.results import records, statistics
 from tinytrain.train import target
 
 MEASURED = ("net7", "net9_3", "reference", "averaged", "final")
@@ -34,7 +34,7 @@ def summaries() -> Rows:
     """What the records of the final recipe and of the one before it say."""
     rows: Rows = {}
     for name in ("wide", "final"):
-        summary = spread.summarise(measured(name))
+        summary = statistics.summarise(measured(name))
         low, high = summary.interval or (0.0, 0.0)
         rows[f"{name}: mean, deviation"] = [summary.mean, summary.deviation]
         rows[f"{name}: interval"] = [low, high]
@@ -44,7 +44,7 @@ def summaries() -> Rows:
 INTERVAL = Exercise(
     name="interval",
     title="Mean, deviation and interval over seeds",
-    shipped=spread.summarise,
+    shipped=statistics.summarise,
     why="Two seeds of one recipe differ by more than many a change of the recipe does. What a few "
     "runs say about all the runs that might have been is an interval, and it is wider than the "
     "spread of three numbers suggests.",

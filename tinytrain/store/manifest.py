@@ -17,10 +17,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from tinytrain.data.files import require, write_file
-from tinytrain.data.sets import Dataset, load_source
-from tinytrain.data.sources import MANIFEST, in_folder, present
+from tinytrain.data.datasets import Dataset, load_source
 from tinytrain.errors import DataError
+from tinytrain.store.files import require, write_file
+from tinytrain.store.sources import MANIFEST, in_folder, present
 
 
 def verify(folder: Path) -> Dataset:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tinytrain.nn.module import Module, Sequential
 from tinytrain.nn.norm import BatchNorm2d
-from tinytrain.nn.parts import Part
+from tinytrain.workers.parts import Part
 
 
 def replica(net: Module) -> Module:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.data.files import make_folder
 from tinytrain.errors import UsageError, printable
+from tinytrain.store.files import make_folder
 from tinytrain.train.state import Epoch
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 

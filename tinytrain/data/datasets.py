@@ -22,10 +22,12 @@ import torch
 from torch import Tensor
 
 from tinytrain import streams
-from tinytrain.data import batches, idx
+from tinytrain.data import batches
 from tinytrain.data.deskew import deskew
-from tinytrain.data.files import AnyPath, require
-from tinytrain.data.sources import (
+from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx
+from tinytrain.store.files import AnyPath, require
+from tinytrain.store.sources import (
     SOURCES,
     File,
     Source,
@@ -34,8 +36,7 @@ from tinytrain.data.sources import (
     present,
     read_verified,
 )
-from tinytrain.data.stored import Images, Stored
-from tinytrain.errors import DataError, UsageError
+from tinytrain.store.stored import Images, Stored
 
 
 @dataclass(frozen=True, eq=False)

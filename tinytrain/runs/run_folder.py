@@ -19,13 +19,13 @@ import numpy
 import torch
 
 from tinytrain import __version__
-from tinytrain.data.files import cannot_write, make_folder, read_file, write_file
+from tinytrain.store.files import cannot_write, make_folder, read_file, write_file
 from tinytrain.errors import DataError, UsageError
-from tinytrain.nets import own
+from tinytrain.runs import net_file
 from tinytrain.recipes import Recipe
-from tinytrain.train import locks
-from tinytrain.train.checkpoints import read_checkpoint, require_same_form, write_checkpoint
-from tinytrain.train.settings import Settings, parse_settings
+from tinytrain.runs import locks
+from tinytrain.runs.checkpoints import read_checkpoint, require_same_form, write_checkpoint
+from tinytrain.runs.settings import Settings, parse_settings
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
@@ -89,7 +89,7 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
     }
     save(folder, settings, training)
     if settings.net_digest:
-        write_file(folder / NET_FILE, own.read(settings.recipe.net))
+        write_file(folder / NET_FILE, net_file.read(settings.recipe.net))
     write_file(folder / "run.json", json.dumps(description, indent=2) + "\n")
 
 
@@ -141,9 +141,9 @@ def recipe_of(folder: Path, settings: Settings) -> Recipe:
     """
     if not settings.net_digest:
         return settings.recipe
-    net = f"{folder / NET_FILE}:{own.split(settings.recipe.net)[1]}"
+    net = f"{folder / NET_FILE}:{net_file.split(settings.recipe.net)[1]}"
     try:
-        digest = own.digest(net)
+        digest = net_file.digest(net)
     except UsageError as error:
         raise DataError(f"{folder / NET_FILE}: the run's copy of its net file is gone") from error
     if digest != settings.net_digest:
@@ -154,8 +154,8 @@ def recipe_of(folder: Path, settings: Settings) -> Recipe:
 def require_unchanged(settings: Settings) -> None:
     """Raise UsageError where the file that the net came from is there, and has changed."""
     net = settings.recipe.net
-    there = bool(settings.net_digest) and own.split(net)[0].exists()
-    if there and own.digest(net) != settings.net_digest:
+    there = bool(settings.net_digest) and net_file.split(net)[0].exists()
+    if there and net_file.digest(net) != settings.net_digest:
         raise UsageError(
             f"--net {net}: the file has changed since the run began; put it back, or start a new "
             "run in another --run-dir"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tinytrain.course.plots import new_figure
 from tinytrain.errors import printable
+from tinytrain.plots.drawing import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -26,8 +26,8 @@ from typing import Any, BinaryIO
 import requests
 from tqdm import tqdm
 
-from tinytrain.data.files import BY_FLAG, cannot_write, whole_file
 from tinytrain.errors import DataError, Unavailable, UsageError
+from tinytrain.store.files import BY_FLAG, cannot_write, whole_file
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from tinytrain.errors import DataError
-from tinytrain.nets import own
+from tinytrain.runs import net_file
 from tinytrain.recipes import Recipe, checked
-from tinytrain.train.checkpoints import require_same_form
+from tinytrain.runs.checkpoints import require_same_form
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def parsed(text: str, place: str) -> Settings:
     part, parts = map(int, fold.split("/")) if fold else (1, 1)
     if not 1 <= part <= parts:
         raise ValueError(f"fold: expected part K of N, found {fold}")
-    if own.is_own(recipe.net) != bool(values["net_digest"]):
+    if net_file.is_own(recipe.net) != bool(values["net_digest"]):
         raise ValueError("net_digest: expected one exactly where the net is from a file")
     return Settings(**values | {"recipe": recipe, "image_shape": shape})
 

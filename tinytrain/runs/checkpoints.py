@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from tinytrain.data.files import open_file, write_file
+from tinytrain.store.files import open_file, write_file
 from tinytrain.errors import DataError
 
 VERSION = 1

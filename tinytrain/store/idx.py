@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinytrain.data.files import AnyPath, open_file, require, write_file
 from tinytrain.errors import DataError
+from tinytrain.store.files import AnyPath, open_file, require, write_file
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}

@@ -26,9 +26,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinytrain.data import idx
-from tinytrain.data.files import AnyPath, open_file, require
 from tinytrain.errors import DataError
+from tinytrain.store import idx
+from tinytrain.store.files import AnyPath, open_file, require
 
 
 @dataclass(frozen=True, eq=False)

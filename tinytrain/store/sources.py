@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from tinytrain.data import idx, stored, synthetic
-from tinytrain.data.files import BY_FLAG, read_file, require, whole_folder
-from tinytrain.data.stored import Stored
 from tinytrain.errors import DataError, UsageError
+from tinytrain.store import idx, stored, synthetic
+from tinytrain.store.files import BY_FLAG, read_file, require, whole_folder
+from tinytrain.store.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
         names = ", ".join(file.name for file in missing)
         raise DataError(f"{folder}: expected four IDX files, plain or .gz, found no {names}")
     elif missing:
-        from tinytrain.data import download  # only here: it imports the network code
+        from tinytrain.store import download  # only here: it imports the network code
 
         unreachable: dict[str, str] = {}
         for file in missing:

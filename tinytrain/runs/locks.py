@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tinytrain.data.files import cannot_write, make_folder
+from tinytrain.store.files import cannot_write, make_folder
 from tinytrain.errors import UsageError
 
 with suppress(ImportError):  # Windows has no such locks

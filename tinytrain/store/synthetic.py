@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from tinytrain import streams
-from tinytrain.data import idx
+from tinytrain.store import idx
 
 # The ways to write each digit, 0 to 9. A point is two figures, x then y, each 0 to 9, from the top
 # left. The pen goes smoothly through the points of a stroke; a comma lifts it, or makes a corner.

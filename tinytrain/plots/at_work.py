@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from tinytrain import streams
-from tinytrain.course.plots import new_figure
-from tinytrain.course.tiles import Tile, grid, seen
 from tinytrain.data import augment, batches
 from tinytrain.data.augment import Augmentation
-from tinytrain.data.sets import Dataset
-from tinytrain.data.stored import Images
+from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Module
+from tinytrain.plots.drawing import new_figure
+from tinytrain.plots.tiles import Tile, grid, seen
 from tinytrain.recipes import Recipe
+from tinytrain.store.stored import Images
 from tinytrain.train import build
 from tinytrain.train.evaluation import predict
 

@@ -18,9 +18,12 @@ from types import ModuleType
 
 import torch
 
-from tinytrain.data.files import read_file
+from tinytrain.store.files import read_file
+from tinytrain import nets, train
 from tinytrain.errors import UsageError, no_program
 from tinytrain.nn import Module
+from tinytrain.recipes import Recipe
+from tinytrain.train import Training
 
 PREFIX = "tinytrain_net_file_"  # of the names of modules that are such files
 
@@ -53,10 +56,13 @@ def digest(net: str) -> str:
 
 
 def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = None) -> Module:
-    """What the function returns. Raises UsageError where that is no `Module`.
+    """The net of the package called `net`, or what the function of "FILE.py:FUNCTION" returns.
 
-    Errors of the file's own code pass through; `explained` makes a line of them.
+    Raises UsageError where that is no `Module`. Errors of the file's own code pass through;
+    `explained` makes a line of them.
     """
+    if not is_own(net):
+        return nets.build(net, dropout, generator)
     path, function = split(net)
     maker = run(path, read(net)).get(function)
     if not callable(maker):
@@ -110,3 +116,8 @@ def explained(error: Exception) -> UsageError | None:
     said = " ".join(str(error).split())
     places = "; ".join(f"line {number}, in {code.co_name}" for code, number in codes)
     return UsageError(f"{codes[-1][0].co_filename}: {type(error).__name__}: {said} ({places})")
+
+
+def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
+    """`train.build.start`, also for a recipe whose net comes from a file."""
+    return train.build.start(recipe, seed, device, build)

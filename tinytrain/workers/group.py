@@ -7,10 +7,9 @@ numbers a channel forward and two backward (`nn.parts`), and at the end of a ste
 gradient, the loss, how many were right, and who wishes to stop. Each then takes the same step, so
 the weights, which are the larger part of what a run is, never travel.
 
-For net9_3 that is eleven messages a step, and 32 kB in the largest: on one machine over memory
-that all share (`board`), else over the network. The sums are of floating-point numbers: whether
-two workers add halves or one adds all makes a difference in the last bits, unless a recipe fixes
-the parts (`shards`), and with them the order of every sum.
+For net9_3 that is eleven messages a step, and 32 kB in the largest. The sums are of floating-point
+numbers: whether two workers add halves or one adds all makes a difference in the last bits, unless
+a recipe fixes the parts (`shards`), and with them the order of every sum.
 
 Worker 0 alone downloads, prints and writes. A worker that is lost is noticed by the next message.
 """
@@ -23,7 +22,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import timedelta
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -32,12 +30,12 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from tinytrain import signals
 from tinytrain.errors import Lost, SaidElsewhere, TinytrainError, UsageError
-from tinytrain.nn import Module, lockstep
+from tinytrain.nn import Module
 from tinytrain.nn.flat import flatten
-from tinytrain.nn.parts import Part
-from tinytrain.train import board
+from tinytrain.runs import signals
+from tinytrain.workers import lockstep
+from tinytrain.workers.parts import Part
 
 PATIENCE = timedelta(seconds=40)  # for a message; from a worker that ended none comes, at once
 T = TypeVar("T")
@@ -55,7 +53,6 @@ class Workers:
         self.rank, self.count, self.store = rank, count, store
         self.shards = self.wished = self.told = 0
         self.stop = signals.Stop()
-        self.board: board.Board | None = None  # of workers on one machine
 
     def cut(self, shards: int) -> None:
         """Cut batches into `shards`. Raises UsageError where they cannot be dealt out evenly."""
@@ -86,15 +83,13 @@ class Workers:
         """The rows (K, n) of every worker, one below the other: (count · K, n)."""
         if self.count == 1:
             return rows
-        if self.board and self.board.fits(rows):
-            return self.exchange(partial(self.board.gather, rows))
         everywhere = [torch.empty_like(rows) for _ in range(self.count)]
         self.exchange(lambda: torch.distributed.all_gather(everywhere, rows.contiguous()))
         return torch.cat(everywhere)
 
     def sum(self, rows: Tensor) -> Tensor:
         """The sum (n,) of the rows (K, n) of every worker; of shards, in their order."""
-        if self.shards or self.count == 1 or (self.board and self.board.fits(rows)):
+        if self.shards or self.count == 1:
             return self.gather(rows).sum(0)
         total = rows.sum(0)
         self.exchange(lambda: torch.distributed.all_reduce(total))
@@ -236,9 +231,6 @@ def joined() -> Iterator[Workers]:
             open(os.devnull, "w") as nowhere,
             redirect_stdout(nowhere if rank else sys.stdout),
         ):
-            if here == count:
-                patience = PATIENCE.total_seconds()
-                workers.board = board.shared(store, rank, count, workers.tell, patience)
             yield workers
     except (Exception, KeyboardInterrupt) as error:
         if workers.speaks():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tinytrain.course.plots import new_figure
-from tinytrain.course.tiles import seen
-from tinytrain.data.sets import Split
+from tinytrain.data.datasets import Split
+from tinytrain.plots.drawing import new_figure
+from tinytrain.plots.tiles import seen
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

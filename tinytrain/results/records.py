@@ -18,20 +18,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tinytrain import nets, streams
-from tinytrain.course.spread import Summary, summarise
-from tinytrain.data import files
+from tinytrain import streams
 from tinytrain.errors import DataError, UsageError
 from tinytrain.nn import AvgPool2d, MaxPool2d, Module
 from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
-from tinytrain.train import runs
-from tinytrain.train.checkpoints import require_same_form
-from tinytrain.train.settings import parse_recipe
+from tinytrain.results.statistics import Summary, summarise
+from tinytrain.runs import net_file, run_folder
+from tinytrain.runs.checkpoints import require_same_form
+from tinytrain.runs.settings import parse_recipe
+from tinytrain.store import files
 from tinytrain.train.target import LAST_EPOCHS
 
-FOLDER = Path(__file__).parent / "records"
+FOLDER = Path(__file__).parent.parent / "course" / "records"
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")
 MEASURED = (*SCORES, "seconds")
 TEXTS = ("command", "date", "dataset", "data_digest", "device", "machine", "fingerprint", "fold")
@@ -94,7 +94,7 @@ class Record:
 
     def is_of(self, recipe: Recipe) -> bool:
         """Whether recipe and net are still those that were measured."""
-        stamp = fingerprint(nets.build(recipe.net, generator=streams.generator(0, "look")))
+        stamp = fingerprint(net_file.build(recipe.net, generator=streams.generator(0, "look")))
         return self.recipe == recipe and self.fingerprint == stamp
 
 
@@ -132,11 +132,11 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
     """
     kinds, measured, latest = [], {}, 0.0
     places = [folder / f"seed-{seed}" for seed in seeds]
-    folds = [runs.read_settings(place).fold for place in places]
+    folds = [run_folder.read_settings(place).fold for place in places]
     parts = folds[0].rpartition("/")[2]
     all_folds = bool(parts) and folds == [f"{part}/{parts}" for part in range(1, int(parts) + 1)]
     for seed, place in zip(seeds, places, strict=True):
-        history = runs.read_history(place)
+        history = run_folder.read_history(place)
         kinds.append(kind_of(place) | ({"fold": f"all/{parts}"} if all_folds else {}))
         if other := [name for name in kinds[0] if kinds[-1][name] != kinds[0][name]]:
             raise UsageError(f"{place}: other {', '.join(other)} than {folder}/seed-{seeds[0]}")
@@ -144,8 +144,8 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
             name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
         }
         latest = max(latest, (place / "history.jsonl").stat().st_mtime)
-    recipe = runs.recipe_of(places[0], runs.read_settings(places[0]))
-    net = nets.build(recipe.net, generator=streams.generator(0, "look"))
+    recipe = run_folder.recipe_of(places[0], run_folder.read_settings(places[0]))
+    net = net_file.build(recipe.net, generator=streams.generator(0, "look"))
     return Record(
         command=command,
         date=time.strftime("%Y-%m-%d", time.gmtime(latest)),
@@ -157,7 +157,7 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
 
 def kind_of(place: Path) -> dict[str, Any]:
     """What all runs of a record share: their settings but for the seed, versions and machine."""
-    settings = dict(vars(runs.read_settings(place)))
+    settings = dict(vars(run_folder.read_settings(place)))
     del settings["seed"]
     content = json.loads((place / "run.json").read_text())
     try:

@@ -1,0 +1,78 @@
+"""Run a command and turn what it raises into one line on stderr and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from tinytrain.errors import TinytrainError, printable
+from tinytrain.runs import signals
+
+# What Python, torch and the loader of libraries say where memory or threads cannot be had.
+SCARCE = ("allocate memory", "out of memory", "bad_alloc", "failed to map", "start new thread")
+
+
+def is_scarcity(error: Exception) -> bool:
+    """Whether the error says that memory, or what else a process has, was used up."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)
+
+
+def open_streams() -> None:
+    """Open what the process was started without (`>&-`), or a file would take its number.
+
+    What is printed goes into a pipe that nobody reads.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stdout is None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        sys.stdout = os.fdopen(writing, "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
+
+
+def exit_status(main: Callable[[], None]) -> int:
+    """Run `main` and return the exit status; an error that a user can cause becomes one line."""
+    open_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback
+    try:
+        try:
+            with signals.handled(signals.at_start()):
+                main()
+        except SystemExit as ended:  # so ends --help
+            if ended.code:
+                raise
+        print(end="", flush=True)
+        return 0
+    except TinytrainError as error:
+        status, message = error.status, str(error)
+    except KeyboardInterrupt as error:
+        status, message = 128 + signals.number(error), "interrupted"
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if is_scarcity(error):
+            reason = printable(str(error)[:300]) or type(error).__name__
+            advice = "try a smaller --batch-size, fewer --threads or --jobs, or a higher ulimit"
+            status, message = 2, f"not enough memory ({reason}); {advice}"
+        elif number in (errno.EPIPE, errno.ENOSPC):
+            # Nobody takes our output any more; Python's own flush at the end must not fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if number == errno.EPIPE:
+                return 0  # who read it has seen enough, as head does
+            status, message = 2, "what is printed cannot be written: no space left"
+        else:
+            raise
+    if message:
+        with suppress(OSError):
+            print(f"tinytrain: {message}", file=sys.stderr)
+    return status
