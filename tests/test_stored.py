@@ -18,7 +18,7 @@ from tinytrain.cli.parser import main
 from tinytrain.data.arrays import write_files
 from tinytrain.errors import DataError
 from tinytrain.recipes import RECIPES
-from tinytrain.store import idx, manifest, stored
+from tinytrain.store import idx, manifest, on_disk
 from tinytrain.train import build, loop
 
 COUNT = 20
@@ -92,7 +92,7 @@ TENSORS = st.one_of(ROWS, st.lists(ROWS, min_size=1)).map(torch.tensor)
 @given(st.sampled_from([1, 3]), st.one_of(ROWS, SLICES, TENSORS), st.permutations(range(COUNT)))
 def test_rows_are_those_of_the_tensor(file, channels, rows, order):
     path, images = file[channels]
-    found = stored.opened(path)
+    found = on_disk.opened(path)
     assert found.shape == tuple(images.shape) and len(found) == COUNT
     assert torch.equal(found[rows], images[rows])
     order = torch.tensor(order)
@@ -105,9 +105,9 @@ def test_what_is_held_in_memory(file, tmp_path, monkeypatch):
     idx.write(tmp_path / "labels", np.zeros(3000, np.uint8))
     idx.write(tmp_path / "floats", np.zeros((600, 2, 2), np.float32))
     for name in "images.gz", "labels", "floats":
-        assert stored.opened(tmp_path / name) is None
+        assert on_disk.opened(tmp_path / name) is None
     monkeypatch.setenv("TINYTRAIN_LARGEST", str(path.stat().st_size))
-    assert stored.opened(path) is None
+    assert on_disk.opened(path) is None
     monkeypatch.delenv("TINYTRAIN_LARGEST")
     assert idx.largest() == 1 << 30
 
@@ -118,19 +118,19 @@ def test_a_file_larger_than_memory(tmp_path):
     path.write_bytes(idx.header_of(np.dtype(np.uint8), (1 << 10, 1 << 15, 1 << 15)))
     found = path.stat().st_size
     os.truncate(path, found + (1 << 40))
-    assert stored.opened(path).shape == (1 << 10, 1, 1 << 15, 1 << 15)
+    assert on_disk.opened(path).shape == (1 << 10, 1, 1 << 15, 1 << 15)
     for length in found + (1 << 40) - 1, found + (1 << 40) + 1:
         os.truncate(path, length)
         with pytest.raises(
             DataError, match=f"huge: expected {found + (1 << 40)} bytes.* {length}"
         ):
-            stored.opened(path)
+            on_disk.opened(path)
 
 
 @pytest.mark.parametrize("more", [{}, {"holdout": 30}, {"fold": "2/3"}, {"deskew": True}])
 def test_the_same_set_in_memory_and_stored(own, monkeypatch, more):
     one, other = data.load(own, **more), in_memory(own, monkeypatch, **more)
-    assert isinstance(one.train.images, stored.Stored)
+    assert isinstance(one.train.images, on_disk.StoredImages)
     for split, expected in (one.train, other.train), (one.test, other.test):
         assert torch.equal(split.images[:], expected.images)
         assert torch.equal(split.images[3], expected.images[3])
@@ -163,7 +163,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("how", CHANGES)
 def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, capsys, monkeypatch):
-    steps, finish = [], stored.Stored.__getitem__
+    steps, finish = [], on_disk.StoredImages.__getitem__
 
     def read(images, rows):
         steps.append(rows)
@@ -173,7 +173,7 @@ def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, capsys, mo
 
     threads, run = torch.get_num_threads(), own.parent / "run"
     manifest.verify(own)
-    monkeypatch.setattr(stored.Stored, "__getitem__", read)
+    monkeypatch.setattr(on_disk.StoredImages, "__getitem__", read)
     words = ["--epochs=3", "--batch-size=16", "--threads=1", "--device=cpu", "--run-dir", run]
     error = fails(capsys, 3, "train", "--dataset", own, *words)
     torch.set_num_threads(threads)
@@ -186,8 +186,8 @@ def test_a_start_reads_no_images_where_a_manifest_knows_them(own, monkeypatch):
     before = data.load(own)
     assert vars(manifest.verify(own)) | SPLITS == vars(before) | SPLITS
     change(own / IMAGES)  # so much is believed
-    monkeypatch.setattr(stored.Stored, "__getitem__", None)
-    monkeypatch.setattr(stored.Stored, "update", None)
+    monkeypatch.setattr(on_disk.StoredImages, "__getitem__", None)
+    monkeypatch.setattr(on_disk.StoredImages, "update", None)
     assert vars(data.load(own)) | SPLITS == vars(before) | SPLITS
     held = data.load(own, holdout=40)
     assert (held.mean, held.digests, len(held.train)) == (before.mean, before.digests[:2], 60)

@@ -19,8 +19,8 @@ from tinytrain.plots import drawing
 from tinytrain.plots.samples import samples
 from tinytrain.store import manifest
 from tinytrain.store.files import make_folder, read_file, require
+from tinytrain.store.on_disk import StoredImages
 from tinytrain.store.sources import MANIFEST, SOURCES, in_folder
-from tinytrain.store.stored import Stored
 
 NAMES = "classes.txt"  # of the classes, a line each, in the order of their labels
 
@@ -41,7 +41,7 @@ def verify_data(options: argparse.Namespace) -> None:
         checked = "verified"
     elif (folder / MANIFEST).exists():
         checked = f"every byte as {MANIFEST} says"
-        if options.what is None and isinstance(dataset.train.images, Stored):
+        if options.what is None and isinstance(dataset.train.images, StoredImages):
             checked = f"unchanged since {MANIFEST} was written; `data verify` reads every byte"
     print(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.store import idx, stored
+from tinytrain.store import idx, on_disk
 from tinytrain.store.files import open_file, read_file, require
-from tinytrain.store.stored import Stored
+from tinytrain.store.on_disk import StoredImages
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,7 +41,7 @@ def read(path: Path, index: int | None) -> tuple[str, Tensor]:
         raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from error
     if start not in (b"\0\0", idx.GZIP):
         return str(path), from_picture(path)
-    images: idx.Array | Stored | None = stored.opened(path)
+    images: idx.Array | StoredImages | None = on_disk.opened(path)
     if images is None:
         images = idx.read(path)
         kind = images.dtype == np.uint8 and images.ndim in (2, 3, 4) and images.size > 0

@@ -1,6 +1,6 @@
 """Where images come from, and what happens to them before a net sees them.
 
-A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `stored` (images that stay in
+A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `on_disk` (images that stay in
 their file) and `manifest` (what is known of them), `arrays` (`from_arrays` makes a set of what a
 program has), `sources` (mirrors and digests), `download` (asking the mirrors), `synthetic` (digits
 drawn where there are none), `idx` (the file format), `files` (written whole or not at all). An

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from tinytrain.data.deskew import deskew
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx
 from tinytrain.store.files import AnyPath, require
+from tinytrain.store.on_disk import Images, StoredImages
 from tinytrain.store.sources import (
     SOURCES,
     File,
@@ -36,14 +37,13 @@ from tinytrain.store.sources import (
     present,
     read_verified,
 )
-from tinytrain.store.stored import Images, Stored
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """`images`: uint8 (N, C, H, W), C 1 where they are grey; `labels`: int64 (N,), from 0.
 
-    Images that are more than memory should hold are `Stored`: `images[rows]` reads them.
+    Images that are more than memory should hold are `StoredImages`: `images[rows]` reads them.
     """
 
     images: Images
@@ -59,14 +59,14 @@ class Split:
     def rows(self, rows: Tensor | slice) -> Split:
         """The images and labels in these rows."""
         images = self.images
-        taken = images.rows(rows) if isinstance(images, Stored) else images[rows]
+        taken = images.rows(rows) if isinstance(images, StoredImages) else images[rows]
         return Split(taken, self.labels[rows])
 
     def upright(self) -> Split:
         """The same images, which are grey, deskewed."""
-        if isinstance(self.images, Stored):
+        if isinstance(self.images, StoredImages):
             deskew(self.images[:1])  # raises for colour
-            return Split(replace(self.images, prepare=deskew), self.labels)
+            return Split(self.images.mapped(deskew), self.labels)
         return Split(deskew(self.images), self.labels)
 
 
@@ -167,13 +167,13 @@ def load_source(
 
 
 def joined(
-    images: idx.Array | Stored, labels: idx.Array, place: AnyPath, labels_place: AnyPath
+    images: idx.Array | StoredImages, labels: idx.Array, place: AnyPath, labels_place: AnyPath
 ) -> Split:
     """uint8 images (N, H, W) or (N, C, H, W) and integer labels (N,), 0 … 255, as a Split.
 
     Raises DataError, which names a place, the file or the array, where they aren't that.
     """
-    if not isinstance(images, Stored):
+    if not isinstance(images, StoredImages):
         holds = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
         found = f"{images.dtype} {images.shape}"
         require(holds, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
@@ -183,7 +183,7 @@ def joined(
     low, high = int(labels.min()), int(labels.max())
     require(low >= 0 and high <= 255, labels_place, "labels from 0 to 255", f"{low} to {high}")
     as_labels = torch.from_numpy(labels.astype(np.int64))
-    if isinstance(images, Stored):
+    if isinstance(images, StoredImages):
         return Split(images, as_labels)
     return Split(torch.from_numpy(images if images.ndim == 4 else images[:, None]), as_labels)
 

@@ -19,7 +19,7 @@ from tinytrain.nn import Conv2d, Module
 from tinytrain.plots.drawing import new_figure
 from tinytrain.plots.tiles import Tile, grid, seen
 from tinytrain.recipes import Recipe
-from tinytrain.store.stored import Images
+from tinytrain.store.on_disk import Images
 from tinytrain.train import build
 from tinytrain.train.evaluation import predict
 

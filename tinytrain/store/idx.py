@@ -5,7 +5,7 @@
 All numbers are big-endian (the format is at the end of http://yann.lecun.com/exdb/mnist/). A
 header can lie: 20 bytes may promise a terabyte. So a size is believed only after the bytes present
 have been counted, and nothing is allocated before. Images that are more than memory should hold
-are not read here, but in `stored`, a batch at a time.
+are not read here, but in `on_disk`, a batch at a time.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The digest of MNIST takes a tenth of a second, that of 8,100,000 images 135 time
 mean and deviation. So `verify` writes what it found into manifest.json. What may be trusted?
 Labels, and images that are held in memory, are read by every run and compared with their digest,
 so the manifest is no more believed than a published digest is. Of images that stay in their file
-(`stored`) a run sees that the length and the time of change are those of the file that `verify`
+(`on_disk`) a run sees that the length and the time of change are those of the file that `verify`
 read. That notices a file that was cut, exchanged, or copied by halves. It does not notice a
 byte that the disk has lost, nor a change that was dated back, and mean and deviation are believed
 as they stand: `verify` compares all of that. Who may write the folder may write the manifest, too;

@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.store import idx, stored, synthetic
+from tinytrain.store import idx, on_disk, synthetic
 from tinytrain.store.files import BY_FLAG, read_file, require, whole_folder
-from tinytrain.store.stored import Stored
+from tinytrain.store.on_disk import StoredImages
 
 
 @dataclass(frozen=True)
@@ -131,15 +131,17 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
             download.fetch(f"{file.name}.gz", source.mirrors, folder, check, unreachable)
 
 
-def read_verified(file: File, path: Path, packed: bool = True) -> tuple[idx.Array | Stored, str]:
+def read_verified(
+    file: File, path: Path, packed: bool = True
+) -> tuple[idx.Array | StoredImages, str]:
     """The array in `path` and the sha256 (hex) of its plain bytes; DataError unless it's `file`.
 
     Where only the .gz has a published digest, a plain file is checked for its size alone. All
-    bytes are read, but for one case: images that stay `Stored` and have not changed since the time
+    bytes are read, but for one case: `StoredImages` that have not changed since the time
     in `file` are believed to be those of its digest.
     """
     hasher = hashlib.sha256()
-    images = None if packed else stored.opened(path, file.size)
+    images = None if packed else on_disk.opened(path, file.size)
     if images is None:
         array = idx.read(path, file.size, hasher)
     elif file.sha256 and file.mtime_ns is not None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from tinytrain.data import batches
 from tinytrain.data.datasets import Split
 from tinytrain.nn import Module, functional
-from tinytrain.store.stored import Images
+from tinytrain.store.on_disk import Images
 from tinytrain.train.state import Score
 from tinytrain.workers.group import Workers
 
