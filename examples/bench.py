@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from tinytrain import streams
 from tinytrain.cli.exit import exit_status
-from tinytrain.cli.words import Parser, positive
+from tinytrain.cli.options import Parser, positive
 from tinytrain.data import augment, batches, datasets
 from tinytrain.nn import functional
 from tinytrain.nn.flat import flatten

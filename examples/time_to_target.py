@@ -34,7 +34,7 @@ from tqdm import tqdm
 from usual_program import BATCH_SIZE, EPOCHS, UsualProgram
 
 from tinytrain.cli.exit import exit_status
-from tinytrain.cli.words import Parser, positive, seed_list
+from tinytrain.cli.options import Parser, positive, seed_list
 from tinytrain.data import datasets
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES

@@ -14,7 +14,7 @@ import torch
 from hypothesis import settings
 
 from tinytrain import streams
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.course import page
 from tinytrain.course.markup import policy
 from tinytrain.data import datasets

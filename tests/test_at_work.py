@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tinytrain import nets, nn, streams
-from tinytrain.cli.questions import PICTURES
+from tinytrain.cli.plot import PICTURES
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.errors import UsageError
 from tinytrain.plots import at_work

@@ -17,10 +17,9 @@ import pytest
 import torch
 
 from tinytrain import nets, nn
-from tinytrain.cli.flags import completed
-from tinytrain.cli.inputs import choose_device, chosen_recipe
-from tinytrain.cli.parser import main, parser
-from tinytrain.cli.questions import PICTURES
+from tinytrain.cli.main import main, parse
+from tinytrain.cli.plot import PICTURES
+from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import UsageError
 from tinytrain.plots import at_work, drawing
 from tinytrain.recipes import RECIPES, Recipe
@@ -331,7 +330,7 @@ def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     names = {path.name for path in (tmp_path / "runs").iterdir()}
     assert names == {"curves.svg", "filters.png"}
-    assert str(parser().parse_args(["course"]).output) == "runs/course.html"
+    assert str(parse(["course"]).output) == "runs/course.html"
 
 
 @pytest.mark.parametrize("picture", PICTURES)
@@ -501,16 +500,16 @@ def other(field):
 @pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda field: field.name)
 def test_every_field_of_a_recipe_is_a_flag(field):
     flag, value = f"--{field.name.replace('_', '-')}", other(field)
-    options = parser().parse_args(["train", f"{flag}={value}"])
-    assert chosen_recipe(completed(options)) == replace(RECIPES["final"], **{field.name: value})
-    assert completed(options).given == {field.name}
-    assert flag in parser().parse_args(["train"]).parser.format_help()
+    options = parse(["train", f"{flag}={value}"])
+    assert chosen_recipe(options) == replace(RECIPES["final"], **{field.name: value})
+    assert options.given == {field.name}
+    assert flag in parse(["train"]).parser.format_help()
 
 
 @pytest.mark.parametrize("words", [["--deskew"], ["--deskew", "yes"], ["--deskew=1"]])
 def test_a_switch_alone_or_with_its_value(words):
-    assert parser().parse_args(["train", *words]).deskew
-    assert not parser().parse_args(["train", "--deskew", "no"]).deskew
+    assert parse(["train", *words]).deskew
+    assert not parse(["train", "--deskew", "no"]).deskew
 
 
 def test_a_used_run_folder(run, data_dir, capsys):
@@ -603,10 +602,14 @@ def test_a_training_that_does_nothing_is_said_once(tmp_path, data_dir, capsys):
 
 def test_help_needs_neither_torch_nor_numpy():
     check = (
-        "import sys, tinytrain.cli.parser; tinytrain.cli.parser.parser().format_help(); "
-        "sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
+        "import sys\nfrom tinytrain.cli.main import COMMANDS, main\n"
+        "main(['--help'])\n"
+        "assert not any(f'tinytrain.cli.{name}' in sys.modules for name in COMMANDS)\n"
+        "assert not any(main([name, '--help']) for name in COMMANDS)\n"
+        "sys.exit(bool({'torch', 'numpy', 'tinytrain.course'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+    done = subprocess.run([sys.executable, "-c", check], stdout=subprocess.DEVNULL)
+    assert done.returncode == 0
 
 
 def test_without_a_word_there_is_help():

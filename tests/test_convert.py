@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tinytrain import data, nets, nn, streams
 from tinytrain.cli import convert
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.cli.readers import Pair
 from tinytrain.errors import DataError
 from tinytrain.plots import samples

@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from tinytrain import data, nets, nn, streams
-from tinytrain.cli import parser as cli
+from tinytrain.cli import main as cli
 from tinytrain.cli.export import as_state_dict
-from tinytrain.cli.inputs import trained
-from tinytrain.cli.parser import parser
+from tinytrain.cli.main import parse
+from tinytrain.cli.resolve import trained
 from tinytrain.course import glossary, ladder, live, markup, page, readme, teach
 from tinytrain.course.concepts import CONCEPTS
 from tinytrain.course.exercises import EXERCISES
@@ -272,7 +272,7 @@ def contrast(one, other):
 @pytest.mark.parametrize("name", CONCEPTS)
 def test_what_a_concept_says_to_try_can_be_typed(name):
     concept = CONCEPTS[name]
-    parser().parse_args(shlex.split(concept.command))
+    parse(shlex.split(concept.command))
     assert 2 <= len(concept.lines.splitlines()) <= 25
     ElementTree.fromstring(f"<p>{concept.formula}</p>")
 
@@ -280,7 +280,7 @@ def test_what_a_concept_says_to_try_can_be_typed(name):
 def test_every_rung_has_a_concept_and_every_path_can_be_typed():
     assert {*CONCEPTS} == {*LADDER}
     for part in [part for parts in teach.PATHS.values() for part in parts if part.command]:
-        parser().parse_args(shlex.split(part.command))
+        parse(shlex.split(part.command))
 
 
 def test_the_first_use_of_a_word_is_linked():

@@ -14,7 +14,7 @@ from test_download import mirrors, refusing, send
 
 from tinytrain import data, optim
 from tinytrain.cli import at_hand, doctor, self_test
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.nn import functional
 from tinytrain.store import sources
 

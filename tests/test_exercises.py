@@ -23,8 +23,7 @@ from test_cli import fails
 
 import tinytrain
 from tinytrain.cli import exercise as command
-from tinytrain.cli.flags import completed
-from tinytrain.cli.parser import main, parser
+from tinytrain.cli.main import main, parse
 from tinytrain.course.exercises import EXERCISES, apart, engine, stub
 from tinytrain.course.exercises.compare import Borrowed, Unwritten, compare
 from tinytrain.course.exercises.folder import Folder
@@ -168,7 +167,7 @@ def test_an_exercise_is_whole(one):
 def test_commands_in_what_is_said_are_known(one):
     said = " ".join([stub.stub(one), one.why, *one.hints])
     for line in re.findall(r"python -m tinytrain (.*)", said):
-        assert completed(parser().parse_args(shlex.split(line))).command == "exercise"
+        assert parse(shlex.split(line)).command == "exercise"
 
 
 def test_there_are_about_twenty_in_the_order_of_the_engine():
@@ -213,7 +212,7 @@ def test_from_start_to_solution(folder, here, capsys):
         assert main(["exercise", *words]) == 0, capsys.readouterr().err
         text = capsys.readouterr().out
         for line in re.findall(r"python -m tinytrain (exercise [^;\n]*)", text):
-            parser().parse_args(shlex.split(line))
+            parse(shlex.split(line))
         return text
 
     one = EXERCISES["shuffle"]
@@ -376,7 +375,7 @@ def test_watching_says_what_is_checked(folder, here, monkeypatch, capsys):
 def test_what_is_seen_at_a_glance_needs_no_torch(text, said, folder):
     folder.mkdir()
     (folder / "shuffle.py").write_text(text or stub.stub(EXERCISES["shuffle"]))
-    call = "import sys; from tinytrain.cli.parser import main; print(main(sys.argv[1:])); "
+    call = "import sys; from tinytrain.cli.main import main; print(main(sys.argv[1:])); "
     call += "print('torch' in sys.modules)"
     words = [sys.executable, "-c", call, "exercise", "check", "shuffle"]
     done = subprocess.run(

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain import nets, nn
-from tinytrain.cli.export import as_npz, as_program, source
-from tinytrain.cli.inputs import trained
-from tinytrain.cli.parser import FORMATS, main
+from tinytrain.cli.export import FORMATS, as_npz, as_program, source
+from tinytrain.cli.main import main
+from tinytrain.cli.resolve import trained
 from tinytrain.data import batches
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe

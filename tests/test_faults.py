@@ -23,13 +23,13 @@ import pytest
 import torch
 
 from tinytrain.cli.exit import exit_status
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.errors import UsageError
 from tinytrain.runs import locks, signals
 from tinytrain.store import sources, synthetic
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.store.download"])
+FORKED.set_forkserver_preload(["tinytrain.cli.train", "tinytrain.store.download"])
 DRAWN = replace(
     sources.SOURCES["synthetic"],
     write_files=partial(synthetic.write_files, train=60, test=20),

@@ -30,9 +30,8 @@ import torch
 
 from tinytrain.cli import recipe_files
 from tinytrain.cli import runs as listing
-from tinytrain.cli.flags import completed
-from tinytrain.cli.inputs import choose_device, chosen_recipe
-from tinytrain.cli.parser import parser
+from tinytrain.cli.main import parse
+from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.recipes import RECIPES
 from tinytrain.results import records
@@ -237,8 +236,8 @@ def of_words(world, chance):
             content = damaged(words[place].encode(errors="replace"), chance)
             words[place] = content.decode(errors="surrogateescape")
     with contextlib.redirect_stdout(io.StringIO()):
-        options, unknown = parser().parse_known_args(words)
-    if not unknown and hasattr(options := completed(options), "recipe"):
+        options = parse(words)
+    if hasattr(options, "recipe"):
         chosen_recipe(options)
 
 

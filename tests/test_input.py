@@ -11,8 +11,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from tinytrain.cli import commands
-from tinytrain.cli.parser import main
+from tinytrain.cli import summary
+from tinytrain.cli.main import main
 from tinytrain.errors import DataError
 from tinytrain.store import idx
 
@@ -179,13 +179,13 @@ SCARCITIES = [
 
 @pytest.mark.parametrize("error", SCARCITIES, ids=lambda error: type(error).__name__)
 def test_memory_that_is_not_there_is_one_line(capsys, monkeypatch, error):
-    monkeypatch.setitem(commands.COMMANDS, "summary", Mock(side_effect=error))
+    monkeypatch.setattr(summary, "run", Mock(side_effect=error))
     assert fails(capsys, 2, ["summary"], "not enough memory", "--batch-size")
 
 
 def test_other_errors_are_not_mistaken_for_it(monkeypatch):
     for error in (RuntimeError("a bug"), OSError(errno.EIO, "a disk")):
-        monkeypatch.setitem(commands.COMMANDS, "summary", Mock(side_effect=error))
+        monkeypatch.setattr(summary, "run", Mock(side_effect=error))
         with pytest.raises(type(error)):
             main(["summary"])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tinytrain import nets
-from tinytrain.cli import parser as cli
+from tinytrain.cli import main as cli
 from tinytrain.course import ladder
 from tinytrain.course.lessons import LESSONS, STEPS
 from tinytrain.nn.inspect import layer_rows, parameter_count, summary

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tinytrain import data, nets, nn, optim, streams, train
-from tinytrain.cli import parser as cli
+from tinytrain.cli import main as cli
 from tinytrain.errors import UsageError
 from tinytrain.nn import functional
 from tinytrain.recipes import RECIPES

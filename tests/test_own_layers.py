@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tinytrain import nets, nn
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.nn import inspect
 from tinytrain.nn.flat import flatten_parameters
 from tinytrain.nn.receptive_field import measured_field, receptive_field

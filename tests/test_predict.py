@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from tinytrain import nn, streams
 from tinytrain.cli import predict
+from tinytrain.cli.main import main
 from tinytrain.cli.mnist_form import mnist_form, places, resized, shares
-from tinytrain.cli.parser import main
 from tinytrain.cli.pictures import in_grey, read
 from tinytrain.recipes import RECIPES
 from tinytrain.runs import run_folder

@@ -5,8 +5,7 @@ import shlex
 from pathlib import Path
 
 from tinytrain import data
-from tinytrain.cli.flags import completed
-from tinytrain.cli.parser import parser
+from tinytrain.cli.main import parse
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -25,5 +24,5 @@ def test_its_commands_are_known(tmp_path, monkeypatch):
     lines = re.findall(r"^python -m tinytrain (.*)$", README, re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
-        options = completed(parser().parse_args(shlex.split(line, comments=True)))
+        options = parse(shlex.split(line, comments=True))
         assert options.command == line.split()[0]

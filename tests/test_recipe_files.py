@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tinytrain.cli.flags import completed
-from tinytrain.cli.inputs import chosen_recipe
 from tinytrain.cli.ladder import series_of
-from tinytrain.cli.parser import main, parser
+from tinytrain.cli.main import main, parse
 from tinytrain.cli.recipe_files import FIELDS, label, named, plain, self_contained
+from tinytrain.cli.resolve import chosen_recipe
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.runs import run_folder
 from tinytrain.store import sources, synthetic
@@ -44,7 +43,7 @@ def mine(tmp_path):
 
 
 def options_of(*words):
-    return completed(parser().parse_args([*words]))
+    return parse([*words])
 
 
 def recipe_of(*words):

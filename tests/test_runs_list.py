@@ -5,9 +5,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from tinytrain.cli.parser import main
-from tinytrain.cli.runs import natural_order, nearest
+from tinytrain.cli.main import main
+from tinytrain.cli.runs import natural_order
 from tinytrain.recipes import RECIPES
+from tinytrain.results.comparison import nearest
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch
 

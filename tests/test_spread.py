@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain.cli.words import seed_list, seed_text
+from tinytrain.cli.options import seed_list, seed_text
 from tinytrain.results.statistics import (
     as_text,
     difference,

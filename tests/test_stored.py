@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain import data
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.data.arrays import write_files
 from tinytrain.errors import DataError
 from tinytrain.recipes import RECIPES

@@ -17,7 +17,7 @@ import torch
 
 from tinytrain.cli import turns
 from tinytrain.cli.jobs import Job
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.cli.turns import Turns, environment, taken
 from tinytrain.errors import DataError, Interrupted, SaidElsewhere
 from tinytrain.store import synthetic

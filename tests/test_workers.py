@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from tinytrain import nn, streams
-from tinytrain.cli.parser import main
+from tinytrain.cli.main import main
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.errors import UsageError
@@ -30,7 +30,7 @@ from tinytrain.train import Batch, Training, fit, loop
 from tinytrain.workers.group import Workers, joined
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.commands", "tinytrain.workers.group"])
+FORKED.set_forkserver_preload(["tinytrain.cli.train", "tinytrain.workers.group"])
 
 
 def one_of(rank, count, apart, port, work, folder, arguments):

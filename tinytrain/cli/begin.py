@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tinytrain.cli import recipe_files
-from tinytrain.cli.inputs import (
+from tinytrain.cli.resolve import (
     choose_device,
     chosen_recipe,
     load_dataset,

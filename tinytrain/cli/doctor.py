@@ -14,16 +14,42 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy
-import torch
+from tinytrain.cli.options import (
+    Parser,
+    add_data_dir,
+    add_machine_flags,
+    add_switch,
+)
 
-from tinytrain import __version__, data
-from tinytrain.cli import at_hand
-from tinytrain.cli.at_hand import Finding
-from tinytrain.cli.inputs import choose_device, use_threads
-from tinytrain.cli.self_test import RECORDED, TOLERANCE, gradient_error, layers, trial
-from tinytrain.train import keep_freed_memory
+if TYPE_CHECKING:
+    from tinytrain.cli.at_hand import Finding
+
+HELP = """\
+Look at all that a training rests on, a line each: ok, warning, or FAILED and what to do
+
+  versions   of tinytrain, torch, Python and numpy, and whether these were tried
+  threads    of torch, cores, whether something else uses them; devices
+  data       each set that is in the data folder, read whole and compared with its digest
+  mirrors    which of them answer within seconds; --offline leaves them out
+  space      free for data and for runs, and whether it may be written
+  runs       below ./runs that a process holds
+  self-test  the gradients of the layers against finite differences, and twenty steps of training
+             against the losses that they have elsewhere
+  speed      seconds that an epoch of `train` will take here
+
+Nothing is fetched, drawn or written. The exit status is 0 when nothing FAILED, 3 where data are
+damaged, 1 where the self-test fails. Put what it prints into a report of something odd.
+"""
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of `doctor`."""
+    add_data_dir(parser)
+    add_switch(parser, "--offline", "ask no mirror")
+    add_machine_flags(parser)
+
 
 # The oldest and the newest that the tests were run with; setup.cfg promises the oldest. In torch
 # before 2.10 a crafted checkpoint may run code all the same (CVE-2025-32434, CVE-2026-24747).
@@ -31,8 +57,12 @@ TRIED = {"torch": ("2.10", "2.15"), "Python": ("3.10", "3.13")}
 ANEW = "install torch anew, in a new virtual environment"
 
 
-def doctor(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print all findings; then raise an error where some are FAILED, with the highest status."""
+    from tinytrain import data
+    from tinytrain.cli.resolve import choose_device, use_threads
+    from tinytrain.train import keep_freed_memory
+
     keep_freed_memory()
     device, threads = choose_device(options.device), use_threads(options.threads)
     root, findings = data.data_root(options.data_dir), []
@@ -50,6 +80,8 @@ def doctor(options: argparse.Namespace) -> None:
 
 def examined(root: Path, device: str, threads: int, offline: bool) -> Iterator[Finding]:
     """All findings, the quick ones first."""
+    from tinytrain.cli import at_hand
+
     yield from versions()
     yield from machine(device, threads)
     yield from at_hand.data_sets(root)
@@ -62,6 +94,12 @@ def examined(root: Path, device: str, threads: int, offline: bool) -> Iterator[F
 
 def versions() -> Iterator[Finding]:
     """What runs here, and whether it is what was tried."""
+    import numpy
+    import torch
+
+    from tinytrain import __version__
+    from tinytrain.cli.at_hand import Finding
+
     found = {"torch": torch.__version__, "Python": platform.python_version()}
     named = ", ".join(f"{name} {version}" for name, version in found.items())
     system = f"{platform.system()} {platform.machine()}"
@@ -80,6 +118,10 @@ def first_two(version: str) -> list[int]:
 
 def machine(device: str, threads: int) -> Iterator[Finding]:
     """Threads, cores, what else they do, and the devices."""
+    import torch
+
+    from tinytrain.cli.at_hand import Finding
+
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     text = f"torch computes with {threads}, on {cores} core{'' if cores == 1 else 's'}"
     if threads > cores:
@@ -100,6 +142,9 @@ def machine(device: str, threads: int) -> Iterator[Finding]:
 
 def gradients() -> Iterator[Finding]:
     """Whether the gradients of the layers are slopes; on the CPU, in float64."""
+    from tinytrain.cli.at_hand import Finding
+    from tinytrain.cli.self_test import gradient_error, layers
+
     errors = [(type(one).__name__, gradient_error(one, shape)) for one, shape in layers()]
     wrong = dict.fromkeys(name for name, error in errors if not error < 1e-6)
     if wrong:
@@ -112,6 +157,9 @@ def gradients() -> Iterator[Finding]:
 
 def training(device: str) -> Iterator[Finding]:
     """Whether training comes where it came elsewhere, and the seconds that an epoch will take."""
+    from tinytrain.cli.at_hand import Finding
+    from tinytrain.cli.self_test import RECORDED, TOLERANCE, trial
+
     try:
         seen = trial(device)
     except RuntimeError as error:  # of a driver, in many lines

@@ -14,23 +14,85 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from tinytrain.cli.glance import NotYet, command, not_passed, written_name
-from tinytrain.course import page
-from tinytrain.course.exercises import EXERCISES, Exercise, apart
-from tinytrain.course.exercises.folder import Folder
-from tinytrain.course.exercises.stub import answer, as_file, shipped_source
+from tinytrain.cli.options import (
+    Parser,
+    add_path,
+    number,
+)
 from tinytrain.errors import UsageError, did_you_mean
 from tinytrain.store.files import make_folder, write_file
 
+if TYPE_CHECKING:
+    from tinytrain.course.exercises import Exercise, apart
+    from tinytrain.course.exercises.folder import Folder
 
-def exercise(options: argparse.Namespace) -> None:
+HELP = """\
+Build the engine yourself, function by function: you get the signature, the docstring and why it is
+needed, and write the body. A check compares values and gradients with the shipped function's over
+drawn cases, shows the smallest that differs, and trains with your function in the engine.
+
+  list      the exercises in the order of the engine, and which are done
+  start     write the stub of one into your folder, to be filled in with your editor
+  check     one, or all that are started; exit status 0 where passed, 1 where not yet, 2 where the
+            file cannot be checked. What your file prints is shown, its first 20 lines
+  watch     check each file when it is saved, until Ctrl-C
+  hint      the first of three hints, then the second, then the third
+  solution  the shipped function; diff: what differs from your file. After success, or --give-up
+  reset     a new stub; what you had stays beside it
+
+Your folder (exercises, or --folder) is yours: nothing in it is ever written over. progress.json
+there can be deleted; a check says again what it said.
+"""
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of `exercise`."""
+    words = parser.add_subparsers(dest="what", metavar="WORD", required=True)
+
+    def word(name: str, help: str, one: bool = True) -> argparse.ArgumentParser:
+        added = words.add_parser(name, help=help, description=help, allow_abbrev=False)
+        added.set_defaults(parser=added)
+        if one:
+            several = "?" if name == "check" else None
+            named = "the exercise, as `list` names it"
+            added.add_argument("name", metavar="NAME", help=named, nargs=several)
+        add_path(added, "--folder", "your folder", "exercises")
+        return added
+
+    listed = word("list", "the exercises, and which are done", one=False)
+    listed.add_argument("--json", action="store_true", help="as JSON, for tools")
+    answers = "for teachers: every exercise with its hints and its answer"
+    listed.add_argument("--answers", action="store_true", help=answers)
+    add_path(listed, "--output", "with --answers: as a page, FILE.html")
+    word("start", "write the stub of an exercise into your folder")
+    check = word("check", "check an exercise, or all that are started")
+    check.add_argument("--json", action="store_true", help="as JSON, for tools")
+    watch = word("watch", "check each file when it is saved", one=False)
+    for added in check, watch:
+        limit = "seconds after which a check is stopped (default: 60)"
+        added.add_argument("--limit", type=number(float, 0.1, 86400), default=60.0, help=limit)
+    word("hint", "the next of three hints")
+    anyway = "show it though the exercise is not passed"
+    for name, help in (("diff", "your file against the answer"), ("solution", "the answer")):
+        word(name, help).add_argument("--give-up", action="store_true", help=anyway)
+    word("reset", "a new stub; the old file stays beside it")
+
+
+def run(options: argparse.Namespace) -> None:
     """Do one of the things that the command can."""
+    from tinytrain.cli.glance import glance
+
+    glance(options)
     WORDS[options.what](options)
 
 
 def chosen(options: argparse.Namespace) -> Exercise:
     """The exercise of that name. Raises UsageError."""
+    from tinytrain.cli.glance import command, written_name
+    from tinytrain.course.exercises import EXERCISES
+
     name = written_name(options.name)
     if name not in EXERCISES:
         all_of_them = f"; {command(options, 'list')} shows which there are"
@@ -41,6 +103,8 @@ def chosen(options: argparse.Namespace) -> Exercise:
 
 def there(folder: Folder, one: Exercise, options: argparse.Namespace) -> Exercise:
     """The exercise. Raises UsageError where it has no file in the folder."""
+    from tinytrain.cli.glance import command
+
     if not os.path.lexists(folder.file(one)):
         made = command(options, "start", one.name)
         raise UsageError(f"{folder.file(one)}: is not there; {made} makes it")
@@ -49,6 +113,11 @@ def there(folder: Folder, one: Exercise, options: argparse.Namespace) -> Exercis
 
 def show_list(options: argparse.Namespace) -> None:
     """List the exercises, with what is done; or all answers."""
+    from tinytrain.cli.glance import command
+    from tinytrain.course import page
+    from tinytrain.course.exercises import EXERCISES
+    from tinytrain.course.exercises.folder import Folder
+
     if options.answers:
         if options.output:
             make_folder(options.output.parent)
@@ -89,6 +158,8 @@ def show_list(options: argparse.Namespace) -> None:
 
 def with_answer(one: Exercise) -> str:
     """An exercise with its hints and its answer."""
+    from tinytrain.course.exercises.stub import answer
+
     where = f"{one.name}: {one.title} ({one.shipped.__module__}.{one.function})"
     hints = [f"  hint {number}: {hint}" for number, hint in enumerate(one.hints, 1)]
     return "\n".join([where, one.why, *hints, "", answer(one).rstrip()])
@@ -96,6 +167,9 @@ def with_answer(one: Exercise) -> str:
 
 def start(options: argparse.Namespace) -> None:
     """Write the stub of an exercise."""
+    from tinytrain.cli.glance import command
+    from tinytrain.course.exercises.folder import Folder
+
     one, folder = chosen(options), Folder(options.folder)
     if os.path.lexists(folder.file(one)):
         advice = f"go on with it, or: {command(options, 'reset', one.name)}"
@@ -110,6 +184,9 @@ def start(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Check one exercise, or all that are started. Raises NotYet where one is not passed."""
+    from tinytrain.cli.glance import NotYet, command, not_passed
+    from tinytrain.course.exercises.folder import Folder
+
     folder = Folder(options.folder)
     ones = [chosen(options)] if options.name else folder.started()
     if not ones:
@@ -123,6 +200,9 @@ def check(options: argparse.Namespace) -> None:
 
 def check_one(folder: Folder, one: Exercise, options: argparse.Namespace) -> apart.Report:
     """Check an exercise, say what came of it, and note where it passed."""
+    from tinytrain.cli.glance import command
+    from tinytrain.course.exercises import apart
+
     digest = folder.digest(one)  # of what is checked, not of what is saved meanwhile
     report = apart.check(one, folder.file(one), options.limit)
     if report.passed:
@@ -136,6 +216,8 @@ def check_one(folder: Folder, one: Exercise, options: argparse.Namespace) -> apa
 
 def watch(options: argparse.Namespace) -> None:
     """Check an exercise whenever its file is saved, until Ctrl-C."""
+    from tinytrain.course.exercises.folder import Folder
+
     folder = Folder(options.folder)
     options.json = False
     print(
@@ -176,6 +258,9 @@ def digests(folder: Folder) -> dict[Exercise, str]:
 
 def hint(options: argparse.Namespace) -> None:
     """Give the next hint; after the last, all of them."""
+    from tinytrain.cli.glance import command
+    from tinytrain.course.exercises.folder import Folder
+
     one, folder = chosen(options), Folder(options.folder)
     given = folder.progress().get(one.name, {}).get("hints", 0)
     count = given + 1 if isinstance(given, int) and 0 <= given < len(one.hints) else 0
@@ -191,6 +276,8 @@ def hint(options: argparse.Namespace) -> None:
 
 def solution(options: argparse.Namespace) -> None:
     """Print the answer, after success."""
+    from tinytrain.course.exercises.stub import answer, shipped_source
+
     one = after_success(options)
     print(f"# tinytrain: {one.shipped.__module__}.{one.function}\n")
     print(shipped_source(one), end="")
@@ -200,6 +287,10 @@ def solution(options: argparse.Namespace) -> None:
 
 def diff(options: argparse.Namespace) -> None:
     """Print what differs between the learner's file and one with the answer, after success."""
+    from tinytrain.course.exercises import apart
+    from tinytrain.course.exercises.folder import Folder
+    from tinytrain.course.exercises.stub import answer, as_file
+
     one = after_success(options)
     path = Folder(options.folder).file(one)
     yours = apart.read(path).decode(errors="replace").splitlines()
@@ -210,6 +301,8 @@ def diff(options: argparse.Namespace) -> None:
 
 def after_success(options: argparse.Namespace) -> Exercise:
     """The exercise. Raises UsageError where it is not done and nobody gave up."""
+    from tinytrain.course.exercises.folder import Folder
+
     one, folder = chosen(options), Folder(options.folder)
     if not options.give_up and not folder.progress().get(one.name, {}).get("passed"):
         raise UsageError(
@@ -220,6 +313,8 @@ def after_success(options: argparse.Namespace) -> Exercise:
 
 def reset(options: argparse.Namespace) -> None:
     """Begin an exercise again; the old file stays beside the new one."""
+    from tinytrain.course.exercises.folder import Folder
+
     folder = Folder(options.folder)
     path, kept = folder.reset(there(folder, chosen(options), options))
     print(f"{path} is new; what you had is in {kept}")

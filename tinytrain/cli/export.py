@@ -15,16 +15,46 @@ import json
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy
-import torch
-
-from tinytrain import nn
-from tinytrain.cli.inputs import trained
+from tinytrain.cli.options import (
+    Parser,
+    add_path,
+)
 from tinytrain.errors import UsageError
-from tinytrain.nn.inspect import output_shape
-from tinytrain.runs.settings import Settings
 from tinytrain.store.files import write_file
+
+if TYPE_CHECKING:
+    from tinytrain import nn
+    from tinytrain.runs.settings import Settings
+
+HELP = """\
+Write the net of a run, with averaged weights where it averages, as
+
+  state-dict  weights.pt: torch.load reads it, and the equivalent torch.nn module takes it
+  npz         weights.npz: an array for each name of the state dict, which numpy.load reads
+  torch       net.py, a torch.nn program that needs torch alone, and its weights in net.pt; what it
+              takes and gives stands at its top, and `python net.py` prints its shapes. A net with
+              a layer of your own has no such program
+
+into the run's folder, or to --output. From the program ONNX is one call, made in its folder (with
+the extra "onnx": pip install -e ".[onnx]"):
+
+  import torch, net
+  torch.onnx.export(net.load(), (torch.zeros(2, *net.SHAPE),), "net.onnx", dynamo=True,
+                    dynamic_shapes=[{0: "N"}], external_data=False)
+"""
+FORMATS = ("state-dict", "npz", "torch")
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of `export`."""
+    add_path(parser, "--run-dir", "the run's folder", required=True)
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="see above")
+    add_path(
+        parser, "--output", "the file (default: weights.pt, weights.npz or net.py in the run)"
+    )
+
 
 SIZES = ("kernel_size", "stride", "padding", "dilation")  # where 3 means (3, 3)
 NAMES = {"state-dict": "weights.pt", "npz": "weights.npz", "torch": "net.py"}
@@ -88,8 +118,10 @@ LOOKS = (
 )
 
 
-def export(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Write a run's net in the --format that is asked for, into its folder or to --output."""
+    from tinytrain.cli.resolve import trained
+
     output = options.output or options.run_dir / NAMES[options.format]
     settings, net = trained(options.run_dir)
     if options.format == "torch":
@@ -114,6 +146,8 @@ def require_module_name(path: Path) -> None:
 
 def as_state_dict(net: nn.Module) -> bytes:
     """The file that `torch.load` reads, and `load_state_dict` of net or twin takes."""
+    import torch
+
     buffer = io.BytesIO()
     torch.save({name: value.clone() for name, value in net.state_dict().items()}, buffer)
     return buffer.getvalue()
@@ -121,6 +155,8 @@ def as_state_dict(net: nn.Module) -> bytes:
 
 def as_npz(net: nn.Module) -> bytes:
     """The file that `numpy.load` reads, without pickle: an array a name of the state dict."""
+    import numpy
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:  # numpy.savez takes some names for its own
         for name, value in net.state_dict().items():
@@ -134,6 +170,8 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
 
     Raises UsageError where the net has a layer that is not one of `tinytrain.nn`.
     """
+    from tinytrain.nn.inspect import output_shape
+
     shape, recipe = settings.image_shape, settings.recipe
     return PROGRAM.format(
         name=name,
@@ -152,6 +190,8 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
 
 def source(module: nn.Module, name: str = "") -> str:
     """What builds the `torch.nn` twin of a module, which is called `name` in its net."""
+    from tinytrain import nn
+
     kind = type(module).__name__
     if vars(nn).get(kind) is not type(module):
         where = f"{name} ({kind})" if name else kind

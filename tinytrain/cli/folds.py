@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinytrain.cli.inputs import load_same_data, trained
+from tinytrain.cli.resolve import load_same_data, trained
 from tinytrain.errors import DataError, UsageError
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import paired_difference, reason_without_interval

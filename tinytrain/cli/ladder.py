@@ -8,20 +8,47 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tinytrain.cli.flags import given_fields
-from tinytrain.cli.inputs import chosen_recipe
+from tinytrain.cli.options import (
+    Parser,
+    add_field_flags,
+    add_seeds_flags,
+    given_fields,
+)
 from tinytrain.cli.recipe_files import is_file, label, named, plain, tested_on
-from tinytrain.cli.seeds import Series, train_series, words_of
-from tinytrain.cli.turns import taken
-from tinytrain.course import ladder as ladders
-from tinytrain.course.ladder import Rung
+from tinytrain.cli.seeds import SHARED_RUNS
 from tinytrain.errors import UsageError
 from tinytrain.recipes import LADDER
 
+if TYPE_CHECKING:
+    from tinytrain.cli.seeds import Series
+    from tinytrain.course.ladder import Rung
 
-def ladder(options: argparse.Namespace) -> None:
+HELP = """\
+Without a rung: list all, with what each changes and what was measured. With rungs, or --all: train
+them, as many seeds as you say; the same command goes on where it was interrupted. 'ladder diff
+net6 net7' shows what differs between two.
+"""
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of `ladder`."""
+    parser.epilog = SHARED_RUNS.format("ladder --all --seeds 1-5")
+    rungs = "net1 … net9_3, reference, …, or a recipe's FILE.json"
+    parser.add_argument("rungs", nargs="*", metavar="RUNG", help=rungs)
+    parser.add_argument("--list", action="store_true", help="list them instead of training")
+    parser.add_argument("--all", action="store_true", help="all rungs")
+    add_seeds_flags(parser, "1", "runs/ladder")
+    add_field_flags(parser.add_argument_group("changed in each of them"))
+
+
+def run(options: argparse.Namespace) -> None:
     """List the rungs, show the difference between two, or train some of them."""
+    from tinytrain.cli.seeds import train_series
+    from tinytrain.cli.turns import taken
+    from tinytrain.course import ladder as ladders
+
     if options.rungs[:1] == ["diff"]:
         if len(options.rungs) != 3:
             raise UsageError("ladder diff: expected two rungs, such as: ladder diff net6 net7")
@@ -40,6 +67,9 @@ def ladder(options: argparse.Namespace) -> None:
 
 def series_of(word: str, options: argparse.Namespace) -> Series:
     """The runs of a rung, with what flags change in it."""
+    from tinytrain.cli.resolve import chosen_recipe
+    from tinytrain.cli.seeds import Series, words_of
+
     rung = named(word)
     recipe = chosen_recipe(argparse.Namespace(**vars(options) | {"recipe": rung}))
     name = label(rung, recipe) + tested_on(options.holdout, options.fold)
@@ -50,6 +80,9 @@ def series_of(word: str, options: argparse.Namespace) -> Series:
 
 def rung_of(word: str) -> Rung:
     """The rung of that name; a recipe's file is one without lesson or record."""
+    from tinytrain.course import ladder as ladders
+    from tinytrain.course.ladder import Rung
+
     if not is_file(word):
         return ladders.rung(word)
     recipe = named(word)

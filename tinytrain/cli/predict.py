@@ -10,24 +10,41 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from tinytrain.cli.inputs import trained
-from tinytrain.cli.look import class_names
-from tinytrain.cli.mnist_form import mnist_form, resized
-from tinytrain.cli.pictures import in_channels, read
-from tinytrain.data.deskew import deskew
+from tinytrain.cli.options import (
+    Parser,
+    add_data_dir,
+    add_path,
+    natural,
+)
 from tinytrain.errors import DataError, UsageError
-from tinytrain.nn import Module
-from tinytrain.nn.inspect import output_shape
-from tinytrain.plots.drawing import save
-from tinytrain.plots.tiles import Tile, grid, seen
 from tinytrain.recipes import RECIPES
-from tinytrain.results import published
-from tinytrain.store.sources import SOURCES
-from tinytrain.train.evaluation import predict as scores_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tinytrain.nn import Module
+    from tinytrain.plots.tiles import Tile
+
+HELP = """\
+Show images as a net sees them, with the classes and how probable it takes them to be. For nets of
+MNIST, or of other grey data of 28 × 28 pixels, a digit may be of any size, light on dark or dark
+on light: it is cut out, made 20 pixels high or wide and centred by its mass, as MNIST's were. For
+other nets (those of fashion-mnist and kmnist among them) images are resized to the size of their
+data.
+"""
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of `predict`."""
+    add_path(parser, "images", "a PNG, JPEG or IDX file", nargs="+", metavar="IMAGE")
+    add_path(parser, "--run-dir", "the run's folder (default: the final net, which comes with it)")
+    which = "which image of an IDX file, from 0"
+    parser.add_argument("--index", type=natural, metavar="N", help=which)
+    add_data_dir(parser)
+    add_path(parser, "--output", "a picture of each image as it is and as the net sees it")
+
 
 MNIST_SHAPE = (1, 28, 28)
 OF_ANOTHER_FORM = ("fashion-mnist", "kmnist")  # their images are of MNIST's shape, not its making
@@ -50,6 +67,9 @@ class Predictor:
 
     def prepared(self, name: str, picture: Tensor) -> Tensor:
         """A picture (1 or 3, H, W), values 0 to 255, as the net wants it: uint8 (C, H, W)."""
+        from tinytrain.cli.mnist_form import mnist_form, resized
+        from tinytrain.cli.pictures import in_channels
+
         colours = in_channels(name, picture, self.shape[0])
         if not self.as_mnist:
             return resized(colours, (self.shape[1], self.shape[2]))
@@ -61,13 +81,22 @@ class Predictor:
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Those of the classes, (N, classes), for prepared images (N, C, H, W)."""
+        from tinytrain.data.deskew import deskew
+        from tinytrain.train.evaluation import predict as scores_of
+
         if self.upright:
             images = deskew(images)
         return scores_of(self.net, images, self.mean, self.std, looks=self.looks).exp()
 
 
-def predict(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print, image by image, what the net sees and how probable it takes each class to be."""
+    import torch
+
+    from tinytrain.cli.pictures import read
+    from tinytrain.plots.drawing import save
+    from tinytrain.plots.tiles import Tile, grid, seen
+
     pictures = [read(path, options.index) for path in options.images]
     if options.index is not None and not any(name.endswith("]") for name, _ in pictures):
         raise UsageError("--index: is for IDX files, and there is none among these images")
@@ -87,6 +116,12 @@ def predict(options: argparse.Namespace) -> None:
 
 def of_run(options: argparse.Namespace) -> Predictor:
     """The net of --run-dir, or the final one that comes with tinytrain."""
+    from tinytrain.cli.look import class_names
+    from tinytrain.cli.resolve import trained
+    from tinytrain.nn.inspect import output_shape
+    from tinytrain.results import published
+    from tinytrain.store.sources import SOURCES
+
     if options.run_dir is None:
         mean, std = SOURCES["mnist"].mean_and_std or (0.0, 1.0)
         net, looks = published.final_net(), RECIPES["final"].looks
@@ -121,6 +156,8 @@ def classes(row: Tensor, names: list[str]) -> list[str]:
 
 def rendered(image: Tensor) -> list[str]:
     """A uint8 image (C, H, W) in letters, 16 to 32 a line; a letter is twice as high as wide."""
+    from tinytrain.cli.mnist_form import resized
+
     height, width = image.shape[1:]
     columns = min(width if width >= 16 else 2 * width, 32)
     size = max(round(height * columns / width / 2), 1), columns

@@ -11,10 +11,19 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from tinytrain.cli.inputs import chosen_recipe
-from tinytrain.course.ladder import CHANGES, base_of, changed, said_of
-from tinytrain.course.lessons import LESSONS
+from tinytrain.cli.options import (
+    Parser,
+    add_field_flags,
+)
+from tinytrain.cli.recipe_files import named
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
+from tinytrain.results.comparison import CHANGES, base_of, changed
+
+HELP = """\
+Without more words, or with list: every recipe, and what it changes in its base. With show: one of
+them whole, as JSON. Kept in a file (recipe show final > mine.json) and changed, it is a recipe of
+your own: train --recipe mine.json. A field that you delete there is the base's.
+"""
 
 GROUPS: dict[str, Mapping[str, object]] = {
     "The ladder, each a change of the one before": LADDER,
@@ -25,7 +34,25 @@ GROUPS: dict[str, Mapping[str, object]] = {
 }
 
 
-def recipe(options: argparse.Namespace) -> None:
+def add_flags(parser: Parser) -> None:
+    """The flags of `recipe`."""
+    kinds = parser.add_subparsers(dest="what", metavar="list|show")
+    parser.set_defaults(what="list")
+    kinds.add_parser("list", allow_abbrev=False).set_defaults(parser=parser)
+    show = kinds.add_parser("show", allow_abbrev=False)
+    show.set_defaults(parser=show)
+    show.add_argument(
+        "recipe",
+        nargs="?",
+        type=named,
+        default=named("final"),
+        metavar="NAME|FILE.json",
+        help="the recipe (default: final)",
+    )
+    add_field_flags(show.add_argument_group("what to change in it"))
+
+
+def run(options: argparse.Namespace) -> None:
     """List the recipes, or print one whole."""
     print(as_json(options) if options.what == "show" else listed())
 
@@ -38,19 +65,22 @@ def listed() -> str:
             continue
         lines += ["", f"{title}:"]
         for name in names:
-            said = said_of(LESSONS.get(name), before(name), RECIPES[name])
+            said = changed(before(name), RECIPES[name])
             lines += textwrap.wrap(f"  {name:<18} {said}", 98, subsequent_indent=21 * " ")
     return "\n".join(lines[1:])
 
 
 def before(name: str) -> Recipe:
     """The recipe that the named one changes."""
+
     base = base_of(name)
     return RECIPES[base] if base else Recipe()
 
 
 def as_json(options: argparse.Namespace) -> str:
     """The recipe of the flags as a file has it, each field; `about` says what it changes."""
+    from tinytrain.cli.resolve import chosen_recipe
+
     whole, name = chosen_recipe(options), str(options.recipe)
     base = base_of(name) if name in CHANGES else options.recipe.base
     said = changed(RECIPES[base] if base else Recipe(), whole)

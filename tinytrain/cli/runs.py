@@ -13,20 +13,43 @@ import os
 import re
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tinytrain.course.ladder import changes, describe
-from tinytrain.errors import DataError, TinytrainError
-from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import RECIPES, Recipe
-from tinytrain.runs import net_file
-from tinytrain.runs import run_folder as folders
-from tinytrain.runs.settings import Settings
-from tinytrain.train import Epoch
-from tinytrain.train.target import LAST_EPOCHS, reason_not_judged, verdict
+from tinytrain.cli.options import (
+    Parser,
+)
+from tinytrain.errors import DataError, TinytrainError, UsageError
+from tinytrain.recipes import Recipe
+
+if TYPE_CHECKING:
+    from tinytrain.runs.settings import Settings
+    from tinytrain.train import Epoch
+
+HELP = """\
+List the runs below folders: the nearest named recipe and what was overridden, data, seed, epochs,
+accuracy of the last epoch and mean of the last five, verdict, time. 'runs compare RUN RUN'
+says what differs between two, and what came of it.
+"""
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of `runs`."""
+    folders = "where to look (default: runs); or compare, and two runs"
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=folders)
+    parser.add_argument("--json", action="store_true", help="as JSON, for tools")
+
 
 FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
+RESULTS = {
+    "epochs_done": ("epochs done", ""),
+    "last_five": ("mean accuracy of the last 5 epochs, %", ".3f"),
+    "last_accuracy": ("accuracy of the last epoch, %", ".2f"),
+    "last_loss": ("loss of the last epoch", ".4f"),
+    "seconds": ("seconds of training and testing", ".0f"),
+    "verdict": ("verdict", ""),
+}
 HEAD = (
     "run",
     "recipe",
@@ -34,7 +57,7 @@ HEAD = (
     "seed",
     "epochs",
     "last",
-    f"last {LAST_EPOCHS}",
+    "last 5",
     "verdict",
     "time",
 )
@@ -62,6 +85,11 @@ class Run:
     last_loss: float | None
     verdict: str
     seconds: float
+
+
+def run(options: argparse.Namespace) -> None:
+    """List the runs below some folders, or compare two."""
+    (compare if options.folders[:1] == ["compare"] else list_runs)(options)
 
 
 def list_runs(options: argparse.Namespace) -> None:
@@ -107,11 +135,16 @@ def natural_order(text: str) -> list[tuple[int, str]]:
 
 def read(folder: Path) -> Run:
     """The run in a folder. Raises DataError where it is damaged."""
+    from tinytrain.runs import run_folder as folders
+
     return summed_up(folder, folders.read_settings(folder), folders.read_history(folder))
 
 
 def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run:
     """The run with these settings and epochs."""
+    from tinytrain.results.comparison import nearest
+    from tinytrain.train.target import LAST_EPOCHS
+
     recipe, changed = nearest(settings.recipe)
     accuracies = [epoch.test_accuracy for epoch in history]
     long = len(accuracies) >= LAST_EPOCHS
@@ -133,17 +166,13 @@ def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run
     )
 
 
-def nearest(recipe: Recipe) -> tuple[str, dict[str, str]]:
-    """The named recipe that differs from `recipe` in the fewest fields, and what is other there.
-
-    Of several equally near it is the first: `final` rather than its variations.
-    """
-    name = min(RECIPES, key=lambda name: len(changes(RECIPES[name], recipe)))
-    return name, {field.name: new for field, _, new in changes(RECIPES[name], recipe)}
-
-
 def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
     """Whether the run meets the target, in a word, or why that cannot be said."""
+    from tinytrain.nn.inspect import parameter_count
+    from tinytrain.runs import net_file
+    from tinytrain.runs import run_folder as folders
+    from tinytrain.train.target import reason_not_judged, verdict
+
     reason = reason_not_judged(settings.dataset, settings.holdout, settings.recipe.epochs)
     if reason:
         return f"not judged ({reason})"
@@ -159,6 +188,8 @@ def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
 
 def row(run: Run) -> tuple[str, ...]:
     """The run's line of the table."""
+    from tinytrain.results.comparison import recipe_text
+
     return (
         run.folder,
         recipe_text(run.recipe, run.changes),
@@ -170,13 +201,6 @@ def row(run: Run) -> tuple[str, ...]:
         run.verdict.partition(" (")[0],
         str(datetime.timedelta(seconds=round(run.seconds))),
     )
-
-
-def recipe_text(name: str, changed: dict[str, str], most: int = 4) -> str:
-    """A recipe and what is other: final, lr 0.02; the first `most` changes, and how many more."""
-    first = dict(list(changed.items())[:most])
-    more = f" and {len(changed) - most} more" if len(changed) > most else ""
-    return ", ".join([name, *([describe(first)] if first else [])]) + more
 
 
 def tested(run: Run | Settings) -> str:
@@ -199,3 +223,50 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Print what differs between two runs, setting by setting, and what came of it."""
+    from tinytrain.results.comparison import meaning, shown
+
+    if len(options.folders) != 3:
+        raise UsageError("runs compare: expected two runs, such as: runs compare runs/a runs/b")
+    one, other = map(Path, options.folders[1:])
+    runs, settings = (read(one), read(other)), (everything(one), everything(other))
+    names = dict.fromkeys(name for run in settings for name in run)
+    pairs = {name: [run.get(name) for run in settings] for name in names}
+    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    results = {name: [getattr(run, name) for run in runs] for name in RESULTS}
+    if options.json:
+        content = {"runs": [str(one), str(other)], "settings": differing, "results": results}
+        print(json.dumps(content, indent=2))
+        return
+    meanings = {field.name: f" ({meaning(field)})" for field in fields(Recipe)}
+    print(f"{one} → {other}\n\nSettings{'' if differing else ': the same'}")
+    for name, (old, new) in differing.items():
+        print(f"  {name}: {shown(old)} → {shown(new)}{meanings.get(name, '')}")
+    print("\nResult")
+    for name, (said, form) in RESULTS.items():
+        old, new = results[name]
+        change = f" ({new - old:+{form}})" if form and None not in (old, new) else ""
+        print(f"  {said}: {text(old, form) or 'none'} → {text(new, form) or 'none'}{change}")
+    print()
+    if {"dataset", "data_digest", "holdout", "fold"} & differing.keys():
+        print("Tested on different images: what came of it cannot be compared.")
+    print(
+        "One run each: how much another seed alone would change, they do not say; "
+        "python -m tinytrain seeds does."
+    )
+
+
+def everything(folder: Path) -> dict[str, Any]:
+    """The settings in a run.json by name, those of the recipe among them, versions and machine."""
+    from tinytrain.runs import run_folder as folders
+
+    settings = asdict(folders.read_settings(folder))
+    content = json.loads((folder / "run.json").read_text())
+    said = content.get("versions")
+    versions = said.items() if isinstance(said, dict) else ()
+    recipe: dict[str, Any] = settings.pop("recipe")
+    machine = {"machine": content.get("machine")}
+    return recipe | settings | {f"{name} version": found for name, found in versions} | machine

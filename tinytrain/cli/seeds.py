@@ -7,22 +7,49 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tinytrain import data
-from tinytrain.cli.flags import given_fields
-from tinytrain.cli.folds import compared, fold_of, pooled, require_folds
-from tinytrain.cli.inputs import choose_device, chosen_recipe
-from tinytrain.cli.jobs import Job, train_all
+from tinytrain.cli.options import (
+    Parser,
+    add_path,
+    add_recipe_flags,
+    add_seeds_flags,
+    given_fields,
+    seed_text,
+)
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words, label, plain, tested_on
-from tinytrain.cli.turns import Turns, taken
-from tinytrain.cli.words import seed_text
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
-from tinytrain.results import records, statistics
-from tinytrain.runs import locks, net_file, run_folder
+from tinytrain.runs import locks
 from tinytrain.store import files
-from tinytrain.train.target import reason_not_judged
-from tinytrain.workers.group import started
+
+if TYPE_CHECKING:
+    from tinytrain.cli.turns import Turns
+
+HELP = """\
+Train a recipe with many seeds, several processes of one thread at a time, and say what they show
+together: mean, spread, and how many hold the target. The same command goes on where it was
+interrupted. Leaves record.jsonl beside the runs.
+"""
+SHARED_RUNS = """\
+under torchrun every worker takes the next run; what a lost one left is taken by another:
+
+  torchrun --standalone --nproc-per-node 4 --max-restarts 3 -m tinytrain {0}
+
+The same on more machines that share the folder of runs: each takes what nobody is at or has done,
+may be ended and started again at any time, and ends with the same record, as from one machine. As
+one job (--nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400) they also share a counter, and
+end with HOST; set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or none that was lost can come back.
+"""
+
+
+def add_flags(parser: Parser) -> None:
+    """The flags of `seeds`."""
+    parser.epilog = SHARED_RUNS.format("seeds --seeds 1-40")
+    add_recipe_flags(parser)
+    add_seeds_flags(parser, "1-5", "runs/seeds-DATASET/RECIPE-OVERRIDDEN")
+    other = "the folder of another recipe's runs over the same folds, to compare image by image"
+    add_path(parser, "--against", other)
 
 
 @dataclass(frozen=True)
@@ -35,8 +62,11 @@ class Series:
     command: list[str]
 
 
-def seeds(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as a record."""
+    from tinytrain.cli.folds import compared, require_folds
+    from tinytrain.cli.turns import taken
+
     with taken() as turns:
         if options.against:
             require_folds(options.against, options.fold)
@@ -48,6 +78,8 @@ def seeds(options: argparse.Namespace) -> None:
 
 def series_of(options: argparse.Namespace) -> Series:
     """The runs that the flags ask for."""
+    from tinytrain.cli.resolve import chosen_recipe
+
     recipe = chosen_recipe(options)
     name = label(options.recipe, recipe) + tested_on(options.holdout, options.fold)
     folder = options.run_dir or Path("runs") / f"seeds-{plain(options.dataset)}" / name
@@ -65,6 +97,15 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series], turn
 
     Of several workers each does this, and one of every machine prints.
     """
+    from tinytrain import data
+    from tinytrain.cli.folds import fold_of, pooled
+    from tinytrain.cli.jobs import Job, train_all
+    from tinytrain.cli.resolve import choose_device
+    from tinytrain.results import records, statistics
+    from tinytrain.runs import net_file
+    from tinytrain.train.target import reason_not_judged
+    from tinytrain.workers.group import started
+
     where = (options.data_dir, options.holdout)
     fold = fold_of(1, options.fold)
     # Once before, and not in every process.
@@ -114,6 +155,8 @@ def seeds_of(options: argparse.Namespace) -> list[int]:
 
 def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> None:
     """Raise UsageError where the folder holds a run of another recipe, net, data or holdout."""
+    from tinytrain.runs import run_folder
+
     if (folder / "run.json").exists():
         settings = run_folder.read_settings(folder)
         holdout = 0 if settings.fold and not wanted[2] else settings.holdout

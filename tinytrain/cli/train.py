@@ -8,26 +8,64 @@ import shlex
 import sys
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from tinytrain import data
-from tinytrain.cli.begin import begun, restarted, resumed
-from tinytrain.data import Dataset, Split
+from tinytrain.cli.options import (
+    Parser,
+    add_data_flags,
+    add_holdout,
+    add_machine_flags,
+    add_path,
+    add_recipe_flags,
+    add_setting,
+    add_switch,
+    natural,
+    positive,
+)
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
-from tinytrain.nn.inspect import parameter_count
-from tinytrain.runs import run_folder, signals
-from tinytrain.runs.settings import Settings
-from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
-from tinytrain.train.target import reason_not_judged, verdict
-from tinytrain.workers.group import Workers, joined, started
+from tinytrain.runs import signals
+
+if TYPE_CHECKING:
+    from tinytrain.data import Dataset, Split
+    from tinytrain.runs.settings import Settings
+    from tinytrain.train import Epoch, Training
+    from tinytrain.workers.group import Workers
+
+HELP = """\
+Train a net by a recipe, print the log and the verdict, and keep the run in a folder: run.json (how
+to repeat it), history.jsonl (a line an epoch) and checkpoint.pt.
+"""
 
 
-def train(options: argparse.Namespace) -> None:
+def add_flags(parser: Parser) -> None:
+    """The flags of `train`."""
+    recipe = add_recipe_flags(parser)
+    seed = "decides every random draw; the same seed, the same run"
+    add_setting(recipe, "--seed", seed, type=natural)
+    data = add_data_flags(parser)
+    add_holdout(data)
+    drawn = "where no mirror answers, go on with drawn digits, and say so"
+    add_switch(data, "--or-synthetic", drawn)
+    machine = add_machine_flags(parser)
+    several = (
+        "train in N processes that share every batch; the same as torchrun --standalone "
+        "--nproc-per-node N -m tinytrain train"
+    )
+    machine.add_argument("--workers", type=positive, default=1, metavar="N", help=several)
+    new = "the run's folder, new or empty (default: runs/DATASET-RECIPE-OVERRIDDEN-seedN)"
+    add_path(machine, "--run-dir", new)
+    same = "continue the run in --run-dir, to the very result it would have had uninterrupted"
+    add_switch(machine, "--resume", same)
+    add_switch(parser, "--require-target", "exit with status 1 unless the target is met")
+
+
+def run(options: argparse.Namespace) -> None:
     """Train by a recipe, or go on with a run; print the log and the verdict.
 
     With several workers this is done by each, and worker 0 prints and saves.
     """
+    from tinytrain.workers.group import joined, started
+
     if options.workers > 1 and not started():
         from tinytrain.cli.launch import launch  # only here: it takes a while to import
 
@@ -43,6 +81,12 @@ def train(options: argparse.Namespace) -> None:
 
 def train_with(options: argparse.Namespace, workers: Workers) -> None:
     """`train` as one of the workers, which may be the only one."""
+    from tinytrain import data
+    from tinytrain.cli.begin import begun, restarted, resumed
+    from tinytrain.nn.inspect import parameter_count
+    from tinytrain.train import keep_freed_memory, log
+    from tinytrain.train.target import reason_not_judged, verdict
+
     keep_freed_memory()
     again = options.resume or restarted(options)
     with (resumed if again else begun)(options, workers) as run:
@@ -81,6 +125,9 @@ def follow(
     What is not finite is not saved, and images may be gone meanwhile: Diverged or DataError names
     what the folder keeps.
     """
+    from tinytrain.runs import run_folder
+    from tinytrain.train import Epoch, log, loop
+
     shown = log.Log("Holdout set" if settings.holdout else "Test set")
     saved = (training.epoch, training.batch)
     try:
@@ -112,6 +159,8 @@ def warn_of_guessing(epoch: Epoch, training: Training, split: Split) -> None:
     Who knows only how frequent each class is, and says that of every image, has a loss that is the
     entropy of the labels. A net that learns is below it by more than a hundredth.
     """
+    import torch
+
     if epoch.epoch != math.ceil(100 / math.ceil(len(split) / training.batch_size)):
         return
     guessing = float(torch.special.entr(split.labels.bincount() / len(split)).sum())

@@ -14,10 +14,9 @@ import difflib
 import itertools
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tinytrain import streams
 from tinytrain.course.lessons import LESSONS, Lesson
@@ -25,14 +24,13 @@ from tinytrain.errors import UsageError, did_you_mean
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.recipes import ABLATION, BASES, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
+from tinytrain.recipes import LADDER, RECIPES, Recipe
 from tinytrain.results import records
+from tinytrain.results.comparison import CHANGES, base_of, changed, changes, describe, meaning
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Difference, Summary, difference
 from tinytrain.runs import net_file
 from tinytrain.train.target import LAST_EPOCHS
-
-CHANGES = LADDER | ABLATION | VIEWS | FRONTIER
 
 
 @dataclass(frozen=True)
@@ -105,11 +103,6 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     return Rung(name, recipe, base_of(name), CHANGES[name], LESSONS.get(name), record)
 
 
-def base_of(name: str) -> str | None:
-    """The recipe that the one of this name changes; None for the first rung."""
-    return (dict(zip(LADDER, [None, *LADDER], strict=False)) | BASES).get(name, "final")
-
-
 def net_of(recipe: Recipe) -> Module:
     """The recipe's net, to be looked at; torch's own generator is not touched."""
     return net_file.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
@@ -159,38 +152,6 @@ def said_of(lesson: Lesson | None, before: Recipe, after: Recipe) -> str:
     gist = re.match(r".{30,}?(?=[.:] |\.$)", lesson.change)
     said = gist[0] if gist else lesson.change
     return f"{said} ({describe({field.name: new for field, _, new in changes(before, after)})})"
-
-
-def changed(before: Recipe, after: Recipe) -> str:
-    """What differs between two recipes, in the words of the fields' own help."""
-    differing = changes(before, after)
-    return "; ".join(f"{meaning(field)}: {old} → {new}" for field, old, new in differing)
-
-
-def changes(before: Recipe, after: Recipe) -> list[tuple[Field[Any], str, str]]:
-    """The fields that differ between two recipes, with both values as text."""
-    return [
-        (field, shown(old), shown(new))
-        for field in fields(Recipe)
-        if (old := getattr(before, field.name)) != (new := getattr(after, field.name))
-    ]
-
-
-def shown(value: object) -> str:
-    """A value of a recipe: yes or no, 0.03, warmup-linear."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def meaning(field: Field[Any]) -> str:
-    """What a field of a recipe is, in a few words."""
-    return str(re.split("[,;:]", field.metadata["help"])[0])
-
-
-def describe(changes: Mapping[str, object]) -> str:
-    """Changes of a recipe as words: lr 0.03, momentum 0.9."""
-    return ", ".join(f"{name} {value}" for name, value in changes.items())
 
 
 def diff(before: Rung, after: Rung) -> str:

@@ -1,19 +1,19 @@
-"""The words of the command `data`: verify, info, convert.
-
-Part of the parser, so without torch: what they do is in `look` and `convert`.
-"""
+"""The command `data`: verify a data set, show what is in it, or make one."""
 
 from __future__ import annotations
 
 import argparse
 
-from tinytrain.cli.flags import (
+from tinytrain.cli.options import (
+    Parser,
     add_data_dir,
     add_data_flags,
     add_path,
+    number,
+    size,
 )
-from tinytrain.cli.words import number, size
 
+HELP = "Verify a data set, downloading first what is missing, and say where it is."
 CONVERT = """\
 make a data set, four IDX files in a folder, of images in other forms; SOURCE is
   a folder           with train/CLASS/*.png and test/CLASS/*.png (or .jpg), or with CLASS/*.png
@@ -27,10 +27,10 @@ or (N, H, W, 3). Labels are 0 to 255. EMNIST, whose images are transposed, is co
 """
 
 
-def add_data_commands(data: argparse.ArgumentParser) -> None:
+def add_flags(parser: Parser) -> None:
     """The words that may follow `data`."""
-    add_data_flags(data)
-    commands = data.add_subparsers(dest="what", metavar="verify | info | convert", title="or")
+    add_data_flags(parser)
+    commands = parser.add_subparsers(dest="what", metavar="verify | info | convert", title="or")
     help = "show what is in a data set: classes, counts, sizes, mean, digests, some images"
     info = commands.add_parser("info", help=help, description=help, allow_abbrev=False)
     add_data_flags(info, data_dir=argparse.SUPPRESS)  # what stands before `info` holds, too
@@ -67,3 +67,12 @@ def add_set(command: argparse.ArgumentParser) -> None:
     command.add_argument("dataset", nargs="?", default=missing, metavar="SET", help=named)
     add_data_dir(command, missing)
     command.set_defaults(parser=command)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Verify a data set; show what is in it; make one of what people have, or of another."""
+    from tinytrain.cli.convert import convert
+    from tinytrain.cli.look import show_data, verify_data
+
+    words = {"info": show_data, "convert": convert}
+    words.get(options.what, verify_data)(options)

@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 
 from tinytrain import data
-from tinytrain.cli.flags import given_fields
+from tinytrain.cli.options import given_fields
 from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn import Module
-from tinytrain.nn.inspect import output_shape
+from tinytrain.nn.inspect import output_shape, parameter_count
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.results import published
+from tinytrain.results.comparison import nearest, recipe_text
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES
@@ -149,3 +150,13 @@ def net_and_data(
         return published.final_net().to(device), dataset, recipe
     settings, net = trained(options.run_dir, device)
     return net, load_same_data(options, settings), settings.recipe
+
+
+def net_text(run_dir: Path | None, net: Module, recipe: Recipe) -> str:
+    """Which net that is: its name and size, and the run that it comes from."""
+    size = f"{recipe.net}, {parameter_count(net):,} parameters"
+    if run_dir is None:
+        return f"{size}, the final net that comes with tinytrain"
+    seed = run_folder.read_settings(run_dir).seed
+    weights = ", averaged weights" if recipe.average else ""
+    return f"{size}{weights}, of {run_dir} (recipe {recipe_text(*nearest(recipe))}; seed {seed})"

@@ -1,0 +1,143 @@
+"""The command line: `python -m tinytrain COMMAND …`, also installed as `tinytrain`.
+
+A command is a file of this folder. It has `HELP` (its description), `add_flags(parser)` and
+`run(options)`; its top imports neither torch nor numpy, and `run` imports what it needs. So
+`--help` answers at once, and no command loads what another one needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from types import ModuleType
+
+from tinytrain import __version__
+from tinytrain.cli.exit import exit_status
+from tinytrain.cli.options import Parser, completed
+from tinytrain.errors import SaidElsewhere, TinytrainError, did_you_mean
+from tinytrain.runs.signals import SIGNALS
+
+COMMANDS = {
+    "train": "train a net and judge it",
+    "seeds": "train a recipe with many seeds",
+    "ladder": "climb the curriculum, rung by rung",
+    "recipe": "list the recipes, or show one whole",
+    "runs": "list runs, or compare two",
+    "predict": "say what is in an image",
+    "evaluate": "evaluate the net of a run",
+    "export": "write the net of a run for other programs",
+    "summary": "show a net's layers",
+    "data": "fetch, verify and look at a data set, or make one of your images",
+    "plot": "draw the curves of runs, or what a net makes of images",
+    "course": "render the curriculum as a page",
+    "exercise": "build the engine yourself, checked",
+    "doctor": "say what is wrong on this machine, if anything",
+}
+FORMER = {"gallery": "plot"}  # commands of earlier versions, which still work
+EPILOG = """\
+exit status:
+  0 done   1 --require-target and missed, or a process of `seeds`, or a worker, killed
+  2 wrong usage, or a folder that cannot be written
+  3 data or a checkpoint missing, damaged or foreign   4 diverged   130 interrupted
+
+begin with:
+  python -m tinytrain train       the final net on MNIST, 15 epochs, some seconds each
+  python -m tinytrain summary     its layers, shapes, parameters and receptive fields
+  python -m tinytrain train --dataset synthetic --epochs 2     without data or network
+"""
+
+
+def console_script() -> None:
+    """Run the command line of this process and exit with its status."""
+    if not sys.warnoptions:  # where one line is promised, libraries print nothing besides
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    status = main()
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # all is saved and printed: too late to stop
+    sys.exit(status)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name and return the exit status; none means --help."""
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    return exit_status(lambda: run(words))
+
+
+def run(words: Sequence[str]) -> None:
+    """Run a command. Raises TinytrainError for all that a user can cause."""
+    try:
+        options = parse(words)
+    except TinytrainError as error:
+        if int(os.environ.get("RANK", 0)):  # every worker reads the same arguments
+            raise SaidElsewhere from error
+        raise
+    try:
+        command_file(options.command).run(options)
+    except TinytrainError:
+        raise
+    except Exception as error:
+        from tinytrain.runs.net_file import explained
+
+        raise explained(error) or error from error
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The command and its flags, with defaults filled in. Raises UsageError.
+
+    `words` and `command` are among them, and `given`: the names of the settings that were given.
+    """
+    name = words[0]
+    if name not in COMMANDS and name not in FORMER:
+        parse_without_command(words)
+    name = FORMER.get(name, name)
+    parser = command_parser(name)
+    options, unknown = parser.parse_known_args(words[1:])
+    if unknown:
+        options.parser.error(f"{unknown[0]}: not known here")
+    options.command, options.words = name, list(words)
+    return completed(options)
+
+
+def parse_without_command(words: Sequence[str]) -> None:
+    """Answer --help and --version. Raises UsageError for anything else."""
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:<{width}}  {help}" for name, help in COMMANDS.items())
+    parser = Parser(
+        prog="python -m tinytrain",
+        usage="python -m tinytrain [-h] [--version] COMMAND …",
+        description="A minimal training engine: MNIST at 99.4 % with fewer than 8,000 parameters."
+        f"\n\ncommands, each with a --help of its own:\n{listed}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tinytrain {__version__}")
+    parser.parse_known_args(words)
+    name = words[0]
+    close = did_you_mean(name, COMMANDS)
+    parser.error(f"{name}: expected a COMMAND{close}")
+
+
+def command_parser(name: str) -> Parser:
+    """The parser of a command's flags."""
+    command = command_file(name)
+    parser = Parser(
+        prog=f"python -m tinytrain {name}",
+        description=command.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(parser=parser)
+    command.add_flags(parser)
+    return parser
+
+
+def command_file(name: str) -> ModuleType:
+    """The file of a command."""
+    return importlib.import_module(f"tinytrain.cli.{name.replace('-', '_')}")
