@@ -1,4 +1,4 @@
-"""Rules about the source: raw primitives only, imports one way down, an engine to be read whole."""
+"""Rules about the source: raw primitives only, imports one way down, an engine read whole."""
 
 import ast
 import graphlib
