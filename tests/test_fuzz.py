@@ -246,7 +246,7 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/gzip\r\nContent-Length: %d\r\n"
     b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 ) % len(BODY)
-PATIENCE = download.Patience(answer=5, silence=5, pause=0, attempts=1, largest=MIB)
+PATIENCE = download.Patience(silence=5, pause=0, attempts=1, largest=MIB)
 
 
 def of_http(world, chance):

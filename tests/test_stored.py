@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tinytrain import data
 from tinytrain.cli.main import main
 from tinytrain.data.arrays import write_files
+from tinytrain.data.datasets import load_source
 from tinytrain.errors import DataError
 from tinytrain.recipes import RECIPES
 from tinytrain.store import idx, manifest, on_disk
@@ -172,7 +173,7 @@ def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, capsys, mo
         return finish(images, rows)
 
     threads, run = torch.get_num_threads(), own.parent / "run"
-    manifest.verify(own)
+    manifest.verify(own, load_source)
     monkeypatch.setattr(on_disk.StoredImages, "__getitem__", read)
     words = ["--epochs=3", "--batch-size=16", "--threads=1", "--device=cpu", "--run-dir", run]
     error = fails(capsys, 3, "train", "--dataset", own, *words)
@@ -184,7 +185,7 @@ def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, capsys, mo
 
 def test_a_start_reads_no_images_where_a_manifest_knows_them(own, monkeypatch):
     before = data.load(own)
-    assert vars(manifest.verify(own)) | SPLITS == vars(before) | SPLITS
+    assert vars(manifest.verify(own, load_source)) | SPLITS == vars(before) | SPLITS
     change(own / IMAGES)  # so much is believed
     monkeypatch.setattr(on_disk.StoredImages, "__getitem__", None)
     monkeypatch.setattr(on_disk.StoredImages, "update", None)
@@ -194,7 +195,7 @@ def test_a_start_reads_no_images_where_a_manifest_knows_them(own, monkeypatch):
 
 
 def test_images_in_memory_are_compared_byte_by_byte_though_a_manifest_knows_them(own, monkeypatch):
-    manifest.verify(own)
+    manifest.verify(own, load_source)
     change(own / IMAGES)
     with pytest.raises(DataError, match=f"{IMAGES}: expected content of sha256.*; .*data verify"):
         in_memory(own, monkeypatch)
@@ -204,7 +205,7 @@ def test_images_in_memory_are_compared_byte_by_byte_though_a_manifest_knows_them
 def test_verify_finds_one_byte(own, name, capsys):
     assert "every byte as manifest.json says" in said(capsys, "data", "verify", own)
     change(own / name)
-    advice = "where that is meant, move manifest.json away, and do this again"
+    advice = "move manifest.json away and do this again"
     error = fails(capsys, 3, "data", "verify", own)
     assert f"{own / name}: expected content of sha256" in error and advice in error
     (own / "manifest.json").unlink()
@@ -212,7 +213,7 @@ def test_verify_finds_one_byte(own, name, capsys):
 
 
 def test_a_copy_is_believed_once_it_is_verified(own, capsys):
-    manifest.verify(own)
+    manifest.verify(own, load_source)
     copy = own.parent / "copy"
     shutil.copytree(own, copy, copy_function=shutil.copyfile)
     for path in copy.iterdir():
@@ -244,7 +245,7 @@ MANIFESTS = {
 
 @pytest.mark.parametrize("how", MANIFESTS)
 def test_a_manifest_that_does_not_fit(own, how, capsys):
-    manifest.verify(own)
+    manifest.verify(own, load_source)
     path = own / "manifest.json"
     path.write_text(MANIFESTS[how](path.read_text()))
     error = fails(capsys, 3, "data", "--dataset", own)
@@ -252,7 +253,7 @@ def test_a_manifest_that_does_not_fit(own, how, capsys):
 
 
 def test_verify_compares_mean_and_deviation(own, capsys):
-    manifest.verify(own)
+    manifest.verify(own, load_source)
     path = own / "manifest.json"
     path.write_text(edited(mean=0.5)(path.read_text()))
     assert "manifest.json: expected mean and deviation" in fails(capsys, 3, "data", "verify", own)

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,10 +96,10 @@ def trouble(source: Source, mirror: str) -> str:
     from tinytrain.store import download  # only here: it imports the network code
 
     host, url = urlsplit(mirror).netloc, f"{mirror}{source.files[-1].name}.gz"
-    patience = download.Patience(connect=PATIENCE, answer=PATIENCE)
+    patience = download.Patience(connect=PATIENCE, silence=PATIENCE)
     try:
-        with closing(download.stream(url, patience)) as pieces:
-            response = next(pieces)
+        with download.Session() as session:
+            response = download.request(session, url, patience)
     except download.Refused as error:
         return f"{host}: {error}"
     return "" if response.status_code == 200 else f"{host}: {response.status_code}"

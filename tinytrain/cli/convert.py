@@ -22,7 +22,7 @@ from tinytrain.cli.images import read_folder
 from tinytrain.cli.look import NAMES
 from tinytrain.cli.readers import Found, Pair, read_all_csv, read_files, read_npz
 from tinytrain.data.arrays import from_arrays, write_files
-from tinytrain.data.datasets import Dataset
+from tinytrain.data.datasets import Dataset, load_source
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx, manifest
 from tinytrain.store.files import require, whole_folder, write_file
@@ -38,7 +38,7 @@ def convert(options: argparse.Namespace) -> None:
         write_files(folder, "test", dataset.test)
         if found.names:
             write_file(folder / NAMES, "".join(f"{name}\n" for name in found.names))
-        manifest.verify(folder)
+        manifest.verify(folder, load_source)
     if found.left_out:
         print(f"Left out: {', '.join(found.left_out)}")
     size = " × ".join(map(str, dataset.train.images.shape[1:]))

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from tinytrain import data
-from tinytrain.data.datasets import Dataset
+from tinytrain.data.datasets import Dataset, load_source
 from tinytrain.errors import DataError, UsageError
 from tinytrain.plots import drawing
 from tinytrain.plots.samples import samples
@@ -32,7 +32,7 @@ def verify_data(options: argparse.Namespace) -> None:
     """
     own = Path(os.path.expanduser(options.dataset))
     if options.what == "verify" and options.dataset not in SOURCES and own.is_dir():
-        dataset = manifest.verify(own)
+        dataset = manifest.verify(own, load_source)
     else:
         dataset = data.load(options.dataset, options.data_dir)
     folder = folder_of(dataset, options)

@@ -1,10 +1,8 @@
-"""A file is there whole, or not at all.
+"""Read regular files only; write files and folders whole or not at all.
 
-A program can be stopped between any two bytes. What is written straight under its final name may
-then stay there half, and be believed by the next reader; what is written under another name and
-renamed when it is whole cannot: renaming within a folder is one step. What a killed writer leaves
-has a name that nobody reads, and goes when the next one writes beside it. And what is read is a
-file, by `open_file`, and believed only after `require`.
+A program can be stopped between any two bytes. So a file is written under a temporary name in the
+same folder and renamed when it is complete: renaming within a folder is one step. What a killed
+writer leaves has a name that nobody reads, and is removed by the next writer in that folder.
 """
 
 from __future__ import annotations
@@ -28,18 +26,19 @@ with suppress(ImportError):  # Windows has no such locks, and opens no folder to
 
 AnyPath = str | os.PathLike[str]
 NO_FILE = "a directory, a pipe or a device, not a file"
-BY_FLAG = "with --data-dir or TINYTRAIN_DATA"  # how to choose another folder for data
+BY_FLAG = "with --data-dir or TINYTRAIN_DATA"  # how to choose another data folder
 
 
 def open_file(path: AnyPath) -> BufferedReader:
-    """The regular file `path`, to read. Raises OSError, for a pipe or a device, too.
+    """Open the regular file `path` to read bytes. Raises OSError, for a pipe or a device, too.
 
-    Those may never end, or never begin. Asked is what was opened, which nobody can exchange.
+    Reading from those might never begin or never end. The open file is checked, not its name,
+    since the name could be given to another file meanwhile.
     """
-    at_once = getattr(os, "O_NONBLOCK", 0)  # waits for nobody to write into a pipe
+    no_wait = getattr(os, "O_NONBLOCK", 0)  # or opening a pipe would wait for a writer
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | at_once)
-    except ValueError as error:  # a name that no file can have
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | no_wait)
+    except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error)) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -48,30 +47,30 @@ def open_file(path: AnyPath) -> BufferedReader:
 
 
 def read_file(path: AnyPath) -> bytes:
-    """All that is in the regular file `path`. Raises OSError."""
+    """The content of the regular file `path`. Raises OSError."""
     with open_file(path) as file:
         return file.read()
 
 
 @contextmanager
 def temporary_name(path: Path) -> Iterator[Path]:
-    """A name beside `path` for what is not whole yet. Whatever has it at the end is removed.
+    """A name beside `path` for a file or folder in the making, which is removed at the end.
 
-    Whoever writes in a folder shares a lock on it, which the system takes back however they end.
-    So who gets it alone knows that the temporary files there belong to nobody, and removes them.
+    Writers hold a shared lock on the folder, which the system releases however they end; an
+    exclusive lock proves that all temporary files in it are left-overs, and they are removed.
     """
-    with ExitStack() as held:
+    with ExitStack() as stack:
         with suppress(OSError):
             folder = os.open(path.parent, os.O_RDONLY)
-            held.callback(os.close, folder)
+            stack.callback(os.close, folder)
             with suppress(BlockingIOError):
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for left in path.parent.glob(".*.part"):
-                    if re.fullmatch(r"\..+\.[0-9a-f]{8}\.part", left.name):
-                        remove(left)
+                for part in path.parent.glob(".*.part"):
+                    if re.fullmatch(r"\..+\.[0-9a-f]{8}\.part", part.name):
+                        remove(part)
             fcntl.flock(folder, fcntl.LOCK_SH)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        held.callback(remove, temporary)
+        stack.callback(remove, temporary)
         yield temporary
 
 
@@ -84,25 +83,25 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: AnyPath) -> Iterator[BinaryIO]:
-    """A binary file to write and read, which takes the name `path` only once it is whole.
+    """Open a binary file to write and read, which gets the name `path` when the block ends.
 
-    Until then it has a temporary name in the same folder. If the block raises, Ctrl-C included, it
-    is removed, and what was at `path` before stays. Raises OSError as open() does.
+    If the block raises, Ctrl-C included, the new file is removed and an old one stays. Raises
+    OSError as open() does, also where `path` is a folder, a pipe or a device.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # a device would be gone: its name can be replaced
+    if path.exists() and not path.is_file():  # renaming would replace a device
         raise OSError(errno.EINVAL, NO_FILE)
     with temporary_name(path) as temporary:
         with open(temporary, "x+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the name without the bytes
+            os.fsync(file.fileno())  # or a power cut could keep the name and lose the bytes
         os.replace(temporary, path)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to write files into, which takes the name `path` only once it is whole.
+    """Make a folder to write files into, which gets the name `path` when the block ends.
 
     If the block raises, Ctrl-C included, it is removed. A folder that is at `path` by then stays
     unless it is empty. Raises UsageError where the folder cannot be made.
@@ -129,13 +128,13 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def cannot_write(folder: Path, error: OSError) -> UsageError:
-    """What to say where a folder cannot be written."""
+    """The error for a folder that cannot be written."""
     reason = error.strerror or error
     return UsageError(f"{folder}: cannot be written ({reason}); choose another folder")
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` where it is not there. Raises UsageError where that cannot be done."""
+    """Make `folder` unless it exists. Raises UsageError where that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -143,6 +142,6 @@ def make_folder(folder: Path) -> None:
 
 
 def require(holds: bool, path: AnyPath, expected: str, found: object) -> None:
-    """Raise DataError, which names the file and both sides, unless `holds`."""
+    """Raise DataError, which names the file, what was expected and found, unless `holds`."""
     if not holds:
         raise DataError(f"{path}: expected {expected}, found {found}")

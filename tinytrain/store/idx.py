@@ -1,11 +1,10 @@
-"""IDX, the file format of MNIST: a few bytes say what follows, and then exactly that follows.
+"""Read and write IDX, the file format of MNIST.
 
     00 00 | type of an element | rank | one 32-bit size per dimension | the elements, row by row
 
 All numbers are big-endian (the format is at the end of http://yann.lecun.com/exdb/mnist/). A
-header can lie: 20 bytes may promise a terabyte. So a size is believed only after the bytes present
-have been counted, and nothing is allocated before. Images that are more than memory should hold
-are not read here, but in `on_disk`, a batch at a time.
+damaged header can promise a terabyte in 20 bytes, so nothing is allocated before the bytes that
+are there have been counted. Images larger than memory are read by `on_disk`, a batch at a time.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float6
 TYPES = {code: np.dtype(name).newbyteorder(">") for name, code in CODES.items()}
 GZIP = b"\x1f\x8b"
 CHUNK = 1 << 20  # bytes
-LARGEST = 1 << 30  # bytes of a file that are held in memory, where nobody says otherwise
+LARGEST = 1 << 30  # bytes of a file that are held in memory, unless $TINYTRAIN_LARGEST is set
 
 
 def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
-    """The array in the IDX file `path`, plain or gzip (told by the content, not by the name).
+    """The array in the IDX file `path`, plain or gzip (told by its content, not by its name).
 
     Its rank is 0 to 64 (numpy's limit), its elements are in native byte order.
 
-    `size`: how many bytes the plain or decompressed file must have, where that is known; where it
-    is not, a gzip may hold 1 GiB, or as many bytes as $TINYTRAIN_LARGEST says.
-    `hasher`: a hashlib object; it is updated with all the plain or decompressed bytes.
-    Raises DataError for a file that can't be read, isn't IDX, or has a byte too few or too many.
+    `size`: the length in bytes that the plain or decompressed file must have; where it is None, a
+    gzip may hold `largest()` bytes.
+    `hasher`: a hashlib object to update with all the plain or decompressed bytes.
+    Raises DataError for a file that cannot be read, is not IDX, or has a byte too few or too many.
     """
     try:
         with open_file(path) as file:
@@ -47,7 +46,7 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
             file.seek(0)
             stream = Gunzip(file) if packed else file
             header, dtype, shape = read_header(path, stream)
-            count = math.prod(shape) * dtype.itemsize  # in Python's integers, which don't overflow
+            count = math.prod(shape) * dtype.itemsize  # Python integers do not overflow
             promised = len(header) + count
             require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
             if packed and size is None:
@@ -74,23 +73,23 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
 
 
 def largest() -> int:
-    """How many bytes of a file are held in memory: $TINYTRAIN_LARGEST, or else 1 GiB."""
-    said = os.environ.get("TINYTRAIN_LARGEST", "")
-    return int(said) if said.isdecimal() and len(said) < 20 else LARGEST
+    """The most bytes of a file that are held in memory: $TINYTRAIN_LARGEST, or else 1 GiB."""
+    text = os.environ.get("TINYTRAIN_LARGEST", "")
+    return int(text) if text.isdecimal() and len(text) < 20 else LARGEST
 
 
 def require_room(path: AnyPath, promised: int) -> None:
-    """Raise DataError where a gzip promises more bytes than are unpacked unasked."""
+    """Raise DataError where a gzip promises more than `largest()` bytes."""
     found = f"a header for {promised}; unpack it, or set TINYTRAIN_LARGEST (bytes)"
     require(promised <= largest(), path, f"at most {largest()} bytes in a gzip", found)
 
 
 def write(path: AnyPath, array: Array) -> None:
-    """Write `array` as an IDX file, gzip if the name ends in .gz: whole, or not at all.
+    """Write `array` as an IDX file, gzip if the name ends in .gz, whole or not at all.
 
     The same array gives the same bytes (a gzip's time stamp is 0). Raises TypeError for an element
-    type that IDX lacks, ValueError for a dimension of 2³² or more, UsageError if the file can't be
-    written.
+    type that IDX lacks, ValueError for a dimension of 2³² or more, UsageError where the file
+    cannot be written.
     """
     content = plain(array)
     packed = os.fspath(path).endswith(".gz")
@@ -98,7 +97,7 @@ def write(path: AnyPath, array: Array) -> None:
 
 
 def plain(array: Array) -> bytes:
-    """The bytes of a plain IDX file that holds `array`. Raises what `write` raises of an array."""
+    """The bytes of the plain IDX file of `array`. Raises TypeError and ValueError as `write`."""
     array = np.asarray(array)
     return (
         header_of(array.dtype, array.shape) + array.astype(array.dtype.newbyteorder(">")).tobytes()
@@ -106,7 +105,7 @@ def plain(array: Array) -> bytes:
 
 
 def header_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """The bytes before the elements. Raises what `write` raises of an array."""
+    """The bytes before the elements. Raises TypeError and ValueError as `write`."""
     if dtype.name not in CODES:
         raise TypeError(f"IDX holds {', '.join(CODES)}, not {dtype}: convert with astype")
     if max(shape, default=0) >= 1 << 32:
@@ -117,7 +116,7 @@ def header_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 def read_header(
     path: AnyPath, stream: BinaryIO | Gunzip
 ) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
-    """The header's bytes, and the type and the shape that they say; DataError if it isn't one."""
+    """The header's bytes, and the type and shape in it. Raises DataError if it is no header."""
     magic = bytes(stream.read(4))
     known = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in TYPES
     expected = "an IDX file (00 00, a type 08 09 0b 0c 0d 0e, a rank)"
@@ -129,9 +128,9 @@ def read_header(
 
 
 class Gunzip:
-    """What a gzip file holds, decompressed only as far as it is asked for (RFC 1952, one member).
+    """A reader of a gzip file (RFC 1952, one member) that unpacks only as much as is read.
 
-    Python's own reader takes zeros after the end for padding; here every byte has to be right.
+    Python's gzip module accepts zeros after the end as padding; here every byte counts.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -143,7 +142,7 @@ class Gunzip:
 
         Raises zlib.error if the stream is cut off before, or anything follows its end.
         """
-        data = bytearray()  # grows with what is there, not with what was promised
+        data = bytearray()  # grows with the bytes present, not with those promised
         while len(data) < count and not self.stream.eof:
             packed = self.stream.unconsumed_tail or self.file.read(CHUNK)
             piece = self.stream.decompress(packed, min(count - len(data), CHUNK))

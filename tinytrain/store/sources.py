@@ -1,10 +1,9 @@
-"""Where data sets come from, and how to know that they came whole.
+"""The data sets by name, with mirrors and digests; finding, fetching and reading their files.
 
-A mirror is only a copy; the published digest says whether it is a true one, and makes even a
-mirror without encryption safe to read from. So nothing is listed here without a digest, and a set
-that is published as one large archive, as EMNIST, isn't listed: of its files there is none. Files
-of one's own are found by their names; what `manifest.verify` found when it read them all is kept
-in manifest.json beside them, and is to them what a published digest is to the others.
+The published digest says whether a mirror's copy is complete, and makes even a mirror without
+encryption safe. So no set is listed without digests, and EMNIST, which is published as one large
+archive, is not listed. Files of one's own are found by their names; their digests are those in
+manifest.json beside them, where `manifest.verify` has written one.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from tinytrain.store.on_disk import StoredImages
 
 @dataclass(frozen=True)
 class File:
-    """One IDX file of a set: what is published about it, and thus can be checked.
+    """One IDX file of a set, with what is known of it; None where it is not known.
 
     `size` and `sha256` are of the plain (decompressed) file, `md5` is of the .gz as published.
-    `mtime_ns`: when the file last changed before somebody found that it has this `sha256`.
+    `mtime_ns`: the time of change that the file had when its `sha256` was computed.
     """
 
     name: str
@@ -41,13 +40,13 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a set comes from, and where mean and deviation of its pixels are published, these."""
+    """A data set: its files, and where they come from."""
 
-    name: str  # of the folder, too
-    files: tuple[File, ...]  # four: train images, train labels, test images, test labels
+    name: str  # of its folder, too
+    files: tuple[File, ...]  # train images, train labels, test images, test labels
     mirrors: tuple[str, ...] = ()
-    write_files: Callable[[Path], None] | None = None  # where there's no mirror
-    mean_and_std: tuple[float, float] | None = None
+    write_files: Callable[[Path], None] | None = None  # draws the set
+    mean_and_std: tuple[float, float] | None = None  # of the training pixels, from 0 to 1
 
 
 MANIFEST = "manifest.json"
@@ -60,9 +59,9 @@ SIZES = {
 
 
 def in_folder(folder: Path) -> Source:
-    """The set of one's own in `folder`: files whose names begin as MNIST's, or with `test-`.
+    """The set in a folder of one's own: files whose names begin as MNIST's, or with `test-`.
 
-    A file that isn't there is listed under its usual name. Raises DataError where two would do.
+    A missing file is listed under its usual name. Raises DataError where two files would do.
     """
     try:
         names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
@@ -79,51 +78,54 @@ def in_folder(folder: Path) -> Source:
 
 
 def with_manifest(source: Source, folder: Path) -> Source:
-    """The source, with what manifest.json says of its files, where there is one."""
+    """The source with sizes, digests, mean and deviation from manifest.json, if there is one."""
     path = folder / MANIFEST
     try:
-        said = json.loads(read_file(path))
+        content = json.loads(read_file(path))
         known = {
             name: File(name, file["size"], str(file["sha256"]), mtime_ns=int(file["mtime_ns"]))
-            for name, file in said["files"].items()
+            for name, file in content["files"].items()
         }
         files = [known[file.name] if present(file, folder) else file for file in source.files]
-        mean_and_std = float(said["mean"]), float(said["std"])
+        mean, std = content["mean"], content["std"]
+        if not (type(mean) is type(std) is float and 0 <= mean <= 1 and 0 < std <= 1):
+            raise ValueError(f"mean {mean!r} and std {std!r}")
     except FileNotFoundError:
         return source
     except Exception as error:  # of many types, for a text of any form
         found = " ".join(f"{type(error).__name__}: {error}".split())
-        expected = "what `data verify` writes there"
+        expected = "the output of `data verify`"
         raise DataError(f"{path}: expected {expected}, found {found}; move it away") from error
-    return replace(source, files=tuple(files), mean_and_std=mean_and_std)
+    return replace(source, files=tuple(files), mean_and_std=(mean, std))
 
 
 def present(file: File, folder: Path) -> list[Path]:
-    """Those of the plain file and the .gz that are there."""
+    """The paths of the plain file and the .gz, those of them that exist."""
     paths = (folder / file.name, folder / f"{file.name}.gz")
     return [path for path in paths if os.path.exists(path)]
 
 
 def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None:
-    """Get those of `files` that aren't in `folder`."""
+    """Download, or draw, those of `files` that are not in `folder`.
+
+    Raises DataError where they cannot be had, UsageError where `folder` cannot be written.
+    """
     missing = [file for file in files if not present(file, folder)]
     if missing and source.write_files is not None:
         if any(present(file, folder) for file in source.files):
             names = ", ".join(file.name for file in missing)
-            raise DataError(
-                f"{folder}: {names} missing; move the rest away, and all is drawn anew"
-            )
+            raise DataError(f"{folder}: {names} missing; move the rest away to draw all anew")
         try:
-            with whole_folder(folder) as drawn:
-                source.write_files(drawn)
+            with whole_folder(folder) as temporary:
+                source.write_files(temporary)
         except UsageError as error:
-            if not all(present(file, folder) for file in files):  # or another run was faster
+            if not all(present(file, folder) for file in files):  # another run may have drawn it
                 raise UsageError(f"{error} {BY_FLAG}") from error
     elif missing and not source.mirrors:
         names = ", ".join(file.name for file in missing)
         raise DataError(f"{folder}: expected four IDX files, plain or .gz, found no {names}")
     elif missing:
-        from tinytrain.store import download  # only here: it imports the network code
+        from tinytrain.store import download  # here, since it imports requests
 
         unreachable: dict[str, str] = {}
         for file in missing:
@@ -134,11 +136,11 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
 def read_verified(
     file: File, path: Path, packed: bool = True
 ) -> tuple[idx.Array | StoredImages, str]:
-    """The array in `path` and the sha256 (hex) of its plain bytes; DataError unless it's `file`.
+    """Read the array in `path`, and the sha256 (hex) of its plain bytes. `packed`: it is a .gz.
 
-    Where only the .gz has a published digest, a plain file is checked for its size alone. All
-    bytes are read, but for one case: `StoredImages` that have not changed since the time
-    in `file` are believed to be those of its digest.
+    Raises DataError where it is not the file that `file` describes. All bytes are read, except of
+    `StoredImages` that have not changed since the time in `file`. A plain file is compared with
+    `size` and `sha256` only: `md5` is of the .gz.
     """
     hasher = hashlib.sha256()
     images = None if packed else on_disk.opened(path, file.size)
@@ -161,7 +163,7 @@ def read_verified(
 
 
 def published(kind: str, *digests: str) -> tuple[File, ...]:
-    """The four files with their digests of one `kind`, "sha256" or "md5"."""
+    """MNIST's four files with their published digests of one `kind`, "sha256" or "md5"."""
     sha256, md5 = (digests if kind == name else [None] * 4 for name in ("sha256", "md5"))
     return tuple(map(File, SIZES, SIZES.values(), sha256, md5))
 
@@ -171,7 +173,7 @@ SOURCES = {
     for source in (
         Source(
             "mnist",
-            # Mirrors have zipped the files anew, so what's inside is pinned.
+            # Mirrors have compressed the files anew, so the content has the digest.
             published(
                 "sha256",
                 "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -211,7 +213,7 @@ SOURCES = {
             ),
             ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
         ),
-        # Of any size, so that a test or a lesson can write few.
+        # Without sizes, so that a test or a lesson can write few digits.
         Source("synthetic", tuple(map(File, SIZES)), write_files=synthetic.write_files),
     )
 }

@@ -1,11 +1,10 @@
-"""Ten classes of digits drawn by code, for when MNIST can't be had.
+"""Draw images of the ten digits, for use where MNIST cannot be downloaded.
 
-A pen that moves along smooth curves and leaves round Gaussian blobs draws a picture that is a sum
-of blobs. A Gaussian is separable, exp(-(x² + y²)) = exp(-x²) exp(-y²), so a sum over P blobs is a
-matrix product, (28, P) rows times (P, 28) columns: all strokes of all digits are drawn by one
-batched multiplication. Handwriting comes from chance: the way to write the digit, where the pen
-passes, slant and turn, size and place, blur and thickness. These are digits, but not MNIST: an
-accuracy on them shows that the engine learns, and says nothing about the target.
+A stroke is a row of Gaussian blobs along a smooth curve. A Gaussian is separable,
+exp(-(x² + y²)) = exp(-x²) exp(-y²), so an image, the sum of its P blobs, is a matrix product of
+(28, P) rows and (P, 28) columns: one batched multiplication draws all digits. The glyph, the
+places that the pen passes, slant, rotation, size, position, blur and thickness are random. These
+are not MNIST: accuracy on them shows that the engine learns, and nothing about the target.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from torch import Tensor
 from tinytrain import streams
 from tinytrain.store import idx
 
-# The ways to write each digit, 0 to 9. A point is two figures, x then y, each 0 to 9, from the top
-# left. The pen goes smoothly through the points of a stroke; a comma lifts it, or makes a corner.
+# Glyphs of each digit, 0 to 9. A point is two figures, x and y, each 0 to 9 from the top left. A
+# smooth curve goes through the points of a stroke; a comma begins a new stroke, or makes a corner.
 GLYPHS = (
     ("40 12 05 28 49 78 95 72 40", "60 30 02 06 29 69 96 82 50 20"),
     ("50 54 59", "33 50, 50 54 59", "33 50, 50 54 59, 29 59 89"),
@@ -36,15 +35,15 @@ GLYPHS = (
     ("82 50 13 35 64 82, 82 86 79", "82 50 13 35 64 82, 82 76 49 18"),
 )
 SIDE = 28  # pixels
-BLOBS = 8  # on the piece of curve between two points: near enough to look like one line
+BLOBS = 8  # on the curve between two points: near enough to look like a line
 CHUNK = 1000  # images drawn at a time, from one random stream
 
 
 def glyph_tables() -> tuple[Tensor, Tensor]:
-    """Points (G, K, 2) of all G glyphs, and pieces (G, S, 4): which points shape each piece.
+    """Points (G, K, 2) of all G glyphs, and for each piece of curve its four points (G, S, 4).
 
-    A point named twice in a glyph is one point, so that strokes which meet there always meet.
-    Padding repeats the first point: a piece without length, which leaves no ink.
+    A point that appears twice in a glyph is one point, so strokes that meet there stay together.
+    Padding repeats the first point: a piece without length has no ink.
     """
     points: list[list[list[float]]] = []
     pieces: list[list[list[int]]] = []
@@ -64,10 +63,10 @@ def glyph_tables() -> tuple[Tensor, Tensor]:
 
 
 def spline_weights() -> tuple[Tensor, Tensor]:
-    """Place and velocity along a piece, each (BLOBS, 4), as weights of its four points.
+    """Position and velocity along a piece, each (BLOBS, 4), as weights of its four points.
 
-    The Catmull-Rom spline ("A class of local interpolating splines", 1974): it runs from the
-    second point to the third, in the directions that the neighbours give.
+    The Catmull-Rom spline ("A class of local interpolating splines", 1974): from the second point
+    to the third, in directions given by the first and the fourth.
     """
     powers = torch.tensor([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
     time = (torch.arange(BLOBS)[:, None] + 0.5) / BLOBS
@@ -83,10 +82,10 @@ FIRST_WAY = WAYS.cumsum(0) - WAYS
 
 
 def digits(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """A digit for each of the int64 labels (N,), 0 to 9: uint8 (N, 1, 28, 28), white on black.
+    """Draw digits, uint8 (N, 1, 28, 28), white on black, for int64 labels (N,) from 0 to 9.
 
-    The digit fills about 20 x 20 pixels in the middle; the outermost pixels are always 0. One call
-    draws all at once, in about 35 kB an image. The numbers come from `generator` alone.
+    A digit fills about 20 × 20 pixels in the middle; the outermost pixels are always 0. All are
+    drawn at once, in about 35 kB of memory an image. Only `generator` provides randomness.
     """
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
@@ -105,7 +104,7 @@ def digits(labels: Tensor, generator: torch.Generator) -> Tensor:
     path = (PLACE @ pieces).flatten(1, 2) @ transform  # (N, P, 2) with P = S * BLOBS
     velocity = (VELOCITY @ pieces).flatten(1, 2) @ transform
 
-    # As MNIST was made: the digit is scaled to fit its box, so that no chance can clip it.
+    # As in MNIST, the digit is scaled to fit its box, so it is never clipped.
     low, high = path.aminmax(dim=1, keepdim=True)
     scale = uniform(15, 18, 1, 1) / (high - low).amax(2, keepdim=True)
     path = (path - (low + high) / 2) * scale + SIDE / 2 + uniform(-0.75, 0.75, 1, 2)
@@ -114,23 +113,23 @@ def digits(labels: Tensor, generator: torch.Generator) -> Tensor:
     blur, thickness = uniform(0.65, 0.95, 1, 1), uniform(1.2, 3.2, 1, 1)
     unit = sqrt(2) * blur
     pixels = (torch.arange(SIDE) + 0.5) / unit
-    # exp(-30) is black. Were it much smaller, products would be subnormal, which is far slower.
+    # exp(-30) is black; much smaller factors make subnormal products, which are far slower.
     across, down = (
         (part / unit - pixels).square_().clamp_(max=30).neg_().exp_()
         for part in torch.split(path, 1, 2)
     )
     ink = thickness * length / (sqrt(pi) * unit)  # so that a long line reaches `thickness`
-    images: Tensor = (ink * down).mT @ across  # 1 is white; what exceeds it makes the line wider
+    images: Tensor = (ink * down).mT @ across  # 1 is white; clamping more makes the line wider
     return (255 * images.clamp(max=1)).to(torch.uint8)[:, None]
 
 
 def write_files(folder: Path, seed: int = 0, train: int = 60000, test: int = 10000) -> None:
     """Write `train` and `test` digits and their labels into `folder`, as MNIST's four IDX files.
 
-    Every thousand has each digit a hundred times, shuffled, and a random stream of its own: the
-    first images are the same however many follow. The same seed gives the same digits (the same
-    bytes on one machine; on another, rounding may move a pixel by one grey level).
-    Raises UsageError if `folder` is not there or cannot be written.
+    Every thousand has each digit a hundred times, shuffled, and a random stream of its own, so
+    the first images do not depend on how many follow. The same seed gives the same bytes on one
+    machine; on another, rounding may change a pixel by one grey level.
+    Raises UsageError where `folder` is missing or cannot be written.
     """
     for split, (name, count) in enumerate((("train", train), ("t10k", test))):
         images = np.empty((count, SIDE, SIDE), np.uint8)
