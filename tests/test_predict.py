@@ -315,7 +315,7 @@ def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     settings = run_folder.Settings(
         recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1, image_shape=shape
     )
-    monkeypatch.setattr(predict, "trained", lambda run_dir: (settings, net))
+    monkeypatch.setattr("tinytrain.cli.resolve.trained", lambda run_dir: (settings, net))
     return ["--run-dir", "run"]
 
 
@@ -357,7 +357,8 @@ def test_an_upright_net_is_shown_upright_digits(monkeypatch):
     assert predictor.upright and predictor.looks == 1
     slanted, seen = DIGITS[:3, None], []
     monkeypatch.setattr(
-        predict, "scores_of", lambda net, images, *more, **rest: seen.append(images) or images
+        "tinytrain.train.evaluation.predict",
+        lambda net, images, *more, **rest: seen.append(images) or images,
     )
     replace(predictor, upright=False).probabilities(slanted)
     predictor.probabilities(slanted)
