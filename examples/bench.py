@@ -36,12 +36,10 @@ from tinytrain.cli.exit import exit_status
 from tinytrain.cli.options import Parser, positive
 from tinytrain.data import augment, batches, datasets
 from tinytrain.nn import functional
-from tinytrain.nn.flat import flatten
 from tinytrain.recipes import RECIPES
 from tinytrain.store import synthetic
-from tinytrain.train import build, loop
+from tinytrain.train import build
 from tinytrain.train.memory import keep_freed_memory
-from tinytrain.workers.group import Workers
 
 RECIPE = RECIPES["final"]
 AUGMENTATION = build.new_augmentation(RECIPE)
@@ -132,7 +130,8 @@ def tinytrain(data, batch_size, recipe=RECIPE):
     """(c) tinytrain's own steps: batching, augmentation, step and averaging."""
     while True:
         training = build.start(replace(recipe, batch_size=batch_size), seed=1)
-        yield from loop.train_epoch(training, data, Workers())
+        events = fit(training, data)
+        yield from itertools.takewhile(lambda event: isinstance(event, Batch), events)
 
 
 def parts(data, batch_size):
@@ -149,9 +148,10 @@ def parts(data, batch_size):
         times.append(time.perf_counter())
         gradients = torch.autograd.grad(loss, parameters)
         times.append(time.perf_counter())
-        training.weights.grad = flatten(gradients)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
         training.optimizer.step()
-        training.average.update()
+        training.ema.update()
         times.append(time.perf_counter())
         names = ("batch", "augmentation", "forward", "backward", "optimizer and average")
         yield dict(zip(names, (b - a for a, b in itertools.pairwise(times)), strict=True))

@@ -46,7 +46,7 @@ def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
     train.log.print_net(net)
     optimizer = optim.Adam(net.parameters(), lr)
     schedule = optim.WarmupLinear(epochs, warmup=0.2)
-    average = optim.ExponentialAverage(net, decay=0.996)
+    average = optim.ExponentialMovingAverage(net, decay=0.996)
     augmentation = data.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15)
 
     for epoch in range(1, epochs + 1):

@@ -37,7 +37,7 @@ from tinytrain.nn import BatchNorm2d
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES
 from tinytrain.store import synthetic
-from tinytrain.train import build, loop
+from tinytrain.train import Epoch, build, fit
 from tinytrain.train.memory import keep_freed_memory
 from tinytrain.workers import group
 
@@ -71,7 +71,9 @@ def measure(options):
         dataset = digits(options.batch_size * (options.steps + 10))
         together.cut(0)
         times, last = [], time.perf_counter()
-        for _ in loop.train_epoch(training, dataset, together):
+        for event in fit(training, dataset, together):
+            if isinstance(event, Epoch):
+                break
             now = time.perf_counter()
             times.append(now - last)
             last = now

@@ -73,7 +73,7 @@ def history(run_dir):
 
 def weights(run_dir):
     state = torch.load(run_dir / "checkpoint.pt", weights_only=True)["state"]
-    return [*state["net"].values(), *state["average"]["net"].values()]
+    return [*state["net"].values(), *state["ema"]["net"].values()]
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
 
 
 def test_evaluate_says_what_it_looked_at(tmp_path, data_dir, capsys):
-    few = ["--fold=2/4", "--recipe=net1", "--looks=5", "--epochs=1"]
+    few = ["--fold=2/4", "--recipe=net1", "--tta=5", "--epochs=1"]
     assert main([*train(tmp_path / "run", data_dir), *few]) == 0
     assert main(["evaluate", *on(tmp_path / "run", data_dir)]) == 0
     net, images, score = capsys.readouterr().out.splitlines()[-3:]
@@ -245,7 +245,7 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
     ]
     before = (tmp_path / "all" / "record.jsonl").read_bytes()
     older = json.loads((tmp_path / "all" / "seed-1" / "run.json").read_text())
-    del older["recipe"]["deskew"], older["recipe"]["looks"]
+    del older["recipe"]["deskew"], older["recipe"]["tta"]
     (tmp_path / "all" / "seed-1" / "run.json").write_text(json.dumps(older))
     assert main([*few, "--seeds", "1-3"]) == 0
     assert (tmp_path / "all" / "record.jsonl").read_bytes() == before
@@ -409,7 +409,7 @@ def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys, in_one_process):
 def test_exported_weights_are_those_that_count(run, tmp_path):
     assert main(["export", "--run-dir", str(run), "--output", str(tmp_path / "weights.pt")]) == 0
     state = torch.load(tmp_path / "weights.pt", weights_only=True)
-    averaged = torch.load(run / "checkpoint.pt", weights_only=True)["state"]["average"]["net"]
+    averaged = torch.load(run / "checkpoint.pt", weights_only=True)["state"]["ema"]["net"]
     assert state.keys() == averaged.keys()
     assert all(torch.equal(state[name], averaged[name]) for name in state)
 
@@ -440,7 +440,7 @@ MISTAKES = {
     "a fold of one": (["seeds", "--fold", "all/1"], 2, "2 to 100"),
     "a fold and a holdout": (["train", *SMALL, "--fold=1/2", "--holdout=9"], 2, "200 of 400"),
     "two recipes without folds": (["seeds", "--against", "nowhere"], 2, "--fold all/5"),
-    "three looks": (["train", "--looks", "3"], 2, "--looks"),
+    "three looks": (["train", "--tta", "3"], 2, "--tta"),
     "half upright": (["train", "--deskew", "half"], 2, "yes or no"),
     "more than all dropped": (["train", "--dropout", "1.5"], 2, "from 0 to 1"),
     "momentum for Adam": (["train", "--momentum", "0.9"], 2, "--momentum 0"),

@@ -14,7 +14,7 @@ from tinytrain.nn import functional
 from tinytrain.recipes import RECIPES
 from tinytrain.streams import generator
 from tinytrain.train import Score, build, evaluate, fit
-from tinytrain.train.evaluation import MOVES, log_probabilities, predict
+from tinytrain.train.evaluation import SHIFTS, log_probabilities, predict
 
 
 def digits(count, size=28):
@@ -39,7 +39,7 @@ def test_looks_are_the_image_and_its_four_neighbours(name, looks):
     net = nets.build(name, generator=generator(2, "weights")).to(torch.float64)
     net.train()(digits(5))  # so that its norms have seen something
     images = digits(3)
-    scores = [net.eval()(moved(images, *move)) for move in MOVES[:looks]]
+    scores = [net.eval()(moved(images, *move)) for move in SHIFTS[:looks]]
     expected = torch.log_softmax(sum(scores) / looks, 1)
     torch.testing.assert_close(log_probabilities(net, images, looks), expected)
 
@@ -93,13 +93,14 @@ def test_the_mode_is_put_back_and_the_batch_size_does_not_matter(tiny):
 
 def test_looks_change_the_test_of_a_run_and_nothing_else(tiny):
     recipe = replace(RECIPES["five-looks"], epochs=1, batch_size=20)
-    looking, plain = build.start(recipe, 1), build.start(replace(recipe, looks=1), 1)
+    looking, plain = build.start(recipe, 1), build.start(replace(recipe, tta=1), 1)
     for training in (looking, plain):
         list(fit(training, tiny))
-    assert torch.equal(looking.weights, plain.weights)
+    states = looking.net.state_dict(), plain.net.state_dict()
+    torch.testing.assert_close(*states, rtol=0, atol=0)
     assert looking.history[0].train_loss == plain.history[0].train_loss
     net = looking.tested_net
-    expected = evaluate(net, tiny.test, tiny.mean, tiny.std, looks=5)
+    expected = evaluate(net, tiny.test, tiny.mean, tiny.std, tta=5)
     line = looking.history[0]
     assert Score(line.test_loss, line.test_correct, line.test_total) == expected
     assert line.test_loss != plain.history[0].test_loss

@@ -125,7 +125,7 @@ def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run):
     [(True, 1, "are upright"), (False, 1, "not made upright"), (False, 5, "with 5 looks")],
 )
 def test_the_program_says_what_it_expects(upright, looks, said):
-    odd, recipe = 'a\\b """c\n', Recipe(deskew=upright, looks=looks)
+    odd, recipe = 'a\\b """c\n', Recipe(deskew=upright, tta=looks)
     settings = Settings(recipe, odd, "digest", 0.125, 0.25, 0, 1, "cpu", 1)
     docstring = ast.get_docstring(ast.parse(as_program(nets.net1(), settings, "own", Path(odd))))
     assert f'the run "{odd}"' in docstring and f'of "{odd}"' in docstring

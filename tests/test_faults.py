@@ -34,7 +34,7 @@ DRAWN = replace(
     sources.SOURCES["synthetic"],
     write_files=partial(synthetic.write_files, train=60, test=20),
 )
-TRAIN = ["train", "--dataset=synthetic", "--recipe=net9", "--net=net9_3", "--average=0.9"]
+TRAIN = ["train", "--dataset=synthetic", "--recipe=net9", "--net=net9_3", "--ema=0.9"]
 TRAIN += ["--epochs=3", "--batch-size=5", "--threads=1", "--device=cpu"]
 
 
@@ -96,7 +96,7 @@ def content(path):
         return [json.loads(line) | {"seconds": 0} for line in path.read_text().splitlines()]
     if path.name == "checkpoint.pt":
         state = torch.load(path, weights_only=True)["state"]
-        tensors = {**state["net"], **state["average"]["net"], **state["optimizer"]}
+        tensors = {**state["net"], **state["ema"]["net"], **state["optimizer"]}
         return {name: str(value) for name, value in tensors.items()} | {"epoch": state["epoch"]}
     return path.read_bytes()
 

@@ -40,7 +40,7 @@ from tinytrain.store import download, idx
 from tinytrain.train import build, loop
 
 SETTINGS = run_folder.Settings(
-    replace(RECIPES["net1"], epochs=2, average=0.9), "synthetic", "d", 0.13, 0.31, 0, 1, "cpu", 1
+    replace(RECIPES["net1"], epochs=2, ema=0.9), "synthetic", "d", 0.13, 0.31, 0, 1, "cpu", 1
 )
 NUMBERS = [0, 1, -1, 2, 255, 2**31, 2**63, -(2**63), 10**400, 0.5, -0.5, 1e308, 5e-324]
 NUMBERS += [math.nan, math.inf, -math.inf]

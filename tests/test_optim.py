@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from tinytrain import nn, optim
-from tinytrain.nn.flat import flatten
+from tinytrain.optim.vectors import flatten
 from tinytrain.streams import generator
 
 SHAPES = [(3, 2), (4,), (), (1, 2, 2)]
@@ -232,7 +232,7 @@ def move(source, seed, step, *averages):
 def test_exponential_average(decay, seed):
     """Torch's average takes over where ours is past its early phase."""
     source, twin = normed(nn), normed(torch.nn)
-    average = optim.ExponentialAverage(source, decay)
+    average = optim.ExponentialMovingAverage(source, decay)
     for step in range(100):
         move(source, seed, step, average)
     twin.load_state_dict(average.net.state_dict())
@@ -254,10 +254,10 @@ def test_exponential_average(decay, seed):
 
 def test_an_average_is_taken_up_again():
     source = normed(nn)
-    averages = [optim.ExponentialAverage(source, 0.9)]
+    averages = [optim.ExponentialMovingAverage(source, 0.9)]
     for step in range(20):
         if step == 10:
-            averages.append(reloaded(averages[0], optim.ExponentialAverage(source, 0.9)))
+            averages.append(reloaded(averages[0], optim.ExponentialMovingAverage(source, 0.9)))
         move(source, 0, step, *averages)
     whole, resumed = (average.state_dict() for average in averages)
     assert whole["steps"] == resumed["steps"] == 20
@@ -268,7 +268,7 @@ def test_an_average_is_taken_up_again():
 @given(st.floats(0, 0.999), st.lists(st.floats(-9, 9), min_size=1, max_size=30))
 def test_exponential_average_forgets_the_first_weights(decay, values):
     source = nn.Linear(1, 1, bias=False).to(torch.float64)
-    average = optim.ExponentialAverage(source, decay)
+    average = optim.ExponentialMovingAverage(source, decay)
     expected = float(source.weight.detach())
     for step, value in enumerate(values, 1):
         with torch.no_grad():
@@ -286,9 +286,9 @@ def test_schedules_have_no_state(kind):
 
 def test_whom_an_average_follows():
     source = normed(nn)
-    assert optim.ExponentialAverage(source, 0.9).follows(source)
+    assert optim.ExponentialMovingAverage(source, 0.9).follows(source)
     for one, other in (source, source[:1]), (source[:1], source), (source, normed(nn)):
-        assert not optim.ExponentialAverage(one, 0.9).follows(other)
+        assert not optim.ExponentialMovingAverage(one, 0.9).follows(other)
 
 
 REFUSED = [
@@ -296,8 +296,8 @@ REFUSED = [
     (optim.WarmupLinear, {"total": 0}),
     (optim.WarmupLinear, {"total": 5, "warmup": 1.5}),
     (optim.WarmupLinear, {"total": 5, "warmup": -0.1}),
-    (optim.ExponentialAverage, {"source": nn.ReLU(), "decay": -0.1}),
-    (optim.ExponentialAverage, {"source": nn.ReLU(), "decay": 1.0}),
+    (optim.ExponentialMovingAverage, {"source": nn.ReLU(), "decay": -0.1}),
+    (optim.ExponentialMovingAverage, {"source": nn.ReLU(), "decay": 1.0}),
 ]
 
 

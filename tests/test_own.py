@@ -64,7 +64,7 @@ def test_objects_train_as_the_recipe_that_names_them(tiny):
         optimizer=optim.Adam(net.parameters(), recipe.lr),
         schedule=optim.WarmupLinear(2),
         augmentation=data.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15),
-        average=optim.ExponentialAverage(net, recipe.average),
+        ema=optim.ExponentialMovingAverage(net, recipe.ema),
     )
     for one, other in zip(losses(found), losses(wanted), strict=True):
         assert one == pytest.approx(other, rel=1e-5)
@@ -73,7 +73,7 @@ def test_objects_train_as_the_recipe_that_names_them(tiny):
 def test_all_but_net_and_optimizer_has_a_default(tiny):
     net = plain_net()
     training = train.Training(net, optim.SGD(net.parameters(), 0.1))
-    assert (training.epochs, training.batch_size, training.seed, training.looks) == (15, 128, 1, 1)
+    assert (training.epochs, training.batch_size, training.seed, training.tta) == (15, 128, 1, 1)
     names = ["epoch", "batch", "loss_sum", "correct", "seconds", "history"]
     assert [getattr(training, name) for name in names] == [1, 0, 0, 0, 0, []]
     next(iter(train.fit(training, tiny)))
@@ -109,8 +109,8 @@ def mistakes():
     adam = optim.Adam(net.parameters())
     yield "expected a Module, found Net", {"net": type("Net", (), {})(), "optimizer": adam}
     yield "optimizer: expected one made", {"net": other, "optimizer": adam}
-    average = optim.ExponentialAverage(other, 0.9)
-    yield "average: expected one made", {"net": net, "optimizer": adam, "average": average}
+    average = optim.ExponentialMovingAverage(other, 0.9)
+    yield "ema: expected an average made", {"net": net, "optimizer": adam, "ema": average}
 
 
 @pytest.mark.parametrize(("message", "options"), [*mistakes()])
@@ -146,7 +146,7 @@ HEADS = {
         nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(), Louder()
     ),
     "log-probabilities, .* found": lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
-    r"\(N, 10\).*found \(30, 3\)": lambda: nn.Sequential(
+    r"\(N, 10\).*found \(1, 3\)": lambda: nn.Sequential(
         nn.Flatten(), nn.Linear(784, 3), nn.LogSoftmax()
     ),
 }
@@ -203,7 +203,7 @@ WRONG = {
     "a wrong width": (
         NET.replace("Linear(784, 10)", "Linear(784, 7)"),
         "own.py:seeded_by_torch",
-        "expected a net with 10 outputs",
+        "expected outputs (N, 10)",
     ),
     "a forward that fails": (
         NET.replace("input + self", "input + self.spare + self"),
@@ -274,7 +274,7 @@ def train_words(folder, data_dir, *more):
 
 def final_weights(folder):
     state = torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
-    return [*state["net"].values(), *state["average"]["net"].values()]
+    return [*state["net"].values(), *state["ema"]["net"].values()]
 
 
 def test_a_run_with_a_net_file_goes_on_as_it_began(net_file, tmp_path, data_dir, monkeypatch):

@@ -8,7 +8,6 @@ import torch
 from tinytrain import nets, nn
 from tinytrain.cli.main import main
 from tinytrain.nn import inspect
-from tinytrain.nn.flat import flatten_parameters
 from tinytrain.nn.receptive_field import measured_field, receptive_field
 from tinytrain.runs import signals
 from tinytrain.store import synthetic
@@ -101,7 +100,7 @@ def test_it_is_trained_resumed_evaluated_and_exported(
         assert main([*train, *words(stopped, data_dir)]) == 143
     assert state(stopped)["batch"] < 6
     assert main(["train", "--resume", *words(stopped, data_dir)]) == 0
-    for part in "net", "average":
+    for part in "net", "ema":
         found, expected = (state(run)[part] for run in (stopped, whole))
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
     learned = state(whole)["net"]
@@ -150,7 +149,7 @@ def test_its_weights_move_between_torch_and_here():
 
 def test_its_parameters_are_among_all_weights_and_its_buffers_are_not():
     net = own_net()
-    assert flatten_parameters(net).shape == (nn.parameter_count(net),)
+    assert sum(weight.numel() for weight in net.parameters()) == nn.parameter_count(net)
     assert inspect.output_shape(net) == (10,)
     assert list(net.centred.state_dict()) == ["scale", "seen", "mean"]
     assert [name for name, _ in net.centred.named_buffers()] == ["seen", "mean"]

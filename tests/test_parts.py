@@ -108,10 +108,9 @@ def test_a_large_mean_does_not_drown_the_variance():
     ("shape", "said"), [((4, 2, 3, 3), "expected .N, 3"), ((1, 3, 1, 1), "several values")]
 )
 def test_what_batch_norm_cannot_take(shape, said):
-    norm, (part,) = nn.BatchNorm2d(3), cut(shape[0], 1)
-    norm.set_part(part)
+    norm, parts = nn.BatchNorm2d(3), cut(shape[0], 1)
     with pytest.raises(ValueError, match=said):
-        norm(torch.zeros(shape))
+        lockstep.forward([norm], [torch.zeros(shape)], parts)
 
 
 def test_batch_norm_inside_of_an_own_module_meets_nobody():
@@ -145,6 +144,6 @@ def test_augmentation_draws_for_all_and_moves_some(total, count):
 
 def test_the_functional_definition_is_the_same_in_one_part():
     input, norm = images(4), nn.BatchNorm2d(3).to(torch.float64)
-    norm.set_part(cut(4, 1)[0])
     numbers = torch.zeros(3), torch.ones(3), norm.weight, norm.bias
-    torch.testing.assert_close(norm(input), functional.batch_norm(input, *numbers, True))
+    (found,) = lockstep.forward([norm], [input], cut(4, 1))
+    torch.testing.assert_close(found, functional.batch_norm(input, *numbers, True))

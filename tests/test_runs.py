@@ -83,24 +83,17 @@ def test_what_a_folder_holds(folder):
     assert torch.load(folder / "checkpoint.pt", weights_only=True)["version"] == 1
 
 
-@pytest.mark.parametrize(
-    ("older", "present"),
-    [
-        ({}, {}),
-        ({"deskew": None}, {}),
-        ({"net": "net9_3_looks", "erase": 0.0}, {"net": "net9_3", "looks": 5}),
-        ({"net": "framed2791"}, {"net": "framed2791", "looks": 5}),
-    ],
-)
-def test_a_run_of_an_earlier_version(older, present, tmp_path):
-    """`older`: what its recipe had in other words, None for what it had not."""
-    settings = replace(SETTINGS, recipe=replace(SETTINGS.recipe, **present))
-    run_folder.create(tmp_path / "run", settings, build.start(settings.recipe, 1), "")
+def test_a_run_of_an_earlier_version_goes_on(tmp_path):
+    """Version 0.2.0 had other names, fewer settings, and all weights in one vector."""
+    training = build.start(SETTINGS.recipe, 1)
+    steps = [3] * len(list(training.net.parameters()))
+    training.optimizer.load_state_dict(training.optimizer.state_dict() | {"steps": [steps]})
+    run_folder.create(tmp_path / "run", SETTINGS, training, "")
 
     def earlier(text):
         content = json.loads(text)
-        recipe = content["recipe"] | {"looks": None} | older
-        content["recipe"] = {name: value for name, value in recipe.items() if value is not None}
+        recipe = content["recipe"]
+        recipe["average"], recipe["looks"] = recipe.pop("ema"), recipe.pop("tta")
         for later in "fold", "image_shape", "net_digest":
             del content[later]
         return json.dumps(content)
@@ -108,18 +101,16 @@ def test_a_run_of_an_earlier_version(older, present, tmp_path):
     run, checkpoint = tmp_path / "run" / "run.json", tmp_path / "run" / "checkpoint.pt"
     run.write_text(earlier(run.read_text()))
     content = torch.load(checkpoint, weights_only=True)
+    state = content["state"]
+    state["average"] = state.pop("ema")
+    state["optimizer"]["steps"] = [3]
     torch.save(content | {"settings": earlier(content["settings"])}, checkpoint)
-    assert run_folder.read_settings(tmp_path / "run") == settings
-    run_folder.restore(tmp_path / "run", settings, build.start(settings.recipe, 1))
-
-
-def test_a_run_that_erased_is_refused_with_the_version_that_cannot(folder):
-    content = json.loads((folder / "run.json").read_text())
-    content["recipe"] = dict(content["recipe"], erase=0.3)
-    del content["recipe"]["looks"]
-    (folder / "run.json").write_text(json.dumps(content))
-    with pytest.raises(DataError, match="erase.*since tinytrain 0.2"):
-        run_folder.read_settings(folder)
+    assert run_folder.read_settings(tmp_path / "run") == SETTINGS
+    again = build.start(SETTINGS.recipe, 1)
+    run_folder.restore(tmp_path / "run", SETTINGS, again)
+    expected = training.state_dict()
+    checkpoints.require_same_form(expected, again.state_dict(), "state")
+    assert again.optimizer.state_dict()["steps"] == [steps]
 
 
 def test_a_used_folder_is_refused(folder):
@@ -161,7 +152,7 @@ DAMAGES = {
     "a shape": (["state", "net", "conv1.0.weight"], torch.zeros(8, 1, 5, 5)),
     "a dtype": (["state", "net", "conv1.0.weight"], torch.zeros(8, 1, 3, 3).double()),
     "a tensor's place": (["state", "net", "conv1.0.weight"], 3.0),
-    "no average": (["state", "average"], None),
+    "no average": (["state", "ema"], None),
     "a type": (["state", "epoch"], "two"),
     "the optimizer's length": (["state", "optimizer", "steps"], []),
     "an epoch of the history": (["state", "history"], [{"epoch": 1}]),
@@ -186,8 +177,8 @@ DAMAGES = {
         ["state", "optimizer", "mean", 0],
         torch.ones(7934) / 0,
     ),
-    "an average of less than none": (["state", "average", "steps"], -1),
-    "an average that diverged": (["state", "average", "net", PLACE], torch.ones(SHAPE) / 0),
+    "an average of less than none": (["state", "ema", "steps"], -1),
+    "an average that diverged": (["state", "ema", "net", PLACE], torch.ones(SHAPE) / 0),
     "more than all correct": (["state", "history", 0, "test_accuracy"], 101.0),
     "correct of too few": (["state", "history", 0, "test_total"], 0),
     "an epoch out of order": (["state", "history", 0, "epoch"], 2),
@@ -243,7 +234,7 @@ def test_a_foreign_checkpoint_changes_nothing(folder, damage):
 def test_weights_that_diverged_are_said_to_have(folder):
     training = start()
     run_folder.restore(folder, SETTINGS, training)
-    training.weights.data[0] = math.nan
+    next(training.net.parameters()).data[0] = math.nan
     run_folder.save(folder, SETTINGS, training)
     refused(folder, "checkpoint.pt.*the run diverged")
 

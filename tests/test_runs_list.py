@@ -119,10 +119,10 @@ def test_natural_order_takes_any_name():
         (FINAL, ("final", {})),
         (RECIPES["wide"], ("wide", {})),
         (replace(RECIPES["wide"], lr=0.0123), ("wide", {"lr": "0.0123"})),
-        (replace(FINAL, average=0.0), ("without-averaging", {})),
+        (replace(FINAL, ema=0.0), ("without-averaging", {})),
         (replace(RECIPES["upright"], epochs=3), ("upright", {"epochs": "3"})),
         (replace(FINAL, lr=0.0123), ("final", {"lr": "0.0123"})),
-        (replace(FINAL, average=0.5), ("final", {"average": "0.5"})),
+        (replace(FINAL, ema=0.5), ("final", {"ema": "0.5"})),
     ],
 )
 def test_the_nearest_recipe(recipe, found):
@@ -130,7 +130,7 @@ def test_the_nearest_recipe(recipe, found):
 
 
 def test_many_changes_are_cut_short(write, capsys):
-    changes = dict(lr=0.5, rotation=1.0, shift=2.0, scale=0.5, shear=0.5, average=0.5)
+    changes = dict(lr=0.5, rotation=1.0, shift=2.0, scale=0.5, shear=0.5, ema=0.5)
     folder = write("run", settings_of(recipe=replace(FINAL, **changes)), [])
     assert "final, lr 0.5, rotation 1, shift 2, scale 0.5 and 2 more  " in shown(capsys, folder)
     (listed,) = json.loads(shown(capsys, folder, "--json"))

@@ -24,9 +24,9 @@ from tinytrain.cli.main import main
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.errors import UsageError
-from tinytrain.optim import Adam, ExponentialAverage
+from tinytrain.optim import Adam, ExponentialMovingAverage
 from tinytrain.store import synthetic
-from tinytrain.train import Batch, Training, fit, loop
+from tinytrain.train import Batch, Training, fit
 from tinytrain.workers.group import Workers, joined
 
 FORKED = multiprocessing.get_context("forkserver")
@@ -101,9 +101,9 @@ def trained(workers, dataset, batch_size, shards=0, exact=False, epochs=1):
         epochs=epochs,
         batch_size=batch_size,
         augmentation=Augmentation(8, 1.5, 0.08, 0.15),
-        average=ExponentialAverage(net, 0.9),
-        shards=shards,
+        ema=ExponentialMovingAverage(net, 0.9),
     )
+    workers.cut(shards)
     events = list(fit(training, dataset, workers))
     losses = [float(event.loss) for event in events if isinstance(event, Batch)]
     scores = [(line.train_accuracy, line.test_correct) for line in training.history]
@@ -195,7 +195,7 @@ def printed(folder):
 
 def weights(run):
     state = torch.load(run / "checkpoint.pt", weights_only=True)["state"]
-    return [*state["net"].values(), *state["average"]["net"].values()]
+    return [*state["net"].values(), *state["ema"]["net"].values()]
 
 
 def at_work(run, processes):
@@ -276,7 +276,7 @@ def test_a_restart_goes_on_with_the_run(data_dir, tmp_path, capsys, monkeypatch)
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
     assert main([*TRAIN, f"--data-dir={data_dir}"]) == 2
     assert "--max-restarts: name the run's folder, too (--run-dir)" in capsys.readouterr().err
-    monkeypatch.setattr(loop, "train_epoch", interrupting(loop.train_epoch))
+    monkeypatch.setattr(Training, "step", interrupting(Training.step))
     assert main(words) == 130 and len((run / "history.jsonl").read_text().splitlines()) == 1
     monkeypatch.undo()
     assert main(words) == 2 and "is in use" in capsys.readouterr().err
@@ -287,13 +287,13 @@ def test_a_restart_goes_on_with_the_run(data_dir, tmp_path, capsys, monkeypatch)
     assert len((run / "history.jsonl").read_text().splitlines()) == 2
 
 
-def interrupting(train_epoch):
-    """As `train_epoch`, but interrupted in the second epoch."""
+def interrupting(step):
+    """As `step`, but interrupted in the second epoch."""
 
     def interrupted(training, *others):
         if training.epoch == 2:
             raise KeyboardInterrupt
-        return train_epoch(training, *others)
+        return step(training, *others)
 
     return interrupted
 

@@ -73,16 +73,16 @@ class Recipe:
     shift: float = setting(0.0, "move by up to so many pixels", range=(0, 10**6))
     scale: float = setting(0.0, "size by a factor of up to e to the power of this", range=(0, 100))
     shear: float = setting(0.0, "slant by up to this share of the height", range=(0, 100))
-    average: float = setting(
-        0.0, "decay of the exponential average of the weights, 0 for none", range=(0, 1)
+    ema: float = setting(
+        0.0, "decay of the exponential moving average of the weights, 0 for none", range=(0, 1)
     )
     shards: int = setting(
         0,
         "sum every batch in so many parts, in order: 1, 2, 4, … workers then give the same bits",
         range=(0, 1024),
     )
-    looks: int = setting(
-        1, "times that evaluation looks at an image, moved by a pixel each time", choices=(1, 5)
+    tta: int = setting(
+        1, "test-time augmentation: average over 1 or 5 one-pixel shifts", choices=(1, 5)
     )
 
 
@@ -104,7 +104,7 @@ LADDER: dict[str, dict[str, Any]] = {
     "reference": {"optimizer": "adam", "lr": 0.01, "momentum": 0.0},
     # Here the curriculum ends, and tinytrain's own rungs begin.
     "falling": {"schedule": "warmup-linear", "lr": 0.03},
-    "averaged": {"average": 0.996},
+    "averaged": {"ema": 0.996},
     "wide": {"net": "net9_3_wide2"},
     "final": {"dropout": 0.0, "rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.15},
     "late7500": {"net": "late7500"},
@@ -124,14 +124,14 @@ PLAIN_IMAGES: dict[str, Any] = {"rotation": 0, "shift": 0, "scale": 0, "shear": 
 # What each ingredient of `final` is worth: the same recipe with that one taken away or replaced,
 # and at last all augmentation, with averaging and without.
 ABLATION: dict[str, dict[str, Any]] = {
-    "without-averaging": {"average": 0.0},
+    "without-averaging": {"ema": 0.0},
     "without-wide-view": {"net": "net9_3"},
     "without-rotation": {"rotation": 0},
     "without-shift": {"shift": 0},
     "without-scale": {"scale": 0},
     "without-shear": {"shear": 0},
     "no-augmentation": PLAIN_IMAGES,
-    "no-augmentation-or-averaging": PLAIN_IMAGES | {"average": 0.0},
+    "no-augmentation-or-averaging": PLAIN_IMAGES | {"ema": 0.0},
     "constant-rate": {"schedule": "constant"},
 }
 
@@ -144,28 +144,28 @@ VIEWS: dict[str, dict[str, Any]] = {
 }
 
 FEW_EPOCHS: dict[str, Any] = {
-    **{"net": "framed7500", "looks": 5, "epochs": 3, "batch_size": 32},
-    **{"lr": 0.015, "average": 0.995},
+    **{"net": "framed7500", "tta": 5, "epochs": 3, "batch_size": 32},
+    **{"lr": 0.015, "ema": 0.995},
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
 FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True}
 
 FEW_PARAMETERS: dict[str, Any] = {
-    **{"deskew": True, "looks": 5, "batch_size": 32, "lr": 0.015, "average": 0.999},
+    **{"deskew": True, "tta": 5, "batch_size": 32, "lr": 0.015, "ema": 0.999},
     **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
 }
 
 # Other limits: upright digits, more looks, fewer parameters or epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"net": "net9_3", "deskew": True},
-    "five-looks": {"net": "net9_3", "looks": 5},
-    "fewest-parameters": {"net": "framed2791", "deskew": True, "looks": 5},
+    "five-looks": {"net": "net9_3", "tta": 5},
+    "fewest-parameters": {"net": "framed2791", "deskew": True, "tta": 5},
     "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
-    "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 16, "lr": 0.01, "average": 0.997},
-    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "average": 0.99},
+    "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 16, "lr": 0.01, "ema": 0.997},
+    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99},
 }
 
 RECIPES = accumulated(LADDER)

@@ -183,7 +183,7 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
         std=settings.std,
         data=quoted(settings.dataset),
         upright=UPRIGHT if recipe.deskew else SLANTED,
-        looks=LOOKS.format(recipe.looks) if recipe.looks > 1 else "",
+        looks=LOOKS.format(recipe.tta) if recipe.tta > 1 else "",
         source=source(net).replace("\n", "\n    "),
     )
 

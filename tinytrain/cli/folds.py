@@ -78,5 +78,5 @@ def right_images(run: Path, options: argparse.Namespace) -> Tensor:
     settings, net = trained(run)
     dataset = load_same_data(argparse.Namespace(run_dir=run, data_dir=options.data_dir), settings)
     test = dataset.test
-    said = predict(net, test.images, dataset.mean, dataset.std, looks=settings.recipe.looks)
+    said = predict(net, test.images, dataset.mean, dataset.std, tta=settings.recipe.tta)
     return said.argmax(1) == test.labels

@@ -86,7 +86,7 @@ class Predictor:
 
         if self.upright:
             images = deskew(images)
-        return scores_of(self.net, images, self.mean, self.std, looks=self.looks).exp()
+        return scores_of(self.net, images, self.mean, self.std, tta=self.looks).exp()
 
 
 def run(options: argparse.Namespace) -> None:
@@ -124,7 +124,7 @@ def of_run(options: argparse.Namespace) -> Predictor:
 
     if options.run_dir is None:
         mean, std = SOURCES["mnist"].mean_and_std or (0.0, 1.0)
-        net, looks = published.final_net(), RECIPES["final"].looks
+        net, looks = published.final_net(), RECIPES["final"].tta
         names = [str(digit) for digit in range(10)]
         return Predictor(net, MNIST_SHAPE, True, RECIPES["final"].deskew, mean, std, looks, names)
     settings, net = trained(options.run_dir)
@@ -135,7 +135,7 @@ def of_run(options: argparse.Namespace) -> Predictor:
     if settings.dataset not in SOURCES:
         names = class_names(Path(settings.dataset), count)
     normal = settings.mean, settings.std
-    return Predictor(net, shape, as_mnist, recipe.deskew, *normal, recipe.looks, names)
+    return Predictor(net, shape, as_mnist, recipe.deskew, *normal, recipe.tta, names)
 
 
 def percent(share: float) -> str:

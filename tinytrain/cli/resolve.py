@@ -16,14 +16,15 @@ from tinytrain.cli.options import given_fields
 from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn import Module
-from tinytrain.nn.inspect import output_shape, parameter_count
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.results import published
 from tinytrain.results.comparison import nearest, recipe_text
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES
-from tinytrain.train import Training, loop
+from tinytrain.train import Training
+from tinytrain.train.checks import require_suited
 
 
 def choose_device(name: str, flag: str = "--device") -> str:
@@ -120,16 +121,7 @@ def warn_of_synthetic(dataset: Dataset) -> None:
 
 def require_fit(training: Training, dataset: Dataset) -> None:
     """Raise UsageError where the images, their classes or their number do not suit the net."""
-    try:
-        shape = output_shape(training.net, tuple(dataset.train.images.shape[1:]))
-    except ValueError as error:
-        raise UsageError(f"--dataset {dataset.name}: does not suit the net: {error}") from error
-    if len(shape) != 1 or shape[0] < dataset.classes:
-        raise UsageError(
-            f"--dataset {dataset.name}: expected a net with {dataset.classes} outputs (classes), "
-            f"found outputs of shape {shape}; choose another --net"
-        )
-    loop.require_batches(training, dataset)
+    require_suited(training, dataset)
 
 
 def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:

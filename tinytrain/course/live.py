@@ -94,8 +94,8 @@ def live(
         return Live(title, None, str(error))
     how = {"mean": mean, "std": std, "deskew": recipe.deskew}
     net1 = description("net1", net_file.build("net1"), weights=False)
-    if recipe.looks > 1:
-        title += f" (shown with one look at a digit, not {recipe.looks})"
+    if recipe.tta > 1:
+        title += f" (shown with one look at a digit, not {recipe.tta})"
     return Live(title, {"net": described | how, "net1": net1 | how, "digits": given})
 
 

@@ -91,6 +91,10 @@ class Dataset:
     holdout: int
     classes: int
 
+    def to(self, device: torch.device | str) -> Dataset:
+        """The same data on `device`."""
+        return replace(self, train=self.train.to(device), test=self.test.to(device))
+
     @property
     def digest(self) -> str:
         """The sha256 (hex) of the digests of all loaded files, one after another."""

@@ -9,7 +9,6 @@ is a function of torch's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +17,6 @@ from torch import Tensor
 from tinytrain.nn import functional
 from tinytrain.nn.functional import Generator
 from tinytrain.nn.module import Module
-from tinytrain.workers.parts import Part
 
 
 class Identity(Module):
@@ -87,8 +85,6 @@ class Tanh(Module):
 class Dropout(Module):
     """In training, silence each number with probability `p`; see `functional.dropout`."""
 
-    part: Part | None = None
-
     def __init__(
         self, p: float = 0.5, inplace: bool = False, *, generator: Generator = None
     ) -> None:
@@ -99,17 +95,7 @@ class Dropout(Module):
         self.generator = generator
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.part is not None and self.training and self.p > 0:
-            return input * self.mask(input, input.shape[1:], self.part)
         return functional.dropout(input, self.p, self.training, self.inplace, self.generator)
-
-    def mask(self, input: Tensor, shape: Sequence[int], part: Part) -> Tensor:
-        """What to multiply a part of a batch by: its rows of what is drawn for the whole batch."""
-        # Numbers are drawn in the order in which they lie in memory.
-        last = input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last)
-        order = torch.channels_last if last else torch.contiguous_format
-        whole = torch.empty((part.total, *shape), memory_format=order).to(input).fill_(1)
-        return functional.dropout(whole, self.p, generator=self.generator)[part.rows]
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
@@ -119,8 +105,6 @@ class Dropout2d(Dropout):
     """In training, silence each channel of each image with probability `p`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.part is not None and self.training and self.p > 0:
-            return input * self.mask(input, (input.shape[1], 1, 1), self.part)
         return functional.dropout2d(input, self.p, self.training, self.inplace, self.generator)
 
 

@@ -57,8 +57,28 @@ def output_shape(net: Module, input_shape: Shape = (1, 28, 28), training: bool =
     return all_rows(net, input_shape, training)[0].output_shape
 
 
+def output_of(net: Module, input_shape: Shape = (1, 28, 28)) -> Tensor:
+    """The output (1, ...) of a copy of `net`, in evaluation, for one blank input.
+
+    Raises ValueError where `input_shape` does not fit; it names the innermost layer.
+    """
+    return run_copy(net, input_shape)[2]
+
+
 def all_rows(net: Module, input_shape: Shape, training: bool = False) -> list[Row]:
     """`layer_rows`, after a row for the net itself, which has depth 0 and no name."""
+    twin, shapes, _ = run_copy(net, input_shape, training)
+    return [
+        Row(name, name.count(".") + bool(name), module, *between)
+        for (name, module), its_twin in zip(net.named_modules(), twin.modules(), strict=True)
+        for between in shapes.pop(its_twin, [])
+    ]
+
+
+def run_copy(
+    net: Module, input_shape: Shape, training: bool = False
+) -> tuple[Module, dict[Module, list[Shapes]], Tensor]:
+    """Run a copy of `net` on a blank input: the copy, the shapes at its modules, the output."""
     twin = copy.deepcopy(net).train(training)
     shapes: dict[Module, list[Shapes]] = {}
     for name, module in list(twin.named_modules()):
@@ -68,12 +88,7 @@ def all_rows(net: Module, input_shape: Shape, training: bool = False) -> list[Ro
     blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape))
     elsewhere = [] if blank.device.type == "cpu" else [blank.device]
     with torch.no_grad(), torch.random.fork_rng(elsewhere, device_type=blank.device.type):
-        twin(blank)
-    return [
-        Row(name, name.count(".") + bool(name), module, *between)
-        for (name, module), its_twin in zip(net.named_modules(), twin.modules(), strict=True)
-        for between in shapes.pop(its_twin, [])
-    ]
+        return twin, shapes, twin(blank)
 
 
 def noting(name: str, module: Module, shapes: list[Shapes]) -> Callable[[Tensor], Tensor]:

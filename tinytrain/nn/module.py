@@ -17,8 +17,6 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from tinytrain.workers.parts import Part
-
 
 class Module:
     """The base of all layers and nets: subclass it, hold tensors and modules, define `forward`.
@@ -126,15 +124,6 @@ class Module:
         for module in self.modules():
             if isinstance(getattr(module, "generator", False), torch.Generator | None):
                 vars(module)["generator"] = generator
-
-    def set_part(self, part: Part | None) -> None:
-        """Tell this module and all below it that ask for it which part of a batch they will see.
-
-        Those are the modules with an attribute `part`, which holds one, or None for all of it.
-        """
-        for module in self.modules():
-            if isinstance(getattr(module, "part", False), Part | None):
-                vars(module)["part"] = part
 
     def to(self, *args: Any, **kwargs: Any) -> Module:
         """Move to a device or to a floating-point dtype, in place; arguments as of `Tensor.to`.

@@ -16,8 +16,6 @@ from torch import Tensor
 
 from tinytrain.nn import fast
 from tinytrain.nn.module import Module
-from tinytrain.workers import parts
-from tinytrain.workers.parts import Part
 
 
 class BatchNorm2d(Module):
@@ -29,7 +27,6 @@ class BatchNorm2d(Module):
     """
 
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
-    part: Part | None = None
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         if momentum is None or not eps > 0:
@@ -44,21 +41,10 @@ class BatchNorm2d(Module):
         self.num_batches_tracked = torch.tensor(0)
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.training and self.part is not None:
-            return self.together([self], [input])[0]
         if self.training:
             self.num_batches_tracked += 1
         numbers = self.running_mean, self.running_var, self.weight, self.bias
         return fast.batch_norm(input, *numbers, self.training, self.momentum, self.eps)
-
-    def together(self, layers: Sequence[Module], inputs: Sequence[Tensor]) -> list[Tensor]:
-        """What `layers`, replicas of this one, give in training for some parts of a batch."""
-        assert self.part is not None
-        self.num_batches_tracked += 1
-        weights, biases = ([vars(layer)[name] for layer in layers] for name in ("weight", "bias"))
-        running = self.running_mean, self.running_var
-        numbers = self.momentum, self.eps
-        return parts.batch_norm(self.part, inputs, *running, weights, biases, *numbers)
 
     def extra_repr(self) -> str:
         said = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

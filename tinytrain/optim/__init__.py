@@ -1,11 +1,19 @@
-"""From gradients to new weights.
+"""Optimizers, learning-rate schedules and weight averaging.
 
-`optimizers` has SGD and Adam, side by side; `schedules` the learning rate by progress (`Constant`,
-`StepLR`, `WarmupLinear`); `average` the weights averaged over the steps.
+`optimizers`: SGD and Adam, side by side; `vectors`: parameters as one vector, for their speed;
+`schedules`: the learning rate by progress; `ema`: an exponential moving average of the weights.
 """
 
-from tinytrain.optim.ema import ExponentialAverage
+from tinytrain.optim.ema import ExponentialMovingAverage
 from tinytrain.optim.optimizers import SGD, Adam, Optimizer
 from tinytrain.optim.schedules import Constant, StepLR, WarmupLinear
 
-__all__ = ["SGD", "Adam", "Constant", "ExponentialAverage", "Optimizer", "StepLR", "WarmupLinear"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "Constant",
+    "ExponentialMovingAverage",
+    "Optimizer",
+    "StepLR",
+    "WarmupLinear",
+]

@@ -1,4 +1,4 @@
-"""An average over the path of the weights is steadier than the last point of the path.
+"""An exponential moving average (EMA) of the weights, which is steadier than the weights.
 
 At a high learning rate the weights keep jumping around a good place without coming to rest there.
 Their mean over the last few hundred steps lies closer to it, for one addition a step. Polyak and
@@ -17,14 +17,13 @@ import torch
 from tinytrain.nn import Module
 
 
-class ExponentialAverage:
-    """`net` is a copy of `source` that holds the average of its weights and statistics.
+class ExponentialMovingAverage:
+    """Keep `net`, a copy of `source` that holds the average of its weights and statistics.
 
     At update t, average ← average + w · (source − average) with w = 1 − `decay`. Early on w is
     9 / (10 + t), so that the initial weights are forgotten at once instead of after 1 / w steps.
-    Integer tensors (batch norm's count of batches) are copied. Make it after `Module.to` and
-    `flatten_parameters`, which give the source new tensors. Raises ValueError for a decay outside
-    [0, 1).
+    Integer tensors (batch norm's count of batches) are copied. Make it after `Module.to`, which
+    gives the source new tensors. Raises ValueError for a decay outside [0, 1).
     """
 
     def __init__(self, source: Module, decay: float) -> None:
@@ -40,7 +39,7 @@ class ExponentialAverage:
         self.pairs = list(zip(averages, values, strict=True))
 
     def follows(self, net: Module) -> bool:
-        """Whether `net` is what is averaged, with the tensors that it had at the start."""
+        """Whether `net` is the source, with the tensors that it had at the start."""
         now = {value.data_ptr() for value in net.state_dict().values()}
         return now == {value.data_ptr() for _, value in self.pairs}
 
@@ -56,7 +55,7 @@ class ExponentialAverage:
                 average.copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a later update depends on, besides the source."""
+        """The state that a later update depends on, besides the source."""
         return {"steps": self.steps, "net": self.net.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

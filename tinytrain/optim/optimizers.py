@@ -1,9 +1,9 @@
-"""How a gradient becomes a step: SGD and Adam, side by side.
+"""SGD and Adam: how a gradient becomes a step.
 
 Both hold their parameters as torch's do, read `.grad` and change the parameters in place, and both
-are written out even where they repeat each other, so that either can be read alone. Both see a
-list of tensors; that the list may hold one vector with all the weights of a net (`nn.flat`) makes
-a step a handful of operations instead of a handful for each tensor.
+are written out even where they repeat each other, so that either can be read alone. A parameter
+without a gradient, such as a frozen one, stays as it is. For speed a step works on all parameters
+as one vector: see `vectors`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from tinytrain.optim.vectors import grouped
+
 
 class Optimizer(Protocol):
-    """What the loop asks of an optimizer: a rate that it sets, a step, and a state to go on from.
+    """An optimizer as the loop uses it: it sets `lr`, calls `step`, and saves the state.
 
     A step reads `.grad` of the parameters that the optimizer was made with.
     """
@@ -59,25 +61,25 @@ class SGD:
         self.dampening = dampening
         self.weight_decay = weight_decay
         self.nesterov = nesterov
-        self.steps = [0] * len(self.params)
-        self.velocity = [torch.zeros_like(param) for param in self.params]
+        self.groups = grouped(self.params)
+        self.velocity = [group.zeros() for group in self.groups]
 
     @torch.no_grad()
     def step(self) -> None:
         """Change every parameter that has a gradient."""
-        for index, param in enumerate(self.params):
-            if param.grad is None:
-                continue
-            grad = param.grad
-            if self.weight_decay:
-                grad = grad.add(param, alpha=self.weight_decay)
-            if self.momentum:
-                velocity = self.velocity[index]
-                first = self.steps[index] == 0
-                velocity.mul_(self.momentum).add_(grad, alpha=1 if first else 1 - self.dampening)
-                grad = grad.add(velocity, alpha=self.momentum) if self.nesterov else velocity
-            self.steps[index] += 1
-            param.add_(grad, alpha=-self.lr)
+        for group, velocities in zip(self.groups, self.velocity, strict=True):
+            for some in group.stretches():
+                param, grad = some.values(), some.gradients()
+                if self.weight_decay:
+                    grad.add_(param, alpha=self.weight_decay)
+                if self.momentum:
+                    velocity = velocities[some.place]
+                    share = 1 if some.steps == 0 else 1 - self.dampening
+                    velocity.mul_(self.momentum).add_(grad, alpha=share)
+                    grad = grad.add_(velocity, alpha=self.momentum) if self.nesterov else velocity
+                some.write(param.add_(grad, alpha=-self.lr))
+            if self.momentum:  # only those steps count: the first of them begins the velocity
+                group.count()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
@@ -85,12 +87,13 @@ class SGD:
 
     def state_dict(self) -> dict[str, Any]:
         """What a later step depends on, besides the parameters."""
-        return {"steps": self.steps, "velocity": self.velocity}
+        return {"steps": [group.steps for group in self.groups], "velocity": self.velocity}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a copy of the state that `state_dict` gave."""
-        self.steps = list(state["steps"])
-        self.velocity = [tensor.clone() for tensor in state["velocity"]]
+        for group, steps in zip(self.groups, state["steps"], strict=True):
+            group.steps = list(steps)
+        self.velocity = [vector.clone() for vector in state["velocity"]]
 
 
 class Adam:
@@ -126,30 +129,29 @@ class Adam:
         self.eps = eps
         self.weight_decay = weight_decay
         self.decoupled_weight_decay = decoupled_weight_decay
-        self.steps = [0] * len(self.params)
-        self.mean = [torch.zeros_like(param) for param in self.params]
-        self.square = [torch.zeros_like(param) for param in self.params]
+        self.groups = grouped(self.params)
+        self.mean = [group.zeros() for group in self.groups]
+        self.square = [group.zeros() for group in self.groups]
 
     @torch.no_grad()
     def step(self) -> None:
         """Change every parameter that has a gradient."""
         beta1, beta2 = self.betas
-        for index, param in enumerate(self.params):
-            if param.grad is None:
-                continue
-            grad = param.grad
-            if self.weight_decay and self.decoupled_weight_decay:
-                param.mul_(1 - self.lr * self.weight_decay)
-            elif self.weight_decay:
-                grad = grad.add(param, alpha=self.weight_decay)
-            self.steps[index] += 1
-            mean, square = self.mean[index], self.square[index]
-            mean.lerp_(grad, 1 - beta1)
-            square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-            correction1 = 1 - beta1 ** self.steps[index]
-            correction2 = 1 - beta2 ** self.steps[index]
-            divisor = square.sqrt().div_(correction2**0.5).add_(self.eps)
-            param.addcdiv_(mean, divisor, value=-self.lr / correction1)
+        for group, means, squares in zip(self.groups, self.mean, self.square, strict=True):
+            for some in group.stretches():
+                param, grad = some.values(), some.gradients()
+                if self.weight_decay and self.decoupled_weight_decay:
+                    param.mul_(1 - self.lr * self.weight_decay)
+                elif self.weight_decay:
+                    grad.add_(param, alpha=self.weight_decay)
+                mean, square = means[some.place], squares[some.place]
+                mean.lerp_(grad, 1 - beta1)
+                square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+                correction1 = 1 - beta1 ** (some.steps + 1)
+                correction2 = 1 - beta2 ** (some.steps + 1)
+                divisor = square.sqrt().div_(correction2**0.5).add_(self.eps)
+                some.write(param.addcdiv_(mean, divisor, value=-self.lr / correction1))
+            group.count()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
@@ -157,13 +159,15 @@ class Adam:
 
     def state_dict(self) -> dict[str, Any]:
         """What a later step depends on, besides the parameters."""
-        return {"steps": self.steps, "mean": self.mean, "square": self.square}
+        steps = [group.steps for group in self.groups]
+        return {"steps": steps, "mean": self.mean, "square": self.square}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a copy of the state that `state_dict` gave."""
-        self.steps = list(state["steps"])
-        self.mean = [tensor.clone() for tensor in state["mean"]]
-        self.square = [tensor.clone() for tensor in state["square"]]
+        for group, steps in zip(self.groups, state["steps"], strict=True):
+            group.steps = list(steps)
+        self.mean = [vector.clone() for vector in state["mean"]]
+        self.square = [vector.clone() for vector in state["square"]]
 
 
 def require_range(**values: float) -> None:

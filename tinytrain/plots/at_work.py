@@ -43,7 +43,7 @@ def drawings(
 
     @functools.cache
     def scores() -> Tensor:
-        return predict(net, images, dataset.mean, dataset.std, looks=recipe.looks)
+        return predict(net, images, dataset.mean, dataset.std, tta=recipe.tta)
 
     def maps() -> tuple[str, Figure]:
         row = require_row(digit or 0, len(images))

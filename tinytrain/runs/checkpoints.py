@@ -62,6 +62,21 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
     return content["settings"], content["state"]
 
 
+def of_this_version(state: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The state with today's names, where an earlier version wrote it; `own` is a fresh state.
+
+    Earlier versions called the average of the weights "average", and had one step count for the
+    one vector of all weights.
+    """
+    names = {"average": "ema"}
+    state = {names.get(name, name): value for name, value in state.items()}
+    steps = state["optimizer"].get("steps") if isinstance(state.get("optimizer"), dict) else None
+    if isinstance(steps, list) and len(steps) == 1 and isinstance(steps[0], int):
+        counts = [steps * len(group) for group in own["optimizer"]["steps"]]
+        state["optimizer"] = state["optimizer"] | {"steps": counts}
+    return state
+
+
 def require_same_form(expected: Any, found: Any, place: str) -> None:
     """Raise DataError where `found` first differs in names, types, shapes or lengths.
 

@@ -24,7 +24,12 @@ from tinytrain.errors import DataError, UsageError
 from tinytrain.runs import net_file
 from tinytrain.recipes import Recipe
 from tinytrain.runs import locks
-from tinytrain.runs.checkpoints import read_checkpoint, require_same_form, write_checkpoint
+from tinytrain.runs.checkpoints import (
+    of_this_version,
+    read_checkpoint,
+    require_same_form,
+    write_checkpoint,
+)
 from tinytrain.runs.settings import Settings, parse_settings
 from tinytrain.train.state import Epoch, Training
 
@@ -120,6 +125,7 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
     if parse_settings(text, f"{path}: settings") != settings:
         raise DataError(f"{path}: belongs to another run than the run.json beside it")
     own = training.state_dict()
+    state = of_this_version(state, own)
     if isinstance(state.get("history"), list):
         own["history"] = [ANY_EPOCH] * len(state["history"])
     require_same_form(own, state, f"{path}: state")

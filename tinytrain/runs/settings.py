@@ -73,21 +73,14 @@ def parsed(text: str, place: str) -> Settings:
     return Settings(**values | {"recipe": recipe, "image_shape": shape})
 
 
-def parse_recipe(content: dict[str, Any]) -> Recipe:
-    """A recipe from its fields; a field that was not there yet has its default.
+OLD_NAMES = {"average": "ema", "looks": "tta"}  # of recipe fields, as earlier versions wrote them
 
-    Until version 0.2 looks were part of some nets, and a recipe could erase rectangles.
-    """
+
+def parse_recipe(content: dict[str, Any]) -> Recipe:
+    """A recipe from its fields, also under their old names; a missing field has its default."""
     if not (isinstance(content, dict) and isinstance(content.get("net"), str)):
         raise ValueError("recipe: expected an object with a net")
-    if "looks" not in content:
-        if content.get("erase"):
-            raise ValueError("random erasing (erase) is gone since tinytrain 0.2")
-        looks = 5 if content["net"] in ("net9_3_looks", "framed7500", "framed2791") else 1
-        net = content["net"].removesuffix("_looks")
-        content = content | {"net": net, "looks": looks}
-        content.pop("erase", None)
-    recipe = Recipe(**content)
+    recipe = Recipe(**{OLD_NAMES.get(name, name): value for name, value in content.items()})
     for field in fields(recipe):
         checked(field, getattr(recipe, field.name))
     return recipe

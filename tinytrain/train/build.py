@@ -10,8 +10,7 @@ from tinytrain import nets, streams
 from tinytrain.data.augment import Augmentation
 from tinytrain.errors import UsageError
 from tinytrain.nn import Module
-from tinytrain.nn.flat import flatten_parameters
-from tinytrain.optim import SGD, Adam, Constant, ExponentialAverage, StepLR, WarmupLinear
+from tinytrain.optim import SGD, Adam, Constant, ExponentialMovingAverage, StepLR, WarmupLinear
 from tinytrain.recipes import Recipe
 from tinytrain.train.state import Training, require_found
 
@@ -29,33 +28,30 @@ def start(
     try:
         net = build_net(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
         require_found(net)
-        weights = flatten_parameters(net)
         return Training(
             net=net,
-            optimizer=new_optimizer(recipe, weights),
+            optimizer=new_optimizer(recipe, net),
             epochs=recipe.epochs,
             batch_size=recipe.batch_size,
             schedule=new_schedule(recipe),
             augmentation=new_augmentation(recipe),
-            average=ExponentialAverage(net, recipe.average) if recipe.average else None,
+            ema=ExponentialMovingAverage(net, recipe.ema) if recipe.ema else None,
             seed=seed,
-            looks=recipe.looks,
-            shards=recipe.shards,
-            weights=weights,
+            tta=recipe.tta,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def new_optimizer(recipe: Recipe, weights: torch.Tensor) -> SGD | Adam:
-    """The optimizer that the recipe names, for a vector of weights."""
+def new_optimizer(recipe: Recipe, net: Module) -> SGD | Adam:
+    """The optimizer that the recipe names, for the parameters of `net`."""
     if recipe.optimizer == "adam":
         if recipe.momentum or recipe.nesterov:
             raise ValueError("optimizer adam: has no momentum; set --momentum 0 --nesterov no")
-        return Adam([weights], recipe.lr, weight_decay=recipe.weight_decay)
+        return Adam(net.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     if recipe.optimizer == "sgd":
         return SGD(
-            [weights],
+            net.parameters(),
             recipe.lr,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,

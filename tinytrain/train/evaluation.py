@@ -1,16 +1,17 @@
-"""How good is the net? The loss and the accuracy on images that it was not trained on.
+"""Evaluation: the loss and accuracy of a net on images that it was not trained on.
 
-Evaluation can look at an image more than once. Moved by one pixel a digit is the same digit, but a
-net that pools computes something else for it. Where the net is sure that changes nothing; where it
-errs, it errs in some of the places only, and the mean over them is right more often. That takes no
-parameter and no training, only so many times the arithmetic. It is known as test-time
-augmentation: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks",
-2012, section 4.1, average the probabilities of ten crops.
+With test-time augmentation (TTA) each image is seen five times, as it is and moved by one pixel
+each way. Moved by a pixel a digit is the same digit, but a net that pools computes something else
+for it; where it errs, it errs in some of the places only, and the mean over them is right more
+often. It costs no parameter and no training, only five times the arithmetic. Krizhevsky et al.,
+"ImageNet classification with deep convolutional neural networks", 2012, section 4.1, average the
+probabilities of ten crops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -20,30 +21,27 @@ from tinytrain.data.datasets import Split
 from tinytrain.nn import Module, functional
 from tinytrain.store.on_disk import Images
 from tinytrain.train.state import Score
-from tinytrain.workers.group import Workers
 
-# Where the looks go, (down, right) in pixels. What leaves at one side comes in at the other: in
-# digits that is background.
-MOVES = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+# The shifts of test-time augmentation, (down, right) in pixels. Rows and columns that leave at one
+# side come in at the other: in digits both are background.
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 @torch.no_grad()
 def predict(
-    net: Module, images: Images, mean: float, std: float, batch_size: int = 50, looks: int = 1
+    net: Module, images: Images, mean: float, std: float, batch_size: int = 50, tta: int = 1
 ) -> Tensor:
-    """What `net` says of uint8 images (N, C, H, W): log-probabilities (N, classes).
+    """The log-probabilities (N, classes) that `net` gives for uint8 images (N, C, H, W).
 
-    `mean` and `std` normalise the images; `looks` is 1 to 5. The net is in evaluation mode
-    meanwhile, and afterwards as it was. Fifty images at a time stay in the processor's caches.
+    `mean` and `std` normalise the images; `tta` is the number of shifts to average, 1 to 5. The
+    net is in evaluation mode meanwhile. Fifty images at a time stay in the processor's caches.
     """
-    training = net.training
-    net.eval()
-    said = [
-        log_probabilities(net, batches.normalise(images[rows].float(), mean, std), looks)
-        for rows in batches.in_order(len(images), batch_size)
-    ]
-    net.train(training)
-    return torch.cat(said)
+    with evaluating(net):
+        outputs = [
+            log_probabilities(net, batches.normalise(images[rows].float(), mean, std), tta)
+            for rows in batches.in_order(len(images), batch_size)
+        ]
+    return torch.cat(outputs)
 
 
 def evaluate(
@@ -52,34 +50,34 @@ def evaluate(
     mean: float,
     std: float,
     batch_size: int = 50,
-    looks: int = 1,
+    tta: int = 1,
     loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss,
-    workers: Workers | None = None,
 ) -> Score:
-    """The loss and accuracy of `net` on every image of `split` once: see `predict`.
+    """The loss and accuracy of `net` on every image of `split` once: see `predict`."""
+    outputs = predict(net, split.images, mean, std, batch_size, tta)
+    correct = int(functional.correct(outputs, split.labels))
+    return Score(float(loss(outputs, split.labels)), correct, len(split))
 
-    Of several workers each looks at a part, and all know the score of the whole.
+
+def log_probabilities(net: Module, images: Tensor, tta: int) -> Tensor:
+    """The output of `net` for normalised images (N, C, H, W): (N, classes), the mean over shifts.
+
+    Averaged are the scores before they become probabilities: the mean of log-probabilities
+    differs from that by one number an image, which the second log-softmax takes away.
     """
-    workers, sums = workers or Workers(), []
-    for part in workers.parts(len(split)):
-        found = [0.0, 0.0]
-        if part.size:
-            some = split.rows(part.rows)
-            said = predict(net, some.images, mean, std, batch_size, looks)
-            right = int(functional.correct(said, some.labels))
-            found = [float(loss(said, some.labels)) * part.size, right]
-        sums.append(found)
-    loss_sum, right = workers.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
-    return Score(loss_sum / len(split), int(right), len(split))
-
-
-def log_probabilities(net: Module, images: Tensor, looks: int) -> Tensor:
-    """What `net` says of images (N, C, H, W), normalised: (N, classes), the mean over its looks.
-
-    The mean is that of the scores before they become probabilities: the mean of log-probabilities
-    differs from it by one number an image, which the second log-softmax takes away.
-    """
-    if looks == 1:
+    if tta == 1:
         return net(images)
-    moved = torch.cat([torch.roll(images, move, (2, 3)) for move in MOVES[:looks]])
-    return functional.log_softmax(torch.stack(net(moved).chunk(looks)).mean(0))
+    shifted = torch.cat([torch.roll(images, shift, (2, 3)) for shift in SHIFTS[:tta]])
+    return functional.log_softmax(torch.stack(net(shifted).chunk(tta)).mean(0))
+
+
+@contextmanager
+def evaluating(net: Module) -> Iterator[None]:
+    """Put `net` into evaluation mode; afterwards every module has the mode that it had before."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

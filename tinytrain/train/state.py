@@ -1,11 +1,13 @@
-"""What a training is while it goes on, and what it tells.
+"""The state of a training, and the records that it yields.
 
-All that changes from step to step is in one `Training`: saved whole and put back, it continues bit
-for bit, because every random draw has a name (seed, purpose, epoch, batch), not a state.
+Everything that changes from step to step is in one `Training`. Saved whole and put back, it
+continues bit for bit, because every random draw has a name (seed, purpose, epoch, batch) instead
+of a state.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,20 +15,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tinytrain import streams
 from tinytrain.data.augment import Augment
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Module, functional
-from tinytrain.nn.flat import flatten
-from tinytrain.optim import Constant, ExponentialAverage, Optimizer
+from tinytrain.optim import Constant, ExponentialMovingAverage, Optimizer
+
+CHECKED = 50  # steps from one look at the loss to the next
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A step that was taken: step `batch` (from 1) of the `batches` in epoch `epoch` (from 1).
+    """One training step: step `batch` (from 1) of the `batches` in epoch `epoch` (from 1).
 
-    `lr` is the rate of the epoch's first step and `loss` the batch's mean loss; `correct` of
-    `seen` images of this epoch were classified correctly, on their way through training. Both are
-    scalar tensors: to read them is to wait for a GPU.
+    `lr` is the learning rate of the epoch's first step and `loss` the batch's mean loss; `correct`
+    of the `seen` images of this epoch were classified correctly while training. Loss and count
+    are scalar tensors: reading them makes the program wait for a GPU.
     """
 
     epoch: int
@@ -40,7 +44,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A line of the history. Accuracies in percent; `lr` is the rate of the epoch's first step.
+    """A line of the history: accuracies in percent, the learning rate of the first step.
 
     `train_loss` and `train_accuracy` are means over the epoch, on augmented images, while the net
     was changing. `test_*` belong to the averaged weights where weights are averaged, and
@@ -61,7 +65,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Score:
-    """The mean loss over a split, and how many of its images were classified correctly."""
+    """The mean loss over a split, and the number of images classified correctly."""
 
     loss: float
     correct: int
@@ -74,9 +78,9 @@ class Score:
 
 
 def require_found(net: Module) -> None:
-    """Raise UsageError where weights of `net` are held in a way that is not looked into, or none.
+    """Raise UsageError where some weights of `net` are not found, or it has none to learn.
 
-    They would stay as they are, without a word: those in a list, and those of other libraries.
+    Weights in a list or dict, or in layers of another library, would silently stay as they are.
     """
     for prefix, module in net.named_modules():
         for name, held in vars(module).items():
@@ -94,7 +98,7 @@ def require_found(net: Module) -> None:
 
 
 def tensors_in(state: Any) -> Iterator[Tensor]:
-    """The tensors in a state dict, however deep in dicts and lists they are."""
+    """All tensors in a state dict, at any depth of dicts and lists."""
     if isinstance(state, Tensor):
         yield state
     elif isinstance(state, (dict, list, tuple)):
@@ -104,18 +108,18 @@ def tensors_in(state: Any) -> Iterator[Tensor]:
 
 @dataclass
 class Training:
-    """A net on its way: what trains it, and how far it has come.
+    """The full state of a training: net, optimizer, schedule, average of the weights, position.
 
-    `optimizer` has the parameters of `net`, or `weights`, the vector that they are views of. The
-    rate of a step is the optimizer's at the start times `schedule`, a function of the epochs done,
-    taken in the middle of the step. `loss` is a function of what the net gives, (N, classes), and
-    the labels, int64 (N,). `augmentation` is a function of images and a generator. `average` is an
-    average of this net; what is tested is then its net. In evaluation an image is looked at
-    `looks` times. Sums over a batch are made of those over `shards` parts of it, in order, unless
-    that is 0: see `workers`. All that is drawn at random follows from `seed`.
+    `optimizer` has the parameters of `net`; what of them has `requires_grad` is learned. The
+    learning rate of a step is the optimizer's at the start times `schedule`, a function of the
+    epochs done, taken in the middle of the step. `loss` is a function of the net's output,
+    (N, classes), and the labels, int64 (N,). `augmentation` is a function of images and a
+    generator. `ema` is an average of the weights of this net; if there is one, it is what is
+    tested. `tta` is 1, or 5 for test-time augmentation: see `evaluation`. Everything drawn at
+    random follows from `seed`.
 
-    The place is the present `epoch` (from 1), the `batch` that comes next in it (from 0), and the
-    epoch's sums so far. Raises UsageError for objects that do not belong together.
+    The position is the present `epoch` (from 1), the next `batch` in it (from 0), and the sums
+    over the epoch so far. Raises UsageError for objects that do not belong together.
     """
 
     net: Module
@@ -124,12 +128,10 @@ class Training:
     batch_size: int = 128
     schedule: Callable[[float], float] = field(default_factory=Constant)
     augmentation: Augment | None = None
-    average: ExponentialAverage | None = None
+    ema: ExponentialMovingAverage | None = None
     loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss
     seed: int = 1
-    looks: int = 1
-    shards: int = 0
-    weights: Tensor | None = None
+    tta: int = 1
     lr: float = field(init=False)
     epoch: int = 1
     batch: int = 0
@@ -143,39 +145,85 @@ class Training:
         if not isinstance(self.net, Module):
             raise UsageError(f"net: expected a Module, found {type(self.net).__name__}")
         require_found(self.net)
-        own = list(self.net.parameters()) if self.weights is None else [self.weights]
-        if not {*map(id, getattr(self.optimizer, "params", own))} <= {*map(id, own)}:
+        self.parameters = list(self.net.parameters())
+        params = getattr(self.optimizer, "params", self.parameters)
+        if not {*map(id, params)} <= {*map(id, self.parameters)}:
             raise UsageError("optimizer: expected one made with the parameters of this net")
-        if self.average and not self.average.follows(self.net):
-            raise UsageError("average: expected one made with this net")
+        if self.ema and not self.ema.follows(self.net):
+            raise UsageError("ema: expected an average made with this net")
 
     @property
     def device(self) -> torch.device:
-        """Where the net is."""
-        return next(self.net.parameters()).device
+        """The device of the net."""
+        return self.parameters[0].device
+
+    @property
+    def learned(self) -> list[Tensor]:
+        """The parameters that are learned, in the order of the net's."""
+        return [parameter for parameter in self.parameters if parameter.requires_grad]
 
     @property
     def tested_net(self) -> Module:
-        """The net that counts: the averaged one, where weights are averaged."""
-        return self.average.net if self.average else self.net
+        """The net that is tested: the averaged one, where weights are averaged."""
+        return self.ema.net if self.ema else self.net
 
-    def rate(self, step: int, steps: int) -> float:
+    def stream(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+        """The generator of this step for one `purpose`: "augment" or "dropout"."""
+        return streams.generator(self.seed, purpose, self.epoch, self.batch, device=device)
+
+    def lr_at(self, step: int, steps: int) -> float:
         """The learning rate in the middle of `step` (from 0) of the `steps` of this epoch."""
         return self.lr * self.schedule(self.epoch - 1 + (step + 0.5) / steps)
 
-    def set_gradients(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        """Give the net's `parameters` their gradients, or the vector of all of them its own."""
-        if self.weights is not None:
-            self.weights.grad = flatten(gradients)
-            return
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+    def step(
+        self, gradients: Sequence[Tensor], loss: Tensor, correct: Tensor, rows: int, steps: int
+    ) -> Batch:
+        """Take a step with the `gradients` of the parameters that are learned.
+
+        `loss` is the mean over the batch's `rows` images, of which `correct` were classified
+        correctly; the epoch has so many `steps`. Raises Diverged where the loss is not finite,
+        which is looked at every fiftieth step: reading a number makes the program wait for a GPU.
+        """
+        for parameter, gradient in zip(self.learned, gradients, strict=True):
             parameter.grad = gradient
+        self.optimizer.lr = self.lr_at(self.batch, steps)
+        self.optimizer.step()
+        if self.ema is not None:
+            self.ema.update()
+        seen = self.batch * self.batch_size + rows
+        self.batch += 1
+        self.loss_sum = self.loss_sum + loss * rows  # stays a tensor
+        self.correct = self.correct + correct
+        if self.batch % CHECKED == 0:
+            self.require_finite(self.loss_sum)
+        return Batch(self.epoch, self.batch, steps, self.lr_at(0, steps), loss, self.correct, seen)
+
+    def close_epoch(self, raw: Score, score: Score, count: int) -> Epoch:
+        """Add the epoch over `count` training images to the history, and go on to the next.
+
+        `raw` is the score of the net, `score` that of what is tested. Raises Diverged.
+        """
+        loss_sum = float(self.loss_sum)
+        self.require_finite(loss_sum, raw.loss, score.loss)
+        record = Epoch(
+            epoch=self.epoch,
+            lr=self.lr_at(0, math.ceil(count / self.batch_size)),
+            train_loss=loss_sum / count,
+            train_accuracy=100 * int(self.correct) / count,
+            test_loss=score.loss,
+            test_correct=score.correct,
+            test_total=score.total,
+            test_accuracy=score.accuracy,
+            raw_test_accuracy=raw.accuracy,
+            seconds=self.seconds,
+        )
+        self.history.append(record)
+        self.epoch += 1
+        self.batch, self.loss_sum, self.correct, self.seconds = 0, 0.0, 0, 0.0
+        return record
 
     def require_finite(self, *numbers: Tensor | float) -> None:
-        """Raise Diverged where one of `numbers`, or one in a tensor of them, is not finite.
-
-        They are read, so a GPU is waited for.
-        """
+        """Raise Diverged where one of `numbers`, or one in a tensor of them, is not finite."""
         if not all(bool(torch.as_tensor(number).isfinite().all()) for number in numbers):
             raise Diverged(
                 f"epoch {self.epoch}, step {self.batch}: the loss or a weight is not finite; "
@@ -183,15 +231,15 @@ class Training:
             )
 
     def require_finite_state(self) -> None:
-        """Raise Diverged where something that `state_dict` gives is not finite."""
+        """Raise Diverged where anything in `state_dict` is not finite."""
         self.require_finite(self.loss_sum, *tensors_in(self.state_dict()))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the run depends on and that the settings do not say."""
+        """Everything that the rest of the run depends on, besides its settings."""
         return {
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict() if self.average else None,
+            "ema": self.ema.state_dict() if self.ema else None,
             "epoch": self.epoch,
             "batch": self.batch,
             "loss_sum": float(self.loss_sum),
@@ -204,8 +252,8 @@ class Training:
         """Take over the state that `state_dict` gave."""
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
         for name in ("epoch", "batch", "loss_sum", "correct", "seconds"):
             setattr(self, name, state[name])
         self.history = [Epoch(**epoch) for epoch in state["history"]]

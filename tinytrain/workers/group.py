@@ -1,15 +1,14 @@
-"""Many workers, one run: what crosses the wire.
+"""Several processes that train one net together: `Workers` computes for `fit`.
 
-Each of W processes has the whole net and takes its part of every batch. All that is drawn is drawn
-for the whole batch, from streams with names, so nobody has to be told an order or an augmentation.
-What they cannot know of one another is sums over images, and few of those: in every batch norm two
-numbers a channel forward and two backward (`nn.parts`), and at the end of a step one vector: the
-gradient, the loss, how many were right, and who wishes to stop. Each then takes the same step, so
-the weights, which are the larger part of what a run is, never travel.
+Each of W workers has the whole net and takes its part of every batch. Random draws are made for
+the whole batch, from named streams, so no worker has to be told an order or an augmentation. What
+has to be exchanged are sums over images: in every batch norm two numbers a channel forward and two
+backward (`parts`), and at the end of a step one vector: gradients, loss, correct count, and which
+workers were asked to stop. Every worker then takes the same step, so weights are never sent.
 
-For net9_3 that is eleven messages a step, and 32 kB in the largest. The sums are of floating-point
-numbers: whether two workers add halves or one adds all makes a difference in the last bits, unless
-a recipe fixes the parts (`shards`), and with them the order of every sum.
+For net9_3 that is eleven messages a step, the largest of 32 kB. Floating-point sums depend on
+their order, so two workers get other last bits than one, unless the batch is always cut into the
+same number of parts (`shards`).
 
 Worker 0 alone downloads, prints and writes. A worker that is lost is noticed by the next message.
 """
@@ -19,8 +18,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -30,10 +30,13 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from tinytrain.data import Dataset
 from tinytrain.errors import Lost, SaidElsewhere, TinytrainError, UsageError
-from tinytrain.nn import Module
-from tinytrain.nn.flat import flatten
+from tinytrain.nn import Module, functional
+from tinytrain.optim.vectors import flatten
 from tinytrain.runs import signals
+from tinytrain.train import Score, Training
+from tinytrain.train.compute import Gradients, InProcess, MakeBatch
 from tinytrain.workers import lockstep
 from tinytrain.workers.parts import Part
 
@@ -42,16 +45,17 @@ T = TypeVar("T")
 
 
 class Workers:
-    """This worker, number `rank` of the `count` that have a run together; by default it is alone.
+    """Compute with several processes; this one is worker `rank` of `count`, alone by default.
 
-    A batch is cut into as many parts, or into `shards` where that is not 0: then each worker has
-    shards / count of them, and every sum is made of them in order. `stop` is the wish of this
-    worker to stop. `store` is where they meet.
+    A batch is cut into `count` parts, or into `shards` where that is not 0: then each worker has
+    shards / count of them, and every sum is made of them in order. `stop` says whether this worker
+    was asked to stop. `store` is torch's key-value store through which the workers meet.
     """
 
     def __init__(self, rank: int = 0, count: int = 1, store: Any = None) -> None:
         self.rank, self.count, self.store = rank, count, store
         self.shards = self.wished = self.told = 0
+        self.nets: list[Module] = []
         self.stop = signals.Stop()
 
     def cut(self, shards: int) -> None:
@@ -64,20 +68,23 @@ class Workers:
 
     @property
     def stopping(self) -> int:
-        """The number of the signal that all workers stop for after this step, or 0."""
+        """The number of the signal for which all workers stop after this step, or 0."""
         if self.count > 1:
             return self.wished
         return self.stop.number if self.stop.requested else 0
 
     def parts(self, total: int) -> list[Part]:
-        """Which parts of `total` rows are this worker's."""
+        """This worker's parts of `total` rows."""
         here = max(self.shards // self.count, 1)
         numbers = range(self.rank * here, (self.rank + 1) * here)
         return [Part(number, here * self.count, total, self.gather) for number in numbers]
 
-    def replicas(self, net: Module) -> list[Module]:
+    def replicas(self, training: Training) -> list[Module]:
         """The net, and as many more on the same weights as this worker has other parts."""
-        return [net, *(lockstep.replica(net) for _ in self.parts(0)[1:])]
+        if training.batch == 0 or self.nets[:1] != [training.net]:
+            others = self.parts(0)[1:]
+            self.nets = [training.net, *(lockstep.replica(training.net) for _ in others)]
+        return self.nets
 
     def gather(self, rows: Tensor) -> Tensor:
         """The rows (K, n) of every worker, one below the other: (count · K, n)."""
@@ -95,45 +102,55 @@ class Workers:
         self.exchange(lambda: torch.distributed.all_reduce(total))
         return total
 
-    def forward(
-        self, nets: Sequence[Module], inputs: Sequence[Tensor], parts: Sequence[Part]
-    ) -> list[Tensor]:
-        """What the net, and its `replicas`, give for this worker's parts of a batch."""
-        alone = parts[0].count == 1
-        return [nets[0](inputs[0])] if alone else lockstep.forward(nets, inputs, parts)
+    def gradients(self, training: Training, batch: MakeBatch, size: int) -> Gradients:
+        """The whole batch's gradients, mean loss and correct count: sums over all workers' parts.
 
-    def backward(
-        self,
-        losses: Sequence[Tensor],
-        correct: Sequence[Tensor],
-        weights: Sequence[Sequence[Tensor]],
-        parts: Sequence[Part],
-    ) -> tuple[Sequence[Tensor], Tensor, Tensor]:
-        """The whole batch's gradients, its mean loss, and how many of it were right.
-
-        Given are those of this worker's parts, and the weights that each part's net learns. Sent
-        is a vector a part, with the wish to stop at its end.
+        Sent is a vector a part: gradients, loss, count, and the wish to stop at its end.
         """
-        shares = list(losses[0].new_tensor([part.size / part.total for part in parts]))
-        every = [weight for held in weights for weight in held]
-        slopes = torch.autograd.grad(losses, every, shares, materialize_grads=True)
+        parts = self.parts(size)
         if parts[0].count == 1:
-            return slopes, losses[0].detach(), correct[0]
+            return InProcess().gradients(training, batch, size)
+        nets = self.replicas(training)
+        learned = [[weight for weight in net.parameters() if weight.requires_grad] for net in nets]
+        made = [batch(part.rows) for part in parts]
+        for net in nets:
+            net.set_generator(training.stream("dropout", made[0][0].device))
+        outputs = lockstep.forward(nets, [images for images, _ in made], parts)
+        pairs = [(output, labels) for output, (_, labels) in zip(outputs, made, strict=True)]
+        losses = [training.loss(*pair) for pair in pairs]
+        correct = [functional.correct(*pair) for pair in pairs]
+
+        shares = list(losses[0].new_tensor([part.size / size for part in parts]))
+        every = [weight for weights in learned for weight in weights]
+        slopes = torch.autograd.grad(losses, every, shares, materialize_grads=True)
         stop = self.stop.number if self.stop.requested else 0
         ends = losses[0].new_tensor([float(stop == number) for number in signals.SIGNALS])
-        rows = []
+        rows, each = [], len(learned[0])
         for index, (part, loss, share) in enumerate(zip(parts, losses, shares, strict=True)):
-            own = slopes[index * len(weights[0]) : (index + 1) * len(weights[0])]
+            own = slopes[index * each : (index + 1) * each]
             row = flatten([*own, loss.detach() * share, correct[index].to(loss)])
             rows.append(torch.cat((row if part.size else torch.zeros_like(row), ends)))
-        sizes = [weight.numel() for weight in weights[0]]
-        *sums, loss, right, wishes = torch.split(
+        sizes = [weight.numel() for weight in learned[0]]
+        *sums, mean, right, wishes = torch.split(
             self.sum(torch.stack(rows)), [*sizes, 1, 1, len(ends)]
         )
         wished = zip(signals.SIGNALS, wishes.tolist(), strict=True)
         self.wished = next((int(number) for number, asked in wished if asked), 0)
-        gradients = [total.view_as(weight) for total, weight in zip(sums, weights[0], strict=True)]
-        return gradients, loss[0], right[0].long()
+        gradients = [total.view_as(weight) for total, weight in zip(sums, learned[0], strict=True)]
+        return gradients, mean[0], right[0].long()
+
+    def score(self, training: Training, net: Module, dataset: Dataset) -> Score:
+        """The score of `net` on the test images, of which every worker evaluates its parts."""
+        test, sums = dataset.test, []
+        for part in self.parts(len(test)):
+            loss_sum = correct = 0.0
+            if part.size:
+                own = replace(dataset, test=test.rows(part.rows))
+                score = InProcess().score(training, net, own)
+                loss_sum, correct = score.loss * part.size, score.correct
+            sums.append([loss_sum, correct])
+        loss_sum, correct = self.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
+        return Score(loss_sum / len(test), int(correct), len(test))
 
     def exchange(self, message: Callable[[], T]) -> T:
         """Send and receive; what `message` gives. Raises Lost where another worker does not."""

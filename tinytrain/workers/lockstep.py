@@ -1,21 +1,23 @@
-"""Several parts of a batch in one process, layer by layer, so that they meet at batch norm.
+"""Run several parts of a batch through a net in one process, layer by layer.
 
 A sum of floating-point numbers depends on its order, so two workers that halve a batch get other
-last bits than one. Cut into the same parts, each computed by itself, with the sums over parts made
-in one order, the bits are the same wherever the parts are. A worker with several of them cannot do
-one after the other: batch norm needs the statistics of all before any can go on. So they go
-through the net together, as a list; where a layer treats every image by itself, one by one.
+last bits than one. Where the batch is always cut into the same parts, and sums over parts are
+made in one order, the bits are the same wherever the parts are computed. A worker that has several
+parts cannot finish one before the next: batch norm needs the statistics of all of them before any
+can go on. So they go through the net together, as a list of inputs to replicas of the net.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 from torch import Tensor
 
-from tinytrain.nn.module import Module, Sequential
-from tinytrain.nn.norm import BatchNorm2d
+from tinytrain.nn import BatchNorm2d, Dropout, Module, Sequential
+from tinytrain.workers import parts as batch_parts
 from tinytrain.workers.parts import Part
 
 
@@ -30,28 +32,52 @@ def replica(net: Module) -> Module:
 def forward(
     nets: Sequence[Module], inputs: Sequence[Tensor], parts: Sequence[Part]
 ) -> list[Tensor]:
-    """What replicas of a net, one a part, give for the parts of a batch.
+    """The outputs of replicas of a net, one a part, for the parts of a batch, in training.
 
-    Raises ValueError where a net with batch norm is not made of `Sequential` down to it, and there
-    are several parts.
+    Raises ValueError where there are several parts and a net with batch norm is not made of
+    `Sequential` down to it.
     """
-    for net, part in zip(nets, parts, strict=True):
-        net.set_part(part)
+    with layers_of_parts(nets, parts):
+        return together(nets, list(inputs), parts)
+
+
+@contextmanager
+def layers_of_parts(nets: Sequence[Module], parts: Sequence[Part]) -> Iterator[None]:
+    """Within this context, layers that depend on the whole batch know their part of it.
+
+    Those are batch norm and dropout: each gets a `forward` of its own, which is then taken away.
+    """
+    changed: list[Module] = []
     try:
-        return together(nets, list(inputs))
+        for net, part in zip(nets, parts, strict=True):
+            for module in net.modules():
+                if of_part := forward_of_part(module, part):
+                    vars(module)["forward"] = of_part
+                    changed.append(module)
+        yield
     finally:
-        for net in nets:
-            net.set_part(None)
+        for module in changed:
+            del vars(module)["forward"]
 
 
-def together(nets: Sequence[Module], inputs: list[Tensor]) -> list[Tensor]:
+def forward_of_part(module: Module, part: Part) -> Callable[[Tensor], Tensor] | None:
+    """`module.forward` for a part of a batch; None where the layer treats images one by one."""
+    if isinstance(module, BatchNorm2d) and module.training:
+        return lambda input: batch_parts.batch_norm([module], [input], [part])[0]
+    if isinstance(module, Dropout) and module.training and module.p > 0:
+        return partial(batch_parts.dropout, module, part)
+    return None
+
+
+def together(nets: Sequence[Module], inputs: list[Tensor], parts: Sequence[Part]) -> list[Tensor]:
     """`forward`, of nets or layers that know their parts."""
     first = nets[0]
-    if isinstance(first, BatchNorm2d) and len(nets) > 1 and first.training:
-        return first.together(nets, inputs)
+    if isinstance(first, BatchNorm2d) and first.training:
+        norms = [net for net in nets if isinstance(net, BatchNorm2d)]
+        return batch_parts.batch_norm(norms, inputs, parts)
     if type(first).forward is Sequential.forward:
         for layers in zip(*(net for net in nets if isinstance(net, Sequential)), strict=True):
-            inputs = together(layers, inputs)
+            inputs = together(layers, inputs, parts)
         return inputs
     if len(nets) > 1 and any(isinstance(module, BatchNorm2d) for module in first.modules()):
         raise ValueError(

@@ -1,10 +1,9 @@
-"""A batch in parts: what a layer has to know of the rows that it does not see.
+"""Batch norm and dropout over a batch that is cut into parts.
 
-Most layers treat every image by itself, so a batch can be cut anywhere and nobody notices. Two
-kinds notice. Dropout draws: a part takes its rows of what is drawn for the whole batch, and the
-draws do not depend on how it was cut. And batch norm lets the images see one another: its mean and
-variance are those of the whole batch, so here the parts have to talk, twice a layer and step. What
-crosses is little, two numbers a channel each time, whatever the size of the images:
+Most layers treat every image by itself, so a batch can be cut anywhere. Two kinds depend on the
+whole batch. Dropout draws: a part takes its rows of what is drawn for the whole batch, so the
+draws do not depend on the cut. And batch norm's mean and variance are those of the whole batch, so
+the parts exchange numbers twice a layer and step, two a channel, whatever the size of the images:
 
 - forward, the mean and the variance of every part. Sums of squares would be enough, but where the
   mean is large the variance drowns in their difference. With n places in part p and N in all,
@@ -13,11 +12,10 @@ crosses is little, two numbers a channel each time, whatever the size of the ima
 
   (Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
   variances", 1979);
-- backward, Σ g and Σ g · d of every part: the two sums of the formula in `fast`, in which all else
-  belongs to one image.
+- backward, Σ g and Σ g · d of every part: the two sums of the formula in `nn.fast`, in which
+  everything else belongs to one image.
 
-How they talk is not known here: `Part.gather` does it, for workers over a network, for parts in
-one process without any.
+`Part.gather` exchanges them: between processes over a network, in one process not at all.
 """
 
 from __future__ import annotations
@@ -30,6 +28,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from tinytrain.nn import BatchNorm2d, Dropout, Dropout2d, functional
 from tinytrain.nn.fast import as_rows, channel_mean_and_variance, repeated
 
 
@@ -144,32 +143,40 @@ def combined(
 
 
 def batch_norm(
-    part: Part,
-    inputs: Sequence[Tensor],
-    running_mean: Tensor,
-    running_var: Tensor,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
-    momentum: float = 0.1,
-    eps: float = 1e-5,
+    layers: Sequence[BatchNorm2d], inputs: Sequence[Tensor], parts: Sequence[Part]
 ) -> list[Tensor]:
-    """`functional.batch_norm` in training over a batch in parts: some (n, C, H, W) of it.
+    """Batch norm in training over parts (n, C, H, W) of a batch, by replicas of one layer.
 
-    `part` is that of the first input, and the others follow it; the running statistics are those
-    of the whole batch. Raises ValueError as `functional.batch_norm` does, of the whole batch.
+    The running statistics become those of the whole batch. Raises ValueError as
+    `functional.batch_norm` does, for the whole batch.
     """
-    channels, (_, found, *place) = len(weights[0]), inputs[0].shape
+    layer, part = layers[0], parts[0]
+    channels, (_, found, *place) = layer.num_features, inputs[0].shape
     count = part.total * torch.Size(place).numel()
     if found != channels or len(place) != 2:
         raise ValueError(f"batch norm: expected (N, {channels}, H, W), got {inputs[0].shape}")
     if count < 2:
         raise ValueError(f"batch norm: expected several values a channel, got {count}")
+    weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
     ordered = [input.contiguous(memory_format=torch.channels_last) for input in inputs]
     normalised: tuple[Tensor, ...]
     tensors = *weights, *biases, *ordered
-    normalised = NormaliseParts.apply(part, eps, *tensors)  # type: ignore[no-untyped-call]
+    normalised = NormaliseParts.apply(part, layer.eps, *tensors)  # type: ignore[no-untyped-call]
     mean, var, *outputs = normalised
     with torch.no_grad():
-        running_mean.lerp_(mean, momentum)
-        running_var.lerp_(var * (count / (count - 1)), momentum)
+        layer.num_batches_tracked += 1
+        layer.running_mean.lerp_(mean, layer.momentum)
+        layer.running_var.lerp_(var * (count / (count - 1)), layer.momentum)
     return outputs
+
+
+def dropout(layer: Dropout, part: Part, input: Tensor) -> Tensor:
+    """Dropout in training of a part of a batch: its rows of what is drawn for the whole batch."""
+    channels_alone = isinstance(layer, Dropout2d)
+    shape = (input.shape[1], 1, 1) if channels_alone else input.shape[1:]
+    # Numbers are drawn in the order in which they lie in memory.
+    last = input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last)
+    order = torch.channels_last if last else torch.contiguous_format
+    ones = torch.empty((part.total, *shape), memory_format=order).to(input).fill_(1)
+    mask = functional.dropout(ones, layer.p, generator=layer.generator)
+    return input * mask[part.rows]

@@ -7,7 +7,7 @@ from tinytrain.course.concepts.concept import Concept
 from tinytrain.course.concepts.mathml import formula, fraction, hat, high, low, root
 from tinytrain.data import augment
 from tinytrain.nn import functional
-from tinytrain.optim import Adam, ExponentialAverage, WarmupLinear
+from tinytrain.optim import Adam, ExponentialMovingAverage, WarmupLinear
 from tinytrain.results import statistics
 
 OF_TRAINING = {
@@ -170,7 +170,7 @@ OF_TRAINING = {
         formula=formula("a ← a + ( 1 − decay ) · ( θ − a )"),
         drawing=sketches.average,
         caption="A weight that jumps around its best value, 0 (grey), and its average (blue).",
-        code=ExponentialAverage.update,
+        code=ExponentialMovingAverage.update,
         attempt="Compare raw and averaged test accuracies in a run's history.",
         command="train --recipe averaged --epochs 3",
         question="With a decay of 0.996, how many steps does the average remember?",

@@ -25,7 +25,6 @@ from tinytrain.course.exercises.exercise import Exercise, Rows
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset
 from tinytrain.nn import functional
-from tinytrain.nn.flat import flatten_parameters
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.store import synthetic
 from tinytrain.store.sources import SOURCES
@@ -111,17 +110,15 @@ def training(**changes: Any) -> Rows:
     dataset = drawn(recipe)
     net = nets.build(recipe.net, recipe.dropout, streams.generator(1, "weights"))
     net = nn.Sequential(InDouble(), net).to(torch.float64)
-    weights = flatten_parameters(net)
     state = Training(
         net=net,
-        optimizer=build.new_optimizer(recipe, weights),
+        optimizer=build.new_optimizer(recipe, net),
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         schedule=build.new_schedule(recipe),
         augmentation=build.new_augmentation(recipe),
-        average=optim.ExponentialAverage(net, recipe.average) if recipe.average else None,
+        ema=optim.ExponentialMovingAverage(net, recipe.ema) if recipe.ema else None,
         loss=functional.nll_loss,
-        weights=weights,
     )
     losses: list[float] = []
     rows: Rows = {"loss": [], "test loss": [], "test accuracy, %": []}

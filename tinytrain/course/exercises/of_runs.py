@@ -78,7 +78,7 @@ def averaged(made: Any, arguments: Mapping[str, Any]) -> Facts:
 AVERAGE = Exercise(
     name="average",
     title="The average of the weights",
-    shipped=optim.ExponentialAverage,
+    shipped=optim.ExponentialMovingAverage,
     method="update",
     why="At a high rate the weights jump about a good place and never rest there. Their mean over "
     "the last few hundred steps does, for one addition a step; of all that is tried on this "
