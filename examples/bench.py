@@ -38,7 +38,7 @@ from tinytrain.data import augment, batches, datasets
 from tinytrain.nn import functional
 from tinytrain.recipes import RECIPES
 from tinytrain.store import synthetic
-from tinytrain.train import build
+from tinytrain.train import Batch, build, fit
 from tinytrain.train.memory import keep_freed_memory
 
 RECIPE = RECIPES["final"]
