@@ -36,7 +36,7 @@ def own_generator_and_threads():
 
 @pytest.fixture
 def on_tiny_data(bench, tiny, monkeypatch):
-    monkeypatch.setattr(bench.sets, "load", lambda name: tiny)
+    monkeypatch.setattr(bench.datasets, "load", lambda name: tiny)
 
 
 def test_the_usual_program_is_the_one_that_is_meant(bench, tiny):

@@ -33,10 +33,10 @@ def run(options: argparse.Namespace) -> None:
     device = choose_device(options.device)
     net, dataset, recipe = net_and_data(options, device)
     test = dataset.test.to(device)
-    score = evaluate(net, test, dataset.mean, dataset.std, looks=recipe.looks)
+    score = evaluate(net, test, dataset.mean, dataset.std, tta=recipe.tta)
     print(f"Net: {net_text(options.run_dir, net, recipe)}")
     images = f"{len(test):,} {'held-out training' if dataset.holdout else 'test'} images"
-    looks = f", {recipe.looks} looks at each" if recipe.looks > 1 else ""
+    looks = f", {recipe.tta} looks at each" if recipe.tta > 1 else ""
     print(f"Data: {dataset.name}, {images}{looks}")
     name = "Holdout set" if dataset.holdout else "Test set"
     print(log.score_line(score, name))

@@ -150,5 +150,5 @@ def net_text(run_dir: Path | None, net: Module, recipe: Recipe) -> str:
     if run_dir is None:
         return f"{size}, the final net that comes with tinytrain"
     seed = run_folder.read_settings(run_dir).seed
-    weights = ", averaged weights" if recipe.average else ""
+    weights = ", averaged weights" if recipe.ema else ""
     return f"{size}{weights}, of {run_dir} (recipe {recipe_text(*nearest(recipe))}; seed {seed})"
