@@ -1,18 +1,16 @@
-"""Where images come from, and what happens to them before a net sees them.
+"""Data sets in memory, and from images to batches.
 
-A set: `sets` (`load` gives a `Dataset`, verified byte by byte), `on_disk` (images that stay in
-their file) and `manifest` (what is known of them), `arrays` (`from_arrays` makes a set of what a
-program has), `sources` (mirrors and digests), `download` (asking the mirrors), `synthetic` (digits
-drawn where there are none), `idx` (the file format), `files` (written whole or not at all). An
-image: `deskew` (made upright), `batches` (dealt out, normalised), `augment` (turned, moved, sized,
-slanted anew each time).
+`datasets`: `load` gives a `Dataset`; `arrays`: `from_arrays` makes one; `batches`: shuffled, cut,
+normalised; `augment`: random rotations, shifts, sizes and shears; `deskew`: upright digits. Files
+are read and written by `tinytrain.store`.
 """
 
 from tinytrain.data import arrays, augment, batches, datasets, deskew
 from tinytrain.data.arrays import from_arrays
 from tinytrain.data.augment import Augmentation
-from tinytrain.data.datasets import Dataset, Split, data_root, load
+from tinytrain.data.datasets import Dataset, Split, load
 from tinytrain.store import idx
+from tinytrain.store.read import data_root
 
 __all__ = [
     "Augmentation",

@@ -1,9 +1,7 @@
-"""A data set made of arrays that a program already has.
+"""Make a data set from arrays in memory, and write one as IDX files.
 
-What is trained on such a set can be compared with nothing that was published, so it is held to the
-same checks: sizes that agree, labels that training has, a digest of every byte. The digest is that
-of the IDX files that would hold the arrays, so a set in memory and the same in a folder are known
-to be one.
+The digest is that of the IDX files that would hold the arrays, so a set in memory and the same set
+in a folder are known to be equal.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from tinytrain.data.datasets import Dataset, Split, joined, mean_and_std, require_together
+from tinytrain.data.datasets import Dataset, Split, as_split, mean_and_std, require_together
 from tinytrain.errors import DataError
 from tinytrain.store import idx
 from tinytrain.store.files import require
@@ -31,11 +29,11 @@ def from_arrays(
     """A `Dataset` of copies of numpy arrays or tensors, on the CPU.
 
     Images are uint8 (N, H, W), grey, or (N, C, H, W), pixels 0 … 255; where they are augmented,
-    what a moved image leaves empty is 0. Labels are integers (N,), 0 … 255, in the test only such
-    as training has. Raises DataError, which names the array, where anything else is given.
+    empty ground is 0. Labels are integers (N,), 0 … 255; the test has no label that training does
+    not have. Raises DataError, which names the array, for anything else.
     """
-    train = as_split(train_images, train_labels, "train_images", "train_labels")
-    test = as_split(test_images, test_labels, "test_images", "test_labels")
+    train = split_from(train_images, train_labels, "train_images", "train_labels")
+    test = split_from(test_images, test_labels, "test_images", "test_labels")
     require_together(train, test, "test_images", "test_labels")
     mean, std = mean_and_std(train.images)
     require(std > 0, "train_images", "images that aren't all alike", f"pixels of {255 * mean:g}")
@@ -43,9 +41,10 @@ def from_arrays(
     return Dataset(name, train, test, mean, std, digests(train, test), 0, classes)
 
 
-def as_split(images: Any, labels: Any, place: str, labels_place: str) -> Split:
-    """Copies of images and labels, checked. Raises DataError, which names a place."""
-    return joined(as_array(images, place), as_array(labels, labels_place), place, labels_place)
+def split_from(images: Any, labels: Any, place: str, labels_place: str) -> Split:
+    """A Split of copies of images and labels. Raises DataError, which names a place."""
+    copies = as_array(images, place), as_array(labels, labels_place)
+    return as_split(*copies, place, labels_place)
 
 
 def as_array(value: Any, name: str) -> idx.Array:
@@ -59,8 +58,8 @@ def as_array(value: Any, name: str) -> idx.Array:
 
 
 def as_files(split: Split) -> tuple[idx.Array, idx.Array]:
-    """Images (N, H, W), or (N, C, H, W) in colour, and labels (N,), uint8: what IDX files hold."""
-    images = split.images[:]  # a copy where they are stored
+    """The contents of IDX files: images (N, H, W), or (N, C, H, W) in colour, and labels (N,)."""
+    images = split.images[:]  # reads stored ones
     images = images[:, 0] if images.shape[1] == 1 else images
     return images.numpy(), split.labels.numpy().astype(np.uint8)
 

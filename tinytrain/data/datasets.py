@@ -1,21 +1,19 @@
-"""MNIST, its drop-in replacements, and sets of one's own: four IDX files.
+"""A data set: training and test images with their labels, and what belongs to both.
 
-A training run is only worth repeating if it starts from the same bytes. So every byte is checked
-each time it's loaded, not once when it was downloaded; that takes a fraction of a second. (Of more
-images than are held in memory the length and the time of the file are: see `manifest`.) Where
-nobody published a digest, that of what was found is kept with the run, and compared when the run
-goes on. The test set is for the last word: `load(holdout=5000)` plays the test set with training
-images, so that choosing among ideas never looks at it. `load(fold="2/5")` does so with the second
-fifth of them: five runs, a fold each, test every training image once (cross-validation).
+The test images are for the final measurement. `load(holdout=5000)` tests on training images
+instead, so that choosing among ideas never looks at the test set; `load(fold="2/5")` tests on the
+second fifth of them, so that five runs, one a fold, test every training image once
+(cross-validation).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,27 +21,19 @@ from torch import Tensor
 
 from tinytrain import streams
 from tinytrain.data import batches
-from tinytrain.data.deskew import deskew
-from tinytrain.errors import DataError, UsageError
-from tinytrain.store import idx
+from tinytrain.data.deskew import deskew as make_upright
+from tinytrain.errors import UsageError
 from tinytrain.store.files import AnyPath, require
-from tinytrain.store.on_disk import Images, StoredImages
-from tinytrain.store.sources import (
-    SOURCES,
-    File,
-    Source,
-    fetch_missing,
-    in_folder,
-    present,
-    read_verified,
-)
+from tinytrain.store.on_disk import Images
+from tinytrain.store.read import data_root, find_source, read_pair
+from tinytrain.store.sources import Source
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """`images`: uint8 (N, C, H, W), C 1 where they are grey; `labels`: int64 (N,), from 0.
 
-    Images that are more than memory should hold are `StoredImages`: `images[rows]` reads them.
+    Images larger than memory stay in their file: `images[rows]` reads them.
     """
 
     images: Images
@@ -59,27 +49,25 @@ class Split:
     def rows(self, rows: Tensor | slice) -> Split:
         """The images and labels in these rows."""
         images = self.images
-        taken = images.rows(rows) if isinstance(images, StoredImages) else images[rows]
-        return Split(taken, self.labels[rows])
+        images = images[rows] if isinstance(images, Tensor) else images.rows(rows)
+        return Split(images, self.labels[rows])
 
-    def upright(self) -> Split:
-        """The same images, which are grey, deskewed."""
-        if isinstance(self.images, StoredImages):
-            deskew(self.images[:1])  # raises for colour
-            return Split(self.images.mapped(deskew), self.labels)
-        return Split(deskew(self.images), self.labels)
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> Split:
+        """The same labels, and `function` of the images; of stored ones when they are read."""
+        images = self.images
+        images = function(images) if isinstance(images, Tensor) else images.mapped(function)
+        return Split(images, self.labels)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A training and a test set, and what belongs to both.
 
-    `name`: a key of SOURCES, the path of a folder, or what `from_arrays` was given.
-    `mean`, `std`: of all pixels of the whole training file, as numbers from 0 to 1.
-    `digests`: the sha256 (hex) of the plain bytes of each loaded file.
-    `holdout`: 0, or how many training images play the test set.
-    `classes`: the largest label of the whole training file, plus 1. A class in between may have
-    no image: EMNIST's letters are 1 … 26, and renumbering them would be less help than harm.
+    `name`: "mnist", another key of SOURCES, the path of a folder, or a name given to
+    `from_arrays`. `mean`, `std`: of all pixels of the whole training file, from 0 to 1.
+    `digests`: the sha256 (hex) of the plain bytes of each loaded file. `holdout`: 0, or how many
+    training images are tested on. `classes`: the largest label of the whole training file, plus
+    1; a class in between may have no image, as in EMNIST's letters, which are 1 … 26.
     """
 
     name: str
@@ -101,18 +89,6 @@ class Dataset:
         return hashlib.sha256("".join(self.digests).encode()).hexdigest()
 
 
-def data_root(data_dir: AnyPath | None = None) -> Path:
-    """The folder of all sets: `data_dir` (the flag --data-dir), else $TINYTRAIN_DATA, else
-    $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain.
-    """
-    named = data_dir or os.environ.get("TINYTRAIN_DATA")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    try:
-        return Path(named or cache / "tinytrain").expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{named or cache}: {error}; name a folder with --data-dir") from error
-
-
 def load(
     name: AnyPath = "mnist",
     data_dir: AnyPath | None = None,
@@ -120,27 +96,20 @@ def load(
     deskew: bool = False,
     fold: str = "",
 ) -> Dataset:
-    """The set `name`, checked: a key of SOURCES, or a folder with four IDX files of one's own.
+    """Load the set `name`, every file verified: a key of SOURCES, or a folder with four IDX files.
 
-    What's missing of a set in SOURCES is downloaded or drawn first, into `data_dir`. The files of
-    one's own are `train-images*`, `train-labels*`, `test-images*` and `test-labels*` (or `t10k-*`,
-    MNIST's names), plain or .gz: uint8 images (N, H, W), or (N, C, H, W), and labels (N,) of 0 to
-    255, in the test only such as training has.
+    Missing files of a set in SOURCES are downloaded or drawn first, into `data_dir`. A folder of
+    one's own holds `train-images*`, `train-labels*`, `test-images*` and `test-labels*` (or
+    `t10k-*`), plain or .gz: uint8 images (N, H, W) or (N, C, H, W), and labels (N,), 0 to 255.
 
-    With `holdout` = N the test set is N training images, the same ones in every run; the test
-    files are neither opened nor downloaded. With `fold` = "K/N" they are part K of N. With
-    `deskew` all images are upright, which must be grey; mean, std and digest stay those of the
-    files. Raises UsageError for an unknown name, a `holdout` outside 0 … count - 1 or other than
-    the fold's, colour to deskew, or a folder that can't be written; DataError for files that are
-    missing, damaged, not the published ones, or don't belong together.
+    With `holdout` = N the test set is N training images, the same in every run, and the test files
+    are neither opened nor downloaded. With `fold` = "K/N" it is part K of N of them.
+    With `deskew` all images, which must be grey, are made upright; mean, std and digest stay those
+    of the files. Raises UsageError for an unknown name, a `holdout` outside 0 … count - 1 or other
+    than the fold's, colour to deskew, or a folder that cannot be written; DataError for files that
+    are missing, damaged, not the published ones, or do not belong together.
     """
-    source, folder = SOURCES.get(os.fspath(name)), Path(os.path.expanduser(name))
-    if source is None and folder.is_dir():
-        source = in_folder(folder.resolve())
-    if source is None:
-        sets = f"expected one of {', '.join(SOURCES)}, or a folder with four IDX files"
-        raise UsageError(f"--dataset {name}: {sets}")
-    return load_source(source, data_root(data_dir), holdout, deskew, fold)
+    return load_source(find_source(name), data_root(data_dir), holdout, deskew, fold)
 
 
 def load_source(
@@ -148,8 +117,10 @@ def load_source(
 ) -> Dataset:
     """`load` for any source; `root` is the folder that has (or gets) the folder `source.name`."""
     folder = root / source.name
-    fetch_missing(source, source.files[:2] if holdout or fold else source.files, folder)
-    train, digests = read_split(source, source.files[:2], folder)
+    train_files, test_files = source.files[:2], source.files[2:]
+    arrays, train_digests, paths = read_pair(source, train_files, folder)
+    digests: tuple[str, ...] = train_digests
+    train = as_split(*arrays, *paths)
     count, classes = len(train), int(train.labels.max()) + 1
     if not 0 <= holdout < count:
         raise UsageError(f"holdout: expected 0 to {count - 1} of {source.name}, found {holdout}")
@@ -159,44 +130,43 @@ def load_source(
         order, holdout = held_out_first(count, holdout, fold)
         test, train = train.rows(order[:holdout]), train.rows(order[holdout:])
     else:
-        test, test_digests = read_split(source, source.files[2:], folder)
-        require_together(train, test, *(folder / file.name for file in source.files[2:]))
-        digests += test_digests
+        arrays, test_digests, paths = read_pair(source, test_files, folder)
+        test, digests = as_split(*arrays, *paths), digests + test_digests
+        require_together(train, test, *paths)
     if deskew:
         try:
-            train, test = train.upright(), test.upright()
+            make_upright(train.images[:1])
         except ValueError as error:
             raise UsageError(f"--dataset {source.name}: {error}; leave --deskew out") from error
+        train, test = train.mapped(make_upright), test.mapped(make_upright)
     return Dataset(source.name, train, test, mean, std, digests, holdout, classes)
 
 
-def joined(
-    images: idx.Array | StoredImages, labels: idx.Array, place: AnyPath, labels_place: AnyPath
-) -> Split:
-    """uint8 images (N, H, W) or (N, C, H, W) and integer labels (N,), 0 … 255, as a Split.
+def as_split(images: Any, labels: Any, place: AnyPath, labels_place: AnyPath) -> Split:
+    """A Split of uint8 images (N, H, W) or (N, C, H, W) and integer labels (N,), 0 … 255.
 
-    Raises DataError, which names a place, the file or the array, where they aren't that.
+    Raises DataError, which names a place, the file or the array, where they are not that.
     """
-    if not isinstance(images, StoredImages):
-        holds = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
+    in_memory = isinstance(images, np.ndarray)
+    if in_memory:
+        fits = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
         found = f"{images.dtype} {images.shape}"
-        require(holds, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
-    holds = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
+        require(fits, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
+    fits = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
     expected, found = f"a label for each of {len(images)} images", f"{labels.dtype} {labels.shape}"
-    require(holds, labels_place, f"{expected}, integers (N,)", found)
+    require(fits, labels_place, f"{expected}, integers (N,)", found)
     low, high = int(labels.min()), int(labels.max())
     require(low >= 0 and high <= 255, labels_place, "labels from 0 to 255", f"{low} to {high}")
-    as_labels = torch.from_numpy(labels.astype(np.int64))
-    if isinstance(images, StoredImages):
-        return Split(images, as_labels)
-    return Split(torch.from_numpy(images if images.ndim == 4 else images[:, None]), as_labels)
+    if in_memory:
+        images = torch.from_numpy(images if images.ndim == 4 else images[:, None])
+    return Split(images, torch.from_numpy(labels.astype(np.int64)))
 
 
 def require_together(train: Split, test: Split, place: AnyPath, labels_place: AnyPath) -> None:
     """Raise DataError, which names a place, where test images or labels don't suit training's."""
     size, other = (tuple(split.images.shape[1:]) for split in (train, test))
     require(size == other, place, f"images like those of training, (C, H, W) = {size}", other)
-    # Nothing can learn a class that it never sees, so such a test would measure the files.
+    # A class that is never trained on cannot be learned: such a test would measure the files.
     seen, tested = (torch.bincount(split.labels, minlength=256) for split in (train, test))
     unseen = ((tested > 0) & (seen == 0)).nonzero()[:, 0].tolist()
     found = ", ".join(map(str, unseen))
@@ -225,29 +195,3 @@ def mean_and_std(images: Images) -> tuple[float, float]:
     counts, value = torch.stack(counted).sum(0), torch.arange(256)
     total, first, second = (int((counts * value**power).sum()) for power in range(3))
     return first / total / 255, math.sqrt(total * second - first**2) / total / 255
-
-
-def read_split(
-    source: Source, files: tuple[File, ...], folder: Path
-) -> tuple[Split, tuple[str, ...]]:
-    """Images and labels that belong together, and the digests of their two files.
-
-    Only of a file that a mirror has is it said that it comes back; nobody is told to delete one.
-    """
-    paths = [present(file, folder)[0] for file in files]
-    try:
-        arrays, digests = zip(
-            *(
-                read_verified(file, path, path.suffix == ".gz")
-                for file, path in zip(files, paths, strict=True)
-            ),
-            strict=True,
-        )
-        return joined(*arrays, *paths), digests
-    except DataError as error:
-        if source.mirrors:
-            raise DataError(f"{error}; move the file away, and it is fetched again") from error
-        if files[0].mtime_ns is not None:
-            verify = f"python -m tinytrain data verify {folder}"
-            raise DataError(f"{error}; {verify} compares every byte") from error
-        raise

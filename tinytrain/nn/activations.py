@@ -1,10 +1,9 @@
-"""What stands between layers with weights: it bends, silences or scales, and has nothing to learn.
+"""Layers without weights: activations, dropout and softmax.
 
-Without a bend two linear layers in a row would be one. ReLU is the cheapest; GELU and SiLU are
-smooth, and let a little of what is below 0 pass; Sigmoid and Tanh came first, and are flat at both
-ends, where no gradient comes through. Dropout silences some numbers in training, so that none is
-relied upon alone. Softmax makes probabilities of scores. What is not spelled out in `functional`
-is a function of torch's own.
+Without an activation between them two linear layers would be one. ReLU is the cheapest; GELU and
+SiLU are smooth and let small negative values pass; Sigmoid and Tanh are flat at both ends, where
+the gradient vanishes. Dropout zeroes some numbers in training, so that none is relied upon alone.
+Softmax turns scores into probabilities.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from tinytrain.nn.module import Module
 
 
 class Identity(Module):
-    """Gives what it is given, and takes any arguments: the place of a layer that is left out."""
+    """Return the input unchanged; takes any arguments, so it can stand in for another layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -58,14 +57,13 @@ class SiLU(Module):
 class GELU(Module):
     """x Φ(x), element by element, or with `approximate="tanh"` nearly that: `functional.gelu`."""
 
+    repr_names = ("approximate",)
+
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.gelu(input, self.approximate)
-
-    def extra_repr(self) -> str:
-        return f"approximate={self.approximate!r}"
 
 
 class Sigmoid(Module):
@@ -83,7 +81,9 @@ class Tanh(Module):
 
 
 class Dropout(Module):
-    """In training, silence each number with probability `p`; see `functional.dropout`."""
+    """In training, zero each number with probability `p`; see `functional.dropout`."""
+
+    repr_names = ("p", "inplace")
 
     def __init__(
         self, p: float = 0.5, inplace: bool = False, *, generator: Generator = None
@@ -97,12 +97,9 @@ class Dropout(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.dropout(input, self.p, self.training, self.inplace, self.generator)
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
-
 
 class Dropout2d(Dropout):
-    """In training, silence each channel of each image with probability `p`."""
+    """In training, zero each channel of each image with probability `p`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.dropout2d(input, self.p, self.training, self.inplace, self.generator)
@@ -115,6 +112,8 @@ class Softmax(Module):
     TypeError for a `dim` that is no int.
     """
 
+    repr_names = ("dim",)
+
     def __init__(self, dim: int | None = None) -> None:
         if not isinstance(dim, int | None) or isinstance(dim, bool):
             raise TypeError(f"dim: expected an int or None, got {dim!r}")
@@ -122,9 +121,6 @@ class Softmax(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return torch.softmax(input, class_axis(input, self.dim))
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
 
 class LogSoftmax(Softmax):

@@ -1,7 +1,6 @@
-"""Convolution and batch norm as `functional` defines them, arranged for speed.
+"""Convolution and batch norm as `functional` defines them, arranged for speed on a CPU.
 
-What is defined is not yet how it runs best. On a machine where a pass over memory costs more than
-the arithmetic, it is the arrangement that counts:
+On a CPU a pass over memory costs more than the arithmetic, so the arrangement counts:
 
 - Over images of one channel, torch's convolution is slower than the product of matrices that the
   definition amounts to.

@@ -1,11 +1,9 @@
-"""What a layer computes, as plain functions of tensors.
+"""The layers as plain functions of tensors, without any state.
 
-A layer is a function plus the numbers it has learned. Here are the functions: nothing in this file
-has a state, and everything that a function depends on is one of its arguments. Convolution and
-pooling of maxima are torch's own stateless kernels; the rest is spelled out, and autograd finds
-the gradients. Two of them have a faster way to the same numbers, in `fast`. What torch offers
-whole, as `torch.tanh` and `torch.group_norm`, is not here: a layer calls it. Images are
-(N, C, H, W) throughout.
+Convolution and max pooling are torch's own stateless kernels; the rest is spelled out, and
+autograd finds the gradients. Convolution and batch norm are computed faster in `fast`. Functions
+that torch has whole, as `torch.tanh` and `torch.group_norm`, are called by their layers directly.
+Images are (N, C, H, W) throughout.
 """
 
 from __future__ import annotations
@@ -78,7 +76,7 @@ def batch_norm(
 
 
 def values_a_channel(input: Tensor, channels: int, training: bool) -> int:
-    """How many values batch norm finds in each channel; ValueError where they do not suit it."""
+    """The number of values a channel; raises ValueError where batch norm cannot take `input`."""
     if input.ndim != 4 or input.shape[1] != channels:
         raise ValueError(f"batch norm: expected (N, {channels}, H, W), got {tuple(input.shape)}")
     count = input.numel() // channels
@@ -117,7 +115,7 @@ def dropout(
     inplace: bool = False,
     generator: Generator = None,
 ) -> Tensor:
-    """Silence single numbers with probability `p`; scale the others by 1 / (1 − p).
+    """Zero single numbers with probability `p`; scale the others by 1 / (1 − p).
 
     The scale keeps the expected value, so that nothing has to change in evaluation. Srivastava et
     al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.

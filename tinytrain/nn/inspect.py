@@ -1,9 +1,8 @@
-"""Looking at a net without touching it: what each layer gives, and what it costs.
+"""Inspect a net: the shapes, parameters and multiplications of its layers.
 
-What comes out of a layer is seen best by letting it run. A blank image goes through a copy of the
-net, and every module of the copy notes the shapes of what goes in and what comes out. So any
-module that defines `forward` can be looked at, also one that nobody here has heard of, and the net
-itself, its buffers and its random numbers stay as they are.
+A blank image is run through a copy of the net, and every module of the copy notes the shapes of
+its input and output. So any module that defines `forward` can be inspected, and the net itself,
+its buffers and its random numbers stay as they are.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ Shapes = tuple[Shape, Shape]  # of what goes in and what comes out
 
 @dataclass(frozen=True)
 class Row:
-    """A module of a net: its place in the tree, and what goes in and out (without batch axis)."""
+    """A module of a net: its place in the tree, its input and output (without batch axis)."""
 
     name: str
     depth: int
@@ -121,12 +120,17 @@ def multiply_adds(row: Row) -> int:
 
 
 def parameter_count(module: Module) -> int:
-    """How many numbers the module and all below it have learned or will learn."""
+    """The number of parameters of the module and all below it, learned or frozen."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def learned_count(module: Module) -> int:
+    """The number of parameters that are learned: those that require a gradient."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
 def own_parameters(module: Module) -> int:
-    """The numbers that the module holds itself, without those of the modules below it."""
+    """The number of parameters that the module holds directly, without the modules below it."""
     own = {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
     return sum(value.numel() for name, value in own.items() if name not in module.buffer_names)
 
@@ -150,7 +154,7 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
         own = own_parameters(row.layer)
         lines.append(f"{label:<41}{shape:<26}{f'{own:,}' if own else '--'}")
     total = parameter_count(net)
-    trainable = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    trainable = learned_count(net)
     outputs = sum(math.prod(row.output_shape) for row in table if own_parameters(row.layer))
     numbers = math.prod(input_shape), 2 * outputs, total
     input_size, pass_size, parameter_size = (number * 4 / 2**20 for number in numbers)

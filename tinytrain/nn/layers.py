@@ -1,11 +1,10 @@
-"""Layers: a function with the numbers that it has learned, here those that look at neighbours.
+"""Linear and convolutional layers, padding, pooling, flattening.
 
 Arguments, defaults, initial weights, meanings and `repr` are those of the `torch.nn` layer of the
-same name, here and in `norm` and `activations`; a layer keeps its arguments under their names. One
-that draws random numbers takes a `generator`: initial weights come from it, and dropout's masks,
-for which the loop gives another one before every step; None means torch's own global one, as in
-torch. What a layer computes is defined in `functional`; convolution and batch norm take the way
-through `fast` to it.
+same name, here and in `norm` and `activations`; a layer keeps its arguments under their names. A
+layer that draws random numbers takes a `generator` for initial weights or dropout masks; None
+means torch's own, as in torch. The functions are in `functional`; convolution and batch norm use
+`fast`, which computes the same.
 """
 
 from __future__ import annotations
@@ -89,19 +88,18 @@ class Conv2d(Module):
         return fast.conv2d(input, self.weight, self.bias, *geometry)
 
     def extra_repr(self) -> str:
-        said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        said += f", stride={self.stride}"
-        said += f", padding={self.padding}" if self.padding != (0, 0) else ""
-        said += f", dilation={self.dilation}" if self.dilation != (1, 1) else ""
-        said += f", groups={self.groups}" if self.groups != 1 else ""
-        return said + (", bias=False" if self.bias is None else "")
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        text += f", stride={self.stride}"
+        text += f", padding={self.padding}" if self.padding != (0, 0) else ""
+        text += f", dilation={self.dilation}" if self.dilation != (1, 1) else ""
+        text += f", groups={self.groups}" if self.groups != 1 else ""
+        return text + (", bias=False" if self.bias is None else "")
 
 
 class ReplicationPad2d(Module):
     """Repeat the border: (N, C, H, W) to (N, C, H + 2·padding, W + 2·padding), `padding` an int.
 
-    Zeros around a digit would be grey once its pixels are normalised; what repeats the border is
-    paper.
+    In normalised images zeros would be grey; a repeated border is background.
     """
 
     def __init__(self, padding: int) -> None:
@@ -117,15 +115,14 @@ class ReplicationPad2d(Module):
 
 
 class Pool2d(Module):
-    """What both poolings hold; `stride` is `kernel_size` unless it is given."""
+    """The base of both poolings; `stride` is `kernel_size` unless it is given."""
+
+    repr_names = ("kernel_size", "stride", "padding")
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxPool2d(Pool2d):
@@ -148,6 +145,8 @@ class AvgPool2d(Pool2d):
 class AdaptiveAvgPool2d(Module):
     """The mean of every channel: (N, C, H, W) to (N, C, 1, 1). `output_size` must be 1."""
 
+    repr_names = ("output_size",)
+
     def __init__(self, output_size: Size) -> None:
         if pair(output_size) != (1, 1):
             raise ValueError(f"AdaptiveAvgPool2d: expected output size 1, got {output_size}")
@@ -156,12 +155,11 @@ class AdaptiveAvgPool2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.adaptive_avg_pool2d(input)
 
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
-
 
 class Flatten(Module):
     """(N, C, H, W) to (N, C·H·W): the axes from `start_dim` to `end_dim` become one."""
+
+    repr_names = ("start_dim", "end_dim")
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim = start_dim
@@ -169,6 +167,3 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return input.flatten(self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -1,12 +1,14 @@
-"""A module is an object that holds tensors and other modules; its parameters are found by looking.
+"""Module, the base class of layers and nets, and Sequential.
 
-No registration happens behind the scenes. `vars(module)` is everything that the module holds, so
-its parameters are the tensors in there, and its children the modules in there, each under the name
-of its attribute. Walking down the children gives the dotted names ("conv1.0.weight") that
-`torch.nn` gives, so weights move between the two with `load_state_dict`.
+Parameters are found by looking, with no registration behind the scenes: `vars(module)` is
+everything that the module holds, so its parameters are the tensors in there, and its children the
+modules in there, each under the name of its attribute. Walking down the children gives the dotted
+names ("conv1.0.weight") that `torch.nn` gives, so weights move between the two with
+`load_state_dict`.
 
-A tensor is a parameter, learned by gradient, unless the class names it in `buffer_names`: buffers,
-like running averages, belong to the state but are not learned.
+A tensor is a parameter unless the class names it in `buffer_names`: buffers, such as running
+averages, belong to the state but are not learned. Of the parameters those are learned that require
+a gradient.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Module:
     """
 
     buffer_names: tuple[str, ...] = ()
+    repr_names: tuple[str, ...] = ()
     training = True
 
     def forward(self, input: Tensor) -> Tensor:
@@ -49,19 +52,19 @@ class Module:
         return self.forward(input)
 
     def extra_repr(self) -> str:
-        """What `repr` says of the module besides its name and its children: its arguments."""
-        return ""
+        """The arguments, as `repr` shows them: by default the attributes in `repr_names`."""
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.repr_names)
 
     def __repr__(self) -> str:
-        said = self.extra_repr()
+        text = self.extra_repr()
         children = [f"({name}): {child!r}" for name, child in self.named_children()]
-        if children or "\n" in said:
-            lines = "\n".join([said, *children] if said else children)
-            said = f"\n{lines}".replace("\n", "\n  ") + "\n"
-        return f"{type(self).__name__}({said})"
+        if children or "\n" in text:
+            lines = "\n".join([text, *children] if text else children)
+            text = f"\n{lines}".replace("\n", "\n  ") + "\n"
+        return f"{type(self).__name__}({text})"
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules that this one holds itself, with the names of their attributes."""
+        """The modules that this one holds directly, with the names of their attributes."""
         return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
@@ -97,7 +100,7 @@ class Module:
         return self.named_once(buffers=True)
 
     def named_once(self, buffers: bool) -> Iterator[tuple[str, Tensor]]:
-        """The buffers, or the parameters; one that modules share, under its first name alone."""
+        """The buffers, or the parameters; a shared one only under its first name."""
         seen: set[int] = set()
         for name, module, attribute in self.named_tensors():
             tensor = getattr(module, attribute)
@@ -116,10 +119,9 @@ class Module:
         return self.train(False)
 
     def set_generator(self, generator: torch.Generator | None) -> None:
-        """Let this module and all below it that draw random numbers draw them from `generator`.
+        """Let all modules here that draw random numbers draw them from `generator`.
 
-        Those are the modules with an attribute `generator`, which holds a generator or None, for
-        torch's own. A loop that calls this before every batch says where the numbers come from.
+        Those are the modules with an attribute `generator`, a generator or None for torch's own.
         """
         for module in self.modules():
             if isinstance(getattr(module, "generator", False), torch.Generator | None):

@@ -1,10 +1,10 @@
-"""Norms: numbers are comparable once they have mean 0 and variance 1, and the question is which.
+"""Batch norm, layer norm and group norm: give numbers mean 0 and variance 1.
 
-A deep net trains faster if what reaches a layer keeps its scale while the layers before it learn.
-Batch norm takes the mean and variance of a channel over all images of a batch, which therefore
-see one another, and keeps running ones for evaluation; layer norm and group norm take those of one
-image, over all or some of its channels, in training as in evaluation. Each then multiplies by a
-weight and adds a bias, which are learned, so that nothing is lost.
+A deep net trains faster if the inputs of a layer keep their scale while the layers before it
+learn. Batch norm takes the mean and variance of a channel over all images of a batch, and keeps
+running ones for evaluation; layer norm and group norm take those of one image, over all or some of
+its channels, in training as in evaluation. Each then multiplies by a weight and adds a bias, which
+are learned.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class BatchNorm2d(Module):
         return fast.batch_norm(input, *numbers, self.training, self.momentum, self.eps)
 
     def extra_repr(self) -> str:
-        said = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
-        return f"{said}, affine=True, bias=True, track_running_stats=True"
+        text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+        return f"{text}, affine=True, bias=True, track_running_stats=True"
 
 
 class LayerNorm(Module):
@@ -77,9 +77,9 @@ class LayerNorm(Module):
         return torch.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        said = f"{self.normalized_shape}, eps={self.eps}"
+        text = f"{self.normalized_shape}, eps={self.eps}"
         affine = f"elementwise_affine={self.elementwise_affine}"
-        return f"{said}, {affine}, bias={self.bias is not None}"
+        return f"{text}, {affine}, bias={self.bias is not None}"
 
 
 class GroupNorm(Module):
@@ -114,5 +114,5 @@ class GroupNorm(Module):
         return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        said = f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
-        return f"{said}, affine={self.affine}, bias={self.bias is not None}"
+        text = f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
+        return f"{text}, affine={self.affine}, bias={self.bias is not None}"
