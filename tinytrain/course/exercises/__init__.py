@@ -1,34 +1,59 @@
 """Exercises: functions of the engine to be written anew, each checked against the shipped one.
 
-`exercise` says what an exercise is; those there are stand in `of_data`, `of_images`, `of_nets`,
-`of_layers`, `of_norm`, `of_optim`, `of_runs` and `of_seeds`. `stub` makes the learner's file of
-the shipped function, `compare` holds what they wrote against it, `engine` puts it to work, `apart`
-does both in a process of its own, `printed` takes what that prints, and `folder` has the learner's
-files.
+Each file here is one exercise: its docstring is the task and the hints, `EXERCISE` the rest.
+`checking` makes the learner's files and checks them.
 """
 
-from tinytrain.course.exercises import (
-    of_data,
-    of_images,
-    of_layers,
-    of_nets,
-    of_norm,
-    of_optim,
-    of_runs,
-    of_seeds,
-)
-from tinytrain.course.exercises.exercise import Exercise
+from __future__ import annotations
 
-# In the order of the engine.
-ORDER = (
-    *(of_data.IDX_HEADER, of_data.STEPS, of_data.SHUFFLE, of_data.NORMALISE),
-    *(of_nets.OUTPUT_SIZE, of_nets.RECEPTIVE_FIELD, of_nets.PARAMETERS),
-    *(of_layers.CONVOLUTION, of_layers.MAX_POOL, of_layers.LOG_SOFTMAX, of_layers.LOSS),
-    *(of_norm.BATCH_NORM, of_norm.BATCH_NORM_BACKWARD, of_norm.DROPOUT),
-    *(of_optim.SGD, of_optim.ADAM, of_runs.WARMUP, of_runs.AVERAGE),
-    *(of_images.AFFINE_GRID, of_images.DESKEW),
-    *(of_seeds.INTERVAL, of_seeds.VERDICT),
-)
-EXERCISES = {exercise.name: exercise for exercise in ORDER}
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["EXERCISES", "Exercise"]
+from tinytrain.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:  # it imports torch, which the names alone do not need
+    from tinytrain.course.exercises.checking.exercise import Exercise
+
+NAMES = (  # in the order of the engine
+    "idx-header",
+    "steps",
+    "shuffle",
+    "normalise",
+    "output-size",
+    "receptive-field",
+    "parameters",
+    "convolution",
+    "max-pool",
+    "log-softmax",
+    "loss",
+    "batch-norm",
+    "batch-norm-backward",
+    "dropout",
+    "sgd",
+    "adam",
+    "warm-up",
+    "average",
+    "affine-grid",
+    "deskew",
+    "interval",
+    "verdict",
+)
+
+
+def file_name(name: str) -> str:
+    """The file of an exercise, here and in the learner's folder: max_pool.py for max-pool."""
+    return f"{name.replace('-', '_')}.py"
+
+
+def exercise(name: str) -> Exercise:
+    """The exercise of that name. Raises UsageError if there is none."""
+    if name not in NAMES:
+        raise UsageError(f"exercise {name}: no such exercise{did_you_mean(name, NAMES)}")
+    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    found: Exercise = module.EXERCISE
+    return found
+
+
+def exercises() -> list[Exercise]:
+    """All exercises, in the order of the engine."""
+    return [exercise(name) for name in NAMES]

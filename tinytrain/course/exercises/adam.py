@@ -1,0 +1,82 @@
+"""Adam, and the bias of its means.
+
+Both means of Adam start at zero. So they are too small at first: the mean for a few steps, the mean
+square for about a thousand. Dividing each by the share of the past that it holds makes the first
+step as long as the learning rate says, instead of three times as long.
+
+1. For each parameter that has a gradient: count its step, move its mean towards the gradient by
+   1 − β₁, and its square towards the gradient's square by 1 − β₂, both in place (lerp_, or mul_ and
+   add_), in self.mean and self.square.
+2. After t steps the mean holds only 1 − β₁ᵗ of what it should, the square 1 − β₂ᵗ. Divide by that
+   when you use them, not where they are kept. t counts from 1.
+3. param.sub_(lr · m̂ / (ŝ.sqrt() + eps)). Weight decay: if decoupled, first multiply the parameter
+   by 1 − lr · weight_decay; otherwise add weight_decay · param to the gradient, in a new tensor
+   (grad.add, without the underscore).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinytrain import optim
+from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.sgd import draw_steps, observe
+
+
+def draw_arguments(draw: Draw) -> dict[str, Any]:
+    """Parameters, their gradients, and the settings of Adam."""
+    return {
+        **draw_steps(draw),
+        "lr": draw.number(0.01, 1),
+        "betas": (draw.number(0, 0.95), draw.number(0.5, 0.999)),
+        "eps": draw.one_of(1e-8, 0.1),
+        "weight_decay": draw.one_of(0.0, 0.3),
+        "decoupled_weight_decay": draw.one_of(True, False),
+    }
+
+
+EXERCISE = Exercise(
+    name="adam",
+    text=__doc__,
+    shipped=optim.Adam,
+    method="step",
+    draw_arguments=draw_arguments,
+    observe=observe,
+    rungs=("reference",),
+    mistakes={
+        "the mean's bias stays": (
+            "correction1 = 1 - beta1 ** self.steps[index]",
+            "correction1 = 1",
+        ),
+        "the square's bias stays": (
+            "correction2 = 1 - beta2 ** self.steps[index]",
+            "correction2 = 1",
+        ),
+        "steps count from 0": (
+            "correction1 = 1 - beta1 ** self.steps[index]",
+            "correction1 = 1 - beta1 ** (self.steps[index] + 1)",
+        ),
+        "eps under the root": (
+            "square.sqrt().div_(correction2**0.5).add_(self.eps)",
+            "square.add(self.eps).sqrt().div_(correction2**0.5)",
+        ),
+        "the learning rate is 1 % too high": ("value=-self.lr", "value=-1.01 * self.lr"),
+        "one step count for all": (
+            "self.steps[index] += 1",
+            "self.steps[index] = self.steps[0] + (index == 0)",
+        ),
+        "not in place": (
+            "param.addcdiv_(mean, divisor, value=-self.lr / correction1)",
+            "param.data = param.addcdiv(mean, divisor, value=-self.lr / correction1)",
+        ),
+        "a new tensor for each parameter": (
+            "param.addcdiv_(mean, divisor, value=-self.lr / correction1)",
+            "self.params[index] = param.addcdiv(mean, divisor, value=-self.lr / correction1)",
+        ),
+        "every parameter has a gradient": ("param.grad is None", "False"),
+        "weight decay always through the gradient": (
+            "self.weight_decay and self.decoupled_weight_decay",
+            "False",
+        ),
+    },
+)

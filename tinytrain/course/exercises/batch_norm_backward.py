@@ -1,0 +1,80 @@
+"""Batch norm backward, by hand.
+
+Every pixel of a channel is part of its mean and of its variance, so the gradient of one pixel
+depends on the gradients of all. Autograd works that out in ten passes over memory; a formula
+derived on paper needs two.
+
+1. With n places a channel, r = 1 / √(var + eps) (here: inverse) and d = input − mean, the output is
+   weight · r · d + bias. With g = `gradient`, that of the output: the bias gets Σ g, the weight r
+   Σ g d, both summed over the places of a channel, axes (0, 2, 3).
+2. The input counts three times: in d, in the mean, and through the variance in r. Without the last
+   two its gradient would be weight · r · g. The mean takes away the mean of g, and the variance the
+   part of g that is proportional to d.
+3. ∂input = weight · r · (g − ∂bias / n − d · r · ∂weight / n), where a number for each channel
+   reaches its pixels as number[:, None, None]. Return a gradient for each argument of forward:
+   ∂input, ∂weight, ∂bias, and None for eps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+
+from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import values_and_gradients
+from tinytrain.course.exercises.checking.training import train_on_digits
+from tinytrain.nn import fast
+
+
+def draw_arguments(draw: Draw) -> dict[str, Any]:
+    """Images with their channels last in memory, weights, biases and an eps."""
+    channels = draw.integer(1, 3)
+    input = 1 + 3 * draw.normal(draw.integer(2, 3), channels, draw.integer(1, 3), 2)
+    return {
+        "input": input.contiguous(memory_format=torch.channels_last).requires_grad_(),
+        "weight": draw.learned(channels),
+        "bias": draw.learned(channels),
+        "eps": draw.one_of(1e-5, 0.1),
+    }
+
+
+def observe(function: Any, arguments: Mapping[str, Any]) -> Facts:
+    """The output of the autograd function, and the gradients that its backward gives."""
+    return values_and_gradients(lambda **given: function.apply(*given.values())[0], arguments)
+
+
+EXERCISE = Exercise(
+    name="batch-norm-backward",
+    text=__doc__,
+    shipped=fast.Normalise,
+    method="backward",
+    draw_arguments=draw_arguments,
+    observe=observe,
+    # Not with Adam, which divides by the size of the gradients and would hide a wrong one.
+    demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9),
+    forbidden=("batch_norm", "native_batch_norm"),
+    hidden=("plain_gradients",),
+    rungs=("net7",),
+    mistakes={
+        "the mean is a constant": (
+            "offset = -scale * bias_gradient / places - slope * mean",
+            "offset = -slope * mean",
+        ),
+        "the variance is a constant": (
+            "slope = -scale * inverse * weight_gradient / places",
+            "slope = 0 * scale",
+        ),
+        "one place too few": (
+            "places = gradient.numel() // len(mean)",
+            "places = gradient.numel() // len(mean) - 1",
+        ),
+        "the weight's gradient without its scale": (
+            "(product - mean * bias_gradient) * inverse",
+            "(product - mean * bias_gradient)",
+        ),
+        "1 % too large": ("return input_gradient,", "return 1.01 * input_gradient,"),
+    },
+)

@@ -1,0 +1,143 @@
+"""An exercise: a function of the engine without its body, and how a right body is recognised.
+
+Nothing here repeats the function: its signature and docstring are the task, its values and
+gradients the answer. An exercise adds why, three hints, how arguments are drawn, and what of the
+engine shows the learner's function at work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tinytrain import streams
+from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.training import train_on_digits
+
+Facts = dict[str, Any]  # name → tensor, number, text or nested lists of them
+
+
+class Draw:
+    """Draws the arguments of a case: always the same ones for the same case number."""
+
+    def __init__(self, case: int) -> None:
+        self.case = case
+        self.generator = streams.generator(0, "exercise", case)
+
+    def integer(self, low: int, high: int) -> int:
+        """An integer from `low` to `high`, both included."""
+        return int(torch.randint(low, high + 1, (), generator=self.generator))
+
+    def number(self, low: float, high: float) -> float:
+        """A number from `low` to `high`, rounded to three places so that it is easy to read."""
+        return round(low + (high - low) * float(torch.rand((), generator=self.generator)), 3)
+
+    def one_of(self, *values: Any) -> Any:
+        """One of the values, each as likely as the others."""
+        return values[self.integer(0, len(values) - 1)]
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, float64."""
+        return torch.randn(shape, dtype=torch.float64, generator=self.generator)
+
+    def learned(self, *shape: int) -> Tensor:
+        """Standard normal numbers that require a gradient, which is then compared, too."""
+        return self.normal(*shape).requires_grad_()
+
+    def stream(self) -> torch.Generator:
+        """A generator to hand to the function itself."""
+        return streams.generator(0, "exercise stream", self.case)
+
+
+def values_and_gradients(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+    """Call `function`: its result, its arguments afterwards, and the gradients that it passes on.
+
+    The gradient of the result differs from number to number: under the gradient of a sum, which
+    is 1 everywhere, many a wrong backward gives the right answer. A tensor that requires a
+    gradient is handed over as a copy, which the function may overwrite.
+    """
+    leaves = {
+        name: value
+        for name, value in arguments.items()
+        if isinstance(value, Tensor) and value.requires_grad
+    }
+    given = {**arguments, **{name: 1 * leaf for name, leaf in leaves.items()}}
+    result = function(**given)
+    facts: Facts = {"result": result}
+    if isinstance(result, Tensor) and leaves:
+        facts["result"] = result.detach()
+        uneven = torch.randn(result.shape, generator=streams.generator(0, "uneven")).to(result)
+        gradients = [torch.zeros_like(leaf) for leaf in leaves.values()]
+        if result.requires_grad:
+            inputs = list(leaves.values())
+            gradients = list(
+                torch.autograd.grad(result, inputs, uneven.detach(), materialize_grads=True)
+            )
+        pairs = zip(leaves, gradients, strict=True)
+        facts |= {f"gradient of {name}": gradient for name, gradient in pairs}
+    tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
+    return facts | {f"{name} afterwards": value.detach() for name, value in tensors.items()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exercise:
+    """A function, or a `method` of a class, to be written anew.
+
+    - `text`: the docstring of the exercise's file, which is shown to the learner: a title, a
+      paragraph that says why, and three hints, numbered 1. to 3.
+    - `shipped`: the function or class; `also_replaces`: what else the learner's takes the place of
+    - `draw_arguments`: draws the arguments of a case, anew each time
+    - `observe`: what is compared of a call, to the relative `tolerance`
+    - `demonstrate`: runs a part of the engine that uses the function; the numbers that it shows
+    - `forbidden`: torch functions that are the answer themselves; `body`: a right body, where the
+      shipped one calls such a function
+    - `hidden`: names that the shipped body uses and the template does not import
+    - `rungs`: the lessons that the exercise belongs to
+    - `mistakes`, for the tests: name → (piece of the answer's source, what replaces it)
+    """
+
+    name: str
+    text: str
+    shipped: Any
+    method: str = ""
+    also_replaces: tuple[Any, ...] = ()
+    draw_arguments: Callable[[Draw], dict[str, Any]]
+    observe: Callable[[Any, Mapping[str, Any]], Facts] = values_and_gradients
+    tolerance: float = 1e-7
+    demonstrate: Callable[[], Rows] = train_on_digits
+    forbidden: tuple[str, ...] = ()
+    body: str = ""
+    hidden: tuple[str, ...] = ()
+    rungs: tuple[str, ...] = ()
+    mistakes: Mapping[str, tuple[str, str]]
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """Title, reason and hints, a line each."""
+        parts = re.split(r"\n+[123]\. |\n\n", self.text)
+        return [" ".join(part.split()) for part in parts]
+
+    @property
+    def title(self) -> str:
+        """The first line, without its full stop."""
+        return self.paragraphs[0].removesuffix(".")
+
+    @property
+    def why(self) -> str:
+        """The reason why the function is needed."""
+        return self.paragraphs[1]
+
+    @property
+    def hints(self) -> list[str]:
+        """Three hints, each saying more than the one before."""
+        return self.paragraphs[2:]
+
+    @property
+    def function(self) -> str:
+        """The name of what is to be written: of the function, or Class.method."""
+        return f"{self.shipped.__name__}.{self.method}".removesuffix(".")

@@ -1,0 +1,101 @@
+"""The learner's folder: one file for each exercise, and a file of what is reached.
+
+`progress.json` has the digest of each file that passed, and how many hints were asked for. It says
+nothing that a check would not say again, and may be deleted. A learner's file is never overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tinytrain.course.exercises import NAMES, file_name
+from tinytrain.errors import UsageError
+from tinytrain.store.files import cannot_write, make_folder, read_file, write_file
+
+PROGRESS = "progress.json"
+
+
+class Folder:
+    """The folder `path`. Raises UsageError where it holds something else."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            there = {file.name for file in path.iterdir()} if path.exists() else set()
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"{path}: cannot be read as a folder ({reason})") from error
+        visible = {name for name in there if not name.startswith((".", "__"))}
+        if visible and not visible & {PROGRESS, *map(file_name, NAMES)}:
+            found = f"expected a folder of exercises, found {sorted(visible)[0]}"
+            raise UsageError(f"{path}: {found}; choose another with --folder")
+
+    def file(self, name: str) -> Path:
+        """The learner's file for that exercise, which may not be there."""
+        return self.path / file_name(name)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file, or a link, for that exercise."""
+        return os.path.lexists(self.file(name))
+
+    def progress(self) -> dict[str, Any]:
+        """What is reached: exercise → `passed` (a digest) and `hints` (a count)."""
+        path = self.path / PROGRESS
+        if not path.exists():
+            return {}
+        try:
+            found = json.loads(read(path))
+        except ValueError:
+            found = None
+        rows = found.values() if isinstance(found, dict) else [None]
+        if not all(isinstance(row, dict) for row in rows):
+            raise UsageError(f"{path}: not a file that tinytrain wrote; delete it and check again")
+        return dict(found)
+
+    def note(self, name: str, **reached: Any) -> None:
+        """Keep what is reached in that exercise."""
+        progress = self.progress()
+        progress[name] = progress.get(name, {}) | reached
+        make_folder(self.path)
+        write_file(self.path / PROGRESS, json.dumps(progress, indent=1) + "\n")
+
+    def digest(self, name: str) -> str:
+        """The digest of the learner's file as it is."""
+        return hashlib.sha256(read(self.file(name))).hexdigest()
+
+    def state(self, name: str) -> str:
+        """open, started or done; a file that changed since it passed is started again."""
+        if not self.file(name).exists():
+            return "open"
+        passed = self.progress().get(name, {}).get("passed")
+        return "done" if passed == self.digest(name) else "started"
+
+    def write(self, name: str, text: str) -> Path:
+        """Write the file of an exercise, which must not be there yet."""
+        make_folder(self.path)
+        write_file(self.file(name), text)
+        return self.file(name)
+
+    def put_aside(self, name: str) -> Path:
+        """Rename the file of an exercise, so that a new one can be begun; the new name."""
+        path = self.file(name)
+        numbers = range(1, len(list(self.path.iterdir())) + 2)
+        names = (path.with_name(f"{path.stem}.old{number}.py") for number in numbers)
+        kept = next(name for name in names if not os.path.lexists(name))
+        try:
+            path.rename(kept)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        return kept
+
+
+def read(path: Path) -> bytes:
+    """The content of a file in the folder. Raises UsageError where it cannot be read."""
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,79 @@
+"""The output size of a convolution, and of a net.
+
+Kernel, stride, padding and dilation decide how large a map is, and so what can follow it. The
+formula is short, but running a net is the surest way to see what its layers do; it must leave the
+net as it was.
+
+1. A side becomes (side + 2 padding − dilation · (kernel − 1) − 1) // stride + 1. Work it out layer
+   by layer, or send a blank image, torch.zeros(1, *input_shape), through the net.
+2. Running a net in training mode changes it: batch norm counts batches. So run a copy
+   (copy.deepcopy), in the mode that you are asked for: .train(training).
+3. with torch.no_grad(): tuple(twin(blank).shape[1:]). The batch axis is not part of the shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tinytrain import nets, nn
+from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.receptive_field import draw_layers
+from tinytrain.nn import inspect
+from tinytrain.recipes import RECIPES
+
+
+def draw_arguments(draw: Draw) -> dict[str, Any]:
+    """A net with batch norm, and the shape of an image."""
+    net = nn.Sequential(*draw_layers(draw), nn.BatchNorm2d(1))
+    return {"net": net, "input_shape": (1, draw.integer(40, 50), draw.integer(51, 60))}
+
+
+def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+    """The shape, and whether the net has changed."""
+    net = arguments["net"]
+    shape = function(**arguments)
+    return {
+        "shape": tuple(shape),
+        "batches that the net's batch norm has counted": int(net[-1].num_batches_tracked),
+        "modules of the net in training mode": sum(module.training for module in net.modules()),
+    }
+
+
+def demonstrate() -> Rows:
+    """The maps of the final net after each of its stages."""
+    net = nets.build(RECIPES["final"].net)
+    assert isinstance(net, nn.Sequential)
+    shapes = [inspect.output_shape(net[:end]) for end in range(1, 6)]
+    return {
+        name: [float(shape[axis]) for shape in shapes]
+        for axis, name in enumerate(("channels", "height", "width"))
+    }
+
+
+EXERCISE = Exercise(
+    name="output-size",
+    text=__doc__,
+    shipped=inspect.output_shape,
+    draw_arguments=draw_arguments,
+    observe=observe,
+    demonstrate=demonstrate,
+    hidden=("all_rows",),
+    body="""\
+twin = copy.deepcopy(net).train(training)
+with torch.no_grad():
+    return tuple(twin(torch.zeros(1, *input_shape)).shape[1:])
+""",
+    rungs=("net6",),
+    mistakes={
+        "the net itself runs": ("copy.deepcopy(net).train(training)", "net"),
+        "the net's mode changes": ("copy.deepcopy(net).train(training)", "net.eval()"),
+        "with the batch axis": (".shape[1:]", ".shape"),
+        "height and width exchanged": ("*input_shape)", "*input_shape).mT"),
+        "the input's shape": (
+            "twin(torch.zeros(1, *input_shape))",
+            "torch.zeros(1, *input_shape)",
+        ),
+    },
+)

@@ -1,0 +1,53 @@
+"""The parameters of Net9_3.
+
+Fewer than 8,000 parameters is one of the target's three conditions, so they have to be counted
+right: numbers, not tensors; what is learned, without buffers; and what is used twice only once.
+
+1. module.parameters() gives every parameter of the module and of all modules in it, each once.
+2. tensor.numel() is the number of numbers in a tensor.
+3. Buffers, such as batch norm's running mean, are in state_dict() but are not learned:
+   parameters() leaves them out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinytrain import nets, nn
+from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.nn import inspect
+
+
+def draw_arguments(draw: Draw) -> dict[str, Any]:
+    """A net, sometimes with a layer that it uses twice."""
+    width = draw.integer(1, 3)
+    options = {"bias": draw.one_of(True, False), "generator": draw.generator}
+    conv = nn.Conv2d(width, width, draw.integer(1, 3), **options)
+    more = draw.one_of([], [conv], [nn.Linear(draw.integer(1, 3), 2, generator=draw.generator)])
+    return {"module": nn.Sequential(conv, nn.BatchNorm2d(width), *more)}
+
+
+def demonstrate() -> Rows:
+    """The parameters of some of the curriculum's nets."""
+    names = ("net6", "net7", "net9", "net9_3")
+    return {name: [float(inspect.parameter_count(nets.build(name)))] for name in names}
+
+
+EXERCISE = Exercise(
+    name="parameters",
+    text=__doc__,
+    shipped=inspect.parameter_count,
+    draw_arguments=draw_arguments,
+    demonstrate=demonstrate,
+    rungs=("net6", "net9_3"),
+    mistakes={
+        "buffers are counted": ("module.parameters()", "module.state_dict().values()"),
+        "tensors are counted, not numbers": ("parameter.numel()", "1"),
+        "the first axis only": ("parameter.numel()", "len(parameter)"),
+        "without biases": (
+            "for parameter in module.parameters()",
+            "for parameter in module.parameters() if parameter.dim() > 1",
+        ),
+    },
+)

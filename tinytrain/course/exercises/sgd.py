@@ -1,0 +1,102 @@
+"""SGD with momentum, and Nesterov's.
+
+The gradient of a batch points roughly downhill, but across the valley as much as along it. A
+velocity that remembers earlier gradients cancels the directions that change sign and adds up those
+that stay.
+
+1. For each parameter that has a gradient: without momentum the step is −lr · gradient. Weight decay
+   adds weight_decay · param to the gradient first, in a new tensor.
+2. With momentum: velocity ← momentum · velocity + (1 − dampening) · gradient, in place, in
+   self.velocity[index]. The first velocity is the gradient itself, without dampening:
+   self.steps[index] counts.
+3. The step is then −lr · velocity, or with Nesterov −lr · (gradient + momentum · velocity), with
+   the new velocity: that is the slope at the place where the momentum leads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from tinytrain import optim
+from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.training import train_on_digits
+
+STEPS = 3
+LATE = "a second parameter, without a gradient (None) in step 1"
+LATE_GRADIENTS = "its gradients from step 2 on"
+STILL = "a third parameter, which never has a gradient"
+
+
+def draw_steps(draw: Draw) -> dict[str, Any]:
+    """Three parameters, and the gradients that they have in each of three steps."""
+    count = draw.integer(1, 3)
+    return {
+        "weights": draw.normal(count),
+        "gradients": draw.normal(STEPS, count),
+        LATE: draw.normal(1),
+        LATE_GRADIENTS: draw.normal(STEPS - 1, 1),
+        STILL: draw.normal(1),
+    }
+
+
+def draw_arguments(draw: Draw) -> dict[str, Any]:
+    """Settings that SGD accepts: Nesterov needs a momentum and no dampening."""
+    nesterov, momentum = draw.one_of(True, False), draw.one_of(0.0, draw.number(0.1, 0.9))
+    return {
+        **draw_steps(draw),
+        "lr": draw.number(0.01, 1),
+        "momentum": momentum,
+        "dampening": 0.0 if nesterov else draw.one_of(0.0, 0.4),
+        "weight_decay": draw.one_of(0.0, 0.0, 0.3),
+        "nesterov": nesterov and momentum > 0,
+    }
+
+
+def observe(optimizer_class: Any, arguments: Mapping[str, Any]) -> Facts:
+    """The parameters after each step, and whether they were changed in place."""
+    options = dict(arguments)
+    weights, late, still = params = [options.pop(name) for name in ("weights", LATE, STILL)]
+    gradients, late_gradients = options.pop("gradients"), options.pop(LATE_GRADIENTS)
+    addresses = [param.data_ptr() for param in params]
+    optimizer = optimizer_class(params, **options)
+    facts: Facts = {}
+    for step, gradient in enumerate(gradients, 1):
+        weights.grad = gradient.clone()
+        late.grad = late_gradients[step - 2].clone() if step > 1 else None
+        optimizer.step()
+        facts[f"weights after step {step}"] = weights.clone()
+        facts[f"gradient after step {step}"] = weights.grad.clone()
+        facts[f"second parameter after step {step}"] = late.clone()
+    facts["third parameter, which has no gradient"] = still
+    facts["parameters changed in place"] = addresses == [param.data_ptr() for param in params]
+    return facts
+
+
+EXERCISE = Exercise(
+    name="sgd",
+    text=__doc__,
+    shipped=optim.SGD,
+    method="step",
+    draw_arguments=draw_arguments,
+    observe=observe,
+    demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True),
+    rungs=("net1",),
+    mistakes={
+        "the first step is dampened": ("alpha=1 if first else 1 - self", "alpha=1 - self"),
+        "Nesterov is forgotten": (
+            "grad.add(velocity, alpha=self.momentum) if self.nesterov else velocity",
+            "velocity",
+        ),
+        "uphill": ("alpha=-self.lr", "alpha=self.lr"),
+        "the gradient itself is changed": ("grad = grad.add(param", "grad = grad.add_(param"),
+        "no memory": ("velocity.mul_(self.momentum)", "velocity.mul_(0)"),
+        "the learning rate is 1 % too high": ("alpha=-self.lr", "alpha=-1.01 * self.lr"),
+        "one step count for all": ("self.steps[index] == 0", "max(self.steps) == 0"),
+        "not in place": (
+            "param.add_(grad, alpha=-self.lr)",
+            "param.data = param.add(grad, alpha=-self.lr)",
+        ),
+    },
+)
