@@ -21,7 +21,7 @@ from tinytrain.cli.main import parse
 from tinytrain.cli.resolve import trained
 from tinytrain.course import glossary, ladder, live, markup, page, readme, teach
 from tinytrain.course.concepts import CONCEPTS
-from tinytrain.course.exercises import EXERCISES
+from tinytrain.course.exercises import exercises
 from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nets.bricks import blocks, stacked
@@ -134,7 +134,7 @@ def test_lessons_and_exercises_lead_to_each_other(rendered):
         for kind in ("section", "div")
     ]
     sections = dict(itertools.chain(*found))
-    for one in EXERCISES.values():
+    for one in exercises():
         assert f"exercise start {one.name}<" in sections[f"exercise-{one.name}"]
         for name in one.rungs:
             assert f'href="#exercise-{one.name}"' in sections[name]

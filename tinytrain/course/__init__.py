@@ -7,9 +7,3 @@ among them), `plots` (runs by epoch) and `at_work` (a net's mistakes, filters, f
 what `page` puts onto the course's page and `readme` into the README. `exercises` are functions of
 the engine to be written anew.
 """
-
-from tinytrain.course.ladder import Rung, rung, rungs
-from tinytrain.results.published import final_net
-from tinytrain.results.records import Record, read_record
-
-__all__ = ["Record", "Rung", "final_net", "read_record", "rung", "rungs"]

@@ -26,8 +26,8 @@ from tinytrain.course.conclusions import (
     RATE_LESSON,
     VIEW_LESSON,
 )
-from tinytrain.course.exercises import EXERCISES
-from tinytrain.course.exercises.stub import answer
+from tinytrain.course.exercises import exercises
+from tinytrain.course.exercises.checking.template import answer
 from tinytrain.course.ladder import Rung, accuracy, gain, in_words, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson
 from tinytrain.course.live import Live
@@ -106,7 +106,7 @@ def as_html(
         frontier_lesson=FRONTIER_LESSON,
         frontier=tables.frontier_cells(frontier),
         selection_bias=tables.selection_bias_cells([*rungs, *frontier]),
-        exercises=EXERCISES.values(),
+        exercises=exercises(),
         paths=teach.PATHS,
         handed_out=teach.HANDED_OUT,
         times=tables.time_cells(rungs),
@@ -119,7 +119,7 @@ def as_html(
 def answers_as_html() -> str:
     """For teachers: every exercise with its hints and its answer, as one page."""
     style = (FOLDER / "page.css").read_text()
-    answers = [(one, answer(one)) for one in EXERCISES.values()]
+    answers = [(one, answer(one)) for one in exercises()]
     template = TEMPLATES.get_template("answers.html")
     return template.render(answers=answers, style=style, policy=policy([style], []))
 
@@ -158,7 +158,7 @@ def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str
         "parameters": f"{rung.parameters:,}",
         "same_net": before is not None and before.recipe.net == rung.recipe.net,
         "layers": layer_cells(rung),
-        "exercises": [one for one in EXERCISES.values() if rung.name in one.rungs],
+        "exercises": [one for one in exercises() if rung.name in one.rungs],
     }
 
 

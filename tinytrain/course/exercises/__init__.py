@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tinytrain.errors import UsageError, did_you_mean
+from tinytrain.errors import did_you_mean
 
 if TYPE_CHECKING:  # it imports torch, which the names alone do not need
     from tinytrain.course.exercises.checking.exercise import Exercise
@@ -45,11 +45,15 @@ def file_name(name: str) -> str:
     return f"{name.replace('-', '_')}.py"
 
 
+def no_such(name: str) -> str:
+    """The start of an error about a name that no exercise has."""
+    close = did_you_mean(name.removesuffix(".py").replace("_", "-"), NAMES)
+    return f"exercise {name}: no such exercise{close}"
+
+
 def exercise(name: str) -> Exercise:
-    """The exercise of that name. Raises UsageError if there is none."""
-    if name not in NAMES:
-        raise UsageError(f"exercise {name}: no such exercise{did_you_mean(name, NAMES)}")
-    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    """The exercise of that name, one of `NAMES`."""
+    module = import_module(f"{__name__}.{file_name(name).removesuffix('.py')}")
     found: Exercise = module.EXERCISE
     return found
 

@@ -1,17 +1,17 @@
 """Adam, and the bias of its means.
 
-Both means of Adam start at zero. So they are too small at first: the mean for a few steps, the mean
-square for about a thousand. Dividing each by the share of the past that it holds makes the first
-step as long as the learning rate says, instead of three times as long.
+Both means of Adam start at zero. So they are too small at first: the mean for a few steps, the
+mean square for about a thousand. Dividing each by the share of the past that it holds makes the
+first step as long as the learning rate says, instead of three times as long.
 
-1. For each parameter that has a gradient: count its step, move its mean towards the gradient by
-   1 − β₁, and its square towards the gradient's square by 1 − β₂, both in place (lerp_, or mul_ and
+1. For each parameter that has a gradient: count its step, move its mean towards the gradient by 1
+   − β₁, and its square towards the gradient's square by 1 − β₂, both in place (lerp_, or mul_ and
    add_), in self.mean and self.square.
 2. After t steps the mean holds only 1 − β₁ᵗ of what it should, the square 1 − β₂ᵗ. Divide by that
    when you use them, not where they are kept. t counts from 1.
-3. param.sub_(lr · m̂ / (ŝ.sqrt() + eps)). Weight decay: if decoupled, first multiply the parameter
-   by 1 − lr · weight_decay; otherwise add weight_decay · param to the gradient, in a new tensor
-   (grad.add, without the underscore).
+3. param.sub_(lr · m̂ / (ŝ.sqrt() + eps)). Weight decay: if decoupled, first multiply the
+   parameter by 1 − lr · weight_decay; otherwise add weight_decay · param to the gradient, in a
+   new tensor (grad.add, without the underscore).
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """The affine grid of an augmentation.
 
 To turn an image, every pixel of the result asks where in the source it comes from, so the inverse
-of the turn is needed. Places are counted from −1 to 1 whatever the image's size, so a turned square
-stays a square only if height and width are taken into account.
+of the turn is needed. Places are counted from −1 to 1 whatever the image's size, so a turned
+square stays a square only if height and width are taken into account.
 
 1. Each part has a simple inverse: a turn by −angle, a size of exp(−scale), the opposite shear. y
-   points down here, so shearing to the right with the height above the centre is x − shear · y, and
-   its inverse x + shear · y.
+   points down here, so shearing to the right with the height above the centre is x − shear · y,
+   and its inverse x + shear · y.
 2. The image is slanted, then sized, then turned, then moved; the source is found in the opposite
    order: first subtract the shift, then unslant @ unturn. In coordinates with y down a turn
    counter-clockwise is undone by [[cos, −sin], [sin, cos]].
-3. Pixels to units: x by 2 / width, y by 2 / height. In the matrix multiply the entry from y to x by
-   height / width, and from x to y by width / height; the shift becomes (2 right / width, 2 down /
-   height), and the last column is −inverse @ shift.
+3. Pixels to units: x by 2 / width, y by 2 / height. In the matrix multiply the entry from y to x
+   by height / width, and from x to y by width / height; the shift becomes (2 right / width, 2
+   down / height), and the last column is −inverse @ shift.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ tried on this ladder's nets, nothing helps more.
 
 1. self.pairs has (average, value) for each weight and each statistic. Count the step first:
    self.steps.
-2. average ← average + w · (value − average), in place: average.lerp_(value, w), with w = 1 − decay.
-   A count of batches, which is not a floating-point number, is copied.
-3. In the first steps w is larger, so that the start is forgotten: the larger of 1 − decay and
-   9 / (10 + steps).
+2. average ← average + w · (value − average), in place: average.lerp_(value, w), with w = 1 −
+   decay. A count of batches, which is not a floating-point number, is copied.
+3. In the first steps w is larger, so that the start is forgotten: the larger of 1 − decay and 9 /
+   (10 + steps).
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@ A layer learns while its input changes, because the layers before it learn, too.
 every channel the same mean and variance again, batch by batch, and keeps running statistics for
 evaluation, where there is no batch.
 
-1. In training, take mean and variance of each channel over the axes (0, 2, 3), the variance divided
-   by n (correction=0); in evaluation the running ones.
+1. In training, take mean and variance of each channel over the axes (0, 2, 3), the variance
+   divided by n (correction=0); in evaluation the running ones.
 2. (input − mean) / √(var + eps) · weight + bias. A number for each channel reaches its pixels as
    number[:, None, None].
 3. The running statistics move in place and without a gradient (with torch.no_grad():
-   running_mean.lerp_(mean, momentum)). The running variance takes the unbiased variance, var · n /
-   (n − 1), where n = values_a_channel(input, channels, training).
+   running_mean.lerp_(mean, momentum)). The running variance takes the unbiased variance, var · n
+   / (n − 1), where n = values_a_channel(input, channels, training).
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ Every pixel of a channel is part of its mean and of its variance, so the gradien
 depends on the gradients of all. Autograd works that out in ten passes over memory; a formula
 derived on paper needs two.
 
-1. With n places a channel, r = 1 / √(var + eps) (here: inverse) and d = input − mean, the output is
-   weight · r · d + bias. With g = `gradient`, that of the output: the bias gets Σ g, the weight r
-   Σ g d, both summed over the places of a channel, axes (0, 2, 3).
-2. The input counts three times: in d, in the mean, and through the variance in r. Without the last
-   two its gradient would be weight · r · g. The mean takes away the mean of g, and the variance the
-   part of g that is proportional to d.
+1. With n places a channel, r = 1 / √(var + eps) (here: inverse) and d = input − mean, the output
+   is weight · r · d + bias. With g = `gradient`, that of the output: the bias gets Σ g, the
+   weight r Σ g d, both summed over the places of a channel, axes (0, 2, 3).
+2. The input counts three times: in d, in the mean, and through the variance in r. Without the
+   last two its gradient would be weight · r · g. The mean takes away the mean of g, and the
+   variance the part of g that is proportional to d.
 3. ∂input = weight · r · (g − ∂bias / n − d · r · ∂weight / n), where a number for each channel
    reaches its pixels as number[:, None, None]. Return a gradient for each argument of forward:
    ∂input, ∂weight, ∂bias, and None for eps.
@@ -23,8 +23,12 @@ from typing import Any
 
 import torch
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
-from tinytrain.course.exercises.checking.exercise import values_and_gradients
+from tinytrain.course.exercises.checking.exercise import (
+    Draw,
+    Exercise,
+    Facts,
+    values_and_gradients,
+)
 from tinytrain.course.exercises.checking.training import train_on_digits
 from tinytrain.nn import fast
 

@@ -11,8 +11,8 @@ one channel, such as digits, that is faster than a kernel made for convolutions.
    multiplied by: rows y, y + stride, … where y is its row times the dilation, as many as the
    output has; columns likewise. torch.stack of them is (kH · kW, N, H', W').
 3. patches.flatten(1).T @ weight.reshape(outputs, -1).T is (N · H' · W', outputs). Add the bias,
-   then .view(N, H', W', outputs).permute(0, 3, 1, 2). H' = (H + 2 padding − dilation · (kH − 1)
-   − 1) // stride + 1.
+   then .view(N, H', W', outputs).permute(0, 3, 1, 2). H' = (H + 2 padding − dilation · (kH − 1) −
+   1) // stride + 1.
 """
 
 from __future__ import annotations

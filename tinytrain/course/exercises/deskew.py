@@ -5,8 +5,8 @@ learn. The slant can be computed from the ink, without labels and without learni
 
 1. Ink is a weight of its place. Divide it by its sum, image by image (for an image without ink by
    1: clamp(min=1)); then a mean is a sum of share · place.
-2. With x and y the mean column and row, counted from the middle, (size − 1) / 2: the covariance is
-   the sum of share · (column − x) · (row − y), the variance that of share · (row − y)².
+2. With x and y the mean column and row, counted from the middle, (size − 1) / 2: the covariance
+   is the sum of share · (column − x) · (row − y), the variance that of share · (row − y)².
 3. The slope of x over y is covariance / variance; where the variance is not above 0.001 it is 0:
    torch.where(variance > 1e-3, covariance / variance, 0). Return it, and y.
 """

@@ -4,10 +4,10 @@ Numbers that may be set to 0 at any step cannot rely on one another. Those that 
 larger in return, or every layer would get less in training than in evaluation.
 
 1. In evaluation, and where p is 0, nothing happens: return the input.
-2. Draw a mask of the input's shape, 0 with probability p: torch.zeros_like(input).bernoulli_(1 - p,
-   generator=generator). Draw from that generator alone, so that a run can be repeated. Another way
-   to draw, such as torch.rand, is right, too, but drops other numbers: the training is then another
-   run, as with another seed.
+2. Draw a mask of the input's shape, 0 with probability p: torch.zeros_like(input).bernoulli_(1 -
+   p, generator=generator). Draw from that generator alone, so that a run can be repeated. Another
+   way to draw, such as torch.rand, is right, too, but drops other numbers: the training is then
+   another run, as with another seed.
 3. The expected value of what is kept is (1 − p) · input: divide the mask by 1 − p. With p = 1
    everything is 0, and nothing may be divided by 0.
 """

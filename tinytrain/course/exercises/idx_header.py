@@ -8,8 +8,8 @@ returns noise as images, or asks for a terabyte of memory; so every byte is chec
 2. The sizes are big-endian and unsigned: struct.unpack(f'>{rank}I', sizes) reads them all. Read
    no byte beyond the header: what follows are the elements.
 3. require(holds, path, expected, found) raises DataError unless `holds`. Require four bytes that
-   start with 0 0, a code that is in TYPES, and 4 · rank bytes of sizes. Return the bytes read, the
-   dtype, and the tuple of sizes.
+   start with 0 0, a code that is in TYPES, and 4 · rank bytes of sizes. Return the bytes read,
+   the dtype, and the tuple of sizes.
 """
 
 from __future__ import annotations

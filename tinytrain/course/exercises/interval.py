@@ -1,11 +1,12 @@
 """Mean, deviation and interval over seeds.
 
-Two seeds of one recipe differ by more than many changes of a recipe bring. An interval says what a
-few runs tell about all the runs that might have been, and it is wider than the spread of three
+Two seeds of one recipe differ by more than many changes of a recipe bring. An interval says what
+a few runs tell about all the runs that might have been, and it is wider than the spread of three
 numbers suggests.
 
-1. Take one number from each seed: the mean of its last LAST_EPOCHS epochs, never the best of them.
-   Then their mean, and statistics.stdev, which divides by n − 1; of one seed the deviation is nan.
+1. Take one number from each seed: the mean of its last LAST_EPOCHS epochs, never the best of
+   them. Then their mean, and statistics.stdev, which divides by n − 1; of one seed the deviation
+   is nan.
 2. The error of a mean of n is deviation / √n; the interval reaches student_t(n − 1) of those to
    each side. Where reason_without_interval(seeds, epochs) gives a reason, the interval is None.
 3. Summary(count, epochs, mean, deviation, interval, held): `epochs` is that of the shortest run,

@@ -4,8 +4,8 @@ exp(1000) is infinite, and infinity divided by infinity is nan. The formula as t
 ends a training at the first score that is too large, and log(0) at the first that is too small.
 
 1. log(exp(x) / Σ exp(x)) is x − log Σ exp(x): no division, and no logarithm of 0 for a small x.
-2. Adding the same number to all x of a row changes nothing: subtract one that leaves no x above 0.
-   input.amax(dim, keepdim=True) is the largest of each row.
+2. Adding the same number to all x of a row changes nothing: subtract one that leaves no x above
+   0. input.amax(dim, keepdim=True) is the largest of each row.
 3. With shifted = input − the largest: shifted − log of the sum of exp(shifted) along dim,
    keepdim=True. One term of that sum is exp(0) = 1, so the logarithm is finite.
 """

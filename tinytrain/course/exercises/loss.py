@@ -5,8 +5,8 @@ minus the logarithm of the probability that the net gives to the right answer.
 
 1. Of each row one number counts, the one in the column of the row's target. The other classes
    count through the log-softmax before.
-2. log_probabilities.gather(1, columns) takes from each row what stands in its columns;
-   target[:, None] makes a column (N, 1) of the targets.
+2. log_probabilities.gather(1, columns) takes from each row what stands in its columns; target[:,
+   None] makes a column (N, 1) of the targets.
 3. Minus the mean over the images: with the sum, twice the batch would mean twice the step.
 """
 

@@ -18,8 +18,12 @@ from typing import Any
 
 import torch
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
-from tinytrain.course.exercises.checking.exercise import values_and_gradients
+from tinytrain.course.exercises.checking.exercise import (
+    Draw,
+    Exercise,
+    Facts,
+    values_and_gradients,
+)
 from tinytrain.data import batches
 
 

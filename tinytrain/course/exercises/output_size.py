@@ -4,8 +4,8 @@ Kernel, stride, padding and dilation decide how large a map is, and so what can 
 formula is short, but running a net is the surest way to see what its layers do; it must leave the
 net as it was.
 
-1. A side becomes (side + 2 padding − dilation · (kernel − 1) − 1) // stride + 1. Work it out layer
-   by layer, or send a blank image, torch.zeros(1, *input_shape), through the net.
+1. A side becomes (side + 2 padding − dilation · (kernel − 1) − 1) // stride + 1. Work it out
+   layer by layer, or send a blank image, torch.zeros(1, *input_shape), through the net.
 2. Running a net in training mode changes it: batch norm counts batches. So run a copy
    (copy.deepcopy), in the mode that you are asked for: .train(training).
 3. with torch.no_grad(): tuple(twin(blank).shape[1:]). The batch axis is not part of the shape.

@@ -1,12 +1,12 @@
 """The receptive field of every layer.
 
-A digit is 20 pixels long. A net whose last map sees 18 of them has to guess the rest, however many
-weights it has. What each place of a map sees is known before anything is trained.
+A digit is 20 pixels long. A net whose last map sees 18 of them has to guess the rest, however
+many weights it has. What each place of a map sees is known before anything is trained.
 
 1. Start with the image itself: Field('input', image_size, jump 1, start 0.0, field 1).
    `passed(net, sliding(net, image_size, axis))` gives each layer that looks at more than its own
-   place, as (name, layer, input, output); `window_by_rule(layer, axis)` gives its (kernel, stride,
-   padding) along that axis.
+   place, as (name, layer, input, output); `window_by_rule(layer, axis)` gives its (kernel,
+   stride, padding) along that axis.
 2. field grows by (kernel − 1) · jump, with the jump before the layer. `start` is the centre of
    what the first place sees; it becomes start + ((kernel − 1) / 2 − padding) · jump. Then jump is
    multiplied by the stride. The size is output.shape[2 + axis].

@@ -1,11 +1,11 @@
 """SGD with momentum, and Nesterov's.
 
 The gradient of a batch points roughly downhill, but across the valley as much as along it. A
-velocity that remembers earlier gradients cancels the directions that change sign and adds up those
-that stay.
+velocity that remembers earlier gradients cancels the directions that change sign and adds up
+those that stay.
 
-1. For each parameter that has a gradient: without momentum the step is −lr · gradient. Weight decay
-   adds weight_decay · param to the gradient first, in a new tensor.
+1. For each parameter that has a gradient: without momentum the step is −lr · gradient. Weight
+   decay adds weight_decay · param to the gradient first, in a new tensor.
 2. With momentum: velocity ← momentum · velocity + (1 − dampening) · gradient, in place, in
    self.velocity[index]. The first velocity is the gradient itself, without dampening:
    self.steps[index] counts.

@@ -52,7 +52,9 @@ def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts
         )
         for source, than in (("another generator", fresh), ("the next epoch", following)):
             kept = share(order == than) if len(than) == MANY else 0.0
-            facts[f"share of rows that {source} puts in the same place (0.1 or less is 0.1)"] = kept
+            facts[f"share of rows that {source} puts in the same place (0.1 or less is 0.1)"] = (
+                kept
+            )
     return facts
 
 

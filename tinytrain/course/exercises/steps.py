@@ -5,8 +5,8 @@ that counts 468 never tests the last images; one that fills up the last batch te
 Either reports the accuracy of other images than it says.
 
 1. Batches begin at the rows 0, batch_size, 2 · batch_size, … below count: a range with a step.
-2. Each batch is slice(start, start + batch_size). A slice that ends beyond the last row takes what
-   is there, so the last batch is shorter by itself.
+2. Each batch is slice(start, start + batch_size). A slice that ends beyond the last row takes
+   what is there, so the last batch is shorter by itself.
 3. The number of batches is count / batch_size rounded up, which is −(−count // batch_size).
 """
 

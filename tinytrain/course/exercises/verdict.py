@@ -1,7 +1,7 @@
 """The verdict: held, or only touched.
 
-With enough epochs every recipe touches 99.4 % once, and reporting that epoch means choosing on the
-test set. The target asks for each of the last five.
+With enough epochs every recipe touches 99.4 % once, and reporting that epoch means choosing on
+the test set. The target asks for each of the last five.
 
 1. The last LAST_EPOCHS accuracies: accuracies[-LAST_EPOCHS:].
 2. All of them are at the target if the smallest is. Exactly at the target is enough.

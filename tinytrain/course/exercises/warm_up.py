@@ -1,12 +1,12 @@
 """Warm-up, and the fall to zero.
 
-At the start Adam's means and batch norm's statistics know little, so steps should be small. At the
-end the noise of the batches should die away, so they should be small again.
+At the start Adam's means and batch norm's statistics know little, so steps should be small. At
+the end the noise of the batches should die away, so they should be small again.
 
 1. First the share of the run that is done: epochs / total, kept between 0 and 1.
 2. Below `warmup` the factor rises linearly from 0 to 1: share / warmup.
-3. After that it falls linearly from 1 to 0: (1 − share) / (1 − warmup). With a warmup of 1 there is
-   no fall: the factor is 1 at the very end.
+3. After that it falls linearly from 1 to 0: (1 − share) / (1 − warmup). With a warmup of 1 there
+   is no fall: the factor is 1 at the very end.
 """
 
 from __future__ import annotations

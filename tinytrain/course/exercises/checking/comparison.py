@@ -1,8 +1,8 @@
 """Compare a learner's function with the shipped one over drawn cases.
 
-The cases are in float64, where a difference is a mistake and not rounding. Of the cases that differ
-the one with the fewest numbers is shown, and of each of its results the place where the two differ
-most.
+The cases are in float64, where a difference is a mistake and not rounding. Of the cases that
+differ the one with the fewest numbers is shown, and of each of its results the place where the two
+differ most.
 """
 
 from __future__ import annotations

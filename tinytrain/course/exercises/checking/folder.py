@@ -1,7 +1,7 @@
 """The learner's folder: one file for each exercise, and a file of what is reached.
 
 `progress.json` has the digest of each file that passed, and how many hints were asked for. It says
-nothing that a check would not say again, and may be deleted. A learner's file is never overwritten.
+nothing that a check would not say again, and may be deleted. No learner's file is overwritten.
 """
 
 from __future__ import annotations

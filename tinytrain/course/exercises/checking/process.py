@@ -19,9 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from tinytrain.course.exercises.checking.folder import read
 from tinytrain.course.exercises.checking.report import Comparison, Report
 from tinytrain.errors import UsageError, no_program
-from tinytrain.course.exercises.checking.folder import read
 
 LIMIT = 60.0  # seconds
 LINES, WIDTH = 20, 300  # lines of what the file prints that are shown, and bytes of each

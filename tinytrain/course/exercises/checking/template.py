@@ -98,7 +98,9 @@ def imported(exercise: Exercise, hidden: tuple[str, ...]) -> tuple[list[str], li
     own: list[str] = []
     for statement in tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            statement.names = [name for name in statement.names if (name.asname or name.name) in used]
+            statement.names = [
+                name for name in statement.names if (name.asname or name.name) in used
+            ]
             if statement.names:
                 line = ast.unparse(statement)
                 (package if line.startswith("from tinytrain") else others).append(line)
@@ -108,7 +110,9 @@ def imported(exercise: Exercise, hidden: tuple[str, ...]) -> tuple[list[str], li
             own += [
                 node.id
                 for node in ast.walk(statement)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in used
+                if isinstance(node, ast.Name)
+                and isinstance(node.ctx, ast.Store)
+                and node.id in used
             ]
     package += [f"from {module.__name__} import {name}" for name in own]
     return ["\n".join(group) for group in (others, package) if group], own
