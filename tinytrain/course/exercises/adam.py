@@ -4,14 +4,15 @@ Both means of Adam start at zero. So they are too small at first: the mean for a
 mean square for about a thousand. Dividing each by the share of the past that it holds makes the
 first step as long as the learning rate says, instead of three times as long.
 
-1. For each parameter that has a gradient: count its step, move its mean towards the gradient by 1
-   − β₁, and its square towards the gradient's square by 1 − β₂, both in place (lerp_, or mul_ and
-   add_), in self.mean and self.square.
+1. Go through self.groups, self.mean and self.square together, and through group.stretches() in
+   each, as SGD.step does: `some.values()` and `some.gradients()` are copies, `some.place` says
+   where the stretch lies in the vectors, some.write(values) changes the parameters. Move the mean
+   towards the gradient by 1 − β₁, and the square towards the gradient's square by 1 − β₂, both in
+   place (lerp_, or mul_ and add_). Call group.count() after the stretches of a group.
 2. After t steps the mean holds only 1 − β₁ᵗ of what it should, the square 1 − β₂ᵗ. Divide by that
-   when you use them, not where they are kept. t counts from 1.
-3. param.sub_(lr · m̂ / (ŝ.sqrt() + eps)). Weight decay: if decoupled, first multiply the
-   parameter by 1 − lr · weight_decay; otherwise add weight_decay · param to the gradient, in a
-   new tensor (grad.add, without the underscore).
+   when you use them, not where they are kept. t counts from 1: some.steps + 1.
+3. Write param − lr · m̂ / (ŝ.sqrt() + eps). Weight decay: if decoupled, first multiply the
+   parameter by 1 − lr · weight_decay; otherwise add weight_decay · param to the gradient.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ EXERCISE = Exercise(
     rungs=("reference",),
     mistakes={
         "the mean's bias stays": (
-            "correction1 = 1 - beta1 ** self.steps[index]",
+            "correction1 = 1 - beta1 ** (some.steps + 1)",
             "correction1 = 1",
         ),
         "the square's bias stays": (
-            "correction2 = 1 - beta2 ** self.steps[index]",
+            "correction2 = 1 - beta2 ** (some.steps + 1)",
             "correction2 = 1",
         ),
-        "steps count from 0": (
-            "correction1 = 1 - beta1 ** self.steps[index]",
-            "correction1 = 1 - beta1 ** (self.steps[index] + 1)",
+        "steps count from 2": (
+            "correction1 = 1 - beta1 ** (some.steps + 1)",
+            "correction1 = 1 - beta1 ** (some.steps + 2)",
         ),
         "eps under the root": (
             "square.sqrt().div_(correction2**0.5).add_(self.eps)",
@@ -62,18 +63,15 @@ EXERCISE = Exercise(
         ),
         "the learning rate is 1 % too high": ("value=-self.lr", "value=-1.01 * self.lr"),
         "one step count for all": (
-            "self.steps[index] += 1",
-            "self.steps[index] = self.steps[0] + (index == 0)",
+            "correction1 = 1 - beta1 ** (some.steps + 1)",
+            "correction1 = 1 - beta1 ** (max(group.steps) + 1)",
         ),
+        "steps are not counted": ("group.count()", "pass"),
+        "the parameters are not written": ("some.write(", "("),
         "not in place": (
-            "param.addcdiv_(mean, divisor, value=-self.lr / correction1)",
-            "param.data = param.addcdiv(mean, divisor, value=-self.lr / correction1)",
+            "some.write(",
+            "some.params[0].data = some.params[0].data.clone(); some.write(",
         ),
-        "a new tensor for each parameter": (
-            "param.addcdiv_(mean, divisor, value=-self.lr / correction1)",
-            "self.params[index] = param.addcdiv(mean, divisor, value=-self.lr / correction1)",
-        ),
-        "every parameter has a gradient": ("param.grad is None", "False"),
         "weight decay always through the gradient": (
             "self.weight_decay and self.decoupled_weight_decay",
             "False",

@@ -47,7 +47,7 @@ def observe(average_class: Any, arguments: Mapping[str, Any]) -> Facts:
 EXERCISE = Exercise(
     name="average",
     text=__doc__,
-    shipped=optim.ExponentialAverage,
+    shipped=optim.ExponentialMovingAverage,
     method="update",
     draw_arguments=draw_arguments,
     observe=observe,

@@ -4,11 +4,14 @@ The gradient of a batch points roughly downhill, but across the valley as much a
 velocity that remembers earlier gradients cancels the directions that change sign and adds up
 those that stay.
 
-1. For each parameter that has a gradient: without momentum the step is −lr · gradient. Weight
-   decay adds weight_decay · param to the gradient first, in a new tensor.
+1. Parameters lie in vectors, one for each dtype and device: for group, velocities in
+   zip(self.groups, self.velocity): for some in group.stretches(). `some` are the parameters with a
+   gradient that have taken equally many steps. some.values() and some.gradients() are copies of
+   them as one vector; some.write(values) changes the parameters. Without momentum the step is
+   −lr · gradient, where weight decay adds weight_decay · parameter to the gradient first.
 2. With momentum: velocity ← momentum · velocity + (1 − dampening) · gradient, in place, in
-   self.velocity[index]. The first velocity is the gradient itself, without dampening:
-   self.steps[index] counts.
+   velocities[some.place]. The first velocity is the gradient itself, without dampening:
+   some.steps counts. Call group.count() after the stretches of a group.
 3. The step is then −lr · velocity, or with Nesterov −lr · (gradient + momentum · velocity), with
    the new velocity: that is the slope at the place where the momentum leads.
 """
@@ -84,19 +87,26 @@ EXERCISE = Exercise(
     demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True),
     rungs=("net1",),
     mistakes={
-        "the first step is dampened": ("alpha=1 if first else 1 - self", "alpha=1 - self"),
+        "the first step is dampened": (
+            "1 if some.steps == 0 else 1 - self.dampening",
+            "1 - self.dampening",
+        ),
         "Nesterov is forgotten": (
-            "grad.add(velocity, alpha=self.momentum) if self.nesterov else velocity",
+            "grad.add_(velocity, alpha=self.momentum) if self.nesterov else velocity",
             "velocity",
         ),
         "uphill": ("alpha=-self.lr", "alpha=self.lr"),
-        "the gradient itself is changed": ("grad = grad.add(param", "grad = grad.add_(param"),
+        "the gradient itself is changed": (
+            "grad.add_(param, alpha=self.weight_decay)",
+            "grad.add_(param, alpha=self.weight_decay); some.params[0].grad.add_(1)",
+        ),
         "no memory": ("velocity.mul_(self.momentum)", "velocity.mul_(0)"),
         "the learning rate is 1 % too high": ("alpha=-self.lr", "alpha=-1.01 * self.lr"),
-        "one step count for all": ("self.steps[index] == 0", "max(self.steps) == 0"),
+        "one step count for all": ("some.steps == 0", "max(group.steps) == 0"),
         "not in place": (
-            "param.add_(grad, alpha=-self.lr)",
-            "param.data = param.add(grad, alpha=-self.lr)",
+            "some.write(param.add_(grad, alpha=-self.lr))",
+            "some.params[0].data = some.params[0].data.clone(); "
+            "some.write(param.add_(grad, alpha=-self.lr))",
         ),
     },
 )

@@ -1,0 +1,505 @@
+"""Exercises: no template passes, every answer does, and a planted mistake is shown in numbers.
+
+Most checks run in this process; those about what a learner's file may do run as users run them.
+"""
+
+import ast
+import html
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+
+import tinytrain
+from tinytrain.cli.main import main, parse
+from tinytrain.course.exercises import NAMES, exercise, exercises, file_name
+from tinytrain.course.exercises.checking import check, process, template
+from tinytrain.course.exercises.checking.comparison import Unwritten, failures
+from tinytrain.course.exercises.checking.exercise import Draw
+from tinytrain.course.exercises.checking.substitution import Borrowed, in_place_of, raising
+from tinytrain.errors import Diverged
+from tinytrain.recipes import LADDER
+from tinytrain.runs import net_file
+
+every = pytest.mark.parametrize("one", exercises(), ids=NAMES)
+planted = pytest.mark.parametrize(
+    "name, mistake", [(one.name, mistake) for one in exercises() for mistake in one.mistakes]
+)
+SHUFFLED = "return torch.split(torch.randperm(count, generator=generator), batch_size)"
+VERDICT = "return len(last) == LAST_EPOCHS and min(last) >= TARGET_ACCURACY"
+TALKING = f"""\
+import torch
+print("hello")
+def shuffled(count, batch_size, generator):
+    print(count)
+    {SHUFFLED}
+"""
+
+
+def learned(one, source):
+    """The function or class that a learner's file with this source defines."""
+    text = template.as_file(one, source).encode()
+    return net_file.run(Path("file.py"), text)[one.shipped.__name__]
+
+
+def with_mistake(name, mistake):
+    """A function or class with a mistake planted in its answer."""
+    one = exercise(name)
+    right, wrong = one.mistakes[mistake]
+    source = template.answer(one)
+    assert source.count(right) == 1 or mistake == "rows counted from the top"
+    return learned(one, source.replace(right, wrong))
+
+
+def checked(name, path, limit=60.0, demonstrate=False):
+    """A check in this process; the engine runs only if it is asked for."""
+    process.read(path)
+    return check.check(exercise(name), path, lambda step: None, demonstrate)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working folder of a learner; commands find it as `exercises`."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "exercises"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Checks run in this process, without the engine."""
+    monkeypatch.setattr(process, "check", checked)
+
+
+@pytest.fixture
+def said(capsys):
+    """`said(*words)`: what the command prints; with a status, its only line of errors."""
+
+    def run(*words, status=0):
+        capsys.readouterr()
+        found = main(["exercise", *map(str, words)])
+        output, errors = capsys.readouterr()
+        assert found == status, errors
+        if not status:
+            return output
+        assert errors.startswith("tinytrain: ") and errors.count("\n") == 1
+        return errors + output
+
+    return run
+
+
+def write(folder, name, body):
+    """Write a body into a learner's file."""
+    folder.mkdir(exist_ok=True)
+    path = folder / file_name(name)
+    path.write_text(template.template(exercise(name)).replace(template.UNWRITTEN, body))
+    return path
+
+
+@every
+def test_a_template_is_unwritten_and_keeps_signature_and_docstring(one):
+    text = template.template(one)
+    defined = net_file.run(Path("file.py"), text.encode())
+    with pytest.raises(Unwritten):
+        next(failures(one, defined[one.shipped.__name__]))
+    assert [*process.unwritten(Path("file.py"), text.encode())] == [one.function]
+    found = template.function_in(one, template.find(ast.parse(text), one.shipped.__name__))
+    shipped = template.function_in(one, template.definition(one))
+    assert ast.unparse(found.args) == ast.unparse(shipped.args)
+    assert ast.get_docstring(found) == ast.get_docstring(shipped)
+    assert len(found.body) == 1 + (ast.get_docstring(found) is not None)
+    assert max(map(len, text.splitlines())) < 100
+
+
+@every
+def test_the_shipped_function_is_right(one, global_generator_untouched):
+    with global_generator_untouched():
+        assert not [*failures(one, one.shipped)]
+    if one.forbidden and one.body:
+        with pytest.raises(Borrowed):
+            next(failures(one, one.shipped, one.forbidden))
+
+
+@every
+def test_the_answer_is_right_and_borrows_nothing(one):
+    with in_place_of(one, raising(one)):
+        assert not [*failures(one, learned(one, template.answer(one)), one.forbidden)]
+
+
+@planted
+def test_a_mistake_shows_in_numbers(name, mistake):
+    one = exercise(name)
+    failure = next(failures(one, with_mistake(name, mistake), one.forbidden))
+    assert failure.arguments
+    if failure.error:
+        assert re.search(r"\(line \d+: ", check.one_line(failure.error))
+    else:
+        yours, right = re.search(r": yours (.+), right (.+)", failure.shown()[0]).groups()
+        assert yours != right
+
+
+@pytest.mark.parametrize(
+    "name, mistake, effect",
+    [
+        ("shuffle", "the last batch is dropped", "number of batches: yours 0, right 1"),
+        ("shuffle", "every epoch alike", "share of rows that the next epoch puts in the same"),
+        ("shuffle", "drawn from torch's own generator", "an equal generator gives the same order"),
+        ("dropout", "every step alike", "share that the next call leaves alike: yours 1, right"),
+        ("sgd", "one step count for all", "second parameter after step 2"),
+        ("sgd", "not in place", "parameters changed in place: yours False"),
+        ("adam", "one step count for all", "a second parameter, without a gradient (None) in st"),
+        ("adam", "one step count for all", "second parameter after step 2"),
+        ("adam", "not in place", "parameters changed in place: yours False"),
+        ("receptive-field", "always along the height", "axis = 1"),
+        ("receptive-field", "measured is not carried on", "measured: yours False, right True"),
+        ("receptive-field", "a place alone is a window", "length of the list: yours 2, right 1"),
+        ("receptive-field", "an image that does not fit is made larger", "right ValueError"),
+    ],
+)
+def test_a_report_names_the_effect_of_a_mistake(name, mistake, effect):
+    compared = check.compare(exercise(name), with_mistake(name, mistake), lambda step: None)
+    assert effect in compared.as_text()
+
+
+@every
+def test_an_exercise_is_whole(one):
+    assert len(one.paragraphs) == 5 and len(set(one.hints)) == 3 and not one.title.endswith(".")
+    assert len(one.mistakes) >= 3 and set(one.rungs) <= LADDER.keys()
+    for line in re.findall(r"python -m tinytrain (.*)", template.template(one)):
+        assert parse(shlex.split(line)).command == "exercise"
+
+
+def test_every_file_of_the_folder_is_an_exercise():
+    files = Path(tinytrain.course.exercises.__file__).parent.glob("*.py")
+    assert sorted(file.stem for file in files) == sorted(
+        ["__init__", *(name.replace("-", "_") for name in NAMES)]
+    )
+    assert [one.name for one in exercises()] == [*NAMES]
+
+
+@pytest.mark.parametrize("name", ["shuffle", "log-softmax", "adam"])
+def test_a_call_of_the_shipped_function_is_noticed(name, folder, quick, said):
+    shipped = exercise(name).shipped
+    write(folder, name, "").write_text(f"from {shipped.__module__} import {shipped.__name__}\n")
+    assert f"calls tinytrain's own {exercise(name).function}" in said("check", name, status=1)
+    assert "0 of" in said("list")
+
+
+def test_a_call_of_torchs_own_function_is_noticed(folder, quick, said):
+    write(folder, "log-softmax", "return input.log_softmax(dim)")
+    assert "calls torch's own log_softmax" in said("check", "log-softmax", status=1)
+
+
+def test_the_engine_is_put_back_after_a_check():
+    modules = {one.name: sys.modules[one.shipped.__module__] for one in exercises()}
+    before = {name: vars(module).copy() for name, module in modules.items()}
+    for one in exercises():
+        with in_place_of(one, None):
+            assert vars(modules[one.name])[one.shipped.__name__] is None
+    assert before == {name: vars(module) for name, module in modules.items()}
+
+
+def test_from_start_to_solution(folder, quick, said):
+    """The way of a learner: every word of the command, and the command that each says is next."""
+
+    def follow(*words):
+        text = said(*words)
+        for line in re.findall(r"python -m tinytrain (exercise [^;\n]*)", text):
+            assert parse(shlex.split(line)).command == "exercise"
+        return text
+
+    assert "0 of" in follow("list") and "exercise start idx-header" in follow("list")
+    assert not folder.exists()
+    assert str(Path("exercises") / "shuffle.py") in follow("start", "shuffle")
+    assert "exercise reset shuffle" in said("start", "shuffle", status=2)
+    assert "exercise hint shuffle" in said("check", "shuffle", status=1)
+    for number in (1, 2, 3):
+        assert f"Hint {number} of 3" in follow("hint", "shuffle")
+    assert follow("hint", "shuffle").count("of 3: ") == 3
+    for word in ("solution", "diff"):
+        assert "--give-up" in said(word, "shuffle", status=2)
+        assert "torch.split" in follow(word, "shuffle", "--give-up")
+    path = write(folder, "shuffle", SHUFFLED)
+    mine = path.read_text()
+    assert "passed" in follow("check", "shuffle.py") and "1 of" in follow("list")
+    assert follow("diff", "shuffle") == "no difference\n"
+    assert "def shuffled" in follow("solution", "shuffle")
+    rows = {row["name"]: row for row in json.loads(follow("list", "--json"))}
+    assert rows["shuffle"]["state"] == "done" and rows["shuffle"]["hints"] == 3
+    assert rows["adam"]["state"] == "open" and list(rows) == [*NAMES]
+    path.write_text(mine + "# and more\n")
+    assert "0 of" in follow("list")
+    follow("reset", "shuffle")
+    follow("reset", "shuffle")
+    assert (folder / "shuffle.old1.py").read_text() == mine + "# and more\n"
+    new = template.template(exercise("shuffle"))
+    assert path.read_text() == (folder / "shuffle.old2.py").read_text() == new
+    (folder / "progress.json").unlink()
+    write(folder, "shuffle", SHUFFLED)
+    assert "0 of" in follow("list") and "passed" in follow("check") and "1 of" in follow("list")
+
+
+def test_all_answers_as_text_and_as_a_page(folder, said):
+    text = said("list", "--answers")
+    assert all(template.answer(one).rstrip() in text for one in exercises())
+    assert all(hint in text for one in exercises() for hint in one.hints)
+    output = folder.parent / "teacher" / "answers.html"
+    said("list", "--answers", "--output", output)
+    page = output.read_text()
+    unescaped = page.replace("&#34;", '"').replace("&#39;", "'")
+    answers = [html.escape(template.answer(one).rstrip(), False) for one in exercises()]
+    assert all(answer in unescaped for answer in answers)
+    assert page.count("<section") == len(NAMES) and "://" not in page and "src=" not in page
+
+
+UNCHECKABLE = {
+    "def shuffled(:": ("line 1", "not a Python program"),
+    "\0": ("not a Python program",),
+    "x = 1": ("expected a function shuffled, found none",),
+    "def shufled(): pass": ("close to it: shufled",),
+    "shuffled = 3": ("expected a function shuffled",),
+    "class shuffled: pass": ("expected a function shuffled",),
+    "import nothing_of_that_name": ("ModuleNotFoundError", "line 1"),
+    "\n1 / 0": ("ZeroDivisionError", "line 2"),
+    "raise SystemExit(0)": ("SystemExit",),
+}
+
+
+@pytest.mark.parametrize("text", UNCHECKABLE)
+def test_a_file_that_cannot_be_checked(text, folder, quick, said):
+    folder.mkdir()
+    path = folder / "shuffle.py"
+    path.write_text(text)
+    errors = said("check", "shuffle", status=2)
+    assert all(
+        named in errors for named in (str(Path("exercises/shuffle.py")), *UNCHECKABLE[text])
+    )
+    assert path.read_text() == text
+
+
+def test_a_file_that_cannot_be_read(folder, said):
+    path = folder / "shuffle.py"
+    path.mkdir(parents=True)
+    assert "not a file" in said("check", "shuffle", status=2)
+    path.rmdir()
+    assert "exercise start shuffle" in said("check", "shuffle", status=2)
+    path.symlink_to("nowhere")
+    assert "cannot be read" in said("check", "shuffle", status=2)
+    assert "is there already" in said("start", "shuffle", status=2)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_rights(folder, said):
+    folder.mkdir()
+    (folder / "shuffle.py").touch(mode=0o000)
+    assert "cannot be read" in said("check", "shuffle", status=2)
+
+
+def test_a_folder_that_holds_something_else(folder, said):
+    folder.mkdir()
+    (folder / "holiday.txt").touch()
+    for words in (["list"], ["start", "adam"], ["check"], ["reset", "adam"]):
+        errors = said(*words, status=2)
+        assert all(named in errors for named in ("exercises", "holiday.txt", "--folder"))
+    file = folder / "holiday.txt"
+    assert f"{file}: cannot be read as a folder" in said("list", "--folder", file, status=2)
+    assert [path.name for path in folder.iterdir()] == ["holiday.txt"]
+
+
+@pytest.mark.parametrize("text", ["hello", "[]", '{"adam": 3}'])
+def test_a_progress_file_that_is_none(text, folder, said):
+    folder.mkdir()
+    (folder / "progress.json").write_text(text)
+    errors = said("list", status=2)
+    assert "progress.json" in errors and "delete it" in errors
+
+
+@pytest.mark.parametrize(
+    "words, named",
+    [
+        ([], "WORD"),
+        (["nonsense"], "nonsense"),
+        (["start", "shufle"], "close to it: shuffle"),
+        (["hint", "nonsense"], "python -m tinytrain exercise list shows which there are"),
+        (["check"], "nothing started"),
+        (["reset", "adam"], "exercise start adam"),
+        (["solution", "adam"], "--give-up"),
+        (["list", "--output", "a.html"], "--answers"),
+    ],
+)
+def test_wrong_words(words, named, folder, said):
+    assert named in said(*words, status=2)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "text, answered",
+    [
+        (None, "not yet; the body of shuffled is still to be written"),
+        ("class Adam:\n def step(self):\n  raise NotImplementedError()", "the body of Adam.step"),
+        ("def shuffled(:", "line 1: not a Python program"),
+    ],
+)
+def test_an_unwritten_or_broken_file_is_answered_without_torch(text, answered, folder):
+    path = write(folder, "shuffle", template.UNWRITTEN)
+    path.write_text(text or path.read_text())
+    call = "import sys; from tinytrain.cli.main import main; print(main(sys.argv[1:])); "
+    call += "print('torch' in sys.modules)"
+    status, output, errors = in_a_process(folder, "-c", call, "exercise", "check", "shuffle")
+    assert status == 0 and answered in output + errors
+    assert output.split()[-2:] == ["2" if "program" in answered else "1", "False"]
+
+
+def in_a_process(folder, *words):
+    """Python with these arguments in the learner's folder: status, output and errors."""
+    environment = dict(os.environ, PYTHONPATH=str(Path(tinytrain.__file__).parents[1]))
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def check_in_a_process(folder, text, *flags):
+    """Check a file with this text for `shuffle` as a user does."""
+    folder.mkdir()
+    (folder / "shuffle.py").write_text(text)
+    return in_a_process(folder, "-m", "tinytrain", "exercise", "check", "shuffle", *flags)
+
+
+def test_an_endless_loop_is_stopped_though_it_prints(folder):
+    status, _, errors = check_in_a_process(
+        folder, "while True: print('x' * 1000)", "--limit", "0.3"
+    )
+    *printed, more, last = errors.splitlines()
+    assert status == 2 and printed == ["x" * process.WIDTH] * process.LINES
+    assert re.fullmatch(r"\.\.\. and [\d,]+ more lines", more)
+    assert "not done after 0.3 s" in last and "printed lines" in last
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_processes_that_a_file_starts_end_with_the_check(folder):
+    forks = """\
+import os, time
+for _ in range(5):
+    if os.fork() == 0:
+        time.sleep(200)
+with open("group", "w") as file:
+    file.write(str(os.getpgrp()))
+shuffled = 3
+"""
+    started = time.monotonic()
+    status, _, errors = check_in_a_process(folder, forks)
+    assert status == 2 and "expected a function shuffled" in errors
+    assert time.monotonic() - started < 100
+    group = int((folder.parent / "group").read_text())
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:  # killed processes are gone when init has reaped them
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("processes are left")
+
+
+def test_an_unfinished_line_is_shown(folder):
+    _, _, errors = check_in_a_process(folder, "print('here', end='')")
+    assert errors.splitlines()[0] == "here"
+
+
+def worked(name, body, tmp_path):
+    """The text of a report, with the engine's numbers."""
+    path = write(tmp_path, name, body)
+    return checked(name, path, demonstrate=True).as_text()
+
+
+def test_a_right_function_that_is_slow_shows(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("time.slow", lambda: clock.append(clock.pop() + 7), raising=False)
+    slow = "import time; time.slow()\n    last = accuracies[-LAST_EPOCHS:]\n"
+    text = worked("verdict", slow + f"    {VERDICT}", tmp_path)
+    (times,) = re.findall(r"seconds +right +0\n +yours +(\d+)", text)
+    assert "verdict: passed" in text and int(times) >= 7
+
+
+def test_remarks_explain_numbers_that_do_not_agree(tmp_path, monkeypatch):
+    four = VERDICT.replace("len(last) == LAST_EPOCHS and ", "")
+    text = worked("verdict", f"last = accuracies[-LAST_EPOCHS:]\n    {four}", tmp_path)
+    assert "not yet" in text and check.UNNOTICED in text
+    for yours, remark in (([1.0], "1"), ([2.0], check.OTHER_DRAWS)):
+        monkeypatch.setattr(check, "both", lambda *_, row=yours: ({"loss": [1.0]}, {"loss": row}))
+        assert worked("shuffle", SHUFFLED, tmp_path).endswith(remark)
+    monkeypatch.setattr(check, "both", Mock(side_effect=Diverged("try a smaller rate (--lr)")))
+    text = worked("shuffle", SHUFFLED, tmp_path)
+    assert "shuffle: not yet" in text and "--lr" not in text
+
+
+def test_another_way_to_shuffle_is_right_too():
+    one = exercise("shuffle")
+    other = "torch.split(torch.rand(count, generator=generator).argsort(), batch_size)"
+    function = learned(one, template.with_body(one, f"return {other}"))
+    assert not [*failures(one, function, one.forbidden)]
+
+
+def test_cases_are_drawn_again_alike():
+    for one in exercises():
+        first, again = (str(one.draw_arguments(Draw(3))) for _ in range(2))
+        assert re.sub(" at 0x.*?>", "", first) == re.sub(" at 0x.*?>", "", again)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "text, status, said",
+    [
+        ("def shuffled(*_):\n while True: pass", 2, "stopped in the case count"),
+        ("import os; os._exit(0)", 2, "ended the check itself (status 0) in running the file"),
+        ("def shuffled(*_): raise SystemExit", 2, "ended the check itself"),
+        (TALKING, 0, "hello"),
+    ],
+)
+def test_a_file_may_do_anything(folder, text, status, said):
+    limit = "5" if "while" in text else "300"
+    found, printed, errors = check_in_a_process(folder, text, "--json", "--limit", limit)
+    assert found == status and said in errors
+    if status == 0:
+        (report,) = json.loads(printed)
+        assert report["passed"] and report["right"]["loss"] == report["yours"]["loss"]
+
+
+@pytest.mark.long
+@every
+def test_the_answer_works_in_the_engine(one):
+    right, yours = check.both(one, learned(one, template.answer(one)))
+    for name in right.keys() - {"seconds"}:
+        tolerance = 0.3 if name == "test accuracy, %" else 1e-3
+        assert yours[name] == pytest.approx(right[name], rel=tolerance), name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "name, mistake",
+    [
+        ("log-softmax", "1 % too large"),
+        ("batch-norm-backward", "1 % too large"),
+        ("adam", "the learning rate is 1 % too high"),
+        ("loss", "1 % too large"),
+        ("sgd", "the learning rate is 1 % too high"),
+    ],
+)
+def test_one_percent_shows_in_the_loss(name, mistake):
+    right, yours = check.both(exercise(name), with_mistake(name, mistake))
+    difference = (torch.tensor(yours["loss"]) / torch.tensor(right["loss"]) - 1).abs()
+    assert float(difference.max()) > 0.001
