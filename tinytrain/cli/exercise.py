@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, add_path, number
-from tinytrain.errors import TinytrainError, UsageError
+from tinytrain.course.exercises import NAMES, exercise, exercises
+from tinytrain.course.exercises.checking import process
+from tinytrain.course.exercises.checking.folder import Folder, read
+from tinytrain.course.exercises.checking.report import Report
+from tinytrain.errors import TinytrainError, UsageError, did_you_mean
 from tinytrain.store.files import make_folder, write_file
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # importing it takes torch, which only some words need
     from tinytrain.course.exercises.checking.exercise import Exercise
-    from tinytrain.course.exercises.checking.folder import Folder
-    from tinytrain.course.exercises.checking.report import Report
 
 HELP = """\
 Build the engine yourself, function by function: you get the signature, the docstring and why it is
@@ -74,28 +76,30 @@ def add_flags(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Do what the word says. Only what needs an exercise itself imports torch."""
-    from tinytrain.course.exercises import NAMES, no_such
-    from tinytrain.course.exercises.checking.folder import Folder
-
-    name = getattr(options, "name", None)
-    if name is not None:
-        options.name = name.removesuffix(".py").replace("_", "-")
-        if options.name not in NAMES:
-            raise UsageError(f"{no_such(name)}; {command(options, 'list')} shows which there are")
+    """Do what the word says."""
     if options.what == "list" and (options.answers or options.output):
         show_answers(options)
         return
+    if getattr(options, "name", None) is not None:
+        options.name = known_name(options)
     folder = Folder(options.folder)
-    if options.what in ("list", "check"):
-        (show_list if options.what == "list" else check)(options, folder)
-    elif options.what == "reset":
-        reset(options, folder)
+    if options.what == "list":
+        show_list(options, folder)
+    elif options.what == "check":
+        check(options, folder)
     else:
-        from tinytrain.course.exercises import exercise
-
-        words = {"start": start, "hint": hint, "diff": diff, "solution": solution}
+        words = {"start": start, "hint": hint, "diff": diff, "solution": solution, "reset": reset}
         words[options.what](options, folder, exercise(options.name))
+
+
+def known_name(options: argparse.Namespace) -> str:
+    """The exercise's name, also if it was given as its file's. Raises UsageError."""
+    name: str = options.name.removesuffix(".py").replace("_", "-")
+    if name not in NAMES:
+        advice = f"{command(options, 'list')} shows which there are"
+        close = did_you_mean(name, NAMES)
+        raise UsageError(f"exercise {options.name}: no such exercise{close}; {advice}")
+    return name
 
 
 def command(options: argparse.Namespace, *words: str) -> str:
@@ -115,7 +119,6 @@ def show_answers(options: argparse.Namespace) -> None:
         write_file(options.output, page.answers_as_html())
         print(f"All answers are in {options.output}")
         return
-    from tinytrain.course.exercises import exercises
     from tinytrain.course.exercises.checking.template import answer
 
     for one in exercises():
@@ -127,8 +130,6 @@ def show_answers(options: argparse.Namespace) -> None:
 
 def show_list(options: argparse.Namespace, folder: Folder) -> None:
     """List the exercises, and which are done."""
-    from tinytrain.course.exercises import exercises
-
     progress = folder.progress()
     states = {one: folder.state(one.name) for one in exercises()}
     if options.json:
@@ -180,8 +181,6 @@ def require_file(options: argparse.Namespace, folder: Folder, name: str) -> None
 
 def check(options: argparse.Namespace, folder: Folder) -> None:
     """Check one exercise, or all that are started. Raises NotYet where one is not passed."""
-    from tinytrain.course.exercises import NAMES
-
     names = [options.name] if options.name else [name for name in NAMES if folder.has(name)]
     if not names:
         raise UsageError(f"{folder.path}: nothing started; {command(options, 'list')} shows what")
@@ -195,8 +194,6 @@ def check(options: argparse.Namespace, folder: Folder) -> None:
 
 def check_one(options: argparse.Namespace, folder: Folder, name: str) -> Report:
     """Check an exercise, print the report, and note it where it passed."""
-    from tinytrain.course.exercises.checking import process
-
     require_file(options, folder, name)
     digest = folder.digest(name)  # of what is checked, not of what is saved meanwhile
     report = process.check(name, folder.file(name), options.limit)
@@ -239,7 +236,6 @@ def solution(options: argparse.Namespace, folder: Folder, one: Exercise) -> None
 
 def diff(options: argparse.Namespace, folder: Folder, one: Exercise) -> None:
     """Print how the learner's file differs from one with the answer."""
-    from tinytrain.course.exercises.checking.folder import read
     from tinytrain.course.exercises.checking.template import answer, as_file
 
     require_success(options, folder, one)
@@ -250,12 +246,10 @@ def diff(options: argparse.Namespace, folder: Folder, one: Exercise) -> None:
     print("\n".join(lines) or "no difference")
 
 
-def reset(options: argparse.Namespace, folder: Folder) -> None:
+def reset(options: argparse.Namespace, folder: Folder, one: Exercise) -> None:
     """Begin an exercise again; the old file stays beside the new one."""
-    from tinytrain.course.exercises import exercise
     from tinytrain.course.exercises.checking.template import template
 
-    require_file(options, folder, options.name)
-    text = template(exercise(options.name))
-    kept = folder.put_aside(options.name)
-    print(f"{folder.write(options.name, text)} is new; what you had is in {kept}")
+    require_file(options, folder, one.name)
+    kept = folder.put_aside(one.name)
+    print(f"{folder.write(one.name, template(one))} is new; what you had is in {kept}")

@@ -9,8 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tinytrain.errors import did_you_mean
-
 if TYPE_CHECKING:  # it imports torch, which the names alone do not need
     from tinytrain.course.exercises.checking.exercise import Exercise
 
@@ -43,12 +41,6 @@ NAMES = (  # in the order of the engine
 def file_name(name: str) -> str:
     """The file of an exercise, here and in the learner's folder: max_pool.py for max-pool."""
     return f"{name.replace('-', '_')}.py"
-
-
-def no_such(name: str) -> str:
-    """The start of an error about a name that no exercise has."""
-    close = did_you_mean(name.removesuffix(".py").replace("_", "-"), NAMES)
-    return f"exercise {name}: no such exercise{close}"
 
 
 def exercise(name: str) -> Exercise:
