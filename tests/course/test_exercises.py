@@ -22,8 +22,7 @@ import tinytrain
 from tinytrain.cli.main import main, parse
 from tinytrain.course.exercises import NAMES, exercise, exercises, file_name
 from tinytrain.course.exercises.checking import check, process, template
-from tinytrain.course.exercises.checking.comparison import Unwritten, failures
-from tinytrain.course.exercises.checking.exercise import Draw
+from tinytrain.course.exercises.checking.comparison import failures
 from tinytrain.course.exercises.checking.substitution import Borrowed, in_place_of, raising
 from tinytrain.errors import Diverged
 from tinytrain.recipes import LADDER
@@ -107,11 +106,11 @@ def write(folder, name, body):
 def test_a_template_is_unwritten_and_keeps_signature_and_docstring(one):
     text = template.template(one)
     defined = net_file.run(Path("file.py"), text.encode())
-    with pytest.raises(Unwritten):
-        next(failures(one, defined[one.shipped.__name__]))
+    failure = next(failures(one, defined[one.shipped.__name__]))
+    assert isinstance(failure.error, NotImplementedError)
     assert [*process.unwritten(Path("file.py"), text.encode())] == [one.function]
-    found = template.function_in(one, template.find(ast.parse(text), one.shipped.__name__))
-    shipped = template.function_in(one, template.definition(one))
+    found = template.function_in(one, text)
+    shipped = template.function_in(one, template.shipped_source(one))
     assert ast.unparse(found.args) == ast.unparse(shipped.args)
     assert ast.get_docstring(found) == ast.get_docstring(shipped)
     assert len(found.body) == 1 + (ast.get_docstring(found) is not None)
@@ -192,9 +191,20 @@ def test_a_call_of_the_shipped_function_is_noticed(name, folder, quick, said):
     assert "0 of" in said("list")
 
 
-def test_a_call_of_torchs_own_function_is_noticed(folder, quick, said):
-    write(folder, "log-softmax", "return input.log_softmax(dim)")
-    assert "calls torch's own log_softmax" in said("check", "log-softmax", status=1)
+@pytest.mark.parametrize(
+    "call",
+    [
+        "input.log_softmax(dim)",
+        "torch.softmax(input, dim).log()",
+        "torch.special.log_softmax(input, dim)",
+        "torch.ops.aten._log_softmax(input, dim, False)",
+        "torch._C._special.special_log_softmax(input, dim)",
+        "torch.nn.LogSoftmax(dim)(input)",
+    ],
+)
+def test_a_call_of_torchs_own_function_is_noticed(call, folder, quick, said):
+    write(folder, "log-softmax", f"return {call}")
+    assert "calls torch's own" in said("check", "log-softmax", status=1)
 
 
 def test_the_engine_is_put_back_after_a_check():
@@ -452,12 +462,6 @@ def test_another_way_to_shuffle_is_right_too():
     other = "torch.split(torch.rand(count, generator=generator).argsort(), batch_size)"
     function = learned(one, template.with_body(one, f"return {other}"))
     assert not [*failures(one, function, one.forbidden)]
-
-
-def test_cases_are_drawn_again_alike():
-    for one in exercises():
-        first, again = (str(one.draw_arguments(Draw(3))) for _ in range(2))
-        assert re.sub(" at 0x.*?>", "", first) == re.sub(" at 0x.*?>", "", again)
 
 
 @pytest.mark.long

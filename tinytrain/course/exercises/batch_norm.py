@@ -43,7 +43,7 @@ EXERCISE = Exercise(
     shipped=functional.batch_norm,
     also_replaces=(fast.batch_norm,),
     draw_arguments=draw_arguments,
-    forbidden=("batch_norm", "native_batch_norm", "instance_norm", "group_norm"),
+    forbidden="(batch_norm|_legit|instance_norm|group_norm|layer_norm)$",
     rungs=("net7",),
     mistakes={
         "the running variance is biased": ("var * (count / (count - 1))", "var"),

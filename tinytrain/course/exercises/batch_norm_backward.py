@@ -59,7 +59,7 @@ EXERCISE = Exercise(
     observe=observe,
     # Not with Adam, which divides by the size of the gradients and would hide a wrong one.
     demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9),
-    forbidden=("batch_norm", "native_batch_norm"),
+    forbidden="batch_norm(_legit|_backward)?$",
     hidden=("plain_gradients",),
     rungs=("net7",),
     mistakes={

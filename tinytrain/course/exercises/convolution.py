@@ -44,7 +44,7 @@ EXERCISE = Exercise(
     text=__doc__,
     shipped=fast.conv2d,
     draw_arguments=draw_arguments,
-    forbidden=("conv2d", "convolution", "unfold_backward"),
+    forbidden="conv2d|convolution",
     rungs=("net2",),
     mistakes={
         "the kernel is flipped": (

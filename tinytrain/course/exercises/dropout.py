@@ -70,7 +70,7 @@ EXERCISE = Exercise(
     observe=observe,
     tolerance=0.03,
     demonstrate=partial(train_on_digits, dropout=0.1),
-    forbidden=("dropout", "feature_dropout", "native_dropout"),
+    forbidden="dropout",
     rungs=("net8", "net8_1"),
     mistakes={
         "no scale": (".div_(1 - p)", ""),

@@ -33,7 +33,7 @@ EXERCISE = Exercise(
     text=__doc__,
     shipped=functional.nll_loss,
     draw_arguments=draw_arguments,
-    forbidden=("nll_loss", "cross_entropy"),
+    forbidden="nll_loss|cross_entropy",
     rungs=("net1",),
     mistakes={
         "the sum": ("target[:, None]).mean()", "target[:, None]).sum()"),

@@ -47,7 +47,7 @@ EXERCISE = Exercise(
     shipped=batches.normalise,
     draw_arguments=draw_arguments,
     observe=observe,
-    forbidden=("batch_norm", "layer_norm", "group_norm"),
+    forbidden="batch_norm|layer_norm|group_norm",
     rungs=("net1",),
     mistakes={
         "the mean on another scale": ("images - 255 * mean", "images - mean"),

@@ -94,8 +94,8 @@ class Exercise:
     - `draw_arguments`: draws the arguments of a case, anew each time
     - `observe`: what is compared of a call, to the relative `tolerance`
     - `demonstrate`: runs a part of the engine that uses the function; the numbers that it shows
-    - `forbidden`: torch functions that are the answer themselves; `body`: a right body, where the
-      shipped one calls such a function
+    - `forbidden`: a regular expression for the names of torch functions that are the answer
+      themselves; `body`: a right body, where the shipped one calls such a function
     - `hidden`: names that the shipped body uses and the template does not import
     - `rungs`: the lessons that the exercise belongs to
     - `mistakes`, for the tests: name → (piece of the answer's source, what replaces it)
@@ -110,7 +110,7 @@ class Exercise:
     observe: Callable[[Any, Mapping[str, Any]], Facts] = values_and_gradients
     tolerance: float = 1e-7
     demonstrate: Callable[[], Rows] = train_on_digits
-    forbidden: tuple[str, ...] = ()
+    forbidden: str = ""
     body: str = ""
     hidden: tuple[str, ...] = ()
     rungs: tuple[str, ...] = ()

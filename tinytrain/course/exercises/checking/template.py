@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
-from types import ModuleType
 
 from tinytrain.course.exercises.checking.exercise import Exercise
 
@@ -18,26 +18,15 @@ Definition = ast.FunctionDef | ast.ClassDef
 UNWRITTEN = "raise NotImplementedError"
 
 
-def module_of(exercise: Exercise) -> ModuleType:
-    """The module of the shipped function."""
-    module = inspect.getmodule(exercise.shipped)
-    assert module is not None
-    return module
+def find(node: ast.Module | ast.ClassDef, name: str) -> Definition:
+    """The function or class of that name at the top of `node`."""
+    found = (part for part in node.body if isinstance(part, Definition) and part.name == name)
+    return next(found)
 
 
-def definition(exercise: Exercise) -> Definition:
-    """The shipped function or class, in the tree of its file."""
-    tree = ast.parse(inspect.getsource(module_of(exercise)))
-    return find(tree, exercise.shipped.__name__)
-
-
-def find(tree: ast.Module | ast.ClassDef, name: str) -> Definition:
-    """The function or class of that name at the top of `tree`."""
-    return next(node for node in tree.body if isinstance(node, Definition) and node.name == name)
-
-
-def function_in(exercise: Exercise, node: Definition) -> ast.FunctionDef:
-    """The function whose body is the answer: `node`, or a method of it."""
+def function_in(exercise: Exercise, source: str) -> ast.FunctionDef:
+    """The function to be written, in a source that has it or its class at the top."""
+    node = find(ast.parse(source), exercise.shipped.__name__)
     inner = find(node, exercise.method) if isinstance(node, ast.ClassDef) else node
     assert isinstance(inner, ast.FunctionDef)
     return inner
@@ -45,27 +34,24 @@ def function_in(exercise: Exercise, node: Definition) -> ast.FunctionDef:
 
 def shipped_source(exercise: Exercise) -> str:
     """The shipped function or class."""
-    return with_body(exercise, None)
+    return inspect.getsource(exercise.shipped)
 
 
-def with_body(exercise: Exercise, body: str | None) -> str:
+def with_body(exercise: Exercise, body: str) -> str:
     """The source of the function or class, with `body` in place of the shipped one."""
-    node = definition(exercise)
-    inner = function_in(exercise, node)
-    lines = inspect.getsource(module_of(exercise)).splitlines()
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    documented = ast.get_docstring(inner) is not None
-    body_starts = inner.body[0].end_lineno if documented else inner.body[0].lineno - 1
-    new = lines[body_starts : inner.end_lineno]
-    if body is not None:
-        new = textwrap.indent(body.rstrip(), " " * inner.body[0].col_offset).splitlines()
-    kept = lines[first - 1 : body_starts] + new + lines[inner.end_lineno : node.end_lineno]
-    return "\n".join(kept) + "\n"
+    source = shipped_source(exercise)
+    lines = source.splitlines()
+    function = function_in(exercise, source)
+    first = function.body[0]
+    documented = ast.get_docstring(function) is not None
+    start = first.end_lineno if documented else first.lineno - 1
+    lines[start : function.end_lineno] = [textwrap.indent(body.rstrip(), " " * first.col_offset)]
+    return "\n".join(lines) + "\n"
 
 
 def answer(exercise: Exercise) -> str:
     """The function or class with a right body that is not a single call of torch's."""
-    return with_body(exercise, exercise.body or None)
+    return with_body(exercise, exercise.body) if exercise.body else shipped_source(exercise)
 
 
 def template(exercise: Exercise) -> str:
@@ -87,40 +73,30 @@ def as_file(exercise: Exercise, source: str, hidden: tuple[str, ...] = ()) -> st
 
 def imported(exercise: Exercise, hidden: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The import statements that the answer needs, in groups, and its names from its own file."""
-    module = module_of(exercise)
+    module = sys.modules[exercise.shipped.__module__]
     tree = ast.parse(inspect.getsource(module))
-    needing = definition(exercise), ast.parse(exercise.body)
+    needing = ast.parse(shipped_source(exercise)), ast.parse(exercise.body)
     used = {node.id for part in needing for node in ast.walk(part) if isinstance(node, ast.Name)}
     used |= {"torch", "Tensor"} if "torch" in vars(module) else set()
     used -= {*hidden, exercise.shipped.__name__}
-    others: list[str] = []
-    package: list[str] = []
-    own: list[str] = []
+    groups: tuple[list[str], list[str]] = [], []  # of other packages, of this one
+    known: set[str] = set()
     for statement in tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            statement.names = [
-                name for name in statement.names if (name.asname or name.name) in used
-            ]
-            if statement.names:
+            known |= {name.asname or name.name for name in statement.names}
+            wanted = [name for name in statement.names if (name.asname or name.name) in used]
+            if wanted:
+                statement.names = wanted
                 line = ast.unparse(statement)
-                (package if line.startswith("from tinytrain") else others).append(line)
-        elif isinstance(statement, Definition):
-            own += [statement.name] if statement.name in used else []
-        else:
-            own += [
-                node.id
-                for node in ast.walk(statement)
-                if isinstance(node, ast.Name)
-                and isinstance(node.ctx, ast.Store)
-                and node.id in used
-            ]
-    package += [f"from {module.__name__} import {name}" for name in own]
-    return ["\n".join(group) for group in (others, package) if group], own
+                groups[line.startswith("from tinytrain")].append(line)
+    own = [name for name in vars(module) if name in used - known]
+    groups[1].extend(f"from {module.__name__} import {name}" for name in own)
+    return ["\n".join(group) for group in groups if group], own
 
 
 def helper_lines(exercise: Exercise, name: str) -> list[str]:
     """A comment that describes a function or class which the answer may use."""
-    value = getattr(module_of(exercise), name)
+    value = getattr(sys.modules[exercise.shipped.__module__], name)
     if not (inspect.isroutine(value) or inspect.isclass(value)):
         return []
     arguments = ", ".join(inspect.signature(value).parameters)
