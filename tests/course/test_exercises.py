@@ -23,6 +23,7 @@ from tinytrain.cli.main import main, parse
 from tinytrain.course.exercises import NAMES, exercise, exercises, file_name
 from tinytrain.course.exercises.checking import check, process, template
 from tinytrain.course.exercises.checking.comparison import failures
+from tinytrain.course.exercises.checking.report import OTHER_NUMBERS
 from tinytrain.course.exercises.checking.substitution import Borrowed, in_place_of, raising
 from tinytrain.errors import Diverged
 from tinytrain.recipes import LADDER
@@ -445,13 +446,20 @@ def test_a_right_function_that_is_slow_shows(tmp_path, monkeypatch):
     assert "verdict: passed" in text and int(times) >= 7
 
 
-def test_remarks_explain_numbers_that_do_not_agree(tmp_path, monkeypatch):
+def test_numbers_that_differ_where_no_case_does_are_explained(tmp_path, monkeypatch):
+    for yours, explained in (([1.0], False), ([2.0], True)):
+        monkeypatch.setattr(check, "both", lambda *_, row=yours: ({"loss": [1.0]}, {"loss": row}))
+        text = worked("shuffle", SHUFFLED, tmp_path)
+        assert "shuffle: passed" in text and (OTHER_NUMBERS in text) == explained
+
+
+def test_a_mistake_that_the_engine_does_not_notice_is_not_passed(tmp_path):
     four = VERDICT.replace("len(last) == LAST_EPOCHS and ", "")
     text = worked("verdict", f"last = accuracies[-LAST_EPOCHS:]\n    {four}", tmp_path)
-    assert "not yet" in text and check.UNNOTICED in text
-    for yours, remark in (([1.0], "1"), ([2.0], check.OTHER_DRAWS)):
-        monkeypatch.setattr(check, "both", lambda *_, row=yours: ({"loss": [1.0]}, {"loss": row}))
-        assert worked("shuffle", SHUFFLED, tmp_path).endswith(remark)
+    assert "verdict: not yet" in text and "In the engine" in text
+
+
+def test_a_training_that_diverges_is_not_passed(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "both", Mock(side_effect=Diverged("try a smaller rate (--lr)")))
     text = worked("shuffle", SHUFFLED, tmp_path)
     assert "shuffle: not yet" in text and "--lr" not in text

@@ -15,16 +15,12 @@ first step as long as the learning rate says, instead of three times as long.
    parameter by 1 − lr · weight_decay; otherwise add weight_decay · param to the gradient.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.course.exercises.sgd import draw_steps, observe
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Parameters, their gradients, and the settings of Adam."""
     return {
         **draw_steps(draw),

@@ -15,18 +15,14 @@ square stays a square only if height and width are taken into account.
    down / height), and the last column is −inverse @ shift.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.data import augment
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """A transform of one or two images: some of turn, shift, scale and shear; the rest 0."""
     count = draw.integer(1, 2)
 

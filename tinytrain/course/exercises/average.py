@@ -12,23 +12,20 @@ tried on this ladder's nets, nothing helps more.
    (10 + steps).
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from tinytrain import nn, optim
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """The values of the weights after each step, and the decay."""
     return {"values": draw.normal(4), "decay": draw.one_of(0.0, 0.2, 0.9)}
 
 
-def observe(average_class: Any, arguments: Mapping[str, Any]) -> Facts:
+def observe(average_class: Any, arguments: Arguments) -> Facts:
     """The averages after each step, and the count of batches."""
     source = nn.BatchNorm2d(1)
     source.to(torch.float64)

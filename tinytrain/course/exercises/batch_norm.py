@@ -13,15 +13,11 @@ evaluation, where there is no batch.
    / (n − 1), where n = values_a_channel(input, channels, training).
 """
 
-from __future__ import annotations
-
-from typing import Any
-
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.nn import fast, functional
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Images, and the running statistics, weights and biases of their channels."""
     channels = draw.integer(1, 3)
     input = 1 + 3 * draw.normal(draw.integer(2, 3), channels, draw.integer(1, 3), 2)

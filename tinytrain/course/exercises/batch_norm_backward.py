@@ -15,15 +15,13 @@ derived on paper needs two.
    ∂input, ∂weight, ∂bias, and None for eps.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import torch
 
 from tinytrain.course.exercises.checking.exercise import (
+    Arguments,
     Draw,
     Exercise,
     Facts,
@@ -33,7 +31,7 @@ from tinytrain.course.exercises.checking.training import train_on_digits
 from tinytrain.nn import fast
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Images with their channels last in memory, weights, biases and an eps."""
     channels = draw.integer(1, 3)
     input = 1 + 3 * draw.normal(draw.integer(2, 3), channels, draw.integer(1, 3), 2)
@@ -45,7 +43,7 @@ def draw_arguments(draw: Draw) -> dict[str, Any]:
     }
 
 
-def observe(function: Any, arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """The output of the autograd function, and the gradients that its backward gives."""
     return values_and_gradients(lambda **given: function.apply(*given.values())[0], arguments)
 

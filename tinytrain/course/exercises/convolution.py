@@ -15,15 +15,11 @@ one channel, such as digits, that is faster than a kernel made for convolutions.
    1) // stride + 1.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.nn import fast
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Images of one channel, kernels that fit into them, stride, padding and dilation."""
     kernel_height, kernel_width, dilation = (draw.integer(1, high) for high in (3, 3, 2))
     height = dilation * (kernel_height - 1) + draw.integer(1, 4)

@@ -11,19 +11,16 @@ learn. The slant can be computed from the ink, without labels and without learni
    torch.where(variance > 1e-3, covariance / variance, 0). Return it, and y.
 """
 
-from __future__ import annotations
-
 from functools import partial
-from typing import Any
 
 import torch
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.course.exercises.checking.training import train_on_digits
 from tinytrain.data import deskew
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Small images with ink everywhere, in one row, or nowhere."""
     height, width = draw.integer(2, 4), draw.integer(2, 4)
     images = 255 * draw.normal(draw.integer(1, 2), 1, height, width).sigmoid()

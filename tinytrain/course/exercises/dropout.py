@@ -12,21 +12,18 @@ larger in return, or every layer would get less in training than in evaluation.
    everything is 0, and nothing may be divided by 0.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
 
 from tinytrain import streams
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.training import train_on_digits
 from tinytrain.nn import functional
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Many numbers, none of them 0, and the share that is to be dropped."""
     return {
         "input": (1 + draw.normal(20_000).square()).requires_grad_(),
@@ -36,7 +33,7 @@ def draw_arguments(draw: Draw) -> dict[str, Any]:
     }
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """Properties that every right way to draw shares; which numbers are dropped is free."""
     options = {name: value for name, value in arguments.items() if name != "generator"}
     input = options.pop("input")

@@ -12,19 +12,16 @@ returns noise as images, or asks for a terabyte of memory; so every byte is chec
    the dtype, and the tuple of sizes.
 """
 
-from __future__ import annotations
-
 import io
 import struct
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.errors import DataError
 from tinytrain.store import idx
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """The first bytes of a file, sometimes with a wrong zero or type, or cut short."""
     rank = draw.integer(0, 3)
     sizes = [draw.one_of(draw.integer(0, 9), draw.integer(1, 10**6)) for _ in range(rank)]
@@ -35,7 +32,7 @@ def draw_arguments(draw: Draw) -> dict[str, Any]:
     return {"bytes": (header[:end] + elements).hex(" ")}
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """The parts of the header and how far the stream was read; or that DataError is raised."""
     stream = io.BytesIO(bytes.fromhex(arguments["bytes"]))
     try:

@@ -13,11 +13,7 @@ numbers suggests.
    `held` the number of runs for which `holds` is true.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.results import records, statistics
 
@@ -27,7 +23,7 @@ def draw_accuracy(draw: Draw) -> float:
     return float(draw.one_of(99.40, draw.number(99.4, 99.6), draw.number(99.3, 99.6)))
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """The test accuracies of one to four runs."""
     epochs = draw.integer(3, 7)
     seeds = [[draw_accuracy(draw) for _ in range(epochs)] for _ in range(draw.integer(1, 4))]

@@ -10,15 +10,11 @@ ends a training at the first score that is too large, and log(0) at the first th
    keepdim=True. One term of that sum is exp(0) = 1, so the logarithm is finite.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.nn import functional
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Scores of some images, sometimes so large that their exp is not finite."""
     size = draw.one_of(1.0, 1.0, 1000.0)
     input = (size * draw.normal(draw.integer(1, 3), draw.integer(2, 4))).requires_grad_()

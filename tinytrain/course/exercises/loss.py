@@ -10,17 +10,13 @@ minus the logarithm of the probability that the net gives to the right answer.
 3. Minus the mean over the images: with the sum, twice the batch would mean twice the step.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 import torch
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.nn import functional
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Log-probabilities, and the right classes."""
     count, classes = draw.integer(1, 3), draw.integer(2, 4)
     target = torch.randint(classes, (count,), generator=draw.generator)

@@ -11,15 +11,11 @@ window goes on, and the gradient goes back to it alone; a quarter of the numbers
    -math.inf). Then .amax((-2, -1)).
 """
 
-from __future__ import annotations
-
-from typing import Any
-
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.nn import functional
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Images that are mostly negative, so that padding with 0 would show, and a window."""
     kernel = draw.integer(1, 3)
     shape = draw.integer(1, 2), 1, draw.integer(3, 5), draw.integer(3, 5)

@@ -11,14 +11,12 @@ mean and the standard deviation of MNIST's training pixels, on a scale from 0 to
 3. The result has its channels last in memory: .contiguous(memory_format=torch.channels_last).
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from tinytrain.course.exercises.checking.exercise import (
+    Arguments,
     Draw,
     Exercise,
     Facts,
@@ -27,14 +25,14 @@ from tinytrain.course.exercises.checking.exercise import (
 from tinytrain.data import batches
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Pixels, a mean and a standard deviation."""
     shape = draw.integer(1, 2), draw.integer(1, 3), draw.integer(1, 3), draw.integer(1, 3)
     images = (255 * draw.normal(*shape).sigmoid()).requires_grad_()
     return {"images": images, "mean": draw.number(0.1, 0.5), "std": draw.number(0.1, 0.5)}
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """Values and gradients, and whether the channels are last in memory."""
     facts = values_and_gradients(function, arguments)
     channels_last = facts["result"].is_contiguous(memory_format=torch.channels_last)

@@ -11,26 +11,23 @@ net as it was.
 3. with torch.no_grad(): tuple(twin(blank).shape[1:]). The batch axis is not part of the shape.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinytrain import nets, nn
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.course.exercises.receptive_field import draw_layers
 from tinytrain.nn import inspect
 from tinytrain.recipes import RECIPES
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """A net with batch norm, and the shape of an image."""
     net = nn.Sequential(*draw_layers(draw), nn.BatchNorm2d(1))
     return {"net": net, "input_shape": (1, draw.integer(40, 50), draw.integer(51, 60))}
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """The shape, and whether the net has changed."""
     net = arguments["net"]
     shape = function(**arguments)

@@ -9,17 +9,13 @@ right: numbers, not tensors; what is learned, without buffers; and what is used 
    parameters() leaves them out.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 from tinytrain import nets, nn
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import inspect
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """A net, sometimes with a layer that it uses twice."""
     width = draw.integer(1, 3)
     options = {"bias": draw.one_of(True, False), "generator": draw.generator}

@@ -15,15 +15,12 @@ many weights it has. What each place of a map sees is known before anything is t
    ends the list.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
 
 from tinytrain import nets, nn
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import receptive_field as fields
 from tinytrain.recipes import RECIPES
@@ -70,14 +67,14 @@ def draw_layers(draw: Draw, *others: nn.Module) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """A net, and an image that is large enough for it, or far too small."""
     net = draw_layers(draw, Doubled(), Upended())
     size = draw.one_of(*[draw.integer(32, 40)] * 4, draw.integer(1, 3))
     return {"net": net, "image_size": size, "axis": draw.integer(0, 1)}
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """The fields; or, for an image that may be too small, that ValueError is raised."""
     try:
         return {"the list": function(**arguments)}

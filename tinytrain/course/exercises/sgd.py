@@ -16,14 +16,11 @@ those that stay.
    the new velocity: that is the slope at the place where the momentum leads.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.training import train_on_digits
 
 STEPS = 3
@@ -32,7 +29,7 @@ LATE_GRADIENTS = "its gradients from step 2 on"
 STILL = "a third parameter, which never has a gradient"
 
 
-def draw_steps(draw: Draw) -> dict[str, Any]:
+def draw_steps(draw: Draw) -> Arguments:
     """Three parameters, and the gradients that they have in each of three steps."""
     count = draw.integer(1, 3)
     return {
@@ -44,7 +41,7 @@ def draw_steps(draw: Draw) -> dict[str, Any]:
     }
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """Settings that SGD accepts: Nesterov needs a momentum and no dampening."""
     nesterov, momentum = draw.one_of(True, False), draw.one_of(0.0, draw.number(0.1, 0.9))
     return {
@@ -57,7 +54,7 @@ def draw_arguments(draw: Draw) -> dict[str, Any]:
     }
 
 
-def observe(optimizer_class: Any, arguments: Mapping[str, Any]) -> Facts:
+def observe(optimizer_class: Any, arguments: Arguments) -> Facts:
     """The parameters after each step, and whether they were changed in place."""
     options = dict(arguments)
     weights, late, still = params = [options.pop(name) for name in ("weights", LATE, STILL)]

@@ -10,27 +10,24 @@ share a batch in every epoch.
 3. torch.split cuts a tensor into pieces of a size; the last one is as short as it must be.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from tinytrain import streams
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.data import batches
 
 MANY = 500  # rows, enough for their order to show how it was made
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """A few rows, or many."""
     count = draw.one_of(draw.integer(1, 12), draw.integer(2, 6), MANY)
     return {"count": count, "batch_size": draw.integer(1, 7), "generator": draw.stream()}
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """Properties that every right way to shuffle shares; the order itself is free."""
     count, batch_size = arguments["count"], arguments["batch_size"]
     first, equal, other = (streams.generator(seed, "order") for seed in (1, 1, 2))

@@ -10,21 +10,18 @@ Either reports the accuracy of other images than it says.
 3. The number of batches is count / batch_size rounded up, which is −(−count // batch_size).
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.data import batches
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """A number of rows and a batch size."""
     return {"count": draw.integer(1, 12), "batch_size": draw.integer(1, 7)}
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """The rows of each batch."""
     rows = list(range(arguments["count"]))
     return {"rows of each batch": [rows[part] for part in function(**arguments)]}

@@ -9,12 +9,9 @@ the test set. The target asks for each of the last five.
    an error.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.course.exercises.interval import draw_accuracy, recorded_accuracies
 from tinytrain.train import target
@@ -22,14 +19,14 @@ from tinytrain.train import target
 RECIPES = ("net7", "net9_3", "reference", "averaged", "final")
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """The test accuracies of a run, the last four or five near the target."""
     near = [draw.one_of(draw_accuracy(draw), draw.number(99.4, 99.6)) for _ in range(5)]
     early = [draw.number(99.0, 99.6) for _ in range(draw.integer(0, 3))]
     return {"accuracies": early + near[: draw.one_of(5, 5, 5, 4)]}
 
 
-def observe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def observe(function: Any, arguments: Arguments) -> Facts:
     """Whether the target is held."""
     return {"held": bool(function(**arguments))}
 

@@ -9,16 +9,13 @@ the end the noise of the batches should die away, so they should be small again.
    is no fall: the factor is 1 at the very end.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from typing import Any
 
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 
 
-def draw_arguments(draw: Draw) -> dict[str, Any]:
+def draw_arguments(draw: Draw) -> Arguments:
     """A schedule and a point of the run, sometimes beyond its end."""
     total = draw.number(1, 20)
     epochs = draw.one_of(
@@ -27,7 +24,7 @@ def draw_arguments(draw: Draw) -> dict[str, Any]:
     return {"total": total, "warmup": draw.one_of(0.2, draw.number(0, 0.9)), "epochs": epochs}
 
 
-def observe(schedule_class: Any, arguments: Mapping[str, Any]) -> Facts:
+def observe(schedule_class: Any, arguments: Arguments) -> Facts:
     """The factor of the learning rate at that point."""
     schedule = schedule_class(arguments["total"], arguments["warmup"])
     return {"factor": schedule(arguments["epochs"])}

@@ -22,20 +22,15 @@ import torch
 
 from tinytrain.course.exercises import exercise as exercise_named
 from tinytrain.course.exercises.checking.comparison import CASES, failures
-from tinytrain.course.exercises.checking.exercise import Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Exercise
 from tinytrain.course.exercises.checking.process import READY
-from tinytrain.course.exercises.checking.report import Comparison, Report, Rows, look_alike
+from tinytrain.course.exercises.checking.report import Comparison, Report, Rows
 from tinytrain.course.exercises.checking.substitution import Borrowed, in_place_of, raising
 from tinytrain.errors import Diverged, TinytrainError, UsageError, did_you_mean
 from tinytrain.runs import net_file
 from tinytrain.store.files import read_file
 
 Note = Callable[[str], object]  # is told the next step
-UNNOTICED = "The engine shows the same numbers: it does not notice the mistake. The cases do."
-OTHER_DRAWS = """\
-No case differs, so it is right. It draws in another order than the shipped function, which makes \
-another run of the training, as with another seed."""
-UNDRAWN = "No case differs, but the engine's numbers do: it meets a case that was not drawn."
 
 
 def check(exercise: Exercise, path: Path, note: Note, demonstrate: bool = True) -> Report:
@@ -50,19 +45,18 @@ def check(exercise: Exercise, path: Path, note: Note, demonstrate: bool = True) 
             comparison = compare(exercise, learned, note)
     except Borrowed as error:
         return Report(exercise.name, reason=f"it calls {error}: write that yourself")
-    passed, reason, remark = not comparison.differing, "", ""
+    passed, reason = not comparison.differing, ""
     right: Rows = {}
     yours: Rows = {}
     if demonstrate and not comparison.error:
         note("the training")
         try:
             right, yours = both(exercise, learned)
-            remark = explain(exercise, passed, look_alike(right, yours))
         except Diverged:
             passed, reason = False, "in the engine the loss is not a finite number"
         except Exception as error:
             passed, reason = False, f"in the engine it raises {one_line(error)}"
-    return Report(exercise.name, passed, reason, comparison, right, yours, remark)
+    return Report(exercise.name, passed, reason, comparison, right, yours)
 
 
 def load(exercise: Exercise, path: Path) -> Any:
@@ -111,17 +105,6 @@ def timed(demonstrate: Callable[[], Rows]) -> Rows:
     started = time.perf_counter()
     rows = demonstrate()
     return {**rows, "seconds": [time.perf_counter() - started]}
-
-
-def explain(exercise: Exercise, same_cases: bool, same_numbers: bool) -> str:
-    """A remark for the learner where cases and engine do not agree, else ""."""
-    if same_cases == same_numbers:
-        return ""
-    if same_numbers:
-        return UNNOTICED
-    arguments = exercise.draw_arguments(Draw(0)).values()
-    draws = any(isinstance(value, torch.Generator) for value in arguments)
-    return OTHER_DRAWS if draws else UNDRAWN
 
 
 def one_line(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from tinytrain import streams
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.course.exercises.checking.training import train_on_digits
 
+Arguments = Mapping[str, Any]  # name → value
 Facts = dict[str, Any]  # name → tensor, number, text or nested lists of them
 
 
@@ -54,7 +55,7 @@ class Draw:
         return streams.generator(0, "exercise stream", self.case)
 
 
-def values_and_gradients(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Facts:
+def values_and_gradients(function: Callable[..., Any], arguments: Arguments) -> Facts:
     """Call `function`: its result, its arguments afterwards, and the gradients that it passes on.
 
     The gradient of the result differs from number to number: under the gradient of a sum, which
@@ -106,8 +107,8 @@ class Exercise:
     shipped: Any
     method: str = ""
     also_replaces: tuple[Any, ...] = ()
-    draw_arguments: Callable[[Draw], dict[str, Any]]
-    observe: Callable[[Any, Mapping[str, Any]], Facts] = values_and_gradients
+    draw_arguments: Callable[[Draw], Arguments]
+    observe: Callable[[Any, Arguments], Facts] = values_and_gradients
     tolerance: float = 1e-7
     demonstrate: Callable[[], Rows] = train_on_digits
     forbidden: str = ""
