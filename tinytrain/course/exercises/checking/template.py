@@ -79,7 +79,7 @@ def imported(exercise: Exercise, hidden: tuple[str, ...]) -> tuple[list[str], li
     used = {node.id for part in needing for node in ast.walk(part) if isinstance(node, ast.Name)}
     used |= {"torch", "Tensor"} if "torch" in vars(module) else set()
     used -= {*hidden, exercise.shipped.__name__}
-    groups: tuple[list[str], list[str]] = [], []  # of other packages, of this one
+    groups: tuple[list[str], ...] = [], [], []  # from Python's library, others, this package
     known: set[str] = set()
     for statement in tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -88,9 +88,11 @@ def imported(exercise: Exercise, hidden: tuple[str, ...]) -> tuple[list[str], li
             if wanted:
                 statement.names = wanted
                 line = ast.unparse(statement)
-                groups[line.startswith("from tinytrain")].append(line)
+                package = line.split()[1].partition(".")[0]
+                other = package not in sys.stdlib_module_names
+                groups[2 if package == "tinytrain" else other].append(line)
     own = [name for name in vars(module) if name in used - known]
-    groups[1].extend(f"from {module.__name__} import {name}" for name in own)
+    groups[2].extend(f"from {module.__name__} import {name}" for name in own)
     return ["\n".join(group) for group in groups if group], own
 
 
