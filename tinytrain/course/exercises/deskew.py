@@ -24,10 +24,10 @@ def draw_arguments(draw: Draw) -> Arguments:
     """Small images with ink everywhere, in one row, or nowhere."""
     height, width = draw.integer(2, 4), draw.integer(2, 4)
     images = 255 * draw.normal(draw.integer(1, 2), 1, height, width).sigmoid()
-    everywhere, one_row = torch.ones(height, 1), torch.eye(height)[:, :1]
-    return {
-        "images": images * draw.one_of(everywhere, everywhere, everywhere, one_row, 0 * one_row)
-    }
+    everywhere, nowhere = torch.ones(height, 1), torch.zeros(height, 1)
+    one_row = torch.eye(height)[:, :1]
+    ink = draw.one_of(everywhere, everywhere, everywhere, one_row, nowhere)
+    return {"images": images * ink}
 
 
 EXERCISE = Exercise(
