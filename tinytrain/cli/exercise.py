@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, add_path, number
-from tinytrain.course.exercises import NAMES, exercise, exercises
-from tinytrain.course.exercises.checking import process
-from tinytrain.course.exercises.checking.folder import Folder, read
-from tinytrain.course.exercises.checking.report import Report
 from tinytrain.errors import TinytrainError, UsageError, did_you_mean
 from tinytrain.store.files import make_folder, write_file
 
-if TYPE_CHECKING:  # importing it takes torch, which only some words need
+if TYPE_CHECKING:
     from tinytrain.course.exercises.checking.exercise import Exercise
+    from tinytrain.course.exercises.checking.folder import Folder
+    from tinytrain.course.exercises.checking.report import Report
 
 HELP = """\
 Build the engine yourself, function by function: you get the signature, the docstring and why it is
@@ -77,6 +75,9 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the word says."""
+    from tinytrain.course.exercises import exercise
+    from tinytrain.course.exercises.checking.folder import Folder
+
     if options.what == "list" and (options.answers or options.output):
         show_answers(options)
         return
@@ -94,6 +95,8 @@ def run(options: argparse.Namespace) -> None:
 
 def known_name(options: argparse.Namespace) -> str:
     """The exercise's name, also if it was given as its file's. Raises UsageError."""
+    from tinytrain.course.exercises import NAMES
+
     name: str = options.name.removesuffix(".py").replace("_", "-")
     if name not in NAMES:
         advice = f"{command(options, 'list')} shows which there are"
@@ -119,6 +122,7 @@ def show_answers(options: argparse.Namespace) -> None:
         write_file(options.output, page.answers_as_html())
         print(f"All answers are in {options.output}")
         return
+    from tinytrain.course.exercises import exercises
     from tinytrain.course.exercises.checking.template import answer
 
     for one in exercises():
@@ -130,6 +134,8 @@ def show_answers(options: argparse.Namespace) -> None:
 
 def show_list(options: argparse.Namespace, folder: Folder) -> None:
     """List the exercises, and which are done."""
+    from tinytrain.course.exercises import exercises
+
     progress = folder.progress()
     states = {one: folder.state(one.name) for one in exercises()}
     if options.json:
@@ -181,6 +187,8 @@ def require_file(options: argparse.Namespace, folder: Folder, name: str) -> None
 
 def check(options: argparse.Namespace, folder: Folder) -> None:
     """Check one exercise, or all that are started. Raises NotYet where one is not passed."""
+    from tinytrain.course.exercises import NAMES
+
     names = [options.name] if options.name else [name for name in NAMES if folder.has(name)]
     if not names:
         raise UsageError(f"{folder.path}: nothing started; {command(options, 'list')} shows what")
@@ -194,6 +202,8 @@ def check(options: argparse.Namespace, folder: Folder) -> None:
 
 def check_one(options: argparse.Namespace, folder: Folder, name: str) -> Report:
     """Check an exercise, print the report, and note it where it passed."""
+    from tinytrain.course.exercises.checking import process
+
     require_file(options, folder, name)
     digest = folder.digest(name)  # of what is checked, not of what is saved meanwhile
     report = process.check(name, folder.file(name), options.limit)
@@ -236,6 +246,7 @@ def solution(options: argparse.Namespace, folder: Folder, one: Exercise) -> None
 
 def diff(options: argparse.Namespace, folder: Folder, one: Exercise) -> None:
     """Print how the learner's file differs from one with the answer."""
+    from tinytrain.course.exercises.checking.folder import read
     from tinytrain.course.exercises.checking.template import answer, as_file
 
     require_success(options, folder, one)
