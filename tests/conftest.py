@@ -96,6 +96,20 @@ def in_one_process(monkeypatch):
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def fails(capsys):
+    """`fails(status, *words)`: run a command that ends with that status; its one line of error."""
+
+    def fails(status, *words):
+        capsys.readouterr()
+        assert main([*map(str, words)]) == status
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("tinytrain: "), lines
+        return lines[0].removeprefix("tinytrain: ")
+
+    return fails
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """100 training and 40 test images, every class in both."""

@@ -25,7 +25,7 @@ from tinytrain.course.exercises import exercises
 from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nets.bricks import blocks, stacked
-from tinytrain.plots import at_work
+from tinytrain.plots import net_pictures
 from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
 from tinytrain.results import published, records
 from tinytrain.runs import run_folder
@@ -63,7 +63,7 @@ def rungs(folder):
 def rendered(folder, rungs, tiny):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
-    drawings = at_work.drawings(net, tiny, RECIPES["five-looks"])
+    drawings = net_pictures.net_pictures(net, tiny, RECIPES["five-looks"])
     pictures = [draw() for name, draw in drawings.items() if name != "maps"]
     beyond = [ladder.rungs(names, folder) for names in (ABLATION, ladder.BY_VIEW, FRONTIER)]
     return page.as_html(rungs, *beyond, pictures)
@@ -77,7 +77,7 @@ def test_at_work_on_colour_of_any_size_and_classes(channels, classes):
     own = data.from_arrays(images, labels, images, labels)
     last = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes)]
     stages = {"conv1": blocks((channels, 4), draw), "conv2": blocks((4, 3), draw), "last": last}
-    pictures = at_work.drawings(stacked(stages), own, RECIPES["final"])
+    pictures = net_pictures.net_pictures(stacked(stages), own, RECIPES["final"])
     drawn = {name: draw()[1] for name, draw in pictures.items()}
     shapes = {
         name: [axes.images[0].get_array().shape for axes in figure.axes]
@@ -340,7 +340,7 @@ def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, gon
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     drawn = {"title": "a curve", "svg": "<svg></svg>"}
     monkeypatch.setattr(page, "picture", lambda title, figure: drawn)
-    monkeypatch.setattr(at_work, "drawings", lambda *of: {})
+    monkeypatch.setattr(net_pictures, "net_pictures", lambda *of: {})
     run, output = tmp_path / "run", tmp_path / "course.html"
     where = ["--run-dir", str(run), "--data-dir", data_dir]
     small = ["--net", "net9", "--epochs", "1", "--threads", "1", "--deskew"]

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from tinytrain import nets, streams
-from tinytrain.cli.mnist_form import mnist_form
 from tinytrain.course import live
 from tinytrain.data import batches, deskew
 from tinytrain.data.datasets import Split
@@ -15,6 +14,7 @@ from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import RECIPES
 from tinytrain.results import published
 from tinytrain.store import synthetic
+from tinytrain.store.mnist_form import mnist_form
 
 MEAN, STD = 0.1307, 0.3081
 # Strokes of digits, in 280ths of the paper's side.

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     from tinytrain.cli.resolve import net_and_data
     from tinytrain.course import ladder as ladders
     from tinytrain.course import page, readme
-    from tinytrain.plots import at_work
+    from tinytrain.plots.net_pictures import net_pictures
 
     groups = map(ladders.rungs, (LADDER, ABLATION, ladders.BY_VIEW, FRONTIER))
     rungs, ablations, views, frontier = groups
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     options.run_dir = None
     try:
         net, dataset, recipe = net_and_data(options)
-        drawings = at_work.drawings(net, dataset, recipe)
+        drawings = net_pictures(net, dataset, recipe)
         drawn = [draw() for name, draw in drawings.items() if name != "maps"]  # live on the page
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)

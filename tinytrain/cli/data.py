@@ -1,17 +1,18 @@
-"""The command `data`: verify a data set, show what is in it, or make one."""
+"""The command `data`: verify a data set, show what is in it, or convert images into one."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import (
-    Parser,
-    add_data_dir,
-    add_data_flags,
-    add_path,
-    number,
-    size,
-)
+from tinytrain.cli.options import Parser, add_data_dir, add_data_flags, add_path, number, size
+from tinytrain.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from tinytrain.data import Dataset
+    from tinytrain.store.labelled import Found
 
 HELP = "Verify a data set, downloading first what is missing, and say where it is."
 CONVERT = """\
@@ -28,51 +29,201 @@ or (N, H, W, 3). Labels are 0 to 255. EMNIST, whose images are transposed, is co
 
 
 def add_flags(parser: Parser) -> None:
-    """The words that may follow `data`."""
+    """The flags of `data`, `data info`, `data verify` and `data convert`."""
     add_data_flags(parser)
+    parser.set_defaults(action=verify)
     commands = parser.add_subparsers(dest="what", metavar="verify | info | convert", title="or")
     help = "show what is in a data set: classes, counts, sizes, mean, digests, some images"
     info = commands.add_parser("info", help=help, description=help, allow_abbrev=False)
-    add_data_flags(info, data_dir=argparse.SUPPRESS)  # what stands before `info` holds, too
-    picture = "the picture of some images (default: runs/NAME-samples.png)"
-    add_path(info, "--output", picture)
-    info.set_defaults(parser=info)
-    help = "read every byte of a data set, compare, and keep what was found as its manifest.json"
-    verify = commands.add_parser("verify", help=help, description=help, allow_abbrev=False)
-    add_set(verify)
+    add_data_flags(info, data_dir=argparse.SUPPRESS)  # flags before `info` count, too
+    add_path(info, "--output", "the picture of some images (default: runs/NAME-samples.png)")
+    info.set_defaults(parser=info, action=show)
+    help = "read every byte of a data set, compare, and keep the digests in its manifest.json"
+    every_byte = commands.add_parser("verify", help=help, description=help, allow_abbrev=False)
+    named = "mnist, fashion-mnist, kmnist, synthetic, or a folder (default: mnist)"
+    given = argparse.SUPPRESS  # flags before `verify` count, too
+    every_byte.add_argument("dataset", nargs="?", default=given, metavar="SET", help=named)
+    add_data_dir(every_byte, given)
+    every_byte.set_defaults(parser=every_byte)
     help = "make a data set, four IDX files in a folder, of images in other forms"
-    convert = commands.add_parser(
+    other = commands.add_parser(
         "convert",
         help=help,
         description=CONVERT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    convert.set_defaults(parser=convert)
-    add_path(convert, "sources", "see above", nargs="+", metavar="SOURCE")
-    add_path(convert, "--output", "the new folder; train with --dataset FOLDER", required=True)
-    share = "where nothing says what is the test: this share of every class, always the same"
-    convert.add_argument(
+    other.set_defaults(parser=other, action=convert)
+    add_path(other, "sources", "see above", nargs="+", metavar="SOURCE")
+    add_path(other, "--output", "the new folder; train with --dataset FOLDER", required=True)
+    share = "where no name says what is the test: this share of every class, always the same"
+    other.add_argument(
         "--test-share", type=number(float, 0.001, 0.999), help=share, metavar="SHARE"
     )
     high = "the size of images that are only a row of pixels (default: they are square)"
-    convert.add_argument("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
-    convert.add_argument("--transpose", action="store_true", help="swap rows and columns")
-
-
-def add_set(command: argparse.ArgumentParser) -> None:
-    """A data set, named without a flag, and where it is."""
-    named = "mnist, fashion-mnist, kmnist, synthetic, or a folder (default: mnist)"
-    missing = argparse.SUPPRESS  # what stands before the word holds, too
-    command.add_argument("dataset", nargs="?", default=missing, metavar="SET", help=named)
-    add_data_dir(command, missing)
-    command.set_defaults(parser=command)
+    other.add_argument("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
+    other.add_argument("--transpose", action="store_true", help="swap rows and columns")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Verify a data set; show what is in it; make one of what people have, or of another."""
-    from tinytrain.cli.convert import convert
-    from tinytrain.cli.look import show_data, verify_data
+    """Verify a data set, show what is in it, or make one."""
+    options.action(options)
 
-    words = {"info": show_data, "convert": convert}
-    words.get(options.what, verify_data)(options)
+
+def verify(options: argparse.Namespace) -> None:
+    """Verify a data set, downloading what is missing: with `verify` every byte, else as a run."""
+    from tinytrain import data
+    from tinytrain.data.datasets import load_source
+    from tinytrain.store import manifest
+    from tinytrain.store.on_disk import StoredImages
+    from tinytrain.store.sources import MANIFEST, SOURCES
+
+    folder = Path(options.dataset).expanduser()
+    if options.what == "verify" and options.dataset not in SOURCES and folder.is_dir():
+        dataset = manifest.verify(folder, load_source)
+    else:
+        dataset = data.load(options.dataset, options.data_dir)
+    folder = folder_of(dataset, options)
+    checked = "whole; nobody published a digest to verify them by"
+    if dataset.name in SOURCES:
+        checked = "verified"
+    elif (folder / MANIFEST).exists():
+        checked = f"every byte as in {MANIFEST}"
+        if options.what is None and isinstance(dataset.train.images, StoredImages):
+            checked = f"unchanged since {MANIFEST} was written; `data verify` reads every byte"
+    print(
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "
+        f"in {folder}, {checked} (sha256 {dataset.digest})"
+    )
+
+
+def show(options: argparse.Namespace) -> None:
+    """Print what a data set has, class by class, and draw some images of each class."""
+    import torch
+
+    from tinytrain import data
+    from tinytrain.plots import drawing, samples
+    from tinytrain.store import class_names
+    from tinytrain.store.sources import SOURCES, in_folder
+
+    dataset = data.load(options.dataset, options.data_dir)
+    folder = folder_of(dataset, options)
+    names = class_names.read(folder, dataset.classes)
+    channels, height, width = dataset.train.images.shape[1:]
+    print(f"folder    {folder}")
+    print(f"images    uint8, {channels} × {height} × {width} (channels × height × width)")
+    print(
+        f"pixels    mean {dataset.mean:.4f}, deviation {dataset.std:.4f}, as numbers from 0 to 1"
+    )
+    print(f"digest    {dataset.digest}, of the sha256 of the plain files:")
+    source = SOURCES.get(dataset.name) or in_folder(folder)
+    for file, digest in zip(source.files, dataset.digests, strict=True):
+        print(f"          {digest}  {file.name}")
+    train, test = (
+        torch.bincount(split.labels, minlength=dataset.classes).tolist()
+        for split in (dataset.train, dataset.test)
+    )
+    wide = max(len("class"), *map(len, names))
+    print(f"\n{'class':<{wide}}  training      test")
+    rows = [*zip(names, train, test, strict=True), ("all", sum(train), sum(test))]
+    for name, in_train, in_test in rows:
+        print(f"{name:<{wide}}{in_train:>10,}{in_test:>10,}")
+    output = options.output or Path("runs") / f"{Path(dataset.name).name}-samples.png"
+    try:
+        figure = samples.samples(dataset.train, names)
+    except UsageError as error:  # no matplotlib, which matters only to those who ask for it
+        if options.output is not None:
+            raise
+        print(f"\nNo picture: {error}")
+        return
+    drawing.save(figure, output)
+    print(f"\nSome images of each class are drawn into {output}")
+
+
+def folder_of(dataset: Dataset, options: argparse.Namespace) -> Path:
+    """The folder of the files of a set."""
+    from tinytrain import data
+
+    return data.data_root(options.data_dir) / dataset.name
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Write the images of the sources as IDX files into a new folder."""
+    import shlex
+
+    from tinytrain.data.arrays import write_files
+    from tinytrain.data.datasets import load_source
+    from tinytrain.store import class_names, manifest
+    from tinytrain.store.files import whole_folder
+
+    output = options.output.resolve()
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise UsageError(f"--output {options.output}: is there already; name a new folder")
+    found = read(options.sources)
+    dataset = as_dataset(found, options)
+    with whole_folder(output) as folder:
+        write_files(folder, "train", dataset.train)
+        write_files(folder, "test", dataset.test)
+        if found.names:
+            class_names.write(folder, found.names)
+        manifest.verify(folder, load_source)
+    if found.left_out:
+        print(f"Left out: {', '.join(found.left_out)}")
+    shape = " × ".join(map(str, dataset.train.images.shape[1:]))
+    print(
+        f"{len(dataset.train):,} training and {len(dataset.test):,} test images of "
+        f"{dataset.classes} classes, {shape}, are in {output} (sha256 {dataset.digest})"
+    )
+    command = shlex.join(["python", "-m", "tinytrain", "data", "info", "--dataset", str(output)])
+    print(f"Look at them: {command}")
+
+
+def read(sources: Sequence[Path]) -> Found:
+    """Read the images in the sources. Raises DataError for what cannot be read or is incomplete.
+
+    Raises UsageError for sources that do not go together.
+    """
+    from tinytrain.store import named_arrays, picture_folder, tables
+    from tinytrain.store.files import require
+
+    for path in sources:
+        require(path.exists(), path, "a file or a folder", "nothing there")
+    kinds = {"folder" if path.is_dir() else path.suffix.lower() for path in sources}
+    if len(sources) == 1 and kinds == {"folder"}:
+        return picture_folder.read_folder(sources[0])
+    if len(sources) == 1 and kinds == {".npz"}:
+        return named_arrays.read_npz(sources[0])
+    if kinds == {".csv"}:
+        return tables.read_tables(sources)
+    if kinds & {"folder", ".npz", ".csv"}:
+        raise UsageError(
+            f"{' '.join(map(str, sources))}: expected one folder of images, one .npz, or files of "
+            "one kind: .npy or IDX, a file for images and one for labels, or .csv"
+        )
+    return named_arrays.read_files(sources)
+
+
+def as_dataset(found: Found, options: argparse.Namespace) -> Dataset:
+    """Make a data set of what was read, with the flags' --size, --transpose and --test-share."""
+    from tinytrain.data import from_arrays
+    from tinytrain.store import labelled
+
+    splits = {
+        name: labelled.as_images(split, options.size, options.transpose)
+        for name, split in found.splits.items()
+    }
+    if len(splits) == 1:
+        [split] = splits.values()
+        if options.test_share is None:
+            raise UsageError(
+                f"--test-share: needed, such as --test-share 0.2: {split.place} is all there is, "
+                "and no name says which of it is for the test"
+            )
+        splits = dict(labelled.divided(split, options.test_share))
+    elif options.test_share is not None:
+        raise UsageError(f"--test-share: not needed: {splits['test'].place} is the test")
+    train, test = splits["train"], splits["test"]
+    try:
+        return from_arrays(train.images, train.labels, test.images, test.labels)
+    except DataError as error:
+        raise DataError(f"{' '.join(map(str, options.sources))}: {error}") from error

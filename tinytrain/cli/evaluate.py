@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tinytrain.cli.options import (
-    Parser,
-    add_data_dir,
-    add_machine_flags,
-    add_path,
-)
+from tinytrain.cli.options import Parser, add_data_dir, add_machine_flags, add_path
 
 HELP = """\
 Evaluate a run's net, with averaged weights where it averages, on its test images; without a run,

@@ -1,9 +1,7 @@
-"""A trained net leaves tinytrain: as numbers under names, or as a program that uses them.
+"""The command `export`: a run's net as a state dict, a .npz or a torch.nn program.
 
-A state dict, and the .npz that holds it for numpy, say what was learned, but not what is done with
-it. A `torch.nn` program says that, too, and it can be written by looking at the net: a layer here
-has the name, the arguments and the defaults of its twin in `torch.nn`, and keeps each argument
-under its name, so what it holds is what its line of source says. A layer of one's own has no twin.
+The program is written from the net itself: a layer of `tinytrain.nn` has the name, the arguments
+and the defaults of its counterpart in `torch.nn`, and keeps each argument under its name.
 """
 
 from __future__ import annotations
@@ -17,10 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import (
-    Parser,
-    add_path,
-)
+from tinytrain.cli.options import Parser, add_path
 from tinytrain.errors import UsageError
 from tinytrain.store.files import write_file
 
@@ -44,20 +39,8 @@ the extra "onnx": pip install -e ".[onnx]"):
   torch.onnx.export(net.load(), (torch.zeros(2, *net.SHAPE),), "net.onnx", dynamo=True,
                     dynamic_shapes=[{0: "N"}], external_data=False)
 """
-FORMATS = ("state-dict", "npz", "torch")
-
-
-def add_flags(parser: Parser) -> None:
-    """The flags of `export`."""
-    add_path(parser, "--run-dir", "the run's folder", required=True)
-    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="see above")
-    add_path(
-        parser, "--output", "the file (default: weights.pt, weights.npz or net.py in the run)"
-    )
-
-
-SIZES = ("kernel_size", "stride", "padding", "dilation")  # where 3 means (3, 3)
-NAMES = {"state-dict": "weights.pt", "npz": "weights.npz", "torch": "net.py"}
+FILES = {"state-dict": "weights.pt", "npz": "weights.npz", "torch": "net.py"}  # by format
+SIZES = ("kernel_size", "stride", "padding", "dilation")  # arguments where 3 means (3, 3)
 PROGRAM = '''\
 """The net of the run {run} as a torch.nn program, which needs torch alone.
 
@@ -65,8 +48,8 @@ PROGRAM = '''\
 
 Input: float32 (N, {shape}), made by `normalise` of pixels from 0 to 255. The mean {mean:.4f} and
 the standard deviation {std:.4f} are those of {data}, on which the net was trained.
-{upright}
-Output: log-probabilities (N, {classes}).{looks}
+{deskewed}
+Output: log-probabilities (N, {classes}).{tta}
 
     from {name} import load, normalise
     load()(normalise(pixels)).argmax(1)
@@ -111,18 +94,27 @@ if __name__ == "__main__":
         images = stage(images)
         print(f"{{name:<16}}{{tuple(images.shape)}}")
 '''
-UPRIGHT = "The images are upright: `deskew` of tinytrain/data/deskew.py makes them so."
-SLANTED = "The images are as they are, not made upright."
-LOOKS = (
-    "\nThe run was tested with {} looks at an image (tinytrain/train/evaluation.py); here is one."
+DESKEWED = "The images were deskewed, by tinytrain/data/deskew.py: yours have to be, too."
+NOT_DESKEWED = "The images were not deskewed."
+TTA = (
+    "\nThe run was tested with the mean over {} shifts of each image (tinytrain/train/"
+    "evaluation.py); here is one."
 )
 
 
+def add_flags(parser: Parser) -> None:
+    """The flags of `export`."""
+    add_path(parser, "--run-dir", "the run's folder", required=True)
+    parser.add_argument("--format", choices=FILES, default="state-dict", help="see above")
+    files = "weights.pt, weights.npz or net.py in the run"
+    add_path(parser, "--output", f"the file (default: {files})")
+
+
 def run(options: argparse.Namespace) -> None:
-    """Write a run's net in the --format that is asked for, into its folder or to --output."""
+    """Write a run's net in the --format asked for, into its folder or to --output."""
     from tinytrain.cli.resolve import trained
 
-    output = options.output or options.run_dir / NAMES[options.format]
+    output = options.output or options.run_dir / FILES[options.format]
     settings, net = trained(options.run_dir)
     if options.format == "torch":
         require_module_name(output)
@@ -131,12 +123,12 @@ def run(options: argparse.Namespace) -> None:
         write_file(output, program)
     else:
         write_file(output, as_state_dict(net) if options.format == "state-dict" else as_npz(net))
-    upright = " (it was trained on upright digits: tinytrain/data/deskew.py)"
-    print(f"Written to {output}{upright if settings.recipe.deskew else ''}")
+    deskewed = " (it was trained on deskewed digits: tinytrain/data/deskew.py)"
+    print(f"Written to {output}{deskewed if settings.recipe.deskew else ''}")
 
 
 def require_module_name(path: Path) -> None:
-    """Raise UsageError unless Python can import `path`, and then still everything else."""
+    """Raise UsageError where `path` is no name of a module, or that of one of Python's own."""
     taken = path.stem in {"torch", *sys.stdlib_module_names}
     if path.suffix != ".py" or not path.stem.isidentifier() or taken:
         raise UsageError(
@@ -145,7 +137,7 @@ def require_module_name(path: Path) -> None:
 
 
 def as_state_dict(net: nn.Module) -> bytes:
-    """The file that `torch.load` reads, and `load_state_dict` of net or twin takes."""
+    """The content of a file for `torch.load` and `load_state_dict`."""
     import torch
 
     buffer = io.BytesIO()
@@ -154,11 +146,11 @@ def as_state_dict(net: nn.Module) -> bytes:
 
 
 def as_npz(net: nn.Module) -> bytes:
-    """The file that `numpy.load` reads, without pickle: an array a name of the state dict."""
+    """The content of a file for `numpy.load`, without pickle: an array for each name."""
     import numpy
 
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:  # numpy.savez takes some names for its own
+    with zipfile.ZipFile(buffer, "w") as archive:  # numpy.savez cannot write a name like "file"
         for name, value in net.state_dict().items():
             with archive.open(f"{name}.npy", "w") as file:
                 numpy.lib.format.write_array(file, value.numpy(), allow_pickle=False)
@@ -166,10 +158,7 @@ def as_npz(net: nn.Module) -> bytes:
 
 
 def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
-    """The source of the module `name`: the net of `run` from `torch.nn`.
-
-    Raises UsageError where the net has a layer that is not one of `tinytrain.nn`.
-    """
+    """The source of the Python module `name`, which builds the net of `run` from `torch.nn`."""
     from tinytrain.nn.inspect import output_shape
 
     shape, recipe = settings.image_shape, settings.recipe
@@ -182,14 +171,17 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
         mean=settings.mean,
         std=settings.std,
         data=quoted(settings.dataset),
-        upright=UPRIGHT if recipe.deskew else SLANTED,
-        looks=LOOKS.format(recipe.tta) if recipe.tta > 1 else "",
+        deskewed=DESKEWED if recipe.deskew else NOT_DESKEWED,
+        tta=TTA.format(recipe.tta) if recipe.tta > 1 else "",
         source=source(net).replace("\n", "\n    "),
     )
 
 
 def source(module: nn.Module, name: str = "") -> str:
-    """What builds the `torch.nn` twin of a module, which is called `name` in its net."""
+    """The expression that builds a module from `torch.nn`; `name` is the module's in its net.
+
+    Raises UsageError for a layer that is not one of `tinytrain.nn`.
+    """
     from tinytrain import nn
 
     kind = type(module).__name__
@@ -217,23 +209,23 @@ def source(module: nn.Module, name: str = "") -> str:
 
 
 def arguments(layer: nn.Module) -> list[str]:
-    """The arguments with which the layer was made, but those that are defaults."""
-    said = []
+    """The arguments that the layer was made with, without those that are defaults."""
+    sources = []
     for name, argument in inspect.signature(type(layer)).parameters.items():
         if name == "generator" or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            continue  # torch.nn draws from its own; Identity keeps nothing
+            continue  # torch.nn has no such argument; Identity keeps none
         value = getattr(layer, name)
         if name == "dim" and value is None:
-            value = 1  # which torch would guess, too, with a warning
+            value = 1  # torch would assume it, with a warning
         if name == "bias":
             value = value is not None
         if name in SIZES and isinstance(value, tuple) and len({*value}) == 1:
             value = value[0]
         if argument.default is argument.empty:
-            said.append(repr(value))
+            sources.append(repr(value))
         elif value != argument.default:
-            said.append(f"{name}={value!r}")
-    return said
+            sources.append(f"{name}={value!r}")
+    return sources
 
 
 def quoted(text: str) -> str:

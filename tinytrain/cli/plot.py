@@ -1,37 +1,27 @@
-"""The command `plot`: the curves of runs, or what a net makes of images."""
+"""The command `plot`: the curves of runs, or pictures of a trained net."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tinytrain.cli.options import (
-    Parser,
-    add_data_dir,
-    add_path,
-    natural,
-)
+from tinytrain.cli.options import Parser, add_data_dir, add_path, natural
 from tinytrain.errors import UsageError
 
 PICTURES = {
-    "overview": "an image of each class that it gets right, and ten that it gets wrong",
-    "mistakes": "the mistakes on test images that it is surest of, each with its number",
+    "mistakes": "the mistakes on test images of the highest confidence, each with its number",
     "confusion": "how often it takes which class for which",
     "filters": "the kernels of its first convolution: red is positive, blue negative",
-    "maps": "an image, and what the channels of each layer answer to it",
-    "augmentation": "what the augmentation of its recipe makes of training images",
+    "maps": "an image, and the feature maps of each layer",
+    "augmentation": "training images, augmented as by its recipe",
+    "overview": "an image of each class that it gets right, and ten that it gets wrong",
 }
+HELP = """\
+Draw the test accuracy of runs by epoch, or a picture of a net: that of a run, or the final net,
+which comes with tinytrain.
 
-
-HELP = "\n".join(
-    [
-        "Draw the test accuracy of runs by epoch, or what a net makes of images: the net of a",
-        "run, or the final net, which comes with tinytrain.",
-        "",
-        "  curves RUN …  the accuracy of each run by epoch; thin lines are the raw weights",
-        *(f"  {name:<14}{text}" for name, text in PICTURES.items()),
-    ]
-)
+  curves RUN …  the accuracy of each run by epoch; thin lines are the raw weights
+""" + "\n".join(f"  {name:<14}{text}" for name, text in PICTURES.items())
 
 
 def add_flags(parser: Parser) -> None:
@@ -47,45 +37,45 @@ def add_flags(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw one of the pictures, or curves; earlier versions drew curves without that word."""
-    first, *runs = options.what
-    if first in PICTURES:
+    """Draw curves or a picture. `plot RUN …`, as in earlier versions, draws curves, too."""
+    what, *runs = options.what
+    if what in PICTURES:
         if runs:
-            raise UsageError(f"{runs[0]}: plot {first} draws one picture, of --run-dir")
-        options.picture = first
-        draw_at_work(options)
+            raise UsageError(f"{runs[0]}: plot {what} draws one picture, of --run-dir")
+        draw_picture(what, options)
         return
     if options.digit is not None or options.run_dir is not None:
         raise UsageError("--digit, --run-dir: not for curves")
-    options.runs = [Path(run) for run in (runs if first == "curves" else options.what)]
-    if not options.runs:
+    runs = runs if what == "curves" else options.what
+    if not runs:
         raise UsageError("plot curves: expected the folders of runs")
-    options.output = options.output or Path("runs/curves.svg")
-    draw_curves(options)
+    draw_curves([Path(run) for run in runs], options.output or Path("runs/curves.svg"))
 
 
-def draw_at_work(options: argparse.Namespace) -> None:
-    """Draw one of the pictures of a net at work."""
+def draw_picture(what: str, options: argparse.Namespace) -> None:
+    """Draw a picture of a trained net."""
     from tinytrain.cli.resolve import net_and_data
-    from tinytrain.plots import at_work, drawing
+    from tinytrain.plots import drawing
+    from tinytrain.plots.net_pictures import net_pictures
 
-    if options.digit is not None and options.picture not in ("maps", "augmentation"):
-        raise UsageError(f"--digit: is for maps and augmentation, not for {options.picture}")
+    if options.digit is not None and what not in ("maps", "augmentation"):
+        raise UsageError(f"--digit: is for maps and augmentation, not for {what}")
     net, dataset, recipe = net_and_data(options)
-    title, figure = at_work.drawings(net, dataset, recipe, options.digit)[options.picture]()
-    output = options.output or Path("runs") / f"{options.picture}.png"
+    title, figure = net_pictures(net, dataset, recipe, options.digit)[what]()
+    output = options.output or Path("runs") / f"{what}.png"
     drawing.save(figure, output)
     print(f"{title}: drawn into {output}")
 
 
-def draw_curves(options: argparse.Namespace) -> None:
+def draw_curves(runs: list[Path], output: Path) -> None:
     """Draw the test accuracy of runs by epoch."""
     from tinytrain.plots import drawing
+    from tinytrain.plots.curves import accuracy_by_epoch
     from tinytrain.runs import run_folder
 
-    names = [run.resolve().name for run in options.runs]
+    names = [run.resolve().name for run in runs]
     if len(set(names)) < len(names):
-        names = [str(run) for run in options.runs]
-    histories = dict(zip(names, map(run_folder.read_history, options.runs), strict=True))
-    drawing.save(drawing.accuracy_by_epoch(histories), options.output)
-    print(f"Drawn into {options.output}")
+        names = [str(run) for run in runs]
+    histories = dict(zip(names, map(run_folder.read_history, runs), strict=True))
+    drawing.save(accuracy_by_epoch(histories), output)
+    print(f"Drawn into {output}")

@@ -1,8 +1,7 @@
-"""The command `predict`: what a net says of pictures that are in no data set.
+"""The command `predict`: the classes of pictures that are in no data set.
 
-A net knows images of one form only, that of its data; a picture that is half as large, or dark on
-light, is something else to it. So what it is given is shown as it sees it: where the answer is
-wrong, the reason can often be seen there.
+A net knows only images like those that it was trained on, so the picture is shown as the net gets
+it: where the answer is wrong, the reason can often be seen there.
 """
 
 from __future__ import annotations
@@ -12,12 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import (
-    Parser,
-    add_data_dir,
-    add_path,
-    natural,
-)
+from tinytrain.cli.options import Parser, add_data_dir, add_path, natural
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES
 
@@ -25,15 +19,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tinytrain.nn import Module
-    from tinytrain.plots.tiles import Tile
 
 HELP = """\
-Show images as a net sees them, with the classes and how probable it takes them to be. For nets of
-MNIST, or of other grey data of 28 × 28 pixels, a digit may be of any size, light on dark or dark
-on light: it is cut out, made 20 pixels high or wide and centred by its mass, as MNIST's were. For
-other nets (those of fashion-mnist and kmnist among them) images are resized to the size of their
-data.
+Show images as a net gets them, with the classes and their probabilities. For nets of MNIST, or of
+other grey data of 28 × 28 pixels, a digit may be of any size, light on dark or dark on light: it
+is cut out, made 20 pixels high or wide and centred by its mass, as MNIST's were. For other nets
+(those of fashion-mnist and kmnist among them) images are resized to the size of their data.
 """
+MNIST_SHAPE = (1, 28, 28)
+NOT_DIGITS = ("fashion-mnist", "kmnist")  # of MNIST's shape, but not made like its digits
+MOST_CLASSES = 10  # that are printed
+SHADES = " .:-=+*#%@"
 
 
 def add_flags(parser: Parser) -> None:
@@ -43,97 +39,132 @@ def add_flags(parser: Parser) -> None:
     which = "which image of an IDX file, from 0"
     parser.add_argument("--index", type=natural, metavar="N", help=which)
     add_data_dir(parser)
-    add_path(parser, "--output", "a picture of each image as it is and as the net sees it")
+    add_path(parser, "--output", "a picture of each image as it is and as the net gets it")
 
 
-MNIST_SHAPE = (1, 28, 28)
-OF_ANOTHER_FORM = ("fashion-mnist", "kmnist")  # their images are of MNIST's shape, not its making
-MOST_CLASSES = 10  # that are printed
-SHADES = " .:-=+*#%@"
+def run(options: argparse.Namespace) -> None:
+    """Print each image as the net gets it, with its most probable classes."""
+    import torch
+
+    pictures = [read(path, options.index) for path in options.images]
+    if options.index is not None and not any(name.endswith("]") for name, _ in pictures):
+        raise UsageError("--index: is for IDX files, and there is none among these images")
+    predictor = predictor_of(options.run_dir)
+    images = torch.stack([predictor.prepared(*picture) for picture in pictures])
+    probabilities = predictor.probabilities(images)
+    answers = [
+        f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})"
+        for row in probabilities
+    ]
+    for (name, _), image, row, answer in zip(
+        pictures, images, probabilities, answers, strict=True
+    ):
+        columns = side_by_side(as_text(image), class_lines(row, predictor.names))
+        print(f"{name}: {answer}\n{columns}\n")
+    if options.output:
+        draw(pictures, images, answers, options.output)
+        print(f"Drawn into {options.output}")
+
+
+def read(path: Path, index: int | None) -> tuple[str, Tensor]:
+    """The name of an image and the image, float64 (channels, H, W) from 0 to 255.
+
+    It is number `index` of an IDX file, or any picture. Raises DataError for a file that is
+    missing, damaged or no image, UsageError where an index is wrong.
+    """
+    import torch
+
+    from tinytrain.store import idx, on_disk, pictures
+    from tinytrain.store.files import open_file, require
+
+    try:
+        with open_file(path) as file:
+            start = file.read(2)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from error
+    if start not in (b"\0\0", idx.GZIP):
+        return str(path), pictures.rgb_pixels(path)
+    images: idx.Array | on_disk.StoredImages | None = on_disk.opened(path)
+    if images is None:
+        images = idx.read(path)
+        kind = images.dtype.name == "uint8" and images.ndim in (2, 3, 4) and images.size > 0
+        expected = "images, uint8 (N, H, W) or (N, C, H, W)"
+        require(kind, path, expected, f"{images.dtype.name} {images.shape}")
+        images = images[None] if images.ndim == 2 else images
+    if index is None and len(images) > 1:
+        raise UsageError(f"{path}: holds {len(images):,} images; choose one with --index, from 0")
+    index = index or 0
+    if index >= len(images):
+        raise UsageError(f"--index {index}: {path} has images 0 to {len(images) - 1}")
+    image = torch.as_tensor(images[index]).double()
+    return f"{path}[{index}]", image if image.ndim == 3 else image[None]
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A net and what it wants of an image: `shape` (C, H, W), and how such images are made."""
+    """A net, and how images of shape (C, H, W) are made for it."""
 
     net: Module
     shape: tuple[int, ...]
-    as_mnist: bool
-    upright: bool
+    as_mnist: bool  # brought to the form of MNIST's digits
+    deskew: bool
     mean: float
     std: float
-    looks: int
-    names: list[str]
+    tta: int
+    names: list[str]  # of the classes
 
     def prepared(self, name: str, picture: Tensor) -> Tensor:
-        """A picture (1 or 3, H, W), values 0 to 255, as the net wants it: uint8 (C, H, W)."""
-        from tinytrain.cli.mnist_form import mnist_form, resized
-        from tinytrain.cli.pictures import in_channels
+        """A picture (1 or 3, H, W), 0 to 255, as uint8 of the net's shape. Raises DataError."""
+        from tinytrain.store.files import require
+        from tinytrain.store.mnist_form import mnist_form, resized
+        from tinytrain.store.pictures import grey
 
-        colours = in_channels(name, picture, self.shape[0])
+        channels = self.shape[0]
+        if len(picture) == 3 and channels == 1:
+            picture = grey(picture)
+        elif len(picture) == 1 and channels == 3:
+            picture = picture.expand(3, -1, -1)
+        expected = f"{channels} channels, as the net's data have"
+        require(len(picture) == channels, name, expected, len(picture))
         if not self.as_mnist:
-            return resized(colours, (self.shape[1], self.shape[2]))
+            return resized(picture, (self.shape[1], self.shape[2]))
         try:
-            return mnist_form(colours[0])[None]
+            return mnist_form(picture[0])[None]
         except ValueError as error:
             size = "×".join(map(str, picture.shape[1:]))
             raise DataError(f"{name}: expected a digit, found {size} pixels: {error}") from error
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """Those of the classes, (N, classes), for prepared images (N, C, H, W)."""
+        """The probabilities of the classes, (N, classes), for prepared images (N, C, H, W)."""
         from tinytrain.data.deskew import deskew
-        from tinytrain.train.evaluation import predict as scores_of
+        from tinytrain.train import evaluation
 
-        if self.upright:
-            images = deskew(images)
-        return scores_of(self.net, images, self.mean, self.std, tta=self.looks).exp()
-
-
-def run(options: argparse.Namespace) -> None:
-    """Print, image by image, what the net sees and how probable it takes each class to be."""
-    import torch
-
-    from tinytrain.cli.pictures import read
-    from tinytrain.plots.drawing import save
-    from tinytrain.plots.tiles import Tile, grid, seen
-
-    pictures = [read(path, options.index) for path in options.images]
-    if options.index is not None and not any(name.endswith("]") for name, _ in pictures):
-        raise UsageError("--index: is for IDX files, and there is none among these images")
-    predictor = of_run(options)
-    images = torch.stack([predictor.prepared(*picture) for picture in pictures])
-    tiles: list[Tile | None] = []
-    for (name, picture), image, row in zip(
-        pictures, images, predictor.probabilities(images), strict=True
-    ):
-        said = f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})"
-        print(f"{name}: {said}\n{beside(rendered(image), classes(row, predictor.names))}\n")
-        tiles += [Tile(seen(picture), name[-24:]), Tile(seen(image), f"seen as {said}")]
-    if options.output:
-        save(grid(tiles, columns=2 * min(len(pictures), 4), inch=1.5), options.output)
-        print(f"Drawn into {options.output}")
+        images = deskew(images) if self.deskew else images
+        scores = evaluation.predict(self.net, images, self.mean, self.std, tta=self.tta)
+        return scores.exp()
 
 
-def of_run(options: argparse.Namespace) -> Predictor:
-    """The net of --run-dir, or the final one that comes with tinytrain."""
-    from tinytrain.cli.look import class_names
+def predictor_of(run_dir: Path | None) -> Predictor:
+    """The net of a run, or the final one that comes with tinytrain."""
     from tinytrain.cli.resolve import trained
     from tinytrain.nn.inspect import output_shape
     from tinytrain.results import published
+    from tinytrain.store import class_names
     from tinytrain.store.sources import SOURCES
 
-    if options.run_dir is None:
-        mean, std = SOURCES["mnist"].mean_and_std or (0.0, 1.0)
-        net, looks = published.final_net(), RECIPES["final"].tta
-        names = [str(digit) for digit in range(10)]
-        return Predictor(net, MNIST_SHAPE, True, RECIPES["final"].deskew, mean, std, looks, names)
-    settings, net = trained(options.run_dir)
+    if run_dir is None:
+        final, names = RECIPES["final"], [str(digit) for digit in range(10)]
+        normal = published.MEAN_STD
+        return Predictor(
+            published.final_net(), MNIST_SHAPE, True, final.deskew, *normal, final.tta, names
+        )
+    settings, net = trained(run_dir)
     shape, recipe = settings.image_shape, settings.recipe
-    as_mnist = shape == MNIST_SHAPE and settings.dataset not in OF_ANOTHER_FORM
+    as_mnist = shape == MNIST_SHAPE and settings.dataset not in NOT_DIGITS
     (count,) = output_shape(net, shape)
     names = [str(label) for label in range(count)]
     if settings.dataset not in SOURCES:
-        names = class_names(Path(settings.dataset), count)
+        names = class_names.read(Path(settings.dataset), count)
     normal = settings.mean, settings.std
     return Predictor(net, shape, as_mnist, recipe.deskew, *normal, recipe.tta, names)
 
@@ -143,7 +174,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def classes(row: Tensor, names: list[str]) -> list[str]:
+def class_lines(row: Tensor, names: list[str]) -> list[str]:
     """A line for each of the most probable classes: class, probability, a bar."""
     wide = max(3, *map(len, names))
     order = row.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
@@ -154,9 +185,9 @@ def classes(row: Tensor, names: list[str]) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def rendered(image: Tensor) -> list[str]:
+def as_text(image: Tensor) -> list[str]:
     """A uint8 image (C, H, W) in letters, 16 to 32 a line; a letter is twice as high as wide."""
-    from tinytrain.cli.mnist_form import resized
+    from tinytrain.store.mnist_form import resized
 
     height, width = image.shape[1:]
     columns = min(width if width >= 16 else 2 * width, 32)
@@ -165,10 +196,22 @@ def rendered(image: Tensor) -> list[str]:
     return ["".join(SHADES[value * len(SHADES) // 256] for value in row) for row in grey.tolist()]
 
 
-def beside(left: list[str], right: list[str]) -> str:
+def side_by_side(left: list[str], right: list[str]) -> str:
     """Two blocks of lines beside each other."""
+    from itertools import zip_longest
+
     width = max(map(len, left))
-    count = max(len(left), len(right))
-    one, other = (lines + [""] * (count - len(lines)) for lines in (left, right))
-    pairs = zip(one, other, strict=True)
-    return "\n".join(f"  {first:<{width}}  {second}".rstrip() for first, second in pairs)
+    rows = zip_longest(left, right, fillvalue="")
+    return "\n".join(f"  {first:<{width}}  {second}".rstrip() for first, second in rows)
+
+
+def draw(
+    pictures: list[tuple[str, Tensor]], images: Tensor, answers: list[str], output: Path
+) -> None:
+    """Draw each picture as it is and as the net gets it."""
+    from tinytrain.plots.drawing import Tile, grid, save, viewable
+
+    tiles: list[Tile | None] = []
+    for (name, picture), image, answer in zip(pictures, images, answers, strict=True):
+        tiles += [Tile(viewable(picture), name[-24:]), Tile(viewable(image), f"seen as {answer}")]
+    save(grid(tiles, columns=2 * min(len(pictures), 4), inch=1.5), output)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import (
-    Parser,
-    shape,
-)
+from tinytrain.cli.options import Parser, shape
 from tinytrain.errors import UsageError
 from tinytrain.recipes import RECIPES
 
@@ -36,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     try:
         log.print_net(net, options.shape)
     except ValueError as error:
-        advice = "say with --shape what its images are, such as 3x40x24"
+        advice = "give the shape of its images with --shape, such as 3x40x24"
         raise UsageError(f"--net {options.net}: {error}; {advice}") from error
     if options.shape[1] == options.shape[2]:
         print_fields(net, options.shape[1])
@@ -48,16 +45,16 @@ def print_fields(net: Module, side: int) -> None:
     """Print the receptive fields of a net's layers, for square images."""
     from tinytrain.nn.receptive_field import measured_field, receptive_field
 
-    print("\nReceptive fields, in pixels; what the middle place sees, by formula and by gradient:")
+    print("\nReceptive fields, in pixels; that of the middle place by formula and by gradient:")
     line = "{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}{:>12}".format
     print(line("layer", "size", "jump", "start", "field", "formula", "measured"))
     image, *fields = receptive_field(net, side)
     for field in fields:
         middle = field.size // 2
         formula = field.span(middle, image.size)
-        seen = measured_field(net, field.name, middle, image.size)
-        spans = ("{} to {}".format(*span) for span in (formula, seen))
-        shown = f"~{field.field}" if field.measured else field.field
-        print(line(field.name, field.size, field.jump, f"{field.start:g}", shown, *spans))
+        measured = measured_field(net, field.name, middle, image.size)
+        spans = ("{} to {}".format(*span) for span in (formula, measured))
+        size = f"~{field.field}" if field.measured else field.field
+        print(line(field.name, field.size, field.jump, f"{field.start:g}", size, *spans))
     if any(field.measured for field in fields):
-        print("~ rests on a layer that has no formula: its window was measured")
+        print("~ includes a layer that has no formula: its window was measured")

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinytrain.course.ladder import Rung
-from tinytrain.plots.drawing import mark_target, new_figure
+from tinytrain.plots.curves import mark_target
+from tinytrain.plots.drawing import new_figure
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Summary
 from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS

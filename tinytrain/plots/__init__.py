@@ -1,1 +1,1 @@
-"""plots"""
+"""Pictures of runs, of data sets and of trained nets."""

@@ -1,48 +1,48 @@
-"""Pictures of runs, drawn with matplotlib (the extra `plots`)."""
+"""Figures with matplotlib (the extra `plots`): new, saved, and grids of small images."""
 
 from __future__ import annotations
 
 import io
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from tinytrain.errors import UsageError, printable
 from tinytrain.store.files import make_folder
-from tinytrain.train.state import Epoch
-from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches. Raises UsageError where matplotlib is missing."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # or it speaks of its caches
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no messages about its caches
     try:
         from matplotlib import rcParams
         from matplotlib.figure import Figure
     except ImportError as error:
         needed = "drawing needs matplotlib; install it with: pip install '.[plots]'"
         raise UsageError(needed) from error
-    rcParams["svg.hashsalt"] = "tinytrain"  # the same picture is the same file
+    rcParams["svg.hashsalt"] = "tinytrain"  # the same figure is the same file
     rcParams["svg.fonttype"] = "none"  # text stays text: small, searchable, in the reader's font
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def as_svg(figure: Figure, transparent: bool = True, **metadata: str) -> str:
-    """The figure as SVG."""
+    """The figure as SVG, without a date."""
     file = io.StringIO()
-    unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(file, format="svg", transparent=transparent, metadata=unsaid | metadata)
+    none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=transparent, metadata=none | metadata)
     return file.getvalue()
 
 
 def save(figure: Figure, output: Path) -> None:
-    """Write the figure, its kind by the suffix, into a folder that is made where it is missing.
+    """Write the figure in the format of the suffix, making the folder where it is missing.
 
     Raises UsageError where that cannot be done.
     """
@@ -55,32 +55,43 @@ def save(figure: Figure, output: Path) -> None:
         raise UsageError(f"--output {output}: {error}") from error
 
 
-def accuracy_by_epoch(histories: Mapping[str, Sequence[Epoch]]) -> Figure:
-    """The test accuracy of every run, by its name; thin lines are raw weights, where averaged."""
-    figure = new_figure(8, 4)
-    axes = figure.add_subplot()
-    last = max((epoch.epoch for history in histories.values() for epoch in history), default=1)
-    mark_target(axes, last)
-    for name, history in histories.items():
-        epochs = [epoch.epoch for epoch in history]
-        tested = [epoch.test_accuracy for epoch in history]
-        raw = [epoch.raw_test_accuracy for epoch in history]
-        label = re.sub("^_", " _", printable(name).replace("$", r"\$"))  # no formula, nor hidden
-        (line,) = axes.plot(epochs, tested, marker="o", markersize=3, label=label)
-        if raw != tested:
-            axes.plot(epochs, raw, color=line.get_color(), linewidth=0.7, alpha=0.6)
-    # The first epochs would squeeze the others into a line.
-    later = [epoch.test_accuracy for history in histories.values() for epoch in history[1:]]
-    axes.set_ylim(min([98.5, *later]) - 0.1, None)
-    axes.set_ylabel("test accuracy, %")
-    axes.set_title(f"dashed: {TARGET_ACCURACY:.2f} %; grey: the last {LAST_EPOCHS} epochs", size=9)
-    axes.legend(loc="lower right", frameon=False)
+@dataclass(frozen=True)
+class Tile:
+    """A small image (H, W), or in colour (H, W, 3), with its title.
+
+    With a `limit` the values are signed: blue at −limit, white at 0, red at +limit. Without one
+    they go from black, the lowest, to white; colours are uint8.
+    """
+
+    image: Tensor
+    title: str
+    limit: float | None = None
+
+
+def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
+    """Tiles in rows of `columns`, None for an empty place; `inch` is the side of one."""
+    count = -(-len(tiles) // columns)
+    figure = new_figure(columns * inch, count * inch * 1.25)
+    for number, tile in enumerate(tiles, 1):
+        if tile is None:
+            continue
+        axes = figure.add_subplot(count, columns, number)
+        if tile.image.ndim == 3:
+            axes.imshow(tile.image.numpy(), interpolation="none")
+        elif tile.limit is None:
+            axes.imshow(tile.image.numpy(), cmap="gray", interpolation="none")
+        else:
+            image = axes.imshow(tile.image.numpy(), cmap="RdBu_r", interpolation="none")
+            image.set_clim(-tile.limit, tile.limit)
+            image.set_gid("signed")
+        title = "\n".join(printable(line) for line in tile.title.split("\n"))
+        axes.set_title(title.replace("$", r"\$"), size=8)
+        axes.set_axis_off()
     return figure
 
 
-def mark_target(axes: Axes, epochs: int) -> None:
-    """A dashed line at the target, and the last epochs, in which it counts, in grey."""
-    axes.axhline(TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
-    axes.axvspan(epochs - LAST_EPOCHS + 0.5, epochs + 0.5, color="grey", alpha=0.12, linewidth=0)
-    axes.set_xlim(0.5, epochs + 0.5)
-    axes.set_xlabel("epoch")
+def viewable(image: Tensor) -> Tensor:
+    """An image (C, H, W), 0 to 255, as (H, W, 3) of three channels, else (H, W), their mean."""
+    if len(image) == 3:
+        return image.permute(1, 2, 0).round().to(torch.uint8)
+    return image.float().mean(0)

@@ -1,4 +1,4 @@
-"""What is in a data set, seen at a glance: a row a class, images from all over it."""
+"""Images of a data set: some of each class, and some of them augmented."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from tinytrain import streams
+from tinytrain.data import augment
+from tinytrain.data.augment import Augmentation
 from tinytrain.data.datasets import Split
-from tinytrain.plots.drawing import new_figure
-from tinytrain.plots.tiles import seen
+from tinytrain.plots.drawing import Tile, grid, new_figure, viewable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ACROSS, DOWN = 10, 64  # images in a row, and rows at most
+IN_A_ROW, MOST_CLASSES = 10, 64
 
 
 def samples(split: Split, names: Sequence[str]) -> Figure:
-    """Ten images of every class, evenly spread over its images; `names` are those of the classes.
+    """Draw ten images of each class, evenly spread over its images, a row a class.
 
-    Beyond 64 classes the others are left out.
+    `names`: of the classes; those after the 64th are left out.
     """
-    names = names[:DOWN]
-    pictures = mosaic(split, len(names))
-    height, width = pictures.shape[:2]
+    names = names[:MOST_CLASSES]
+    image = mosaic(split, len(names))
+    height, width = image.shape[:2]
     middle = (split.images.shape[2] - 1) / 2
     figure = new_figure(7, 6 * height / width + 0.3)
     axes = figure.add_subplot()
-    axes.imshow(pictures.numpy(), cmap="gray", vmin=0)
+    axes.imshow(image.numpy(), cmap="gray", vmin=0)
     rows = range(0, height, height // len(names))
     axes.set_yticks([row + middle for row in rows], names)
     axes.set_xticks([])
@@ -41,16 +43,29 @@ def samples(split: Split, names: Sequence[str]) -> Figure:
 def mosaic(split: Split, classes: int) -> Tensor:
     """The images of `samples` side by side: (rows, columns) or, in colour, (rows, columns, 3).
 
-    As numbers from 0 to 1, and between them nothing: NaN in grey, white in colour.
+    Values are from 0 to 1; between the images they are NaN in grey, and white in colour.
     """
-    first = seen(split.images[0])
+    first = viewable(split.images[0])
     height, width = (side + max(1, side // 14) for side in first.shape[:2])
     blank = 1.0 if first.ndim == 3 else torch.nan
-    canvas = torch.full((classes * height, ACROSS * width, *first.shape[2:]), blank)
+    canvas = torch.full((classes * height, IN_A_ROW * width, *first.shape[2:]), blank)
     for label in range(classes):
-        found = (split.labels == label).nonzero()[:, 0]
-        for column in range(min(ACROSS, len(found))):
-            picture = seen(split.images[found[len(found) * column // ACROSS]])
+        rows = (split.labels == label).nonzero()[:, 0]
+        for column in range(min(IN_A_ROW, len(rows))):
+            image = viewable(split.images[rows[len(rows) * column // IN_A_ROW]])
             top, left = label * height, column * width
-            canvas[top : top + len(picture), left : left + picture.shape[1]] = picture / 255
+            canvas[top : top + len(image), left : left + image.shape[1]] = image / 255
     return canvas
+
+
+def augmented(images: Tensor, augmentation: Augmentation, seed: int = 1) -> Figure:
+    """Draw images (N, C, H, W), one a row, as they are and five times augmented."""
+    tiles = []
+    for number, image in enumerate(images.float()):
+        generator = streams.generator(seed, "gallery", number)
+        copies = augment.apply(image.expand(5, -1, -1, -1), augmentation.draw(5, generator))
+        tiles += [
+            Tile(viewable(image), "as it is"),
+            *(Tile(viewable(copy), "augmented") for copy in copies),
+        ]
+    return grid(tiles, columns=6, inch=1.0)

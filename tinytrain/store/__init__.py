@@ -1,1 +1,1 @@
-"""store"""
+"""Bytes to arrays: IDX files, downloads, drawn digits, pictures and tables."""

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytrain import nets, nn
-from tinytrain.cli.export import FORMATS, as_npz, as_program, source
+from tinytrain.cli.export import FILES, as_npz, as_program, source
 from tinytrain.cli.main import main
 from tinytrain.cli.resolve import trained
 from tinytrain.data import batches
@@ -65,7 +65,7 @@ def pixels(count, *shape):
 def test_by_default_it_lies_in_the_folder_of_the_run(tmp_path, run, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = {path.name for path in run.iterdir()}
-    for format in FORMATS:
+    for format in FILES:
         assert export(run, "--format", format) == 0
         assert str(run / NAMES[format][0]) in capsys.readouterr().out
     assert {path.name for path in run.iterdir()} - before == {*chain(*NAMES.values())}
@@ -122,7 +122,7 @@ def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run):
 
 @pytest.mark.parametrize(
     "upright, looks, said",
-    [(True, 1, "are upright"), (False, 1, "not made upright"), (False, 5, "with 5 looks")],
+    [(True, 1, "were deskewed"), (False, 1, "not deskewed"), (False, 5, "over 5 shifts")],
 )
 def test_the_program_says_what_it_expects(upright, looks, said):
     odd, recipe = 'a\\b """c\n', Recipe(deskew=upright, tta=looks)
@@ -131,7 +131,7 @@ def test_the_program_says_what_it_expects(upright, looks, said):
     assert f'the run "{odd}"' in docstring and f'of "{odd}"' in docstring
     for expected in "(N, 1, 28, 28)", "0.1250", "0.2500", "(N, 10)", "own.pt", said:
         assert expected in docstring
-    assert ("looks" in docstring) == (looks > 1)
+    assert ("shifts" in docstring) == (looks > 1)
 
 
 @pytest.mark.parametrize("name", nets.NETS)

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import gzip
-import json
-import os
 import re
 import shutil
-import struct
 import sys
-import zlib
 from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tinytrain import data, nets, nn, streams
-from tinytrain.cli import convert
+from tinytrain import data
 from tinytrain.cli.main import main
-from tinytrain.cli.readers import Pair
-from tinytrain.errors import DataError
-from tinytrain.plots import samples
 from tinytrain.store import idx, synthetic
 
+WORDS = ["data", "convert", "--output", "out"]
 PARTS = ["x_train", "y_train", "x_test", "y_test"]
 
 
@@ -66,15 +57,17 @@ def converted(*words, output="out"):
     return data.load(f"./{output}")
 
 
-def fails(capsys, status, *words):
-    """The one line of the command's error; nothing but what was there is there after it."""
-    before = sorted(Path().rglob("*"))
-    capsys.readouterr()
-    assert main([*map(str, words)]) == status
-    errors = capsys.readouterr().err
-    assert errors.startswith("tinytrain: ") and errors.count("\n") == 1
-    assert sorted(Path().rglob("*")) == before
-    return errors
+@pytest.fixture
+def refused(fails):
+    """`refused(status, *words)`: as `fails`, and no file or folder is left behind."""
+
+    def refused(status, *words):
+        before = sorted(Path().rglob("*"))
+        error = fails(status, *words)
+        assert sorted(Path().rglob("*")) == before
+        return error
+
+    return refused
 
 
 def as_npz(arrays, names=PARTS):
@@ -180,32 +173,6 @@ def test_csv_of_other_programs():
     assert converted("train.csv", "test.csv").digest == data.from_arrays(*arrays).digest
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.floats(0.001, 0.999))
-def test_a_share_of_every_class_is_for_the_test(labels, share):
-    labels = np.array(labels, np.uint8)
-    pair = Pair(np.arange(len(labels)), labels, "images", "labels")
-    counts = np.bincount(labels)
-    wanted = [min(round(share * count), count - 1) if count else 0 for count in counts]
-    if not sum(wanted):
-        with pytest.raises(DataError, match="images: .*--test-share"):
-            convert.shared_out(pair, share)
-        return
-    parts, again = convert.shared_out(pair, share), convert.shared_out(pair, share)
-    train, test = parts["train"], parts["test"]
-    assert sorted([*train.images, *test.images]) == [*range(len(labels))]
-    assert np.bincount(test.labels, minlength=len(counts)).tolist() == wanted
-    for part in train, test:
-        assert (labels[part.images] == part.labels).all()
-        assert (np.diff(part.images) > 0).all()
-    assert (again["test"].images == test.images).all()
-
-
-def test_a_share_is_drawn_and_not_the_first_ones():
-    labels = np.zeros(100, np.uint8)
-    test = convert.shared_out(Pair(np.arange(100), labels, "", ""), 0.5)["test"].images
-    assert 20 < sum(test < 50) < 30
-
-
 def test_one_split_and_a_share():
     images, labels, *_ = drawn(5, 5, classes=2, train=10)
     np.savez("it.npz", images=images, labels=labels)
@@ -249,24 +216,6 @@ def test_classes_are_in_order_and_hidden_files_are_not_images(picture, capsys):
     assert f"Left out: {Path('split/extra')}\n" in capsys.readouterr().out
 
 
-def test_up_is_where_the_camera_said(picture):
-    image = pytest.importorskip("PIL.Image")
-    turned = image.Exif()
-    turned[0x0112] = 6  # the camera was held upright: turn clockwise to see it so
-    for name in "a", "b":
-        picture(f"in/{name}/1.png", exif=turned)
-        picture(f"in/{name}/2.png", size=(4, 6))
-    images = converted("in", "--test-share", "0.5").train.images
-    ramp = torch.arange(24, dtype=torch.uint8)
-    upright = {torch.rot90(ramp.view(4, 6), -1).flatten(), ramp}
-    assert images.shape[1:] == (1, 6, 4)
-    assert any(torch.equal(images[0].flatten(), one) for one in upright)
-    assert (
-        converted("in", "--test-share", "0.5", "--transpose", output="b").train.images.shape[3]
-        == 6
-    )
-
-
 def test_jpeg_is_read(picture):
     for name in "a", "b":
         for number in range(2):
@@ -274,54 +223,30 @@ def test_jpeg_is_read(picture):
     assert converted("in", "--test-share", "0.5").train.images.shape == (2, 3, 4, 6)
 
 
-def png_of_16_bits(path, color):
-    """A PNG of 2 × 2 pixels with 16 bits a channel: grey (color 0) or red-green-blue (2)."""
-
-    def chunk(name, content):
-        body = name + content
-        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
-    rows = (b"\0" + bytes(2 * 2 * (3 if color else 1))) * 2
-    header = struct.pack(">IIBBBBB", 2, 2, 16, color, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
-
-
 SPOILED = {
-    "16 bits, grey": (lambda path, save: png_of_16_bits(path, 0), "found 16 bits"),
-    "16 bits, colour": (lambda path, save: png_of_16_bits(path, 2), "found 16 bits"),
-    "a palette": (lambda path, save: save(path, "P"), "found a palette"),
-    "transparency": (lambda path, save: save(path, "RGBA"), "mode RGBA"),
-    "one bit": (lambda path, save: save(path, "1"), "found 1 bits"),
-    "four inks": (lambda path, save: save(path, "CMYK", form="JPEG"), "mode CMYK"),
     "another size": (lambda path, save: save(path, size=(4, 6)), "6 wide and 4 high, as"),
     "colour among grey": (lambda path, save: save(path, "RGB"), "found colour, 6 wide"),
-    "no image": (lambda path, save: path.write_text("<html>"), "found: cannot identify"),
-    "another form": (lambda path, save: save(path, form="GIF"), "found: cannot identify"),
-    "nothing": (lambda path, save: path.write_bytes(b""), "expected a whole PNG or JPEG"),
-    "the first half": (
-        lambda path, save: path.write_bytes(save(path).read_bytes()[:-30]),
-        "expected a whole PNG or JPEG",
-    ),
-    "a folder": (lambda path, save: path.mkdir(), "expected a whole PNG or JPEG"),
+    "transparency": (lambda path, save: save(path, "RGBA"), "mode RGBA"),
+    "no image": (lambda path, save: path.write_text("<html>"), "another format"),
+    "a folder": (lambda path, save: path.mkdir(), "directory"),
 }
 
 
 @pytest.mark.parametrize("how", SPOILED)
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_an_image_that_cannot_be_kept_is_named(how, split, picture, capsys):
+def test_an_image_that_cannot_be_kept_is_named(how, split, picture, refused):
     for part in "train", "test":
         for name in "a", "b":
             picture(f"in/{part}/{name}/0.png")
-    spoil, said = SPOILED[how]
+    spoil, named = SPOILED[how]
     path = Path(f"in/{split}/b/1.png")
     spoil(path, picture)
-    errors = fails(capsys, 3, "data", "convert", "in", "--output", "out")
-    assert f"{path}: expected " in errors and said in errors
+    error = refused(3, *WORDS, "in")
+    assert error.startswith(f"{path}: expected ") and named in error
 
 
 def empty_class(split):
-    return lambda save: Path(f"in/{split}/c").mkdir(), f"in/{split}/c: expected images .* none"
+    return lambda save: Path(f"in/{split}/c").mkdir(), f"in/{split}/c: .* none"
 
 
 FOLDERS = {
@@ -329,21 +254,21 @@ FOLDERS = {
     "a class of the test alone": (lambda save: save("in/test/c/0.png"), "in/test/c: .*training"),
     "a text among images": (
         lambda save: Path("in/train/a/notes.txt").write_text(""),
-        "in/train/a/notes.txt: expected one of .png",
+        "in/train/a/notes.txt",
     ),
     "an image of no class": (lambda save: save("in/train/0.png"), "in/train/0.png: .*its class"),
     "no class of the test": (
         lambda save: [shutil.rmtree(f"in/test/{name}") for name in "ab"],
-        "in/test: expected folders of images, one a class, found none",
+        "in/test: .* found none",
     ),
     "no training": (lambda save: shutil.rmtree("in/train"), "--test-share: needed"),
     "no class": (
         lambda save: [shutil.rmtree(f"in/train/{name}") for name in "ab"],
-        "in/train: expected 1 to 256 folders, one a class, found 0",
+        "in/train: .* found 0",
     ),
     "too many classes": (
         lambda save: [Path(f"in/train/{number}").mkdir() for number in range(255)],
-        "in/train: .*1 to 256 folders, one a class, found 257",
+        "in/train: .* found 257",
     ),
     "a name on two lines": (
         lambda save: save("in/train/two\nlines/0.png"),
@@ -353,42 +278,41 @@ FOLDERS = {
 
 
 @pytest.mark.parametrize("how", FOLDERS)
-def test_a_folder_that_is_no_set(how, picture, capsys):
+def test_a_folder_that_is_no_set(how, picture, refused):
     for part in "train", "test":
         for name in "a", "b":
             picture(f"in/{part}/{name}/0.png")
     spoil, said = FOLDERS[how]
     spoil(picture)
     status = 2 if "--" in said else 3
-    errors = fails(capsys, status, "data", "convert", "in", "--output", "out")
+    errors = refused(status, *WORDS, "in")
     assert re.search(said, errors), errors
 
 
-def test_folders_that_nobody_may_look_into(capsys, monkeypatch):
+def test_folders_that_nobody_may_look_into(capsys, monkeypatch, refused):
     Path("in/a").mkdir(parents=True)
     iterdir = Path.iterdir
 
-    def refused(path):
+    def denied(path):
         if path.name == "in":
             raise PermissionError(13, "Permission denied")
         return iterdir(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "iterdir", refused)
+        patch.setattr(Path, "iterdir", denied)
         status = main([*WORDS, "in"]), main(["data", "--dataset", "in"])
     errors = capsys.readouterr().err.splitlines()
     assert status == (3, 3)
     assert [error.endswith("in: cannot be read (Permission denied)") for error in errors] == [1, 1]
 
 
-def test_images_without_pillow(capsys, monkeypatch):
+def test_images_without_pillow(monkeypatch, refused):
     Path("in/a").mkdir(parents=True)
     Path("in/a/0.png").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert "pip install '.[images]'" in fails(capsys, 2, *WORDS, "in")
+    assert "pip install '.[images]'" in refused(2, *WORDS, "in")
 
 
-WORDS = ["data", "convert", "--output", "out"]
 A, B, C, D = drawn(4, 4)
 
 
@@ -402,8 +326,6 @@ def text(*lines):
     return lambda: Path("it.csv").write_text("\n".join(lines))
 
 
-# The csv module of Python 3.10 refuses a NUL itself, and does not say where.
-NUL = "it.csv, line 2: " if sys.version_info >= (3, 11) else "it.csv: expected a CSV file"
 WRONG = {
     "one label fewer": (npz(y_train=B[1:]), "it.npz: y_train: .* each of 7 images, .* (6,)"),
     "fractions": (
@@ -446,21 +368,21 @@ WRONG = {
     "empty": (lambda: Path("it.npz").write_bytes(b""), "it.npz: expected a whole .npz"),
     "another's": (lambda: one_array("it.npz"), "it.npz: expected an .npz file"),
     "a cut array": (lambda: damaged("it.npz"), "it.npz: .*expected a whole"),
-    "half a CSV line": (text("1,2,3,4,5", "1,2,3"), "it.csv, line 2: expected 5 numbers, found 3"),
+    "half a CSV line": (text("1,2,3,4,5", "1,2,3"), "it.csv: .* 5 to 3 at row 2"),
     "a header alone": (text("label,pixel0"), "it.csv: expected lines of a label and pixels"),
-    "a header without": (
-        text("a,b,c", "1,2,3"),
-        "it.csv, line 1: .*label or class, found a, b, c",
-    ),
-    "a word": (text("1,2,3,4,5", "", "1,2,three,4,5"), "it.csv, line 3: .*255, found 'three'"),
-    "a large number": (text("1,2,3,4,256"), "it.csv, line 1: .*255, found '256'"),
-    "a fraction": (text("1,2,3,4,5.5"), "it.csv, line 1: .*255, found '5.5'"),
-    "a gap": (text("1,2,,4,5"), "it.csv, line 1: .*255, found ''"),
-    "semicolons": (text("1;2;3;4;5"), "it.csv, line 1: .*label or class, found 1;2;3;4;5"),
+    "a header without": (text("a,b,c", "1,2,3"), "it.csv, first line: .*, found a, b, c"),
+    "two labels": (text("label,class,c", "1,2,3"), "it.csv, first line: .*, found label, class"),
+    "a header too long": (text("label,a,b", "1,2"), "it.csv: expected 3 numbers .* found 2"),
+    "a word": (text("1,2,3,4,5", "", "1,2,three,4,5"), "it.csv: .*'three' .* row 1, column 3"),
+    "a large number": (text("1,2,3,4,256"), "it.csv: .*'256' .* column 5"),
+    "a number below 0": (text("1,2,3,4,-1"), "it.csv: .*'-1' .* column 5"),
+    "a fraction": (text("1,2,3,4,5.5"), "it.csv: .*'5.5' .* column 5"),
+    "a gap": (text("1,2,,4,5"), "it.csv: .*'' .* column 3"),
+    "semicolons": (text("1;2;3;4;5"), "it.csv, first line: .*, found 1;2;3;4;5"),
     "no square": (text("0,1,2,3", "0,1,2,3"), "it.csv: expected 1 × 1 pixels .* found 3"),
-    "labels alone": (text("1", "2"), "it.csv: expected lines of a label and pixels"),
-    "no text": (lambda: Path("it.csv").write_bytes(b"1,2\xff"), "it.csv: expected a CSV file"),
-    "zeros": (lambda: Path("it.csv").write_bytes(b"1,2\n" + bytes(9)), NUL),
+    "labels alone": (text("1", "2"), "it.csv: expected a label and pixels in a line"),
+    "no text": (lambda: Path("it.csv").write_bytes(b"1,2\xff"), "it.csv: .*utf-8"),
+    "zeros": (lambda: Path("it.csv").write_bytes(b"1,2\n" + bytes(9)), "it.csv: .*found: "),
     "no file": (lambda: None, "it.npz: expected a file or a folder, found nothing there"),
 }
 
@@ -478,14 +400,14 @@ def one_array(path):
 
 
 @pytest.mark.parametrize("how", WRONG)
-def test_arrays_that_cannot_be_kept_are_named(how, capsys):
+def test_arrays_that_cannot_be_kept_are_named(how, refused):
     write, said = WRONG[how]
     write()
     share = ["--test-share", "0.5"] if Path("it.csv").exists() else []
     path = "it.csv" if share else "it.npz"
-    errors = fails(capsys, 3, *WORDS, path, *share)
+    errors = refused(3, *WORDS, path, *share)
     pattern = ".*".join(map(re.escape, said.split(".*")))
-    assert re.search(f"^tinytrain: {pattern}", errors), errors
+    assert re.search(f"^{pattern}", errors), errors
 
 
 MISTAKES = {
@@ -507,7 +429,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("how", MISTAKES)
-def test_words_that_do_not_go_together(how, capsys):
+def test_words_that_do_not_go_together(how, refused):
     npz()()
     np.savez("one.npz", images=A, labels=B)
     for name, array in ("x_train", A), ("y_train", B), ("z", A):
@@ -518,36 +440,35 @@ def test_words_that_do_not_go_together(how, capsys):
         Path(name).mkdir()
     Path("a/file").write_text("")
     words, said = MISTAKES[how]
-    errors = fails(capsys, 2, *WORDS, *words)
+    errors = refused(2, *WORDS, *words)
     assert re.search(re.escape(said).replace(re.escape(".*"), ".*"), errors), errors
 
 
-def test_a_damaged_idx_file_is_named(capsys):
+def test_a_damaged_idx_file_is_named(refused):
     sources = as_idx([A, B, C, D])
     Path(sources[0]).write_bytes(gzip.compress(b"\0\0\x08"))
-    assert f"{sources[0]}: expected an IDX file" in fails(capsys, 3, *WORDS, *sources)
+    assert f"{sources[0]}: expected an IDX file" in refused(3, *WORDS, *sources)
 
 
-def test_bytes_after_an_array(capsys):
+def test_bytes_after_an_array(refused):
     sources = as_npy([A, B, C, D])
     with open("x_train.npy", "ab") as file:
         file.write(b"!")
-    assert "x_train.npy: expected the end" in fails(capsys, 3, *WORDS, *sources)
+    assert "x_train.npy: expected the end" in refused(3, *WORDS, *sources)
 
 
-def test_the_folder_is_whole_or_not_there(capsys, monkeypatch):
+def test_the_folder_is_whole_or_not_there(monkeypatch, refused):
     npz()()
     for error in OSError(28, "No space left on device"), KeyboardInterrupt():
         with monkeypatch.context() as patch:
-            patch.setattr(convert, "write_file", Mock(side_effect=error))
-            patch.setattr(convert.idx, "write_file", Mock(side_effect=[None, None, None, error]))
+            patch.setattr(idx, "write_file", Mock(side_effect=[None, None, None, error]))
             status = 2 if isinstance(error, OSError) else 130
-            fails(capsys, status, *WORDS, "it.npz")
+            refused(status, *WORDS, "it.npz")
     Path("out").mkdir()
     assert len(converted("it.npz").test) == 4  # an empty folder is as good as none
     assert sorted(path.name for path in Path().iterdir()) == ["it.npz", "out"]
     before = {path: path.read_bytes() for path in Path("out").iterdir()}
-    fails(capsys, 2, *WORDS, "it.npz")
+    refused(2, *WORDS, "it.npz")
     assert {path: path.read_bytes() for path in Path("out").iterdir()} == before
 
 
@@ -568,23 +489,21 @@ def test_info_shows_what_is_in_a_set(capsys):
     assert "2 hens" in Path("new/it.svg").read_text()
 
 
-def test_info_without_matplotlib(capsys, monkeypatch):
+def test_info_without_matplotlib(capsys, monkeypatch, refused):
     npz()()
     converted("it.npz")
     capsys.readouterr()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["data", "info", "--dataset", "out"]) == 0
     assert "No picture: drawing needs matplotlib" in capsys.readouterr().out
-    assert "matplotlib" in fails(
-        capsys, 2, "data", "info", "--dataset", "out", "--output", "a.png"
-    )
+    assert "matplotlib" in refused(2, "data", "info", "--dataset", "out", "--output", "a.png")
 
 
-def test_names_that_are_not_as_many_as_classes(capsys):
+def test_names_that_are_not_as_many_as_classes(refused):
     npz()()
     converted("it.npz")
     Path("out/classes.txt").write_text("cats\ndogs\n")
-    error = fails(capsys, 3, "data", "info", "--dataset", "out")
+    error = refused(3, "data", "info", "--dataset", "out")
     assert "out/classes.txt: expected a line for each of 3 classes, found 2" in error
 
 
@@ -598,90 +517,6 @@ def test_what_stands_before_info_holds(here, capsys):
     assert "verified" in capsys.readouterr().out
     assert main(["data", "--dataset", "data/synthetic"]) == 0
     assert f"in {here}/data/synthetic, whole; nobody published" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("channels, classes", [(1, 2), (3, 3), (2, 70)])
-def test_samples_are_drawn_class_by_class(channels, classes):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    images = torch.arange(30 * classes).view(-1, 1, 1, 1).expand(-1, channels, 5, 3) % 256
-    labels = torch.arange(30 * classes) % classes
-    split = data.from_arrays(images.to(torch.uint8), labels, images[:1].byte(), labels[:1]).train
-    table = samples.mosaic(split, min(classes, 64))
-    assert table.shape == (min(classes, 64) * 6, 40, 3)[: 3 if channels == 3 else 2]
-    second = table[6:11, 4:7]  # of class 1, after its first image one from a tenth further on
-    assert (second == ((3 * classes + 1) % 256) / 255).all()
-    between = table[5]
-    assert (between == 1).all() if channels == 3 else between.isnan().all()
-    figure = samples.samples(split, [f"class {label}" for label in range(classes)])
-    assert len(figure.axes[0].get_yticklabels()) == min(classes, 64)
-
-
-def own_set(folder, seed=0):
-    """Files of one's own that suit a net for MNIST, in a folder."""
-    drawn = streams.generator(seed, "own")
-    labels = torch.arange(60) % 10
-    images = synthetic.digits(labels, drawn)
-    folder.mkdir(parents=True)
-    for name, rows in ("train", slice(40)), ("test", slice(40, 60)):
-        idx.write(folder / f"{name}-images", images[rows, 0].numpy())
-        idx.write(folder / f"{name}-labels", labels[rows].numpy().astype(np.uint8))
-
-
-SMALL = ["--recipe", "net1", "--epochs", "2", "--batch-size", "10", "--threads", "1"]
-
-
-def test_a_run_on_data_of_ones_own(here, capsys, monkeypatch):
-    own_set(here / "mnist")  # named so, it is still nobody's MNIST
-    assert main(["train", "--dataset", "./mnist", *SMALL]) == 0
-    shown = capsys.readouterr().out
-    assert f"not judged (the target is for MNIST, this is {here}/mnist)" in shown
-    [run] = Path("runs").iterdir()
-    assert run.name == "mnist-net1-epochs2-batch-size10-seed1"
-    settings = json.loads((run / "run.json").read_text())
-    assert settings["dataset"] == str(here / "mnist")
-    assert settings["data_digest"] == data.load("./mnist").digest
-    evaluate = ["evaluate", "--run-dir", run]
-    assert main([*map(str, evaluate)]) == 0
-    net, _, score = capsys.readouterr().out.splitlines()
-    os.renames("mnist", "moved/mnist")
-    assert "--data-dir" in fails(capsys, 3, *evaluate)
-    assert main([*map(str, evaluate), "--data-dir", "moved"]) == 0
-    again = capsys.readouterr().out.splitlines()
-    assert (again[0], again[2]) == (net, score) and f"{here}/moved/mnist" in again[1]
-    own_set(here / "mnist", seed=1)
-    assert "not the images that the run" in fails(capsys, 3, *evaluate)
-    resume = ["train", "--resume", "--run-dir", str(run)]
-    assert "not the images that the run" in fails(capsys, 3, *resume)
-    assert main([*resume, "--data-dir", "moved"]) == 0
-
-
-def test_seeds_on_data_of_ones_own(here, capsys):
-    own_set(here / "own")
-    words = ["seeds", *SMALL[:-2], "--seeds", "1"]
-    assert main([*words, "--dataset", f"{here}/own"]) == 0
-    assert main([*words, "--dataset", "own"]) == 0  # the same runs
-    assert [path.name for path in Path("runs").iterdir()] == ["seeds-own"]
-
-
-def test_a_net_for_fewer_classes_or_another_size_is_refused(capsys):
-    as_letters = [np.zeros((30, 28, 28), np.uint8), np.arange(30, dtype=np.uint8)] * 2
-    as_letters[0][0] = 9
-    np.savez("it.npz", **dict(zip(PARTS, as_letters, strict=True)))
-    converted("it.npz")
-    error = fails(capsys, 2, "train", "--dataset", "out", *SMALL)
-    assert "expected outputs (N, 30)" in error and "found (1, 10)" in error
-    npz()()
-    converted("it.npz", output="small")
-    assert "does not suit the net" in fails(capsys, 2, "train", "--dataset", "small", *SMALL)
-
-
-def test_a_net_for_images_of_ones_own(capsys, monkeypatch):
-    npz()()
-    converted("it.npz")
-    layers = nn.Conv2d(1, 5, 3), nn.Flatten(), nn.Linear(20, 3), nn.LogSoftmax()
-    monkeypatch.setitem(nets.NETS, "own", lambda _: nn.Sequential(*layers))
-    assert main(["train", "--dataset", "out", *SMALL, "--net", "own"]) == 0
-    assert re.search(r"Conv2d: 1-1 +\[-1, 5, 2, 2\]", capsys.readouterr().out)
 
 
 def test_digits_that_nobody_here_made(capsys):

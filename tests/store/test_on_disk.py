@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -56,17 +57,8 @@ def change(path, place=-1):
     os.utime(path, ns=(before, before))
 
 
-def fails(capsys, status, *words):
-    """The one line of the command's error."""
-    capsys.readouterr()
-    assert main([*map(str, words)]) == status
-    errors = capsys.readouterr().err.splitlines()
-    assert errors[-1].startswith("tinytrain: ")
-    return errors[-1]
-
-
-def said(capsys, *words):
-    """What the command prints."""
+def printed(capsys, *words):
+    """The output of a command."""
     capsys.readouterr()
     assert main([*map(str, words)]) == 0
     return capsys.readouterr().out
@@ -97,7 +89,10 @@ def test_rows_are_those_of_the_tensor(file, channels, rows, order):
     assert found.shape == tuple(images.shape) and len(found) == COUNT
     assert torch.equal(found[rows], images[rows])
     order = torch.tensor(order)
-    assert torch.equal(found.rows(order).rows(slice(3, 17))[:], images[order][3:17])
+    part, expected = found.rows(order).rows(slice(3, 17)), images[order][3:17]
+    assert torch.equal(part[:], expected)
+    mapped = part.mapped(lambda batch: 255 - batch).mapped(lambda batch: batch // 2).to("cpu")
+    assert torch.equal(mapped[:], (255 - expected) // 2)
 
 
 def test_what_is_held_in_memory(file, tmp_path, monkeypatch):
@@ -163,7 +158,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("how", CHANGES)
-def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, capsys, monkeypatch):
+def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, monkeypatch, fails):
     steps, finish = [], on_disk.StoredImages.__getitem__
 
     def read(images, rows):
@@ -176,9 +171,9 @@ def test_a_file_that_changes_in_mid_run_ends_it_in_one_line(own, how, capsys, mo
     manifest.verify(own, load_source)
     monkeypatch.setattr(on_disk.StoredImages, "__getitem__", read)
     words = ["--epochs=3", "--batch-size=16", "--threads=1", "--device=cpu", "--run-dir", run]
-    error = fails(capsys, 3, "train", "--dataset", own, *words)
+    error = fails(3, "train", "--dataset", own, *words)
     torch.set_num_threads(threads)
-    assert f"tinytrain: {own / IMAGES}: " in error and len(steps) == 12
+    assert f"{own / IMAGES}: " in error and len(steps) == 12
     assert error.endswith(f"; {run} keeps the run as it was before step 1 of epoch 2")
     assert len((run / "history.jsonl").read_text().splitlines()) == 1
 
@@ -202,27 +197,27 @@ def test_images_in_memory_are_compared_byte_by_byte_though_a_manifest_knows_them
 
 
 @pytest.mark.parametrize("name", [IMAGES, "train-labels-idx1-ubyte", "test-images-idx3-ubyte"])
-def test_verify_finds_one_byte(own, name, capsys):
-    assert "every byte as manifest.json says" in said(capsys, "data", "verify", own)
+def test_verify_finds_one_byte(own, name, capsys, fails):
+    assert "every byte as in manifest.json" in printed(capsys, "data", "verify", own)
     change(own / name)
     advice = "move manifest.json away and do this again"
-    error = fails(capsys, 3, "data", "verify", own)
+    error = fails(3, "data", "verify", own)
     assert f"{own / name}: expected content of sha256" in error and advice in error
     (own / "manifest.json").unlink()
-    assert "every byte as manifest.json says" in said(capsys, "data", "verify", own)
+    assert "every byte as in manifest.json" in printed(capsys, "data", "verify", own)
 
 
-def test_a_copy_is_believed_once_it_is_verified(own, capsys):
+def test_a_copy_is_believed_once_it_is_verified(own, capsys, fails):
     manifest.verify(own, load_source)
     copy = own.parent / "copy"
     shutil.copytree(own, copy, copy_function=shutil.copyfile)
     for path in copy.iterdir():
         os.utime(path, ns=(0, 0))
-    error = fails(capsys, 3, "data", "--dataset", copy)
+    error = fails(3, "data", "--dataset", copy)
     assert "expected no change since manifest.json was written, found one; python -m " in error
     assert f"data verify {copy} compares every byte" in error
-    said(capsys, "data", "verify", copy)
-    assert "unchanged since manifest.json" in said(capsys, "data", "--dataset", copy)
+    printed(capsys, "data", "verify", copy)
+    assert "unchanged since manifest.json" in printed(capsys, "data", "--dataset", copy)
 
 
 def edited(**changes):
@@ -236,6 +231,10 @@ MANIFESTS = {
     "no end": lambda content: "[" * 100_000,
     "no files": edited(files={}),
     "no mean": edited(mean=None),
+    "a mean that is no number": edited(mean=math.nan),
+    "a mean in a text": edited(mean="0.13"),
+    "an infinite deviation": edited(std=math.inf),
+    "no deviation": edited(std=0.0),
     "no time": lambda content: content.replace('"mtime_ns": ', '"mtime_ns": 1e999, "": '),
     "another time": lambda content: content.replace('"mtime_ns": ', '"mtime_ns": 1'),
     "another size": lambda content: content.replace('"size": ', '"size": 1'),
@@ -244,21 +243,21 @@ MANIFESTS = {
 
 
 @pytest.mark.parametrize("how", MANIFESTS)
-def test_a_manifest_that_does_not_fit(own, how, capsys):
+def test_a_manifest_that_does_not_fit(own, how, fails):
     manifest.verify(own, load_source)
     path = own / "manifest.json"
     path.write_text(MANIFESTS[how](path.read_text()))
-    error = fails(capsys, 3, "data", "--dataset", own)
-    assert f"tinytrain: {own}/" in error and "expected" in error and "found" in error
+    error = fails(3, "data", "--dataset", own)
+    assert error.startswith(f"{own}/") and "expected" in error and "found" in error
 
 
-def test_verify_compares_mean_and_deviation(own, capsys):
+def test_verify_compares_mean_and_deviation(own, fails):
     manifest.verify(own, load_source)
     path = own / "manifest.json"
     path.write_text(edited(mean=0.5)(path.read_text()))
-    assert "manifest.json: expected mean and deviation" in fails(capsys, 3, "data", "verify", own)
+    assert "manifest.json: expected mean and deviation" in fails(3, "data", "verify", own)
 
 
-def test_verify_of_what_is_not_there(tmp_path, capsys):
-    assert "--dataset nowhere: expected" in fails(capsys, 2, "data", "verify", "nowhere")
-    assert "found no train-images" in fails(capsys, 3, "data", "verify", tmp_path)
+def test_verify_of_what_is_not_there(tmp_path, fails):
+    assert "--dataset nowhere: expected" in fails(2, "data", "verify", "nowhere")
+    assert "found no train-images" in fails(3, "data", "verify", tmp_path)

@@ -10,8 +10,9 @@ from tinytrain import nets, nn, streams
 from tinytrain.cli.plot import PICTURES
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.errors import UsageError
-from tinytrain.plots import at_work
-from tinytrain.plots.tiles import Tile, grid
+from tinytrain.plots import feature_maps, mistakes, samples
+from tinytrain.plots.drawing import Tile, grid
+from tinytrain.plots.net_pictures import net_pictures
 from tinytrain.recipes import RECIPES
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
@@ -27,17 +28,18 @@ def net():
 def tiles(monkeypatch):
     """The tiles of the grids that are drawn."""
     drawn = []
-    monkeypatch.setattr(at_work, "grid", lambda tiles, columns, inch: drawn.extend(tiles))
+    for module in feature_maps, mistakes, samples:
+        monkeypatch.setattr(module, "grid", lambda tiles, columns, inch: drawn.extend(tiles))
     return drawn
 
 
 def test_every_picture_of_the_help_can_be_drawn(net, tiny):
-    assert {*at_work.drawings(net, tiny, FINAL)} == {*PICTURES}
+    assert {*net_pictures(net, tiny, FINAL)} == {*PICTURES}
 
 
 def test_the_digit_stands_beside_its_maps(net, tiny, tiles):
-    title, _ = at_work.drawings(net, tiny, FINAL, digit=7)["maps"]()
-    assert title.endswith(f"to image 7, a {tiny.test.labels[7]}")
+    title, _ = net_pictures(net, tiny, FINAL, digit=7)["maps"]()
+    assert title.endswith(f"image 7, a {tiny.test.labels[7]}")
     assert torch.equal(tiles[0].image, tiny.test.images[7, 0].float())
     names = [tile.title.split(",")[0] for tile in tiles[1:] if tile]
     assert [(name, names.count(name)) for name in dict.fromkeys(names)] == [
@@ -55,7 +57,7 @@ def test_the_digit_stands_beside_its_maps(net, tiny, tiles):
 def test_maps_are_what_the_net_computes(net, tiny):
     net.eval()
     image = torch.randn(1, 1, 28, 28, generator=streams.generator(1, "image"))
-    found = at_work.answers(net, image)
+    found = feature_maps.maps_by_layer(net, image)
     stages = dict(net.named_children())
     first = stages["conv1"](image)
     assert torch.equal(found["conv1.7"], first[0])
@@ -74,7 +76,7 @@ def test_maps_of_a_net_that_is_no_chain():
 
     net, image = Residual(), torch.randn(1, 3, 6, 9)
     assert torch.equal(
-        at_work.answers(net, image)["second"], net.second(net.first(image).relu())[0]
+        feature_maps.maps_by_layer(net, image)["second"], net.second(net.first(image).relu())[0]
     )
 
 
@@ -85,16 +87,16 @@ def test_maps_stay_as_they_were_when_a_later_layer_works_in_place():
 
     net = nn.Sequential(nn.Conv2d(1, 2, 3), Zero())
     image = torch.randn(1, 1, 6, 6, generator=streams.generator(1, "image"))
-    (maps,) = at_work.answers(net, image).values()
+    (maps,) = feature_maps.maps_by_layer(net, image).values()
     assert maps.abs().sum() > 0
 
 
 def test_what_is_signed_has_its_middle_at_zero(net, tiny, tiles):
-    at_work.drawings(net, tiny, FINAL)["filters"]()
+    net_pictures(net, tiny, FINAL)["filters"]()
     largest = float(net.state_dict()["conv1.0.weight"].abs().max())
     assert len(tiles) == 8 and {tile.limit for tile in tiles} == {largest}
     del tiles[:]
-    at_work.drawings(net, tiny, FINAL)["maps"]()
+    net_pictures(net, tiny, FINAL)["maps"]()
     for tile in filter(None, tiles):
         signed = bool(tile.image.min() < 0)
         assert tile.limit == (float(tile.image.abs().max()) if signed else None)
@@ -113,24 +115,24 @@ def test_a_signed_tile_is_drawn_with_a_diverging_map():
 
 def test_augmentation_is_that_of_the_recipe(net, tiny, tiles):
     turned = replace(FINAL, shift=0.0, scale=0.0, shear=0.0, rotation=180.0)
-    at_work.drawings(net, tiny, turned, digit=3)["augmentation"]()
+    net_pictures(net, tiny, turned, digit=3)["augmentation"]()
     wild, original = [tile.image for tile in tiles], tiny.train.images[3, 0].float()
     assert len(wild) == 6 and torch.equal(wild[0], original)
     del tiles[:]
-    at_work.drawings(net, tiny, replace(turned, rotation=1.0), digit=3)["augmentation"]()
+    net_pictures(net, tiny, replace(turned, rotation=1.0), digit=3)["augmentation"]()
     mild = [tile.image for tile in tiles]
     assert all(
         (one - original).abs().mean() < (other - original).abs().mean()
         for one, other in zip(mild[1:], wild[1:], strict=True)
     )
     with pytest.raises(UsageError, match="no augmentation"):
-        at_work.drawings(net, tiny, RECIPES["net7"])["augmentation"]()
+        net_pictures(net, tiny, RECIPES["net7"])["augmentation"]()
 
 
 def test_a_mistake_has_its_number(tiny, tiles):
     labels = torch.tensor([0, 1, 2])
     said = torch.tensor([[0.1, 0.9, 0.0], [0.0, 1.0, 0.0], [0.8, 0.0, 0.2]]).log()
-    at_work.misclassified(tiny.test.images[:3], labels, said, most=24)
+    mistakes.misclassified(tiny.test.images[:3], labels, said, most=24)
     assert [tile.title for tile in tiles] == [
         "0 taken for 1\n90 % sure, no. 0",
         "2 taken for 0\n80 % sure, no. 2",
@@ -144,7 +146,7 @@ def test_colour_and_other_numbers_of_classes(tiles):
     dataset = Dataset("own", split, split, 0.5, 0.3, (), 0, 5)
     layers = nn.Conv2d(3, 4, 3, generator=draw), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     net = nn.Sequential(*layers, nn.Linear(4, 5, generator=draw), nn.LogSoftmax())
-    pictures = at_work.drawings(net, dataset, FINAL)
+    pictures = net_pictures(net, dataset, FINAL)
     for name in ("mistakes", "filters", "maps"):
         pictures[name]()
     assert len([tile for tile in tiles if tile and tile.title.startswith("filter")]) == 12

@@ -1,0 +1,98 @@
+"""Images with their labels, as they were read from files of any form, and as uint8 arrays.
+
+Numbers are never scaled or guessed: what is not a whole number from 0 to 255 is refused, with the
+place that it was read from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tinytrain import streams
+from tinytrain.errors import UsageError
+from tinytrain.store.files import require
+from tinytrain.store.idx import Array
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images and labels as they were read, and the place of each: a file, an array, a folder."""
+
+    images: Array
+    labels: Array
+    place: str
+    labels_place: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read, by split: "train" and "test", or a single one where no name says which.
+
+    `names`: of the classes, in the order of their labels, if they have names; `left_out`: places
+    that were not read.
+    """
+
+    splits: Mapping[str, Labelled]
+    names: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+
+
+def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) -> Labelled:
+    """The same as uint8 images (N, H, W) or (N, C, H, W) and labels (N,). Raises DataError.
+
+    Images (N, P) are rows of P pixels: of `size` (height, width), or else of a square. Of
+    (N, H, W, C) the channels are moved to the front, where C is 1 or 3.
+    """
+    images, labels = (
+        as_bytes(found.images, found.place),
+        as_bytes(found.labels, found.labels_place),
+    )
+    if images.ndim == 2:
+        count = images.shape[1]
+        height, width = size or (math.isqrt(count), math.isqrt(count))
+        expected = f"{height} × {width} pixels an image (or another --size HEIGHTxWIDTH)"
+        require(height * width == count, found.place, expected, count)
+        images = images.reshape(-1, height, width)
+    elif size is not None:
+        raise UsageError(f"--size: not needed: {found.place} has images of {images.shape[1:]}")
+    if images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
+        images = np.moveaxis(images, 3, 1)
+    labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
+    expected = f"a label for each of {len(images)} images, (N,)"
+    require(labels.shape == images.shape[:1], found.labels_place, expected, labels.shape)
+    images = images.swapaxes(-1, -2) if transpose else images
+    return Labelled(images, labels, found.place, found.labels_place)
+
+
+def as_bytes(array: Array, place: str) -> Array:
+    """The same numbers as uint8. Raises DataError for one that is no whole number 0 to 255."""
+    numbers = array.dtype.kind in "uif" and array.ndim > 0
+    require(numbers, place, "an array of numbers", array.dtype)
+    fits = (array >= 0) & (array <= 255) & (np.floor(array) == array)
+    if not fits.all():
+        require(False, place, "whole numbers from 0 to 255", array[~fits][0])
+    return array.astype(np.uint8)
+
+
+def divided(found: Labelled, share: float) -> Mapping[str, Labelled]:
+    """Take that share of every class for the test, the same images each time.
+
+    At least one image of a class stays in training. Raises DataError where none is for the test.
+    """
+    test = np.zeros(len(found.labels), bool)
+    for label in np.unique(found.labels):
+        rows = np.flatnonzero(found.labels == label)
+        generator = streams.generator(0, "test-share", int(label))
+        order = torch.randperm(len(rows), generator=generator).numpy()
+        test[rows[order[: min(round(share * len(rows)), len(rows) - 1)]]] = True
+    enough = f"a class of enough images for --test-share {share:g}"
+    require(bool(test.any()), found.place, enough, f"{len(found.labels)} images in all")
+    return {
+        name: Labelled(found.images[rows], found.labels[rows], found.place, found.labels_place)
+        for name, rows in (("train", ~test), ("test", test))
+    }

@@ -1,0 +1,98 @@
+"""Read a folder of PNG and JPEG files that has a folder for each class, named as the class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tinytrain.errors import DataError
+from tinytrain.store.files import require
+from tinytrain.store.idx import Array
+from tinytrain.store.labelled import Found, Labelled
+from tinytrain.store.pictures import exact_pixels
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def read_folder(folder: Path) -> Found:
+    """The pictures in `folder`/train/CLASS and `folder`/test/CLASS, or in `folder`/CLASS.
+
+    A label is the place of the class among those of training, in the order of the alphabet, or of
+    their values where all are numbers. Raises DataError, which names a folder or a file.
+    """
+    parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
+    left_out = [str(path) for path in folders_in(folder) if path not in parts.values()]
+    if not parts:
+        parts, left_out = {"": folder}, []
+    names = class_names(next(iter(parts.values())))
+    listed = {split: pictures_by_class(part, names) for split, part in parts.items()}
+    pixels = read_pictures([path for rows in listed.values() for path, _ in rows])
+    splits = {}
+    for split, rows in listed.items():
+        labels = np.array([label for _, label in rows], np.uint8)
+        place = str(parts[split])
+        splits[split] = Labelled(pixels[: len(rows)], labels, place, place)
+        pixels = pixels[len(rows) :]
+    return Found(splits, names, left_out)
+
+
+def entries(folder: Path) -> list[Path]:
+    """The paths in `folder` that are not hidden, sorted. Raises DataError."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in `folder`, sorted."""
+    return [path for path in entries(folder) if path.is_dir()]
+
+
+def class_names(folder: Path) -> list[str]:
+    """The names of the classes, in the order of their labels."""
+    names = [path.name for path in folders_in(folder)]
+    for path in entries(folder):
+        loose = path.suffix.lower() in SUFFIXES and not path.is_dir()
+        require(not loose, path, "every picture in the folder of its class", "it beside them")
+    fits = 1 <= len(names) <= 256
+    require(fits, folder, "1 to 256 folders, one a class", len(names))
+    for name in names:
+        require(name.isprintable(), folder, "folders with printable names", ascii(name))
+    return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
+
+
+def pictures_by_class(part: Path, names: Sequence[str]) -> list[tuple[Path, int]]:
+    """The path and the label of every picture below `part`, class by class, sorted."""
+    rows: list[tuple[Path, int]] = []
+    for folder in folders_in(part):
+        require(folder.name in names, folder, "a class that training has, too", "another")
+        paths = entries(folder)
+        for path in paths:
+            suffixes = f"a picture, {', '.join(SUFFIXES)}"
+            require(path.suffix.lower() in SUFFIXES, path, suffixes, f"{path.suffix or 'no'} file")
+        require(bool(paths), folder, "pictures of the class", "none")
+        rows += [(path, names.index(folder.name)) for path in paths]
+    require(bool(rows), part, "folders of pictures, one a class", "none")
+    return rows
+
+
+def read_pictures(paths: Sequence[Path]) -> Array:
+    """The pictures, uint8 (N, H, W) or (N, 3, H, W). Raises DataError for one unlike the first."""
+    first = exact_pixels(paths[0])
+    images = np.empty((len(paths), *first.shape), np.uint8)
+    for row, path in enumerate(tqdm(paths, unit="image", disable=None)):
+        image = exact_pixels(path)
+        same, expected = image.shape == first.shape, f"{kind(first)}, as {paths[0]}"
+        require(same, path, expected, kind(image))
+        images[row] = image
+    return images
+
+
+def kind(image: Array) -> str:
+    """The kind and the size of a picture, in words."""
+    height, width = image.shape[-2:]
+    return f"{'colour' if image.ndim == 3 else 'grey'}, {width} wide and {height} high"
