@@ -19,7 +19,7 @@ from tinytrain.cli import turns
 from tinytrain.cli.jobs import Job
 from tinytrain.cli.main import main
 from tinytrain.cli.turns import Turns, environment, taken
-from tinytrain.errors import DataError, Interrupted, SaidElsewhere
+from tinytrain.errors import DataError, Interrupted, ReportedByAnotherWorker
 from tinytrain.store import synthetic
 
 SEEDS = ["seeds", "--dataset=synthetic", "--net=net9_3", "--epochs=1", "--batch-size=20"]
@@ -90,16 +90,16 @@ def test_the_first_worker_of_a_machine_makes_it(store):
 def test_an_error_of_all_is_said_by_one_and_has_its_status(worker):
     with pytest.raises(DataError, match="nothing there"), taken():
         raise DataError("nothing there")
-    with pytest.raises(SaidElsewhere) as error, taken():
+    with pytest.raises(ReportedByAnotherWorker) as error, taken():
         raise DataError("nothing there")
     assert error.value.status == DataError.status
-    with pytest.raises(SaidElsewhere) as error, taken():
+    with pytest.raises(ReportedByAnotherWorker) as error, taken():
         raise KeyboardInterrupt(signal.SIGTERM)
     assert error.value.status == 143
 
 
 def test_who_is_stopped_says_so_unless_an_error_was_said(worker):
-    for kind in (Interrupted, SaidElsewhere):
+    for kind in (Interrupted, ReportedByAnotherWorker):
         with pytest.raises(kind) as error, taken():
             raise KeyboardInterrupt(signal.SIGTERM)
         assert error.value.status == 143

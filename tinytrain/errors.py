@@ -1,7 +1,7 @@
-"""What a user can cause ends in one line, and in an exit status that a script can read.
+"""Errors that a user can cause, each with the exit status of the process.
 
-Every such line names the thing, what was expected, what was found and the way out. A traceback is
-kept for what only a programmer can cause.
+The command line prints one line for them: the thing, what was expected, what was found, the way
+out. A traceback is kept for mistakes in the program.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 
 class TinytrainError(Exception):
-    """An end that a user can cause. `status` is the exit status of the process."""
+    """Base of the errors that a user can cause. `status` is the exit status of the process."""
 
     status = 1
 
@@ -37,7 +37,7 @@ class DataError(TinytrainError):
 
 
 class Unavailable(DataError):
-    """A data set that is not here, and that no mirror gives."""
+    """A data set that is neither on this machine nor on a mirror."""
 
 
 class Diverged(TinytrainError):
@@ -47,17 +47,17 @@ class Diverged(TinytrainError):
 
 
 class Lost(TinytrainError):
-    """A worker of a run was killed, or cannot be reached any more."""
+    """Another worker of the run was killed or cannot be reached."""
 
 
-class SaidElsewhere(TinytrainError):
-    """Another worker of a run has said why all end, and has the status for it."""
+class ReportedByAnotherWorker(TinytrainError):
+    """Another worker of the run prints the error and has the exit status for it."""
 
     status = 0
 
 
 class Interrupted(TinytrainError):
-    """A signal asked to stop, such as Ctrl-C's SIGINT; the status is the shell's for it."""
+    """A signal such as Ctrl-C's SIGINT asked to stop; the status is 128 plus its number."""
 
     def __init__(self, message: str, number: int = signal.SIGINT) -> None:
         super().__init__(message)
@@ -65,18 +65,18 @@ class Interrupted(TinytrainError):
 
 
 def no_program(path: object, error: SyntaxError | ValueError) -> UsageError:
-    """What to say of a file that Python cannot read as a program."""
+    """The error for a file that Python cannot parse."""
     line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
     reason = error.msg if isinstance(error, SyntaxError) else error
     return UsageError(f"{path}{line}: not a Python program ({reason})")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The end of a line about a wrong name: those close to it, or nothing where none is."""
+    """An ending for an error about a wrong name: the names close to it, if any."""
     close = difflib.get_close_matches(name, names)
     return f"; close to it: {', '.join(close)}" if close else ""
 
 
 def printable(text: str) -> str:
-    """The text in one line; what cannot be printed, as a line feed in a file's name, as \\n."""
+    """The text in one line, with unprintable characters, such as line feeds, escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

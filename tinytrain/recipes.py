@@ -1,8 +1,8 @@
-"""A recipe is everything about a run that is not the data, the seed or the machine.
+"""Recipes: everything about a run except the data, the seed and the machine, as plain values.
 
-It is a handful of plain values, so that it can be printed, compared, kept in a file and changed
-from the command line, field by field; each named recipe states what it changes, and in which.
-`train/build.py` turns one into a net, an optimizer and a schedule.
+A recipe can be printed, compared, kept in a file and changed from the command line field by field.
+Each named recipe states only what it changes in another. `train/build.py` turns a recipe into net,
+optimizer, schedule and augmentation.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 
 def setting(default: Any, help: str, **limits: tuple[Any, ...]) -> Any:
-    """A field of a recipe, of which the command line makes a flag.
+    """A field of a recipe, which is also a flag of the command line.
 
-    `limits`: `choices`, all values that it may have, or `range`, the lowest and the highest.
+    `limits`: `choices`, all allowed values, or `range`, the lowest and the highest.
     """
     metadata = {"help": help, "choices": None, "range": None, **limits}
     return field(default=default, metadata=metadata)
 
 
 def checked(field: Field[Any], value: Any) -> Any:
-    """The value, as the field has it. Raises ValueError where the field cannot have it."""
+    """The value in the type of the field. Raises ValueError where the field cannot have it."""
     kind: Any = type(field.default)
     choices, limits = field.metadata["choices"], field.metadata["range"]
     kinds = (int, float) if kind is float else (kind,)
@@ -52,33 +52,35 @@ class Recipe:
     epochs: int = setting(15, "times through the training images", range=(1, 10**6))
     batch_size: int = setting(128, "images a step", range=(1, 10**6))
     dropout: float = setting(
-        0.0, "probability to silence a channel, in nets that can", range=(0, 1)
+        0.0, "probability to zero a channel, in nets with dropout", range=(0, 1)
     )
     optimizer: str = setting("adam", "how a gradient becomes a step", choices=("adam", "sgd"))
     lr: float = setting(0.01, "the learning rate, at its highest", range=(1e-30, 1e30))
     momentum: float = setting(0.0, "momentum of SGD", range=(0, 1))
-    nesterov: bool = setting(False, "Nesterov's kind of momentum")
-    weight_decay: float = setting(0.0, "how much weights are pulled to zero", range=(0, 1e30))
+    nesterov: bool = setting(False, "Nesterov momentum")
+    weight_decay: float = setting(0.0, "weight decay, as in the optimizer", range=(0, 1e30))
     schedule: str = setting(
         "constant",
-        "the rate over the run: constant; step, times gamma every step-size epochs; or "
+        "the learning rate over the run: constant; step, times gamma every step-size epochs; or "
         "warmup-linear, up over the first warmup share of the epochs, then down to zero",
         choices=("constant", "step", "warmup-linear"),
     )
-    step_size: int = setting(6, "epochs between two steps of the rate", range=(1, 10**6))
-    gamma: float = setting(0.1, "what a step multiplies the rate by", range=(0, 1e30))
-    warmup: float = setting(0.2, "share of the epochs in which the rate rises", range=(0, 1))
-    deskew: bool = setting(False, "make all digits upright first, those of the test, too")
-    rotation: float = setting(0.0, "turn by up to so many degrees", range=(0, 180))
-    shift: float = setting(0.0, "move by up to so many pixels", range=(0, 10**6))
-    scale: float = setting(0.0, "size by a factor of up to e to the power of this", range=(0, 100))
-    shear: float = setting(0.0, "slant by up to this share of the height", range=(0, 100))
+    step_size: int = setting(6, "epochs between two steps of the learning rate", range=(1, 10**6))
+    gamma: float = setting(0.1, "factor of the learning rate at each step", range=(0, 1e30))
+    warmup: float = setting(
+        0.2, "share of the epochs in which the learning rate rises", range=(0, 1)
+    )
+    deskew: bool = setting(False, "make all digits upright first, also those of the test set")
+    rotation: float = setting(0.0, "rotate by up to this many degrees", range=(0, 180))
+    shift: float = setting(0.0, "shift by up to this many pixels", range=(0, 10**6))
+    scale: float = setting(0.0, "resize by a random factor between e^-S and e^S", range=(0, 100))
+    shear: float = setting(0.0, "shear by up to this share of the height", range=(0, 100))
     ema: float = setting(
         0.0, "decay of the exponential moving average of the weights, 0 for none", range=(0, 1)
     )
     shards: int = setting(
         0,
-        "sum every batch in so many parts, in order: 1, 2, 4, … workers then give the same bits",
+        "sum every batch in this many parts, in order: 1, 2, 4, … workers then give equal bits",
         range=(0, 1024),
     )
     tta: int = setting(
@@ -86,7 +88,7 @@ class Recipe:
     )
 
 
-# The curriculum, rung by rung: what each changes in the recipe of the one before. The rate of SGD,
+# The curriculum, rung by rung: each states its changes to the one before. The learning rate of SGD,
 # its momentum and the angle are this project's choices, where the curriculum gives none.
 LADDER: dict[str, dict[str, Any]] = {
     "net1": {"net": "net1", "optimizer": "sgd", "lr": 0.03, "momentum": 0.9, "schedule": "step"},
@@ -120,9 +122,9 @@ def accumulated(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
 
 
 PLAIN_IMAGES: dict[str, Any] = {"rotation": 0, "shift": 0, "scale": 0, "shear": 0}
+LITTLE_AUGMENTATION: dict[str, Any] = {"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08}
 
-# What each ingredient of `final` is worth: the same recipe with that one taken away or replaced,
-# and at last all augmentation, with averaging and without.
+# The final recipe with one ingredient removed or replaced; at last without all augmentation.
 ABLATION: dict[str, dict[str, Any]] = {
     "without-averaging": {"ema": 0.0},
     "without-wide-view": {"net": "net9_3"},
@@ -135,7 +137,7 @@ ABLATION: dict[str, dict[str, Any]] = {
     "constant-rate": {"schedule": "constant"},
 }
 
-# How wide a net should look: Net9 as the curriculum trains it, and the final net, by dilation.
+# Receptive fields: Net9 as the curriculum trains it, and the final net, by dilation.
 VIEWS: dict[str, dict[str, Any]] = {
     "net9-dilation-2": {"net": "net9_wide2"},
     "net9-dilation-3": {"net": "net9_wide3"},
@@ -144,19 +146,27 @@ VIEWS: dict[str, dict[str, Any]] = {
 }
 
 FEW_EPOCHS: dict[str, Any] = {
-    **{"net": "framed7500", "tta": 5, "epochs": 3, "batch_size": 32},
-    **{"lr": 0.015, "ema": 0.995},
-    **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
+    "net": "framed7500",
+    "tta": 5,
+    "epochs": 3,
+    "batch_size": 32,
+    "lr": 0.015,
+    "ema": 0.995,
+    **LITTLE_AUGMENTATION,
 }
 
 FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True}
 
 FEW_PARAMETERS: dict[str, Any] = {
-    **{"deskew": True, "tta": 5, "batch_size": 32, "lr": 0.015, "ema": 0.999},
-    **{"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08},
+    "deskew": True,
+    "tta": 5,
+    "batch_size": 32,
+    "lr": 0.015,
+    "ema": 0.999,
+    **LITTLE_AUGMENTATION,
 }
 
-# Other limits: upright digits, more looks, fewer parameters or epochs.
+# Other limits: upright digits, test-time augmentation, fewer parameters or epochs.
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"net": "net9_3", "deskew": True},
     "five-looks": {"net": "net9_3", "tta": 5},
@@ -169,7 +179,7 @@ FRONTIER: dict[str, dict[str, Any]] = {
 }
 
 RECIPES = accumulated(LADDER)
-# What each of the others changes something in: the final recipe, or a rung.
+# The recipe that each of the others changes: the final one, or a rung.
 BASES = dict.fromkeys(ABLATION | VIEWS | FRONTIER, "final")
 BASES |= dict.fromkeys(("net9-dilation-2", "net9-dilation-3"), "net9")
 RECIPES |= {

@@ -1,11 +1,11 @@
-"""One seed, many named streams of random numbers.
+"""Named streams of random numbers: one generator for each (seed, purpose, epoch, batch).
 
-A generator that is shared by everything makes every draw depend on all draws before it: look at
-one more batch, and the rest of the run changes. Here each draw has a name instead, such as
-(seed 1, "augment", epoch 3, batch 17), and the name alone decides the numbers. So looking changes
-nothing, workers agree without talking, and a run can be taken up at any batch with no generator
-state to save. The idea is that of counter-based generators (Salmon et al., "Parallel random
-numbers: as easy as 1, 2, 3", 2011), with a hash in front of torch's own generator.
+With one shared generator every draw depends on all draws before it, so evaluating one more batch
+changes the rest of the run. Here the name of a draw, such as (seed 1, "augment", epoch 3, batch
+17), alone decides its numbers. So evaluating or inspecting changes nothing, workers agree without
+communication, and a run resumes at any batch with no generator state to save. The idea is that of
+counter-based generators (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), with
+a hash in front of torch's own generator.
 """
 
 from __future__ import annotations

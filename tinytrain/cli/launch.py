@@ -18,7 +18,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from tinytrain.errors import Interrupted, Lost, SaidElsewhere
+from tinytrain.errors import Interrupted, Lost, ReportedByAnotherWorker
 from tinytrain.runs import signals
 
 
@@ -59,8 +59,8 @@ def launch(options: argparse.Namespace) -> None:
         raise ended(128 + error.sigval) from error
 
 
-def ended(status: int) -> SaidElsewhere:
+def ended(status: int) -> ReportedByAnotherWorker:
     """What is left to raise where a worker has said why: its exit status."""
-    error = SaidElsewhere()
+    error = ReportedByAnotherWorker()
     error.status = status
     return error

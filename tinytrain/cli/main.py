@@ -19,7 +19,7 @@ from types import ModuleType
 from tinytrain import __version__
 from tinytrain.cli.exit import exit_status
 from tinytrain.cli.options import Parser, completed
-from tinytrain.errors import SaidElsewhere, TinytrainError, did_you_mean
+from tinytrain.errors import ReportedByAnotherWorker, TinytrainError, did_you_mean
 from tinytrain.runs.signals import SIGNALS
 
 COMMANDS = {
@@ -75,7 +75,7 @@ def run(words: Sequence[str]) -> None:
         options = parse(words)
     except TinytrainError as error:
         if int(os.environ.get("RANK", 0)):  # every worker reads the same arguments
-            raise SaidElsewhere from error
+            raise ReportedByAnotherWorker from error
         raise
     try:
         command_file(options.command).run(options)

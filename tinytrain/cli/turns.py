@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import torch
 from torch.distributed.rendezvous import rendezvous
 
-from tinytrain.errors import Interrupted, SaidElsewhere, TinytrainError
+from tinytrain.errors import Interrupted, ReportedByAnotherWorker, TinytrainError
 from tinytrain.runs import signals
 from tinytrain.workers.group import started
 
@@ -99,7 +99,7 @@ def taken() -> Iterator[Turns]:
         else:
             says = turns.first(str(error))
         if not says:
-            status, error = error.status, SaidElsewhere()
+            status, error = error.status, ReportedByAnotherWorker()
             error.status = status
         raise error from cause
 

@@ -1,12 +1,12 @@
-"""More digits than were written: every image is turned, moved, sized and slanted anew.
+"""Data augmentation: random rotations, shifts, sizes and shears, drawn anew for every image.
 
-A net of 8,000 weights sees each of 60,000 digits fifteen times; small random changes that leave a
-digit what it is keep it from learning the images by heart. A whole batch is transformed at once,
-each image with its own numbers, by asking for every pixel of the result where in the source it
-comes from. Drawing the numbers is kept apart from applying them: `apply` is a pure function.
+Small changes that leave a digit what it is keep the net from learning the images by heart. A whole
+batch is transformed at once, each image with its own numbers: for every pixel of the result, where
+in the source does it come from? Drawing the numbers is separate from applying them, so `apply` is
+a pure function.
 
 To the loop an augmentation is any function of images, float (N, C, H, W) in 0 … 255, and a
-generator that gives new images of that shape; all that it draws comes from the generator.
+generator, which returns new images of that shape.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Transform:
-    """What happens to each of N images; all zero means nothing.
+    """An affine transform for each of N images; all zero is the identity.
 
-    `angle` (N,) turns counter-clockwise, in degrees. `shift` (N, 2) moves right and down, in
-    pixels. `scale` (N,) makes larger by the factor e^scale, so that −s undoes s. `shear` (N,)
-    slants: it moves a pixel to the right by this share of its height above the centre.
+    `angle` (N,) rotates counter-clockwise, in degrees. `shift` (N, 2) moves right and down, in
+    pixels. `scale` (N,) enlarges by the factor e^scale, so that −s undoes s. `shear` (N,) moves a
+    pixel to the right by this share of its height above the centre.
     """
 
     angle: Tensor
@@ -39,7 +39,7 @@ class Transform:
         return Transform(*(numbers.to(device) for numbers in vars(self).values()))
 
     def of(self, rows: slice) -> Transform:
-        """What happens to some of the images."""
+        """The transforms of some of the images."""
         return Transform(*(numbers[rows] for numbers in vars(self).values()))
 
 
@@ -72,9 +72,9 @@ class Augmentation:
 
 
 def of_rows(augment: Augment, images: Tensor, generator: torch.Generator, rows: slice) -> Tensor:
-    """What becomes of some `rows` of `images` where all are augmented.
+    """Augment `images` and return some `rows` of the result.
 
-    An `Augmentation` draws for all and moves only those; another one is asked for all of them.
+    An `Augmentation` draws for all and transforms only those; any other function gets all images.
     """
     if not isinstance(augment, Augmentation):
         return augment(images, generator)[rows]
@@ -85,8 +85,8 @@ def of_rows(augment: Augment, images: Tensor, generator: torch.Generator, rows: 
 def apply(images: Tensor, transform: Transform) -> Tensor:
     """Transform `images` (N, C, H, W), floating-point, background 0, into new ones of that shape.
 
-    Slanted, then sized, then turned, all about the centre, then moved. Between pixels the value is
-    interpolated (bilinear); what comes from outside is background.
+    Sheared, then resized, then rotated, all about the centre, then shifted. Between pixels the
+    value is interpolated (bilinear); outside of the image is background.
     """
     height, width = images.shape[2:]
     matrix = sampling_matrix(transform, height, width).to(images.dtype)
@@ -96,12 +96,12 @@ def apply(images: Tensor, transform: Transform) -> Tensor:
 
 
 def sampling_matrix(transform: Transform, height: int, width: int) -> Tensor:
-    """(N, 2, 3): from a place in the result to the place in the source that it shows.
+    """The matrices (N, 2, 3) from a place in the result to its place in the source.
 
-    The source of a place p is M⁻¹ (p − t), with M = turn · size · slant and t the shift. So it is
-    in pixels, about the centre; but places are given as (x right, y down, 1) with the image
-    spanning −1 … 1 each way. A pixel is 2 / width across and 2 / height down, so what goes from
-    one axis to the other is multiplied by the ratio of the two: a turned square stays a square.
+    In pixels about the centre, the source of a place p is M⁻¹ (p − t), with M = rotation · scale ·
+    shear and t the shift. torch gives places as (x right, y down, 1) with the image spanning −1 … 1
+    each way. A pixel is then 2 / width across and 2 / height down, so entries from one axis to the
+    other are multiplied by the ratio of the two: a rotated square stays a square.
     """
     angle = torch.deg2rad(transform.angle)
     cos, sin = torch.cos(angle), torch.sin(angle)

@@ -1,8 +1,7 @@
-"""An epoch is a fresh permutation of the samples, cut into batches.
+"""Batches: a fresh permutation of the samples every epoch, cut into pieces, and normalised pixels.
 
-Shuffling deals out samples, not ready-made batches, so that no two images keep company from epoch
-to epoch. A batch is a vector of row numbers, and indexing images and labels with the same rows
-keeps the pairs together. The last batch is as short as it has to be: every sample counts.
+Samples are shuffled, not ready-made batches. A batch is a vector of row numbers; indexing images
+and labels with the same rows keeps the pairs together. The last batch holds the remainder.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ def in_order(count: int, batch_size: int) -> tuple[slice, ...]:
 def normalise(images: Tensor, mean: float, std: float) -> Tensor:
     """Pixels (N, C, H, W), floating-point in 0 … 255, to mean 0 and standard deviation 1.
 
-    `mean` and `std` are those of the training images on the scale 0 … 1. The result lies in memory
-    with the channels last, and the net's feature maps after it: convolutions like that best.
+    `mean` and `std` are those of the training images on the scale 0 … 1. The result, and the
+    feature maps computed from it, lie channels last in memory: convolutions are fastest so.
     """
     images = (images - 255 * mean) / (255 * std)
     return images.contiguous(memory_format=torch.channels_last)

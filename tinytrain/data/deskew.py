@@ -1,13 +1,10 @@
-"""Writers slant their digits, each in another way: undo that, and there is less to learn.
+"""Deskewing: make slanted digits upright.
 
-The slant of a digit can be read off its ink: fit a line to it, x as a function of y, and the slope
-says how far the ink moves right from row to row. It is the covariance of x and y divided by the
-variance of y. Sliding every row back along that line makes the two uncorrelated, and the digit
-upright. No label is looked at and nothing is learned, so test images can be treated like training
-images, one by one.
-
-LeCun et al., "Gradient-based learning applied to document recognition", 1998, deskew much like
-this for some of the classifiers that they compare.
+The slant of a digit is the slope of the line through its ink, x as a function of y: the covariance
+of x and y divided by the variance of y. Sliding every row back along that line makes the two
+uncorrelated, and the digit upright. No label is used and nothing is learned, so test images are
+treated like training images, one by one. LeCun et al., "Gradient-based learning applied to
+document recognition", 1998, deskew like this for some of the classifiers that they compare.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ from tinytrain.data import augment
 
 
 def slant(images: Tensor) -> tuple[Tensor, Tensor]:
-    """How far the ink of each image moves right from row to row (N,), and its mean row (N,).
+    """The slant of each image, pixels to the right a row (N,), and the mean row of its ink (N,).
 
     `images` is (N, 1, H, W), floating-point in 0 … 255, background 0; the mean row is counted
     from the middle of the image, down. Both are 0 without ink, and the slant is 0 where as good
@@ -40,11 +37,11 @@ def slant(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def deskew(images: Tensor) -> Tensor:
-    """Images (N, 1, H, W), uint8, background 0, as new ones of that kind with upright ink.
+    """Make the digits in images (N, 1, H, W), uint8, background 0, upright; returns new images.
 
     Rows slide sideways about the ink's centre, which stays where it is. Between pixels the value
-    is interpolated; what slides out of the image is lost. Raises ValueError for images of more
-    than one channel: what of a photograph is ink, and what an empty ground, nobody can tell.
+    is interpolated; ink that slides out of the image is lost. Raises ValueError for colour: in a
+    photograph ink and background cannot be told apart.
     """
     if images.shape[1] != 1:
         raise ValueError(f"deskew: expected grey images (N, 1, H, W), found {tuple(images.shape)}")

@@ -1,10 +1,8 @@
 """All nets by name: those of the curriculum, Net1 to Net9_3, and those beyond it.
 
-A net takes images (N, 1, 28, 28), normalised, and gives log-probabilities (N, 10). It draws its
-initial weights from a `generator`, and dropout's masks, too, until the loop gives it another one
-for every step. `curriculum` has the nets of the thirteen rungs, Net9_3 last; `wide` those that see
-more of a digit, the final net, net9_3_wide2, among them; `beyond` those that use each parameter
-more often, and `bricks` what all are made of; `own` takes a net from a file of one's own.
+A net takes normalised images (N, 1, 28, 28) and gives log-probabilities (N, 10). Its initial
+weights are drawn from `generator`. `curriculum` has the nets of the thirteen rungs and the final
+net, net9_3_wide2; `beyond` has nets that use each parameter more often; `bricks` their parts.
 """
 
 from __future__ import annotations
@@ -16,8 +14,23 @@ from tinytrain import nn
 from tinytrain.errors import UsageError
 from tinytrain.nets.beyond import framed2791, framed7500, late7500, separable942, separable1908
 from tinytrain.nets.bricks import Generator
-from tinytrain.nets.curriculum import net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3
-from tinytrain.nets.wide import net9_3_wide2, net9_3_wide3, net9_3_wide4, net9_wide2, net9_wide3
+from tinytrain.nets.curriculum import (
+    net1,
+    net2,
+    net3,
+    net4,
+    net5,
+    net6,
+    net7,
+    net8,
+    net9,
+    net9_3,
+    net9_3_wide2,
+    net9_3_wide3,
+    net9_3_wide4,
+    net9_wide2,
+    net9_wide3,
+)
 
 FUNCTIONS: tuple[Callable[..., nn.Sequential], ...] = (
     *(net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3),

@@ -1,8 +1,8 @@
-"""Nets beyond the curriculum: parameters are what is scarce there, arithmetic is not.
+"""Nets beyond the curriculum, which use each parameter more often.
 
-So use each parameter more often: a net that pools later has more convolutions that work on large
-images. A frame around the image, in place of padding in every layer, spares the kernels the zeros
-that padding puts beside what they see.
+Parameters are limited, arithmetic is not: a net that pools later has more convolutions on large
+maps. A frame around the image, in place of padding in every layer, spares the kernels the zeros
+of the padding.
 """
 
 from __future__ import annotations

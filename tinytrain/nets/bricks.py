@@ -1,7 +1,7 @@
-"""What nets are built from: a few layers that always stand together.
+"""Building blocks of nets: layers that are always used together.
 
-The brick of nearly every net is a 3×3 convolution and what follows it; `blocks` puts them in a
-row. Initial weights, and dropout's masks, are drawn from `generator`.
+Nearly every net is made of 3×3 convolutions, each followed by batch norm, ReLU and dropout;
+`blocks` puts them in a row. Initial weights are drawn from `generator`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def blocks(
     norm: bool = True,
     dropout: float | None = None,
 ) -> list[nn.Module]:
-    """3×3 convolutions from `widths[0]` channels to `widths[1]` and on, each with what follows it.
+    """3×3 convolutions from `widths[0]` channels to `widths[1]` and on, each with its followers.
 
-    That is batch norm, unless `norm` is False, ReLU, and dropout of channels unless it is None.
+    Those are batch norm, unless `norm` is False, ReLU, and dropout of channels unless it is None.
     """
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):

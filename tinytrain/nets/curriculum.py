@@ -1,8 +1,15 @@
-"""The nets of the curriculum, each as a function that builds it.
+"""The nets of the curriculum, Net1 to Net9_3, and the same with a wide view.
 
-All but Net1 are made of one brick: a 3×3 convolution without bias, from Net7 on with batch norm
+All but Net1 are made of one block: a 3×3 convolution without bias, from Net7 on with batch norm
 (whose shift does what a bias would), ReLU, from Net8 on dropout of whole channels. Nets up to Net7
 have no dropout, and take no rate of it.
+
+The wide view: a digit of MNIST fills a box of 20 × 20 pixels, but a place of Net9_3's last 3×3
+convolution sees 18 × 18 of them, and the average over places comes too late to join what they saw.
+Dilation spreads the nine weights of that kernel: at dilation 2 a place sees 22 pixels, at 3 it
+sees 26, at 4 it sees 30. With as much padding the layers, their shapes, names, parameters and
+multiplications stay. Yu and Koltun, "Multi-scale context aggregation by dilated convolutions",
+2016.
 """
 
 from __future__ import annotations
@@ -78,12 +85,13 @@ def lean(
     norm: bool = True,
     dropout: float | None = None,
     last_padding: int = 0,
-    last_dilation: int = 1,
+    dilation: int = 1,
 ) -> nn.Sequential:
     """The skeleton from Net6 on: 3×3 8-`first`, 1×1 10, pool, 3×3 `second`, 1×1 10, average.
 
     Two 3×3 convolutions see strokes, a 1×1 convolution and a pooling condense them, more 3×3
-    convolutions see digits, and the mean over the places that are left decides.
+    convolutions see digits, and the mean over the places that are left decides. `dilation` is
+    that of the last 3×3 convolution.
     """
     conv = partial(blocks, generator=generator, norm=norm, dropout=dropout)
     *narrow, widest = second
@@ -92,7 +100,7 @@ def lean(
             "conv1": conv([1, 8, first]),
             "trans1": [conv1x1(first, 10, generator), nn.MaxPool2d(2)],
             "conv2": conv([10, *narrow])
-            + conv([narrow[-1], widest], padding=last_padding, dilation=last_dilation),
+            + conv([narrow[-1], widest], padding=last_padding, dilation=dilation),
             "trans2": [conv1x1(widest, 10, generator)],
             "gap": nn.AdaptiveAvgPool2d(1),
             "flatten": nn.Flatten(),
@@ -115,11 +123,42 @@ def net8(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     return lean(10, [12, 14, 16, 16], generator, dropout=dropout)
 
 
+def nine(first: int, dilation: int, dropout: float, generator: Generator) -> nn.Sequential:
+    """Net9 (`first` 10) or Net9_3 (11): one padded 3×3 14→31 in place of two convolutions."""
+    second, padding = [12, 14, 31], dilation
+    return lean(first, second, generator, dropout=dropout, last_padding=padding, dilation=dilation)
+
+
 def net9(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """Net8 with one padded 3×3 14→31 in place of its last two convolutions: 7,850 parameters."""
-    return lean(10, [12, 14, 31], generator, dropout=dropout, last_padding=1)
+    return nine(10, 1, dropout, generator)
 
 
 def net9_3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
     """The curriculum's last net: Net9 with 11 in place of 10 in its second convolution. 7,934."""
-    return lean(11, [12, 14, 31], generator, dropout=dropout, last_padding=1)
+    return nine(11, 1, dropout, generator)
+
+
+def net9_wide2(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net9, dilation 2: a place sees 22 pixels. 7,850 parameters."""
+    return nine(10, 2, dropout, generator)
+
+
+def net9_wide3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net9, dilation 3: a place sees 26 pixels. 7,850 parameters."""
+    return nine(10, 3, dropout, generator)
+
+
+def net9_3_wide2(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """The final net: Net9_3, dilation 2: a place sees 22 pixels. 7,934 parameters."""
+    return nine(11, 2, dropout, generator)
+
+
+def net9_3_wide3(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net9_3, dilation 3: a place sees 26 pixels. 7,934 parameters."""
+    return nine(11, 3, dropout, generator)
+
+
+def net9_3_wide4(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+    """Net9_3, dilation 4: a place sees 30 pixels. 7,934 parameters."""
+    return nine(11, 4, dropout, generator)

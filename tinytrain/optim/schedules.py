@@ -1,8 +1,8 @@
-"""A schedule is a function from progress to a factor of the learning rate.
+"""Learning-rate schedules: functions from progress to a factor of the learning rate.
 
 Progress is counted in epochs from the start of the run, and may be a fraction: `schedule(2.5)` is
-the factor in the middle of the third epoch. A schedule has no state and no hold on an optimizer,
-so resuming needs nothing but the place in the run: `optimizer.lr = lr * schedule(progress)`.
+the factor in the middle of the third epoch. A schedule has no state, so resuming needs only the
+position in the run: `optimizer.lr = lr * schedule(progress)`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Training: the loop, what a run keeps, what it prints, and whether it holds the target.
+"""Training: the loop, evaluation, the state of a training, its log and its verdict.
 
-`loop` trains: `fit` yields every step and every epoch. `evaluation` tests: `evaluate`, with five
-looks at an image where a recipe asks for them. `state` is what a training is while it goes on,
-`build` makes one from a recipe, `settings` say what decides its outcome, `runs` and `checkpoints`
-keep it in a folder, `log` prints it, `target` judges it, and `memory` has the allocator reuse what
-is freed.
+`loop`: `fit` yields every step and every epoch; `compute`: gradients and scores; `state`: a
+`Training` and its records; `checks`: before the first step; `evaluation`: `evaluate`; `build`:
+from a recipe; `log`: printing; `target`: the verdict; `memory`: a faster allocator.
 """
 
 from tinytrain.train import build, log, target

@@ -1,4 +1,4 @@
-"""From a recipe, which is plain values, to the objects that it names."""
+"""Build net, optimizer, schedule, augmentation and average from a recipe."""
 
 from __future__ import annotations
 

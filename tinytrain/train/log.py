@@ -1,4 +1,4 @@
-"""What a run prints: the log, line for line, with a progress bar in a terminal."""
+"""Print the log of a run, with a progress bar in a terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def score_line(score: Score, name: str = "Test set") -> str:
 
 
 class Log:
-    """Shows what `fit` yields: an epoch's rate, its progress, its score.
+    """Print the events of `fit`: an epoch's learning rate, its progress, its score.
 
     The progress is a bar in a terminal, one plain line at the end of the epoch in a file.
     """
@@ -39,7 +39,7 @@ class Log:
         self.started = 0.0
 
     def show(self, event: Batch | Epoch) -> None:
-        """Print what there is to say of a step or of an epoch."""
+        """Print a step or an epoch."""
         if event.epoch != self.epoch:
             self.epoch, self.started = event.epoch, time.perf_counter()
             print(f"Adjusting learning rate of group 0 to {event.lr:.4e}.")

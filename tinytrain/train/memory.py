@@ -1,9 +1,8 @@
-"""Keep freed memory: the same activations are needed again in the next step.
+"""Ask the C library to keep freed memory for the next step.
 
-Every step asks for the same few megabytes again and again. glibc hands large blocks back to the
-system as soon as they are freed, and the system then hands them out anew page by page, each with
-an interrupt and filled with zeros: thousands of page faults a step, a third of its time. Told to
-keep what it has, the allocator reuses the same pages, still warm in the cache.
+Every step allocates the same few megabytes. glibc returns large blocks to the system as soon as
+they are freed, and gets them back page by page, each filled with zeros: thousands of page faults a
+step, a third of its time. Told to keep them, it reuses the same pages, still in the cache.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The target: what a run has to show, and why some runs cannot be held against it.
+"""The target and the verdict: 99.4 % of MNIST's test images in each of the last five epochs.
 
-99.4 % of MNIST's test images in every one of the last five epochs, not once; at most 15 epochs;
-fewer than 8,000 parameters.
+With at most 15 epochs and fewer than 8,000 parameters.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def holds(accuracies: Sequence[float]) -> bool:
 
 
 def reason_not_judged(dataset: str, holdout: int, epochs: int) -> str | None:
-    """Why such runs cannot be held against the target, or None where they can.
+    """The reason why such runs cannot be judged by the target, or None where they can.
 
     `holdout`: how many training images played the test set, 0 for none.
     """

@@ -31,7 +31,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from tinytrain.data import Dataset
-from tinytrain.errors import Lost, SaidElsewhere, TinytrainError, UsageError
+from tinytrain.errors import Lost, ReportedByAnotherWorker, TinytrainError, UsageError
 from tinytrain.nn import Module, functional
 from tinytrain.optim.vectors import flatten
 from tinytrain.runs import signals
@@ -182,7 +182,7 @@ class Workers:
             self.store.set(keys[self.rank], text)
             while not self.store.check(keys):  # and not `wait`, in which no signal is heard
                 if self.store.check(["said"]):
-                    raise SaidElsewhere
+                    raise ReportedByAnotherWorker
                 time.sleep(0.02)
 
         self.exchange(message)
@@ -252,7 +252,7 @@ def joined() -> Iterator[Workers]:
     except (Exception, KeyboardInterrupt) as error:
         if workers.speaks():
             raise
-        quiet = SaidElsewhere()
+        quiet = ReportedByAnotherWorker()
         quiet.status = int(here < count)  # another machine's torchrun must hear of it
         raise quiet from error
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinytrain.course.concepts import sketches
 from tinytrain.course.concepts.concept import Concept
 from tinytrain.course.concepts.mathml import formula, fraction, low, total
-from tinytrain.nets import beyond, bricks, curriculum, wide
+from tinytrain.nets import beyond, bricks, curriculum
 from tinytrain.nn import fast, functional, inspect
 from tinytrain.nn.receptive_field import window_by_rule
 
@@ -147,7 +147,7 @@ OF_NETS = {
         formula=formula(low("y", "u"), "=", total("i"), low("w", "i"), low("x", "u + d · i")),
         drawing=sketches.dilation,
         caption="The nine pixels that a 3 × 3 kernel looks at, with dilation 1, 2 and 3.",
-        code=wide.net9_3_wide2,
+        code=curriculum.nine,
         attempt="Compare the layers, and what they see.",
         command="ladder diff averaged wide",
         question="How much padding keeps the size of a map under a 3 × 3 kernel of dilation 2?",
