@@ -35,7 +35,7 @@ from tinytrain.cli.exit import exit_status
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import BatchNorm2d
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 from tinytrain.train import Epoch, build, fit
 from tinytrain.train.memory import keep_freed_memory

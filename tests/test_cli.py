@@ -22,7 +22,8 @@ from tinytrain.cli.plot import PICTURES
 from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import UsageError
 from tinytrain.plots import drawing, feature_maps
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import Recipe
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import signals
 from tinytrain.store import sources, synthetic
 from tinytrain.train import loop

@@ -26,8 +26,9 @@ from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nets.bricks import blocks, stacked
 from tinytrain.plots import net_pictures
-from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
+from tinytrain.recipes import LADDER
 from tinytrain.results import published, records
+from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch, build
 

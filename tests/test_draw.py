@@ -11,8 +11,8 @@ from tinytrain.course import live
 from tinytrain.data import batches, deskew
 from tinytrain.data.datasets import Split
 from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.recipes import RECIPES
 from tinytrain.results import published
+from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 from tinytrain.store.mnist_form import mnist_form
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinytrain import nets, nn
 from tinytrain.data import Split, augment
 from tinytrain.nn import functional
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.streams import generator
 from tinytrain.train import Score, build, evaluate, fit
 from tinytrain.train.evaluation import SHIFTS, log_probabilities, predict

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tinytrain import streams
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.train import build, loop
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -33,8 +33,8 @@ from tinytrain.cli import runs as listing
 from tinytrain.cli.main import parse
 from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import DataError, TinytrainError
-from tinytrain.recipes import RECIPES
 from tinytrain.results import records
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.store import download, idx
 from tinytrain.train import build, loop

@@ -11,8 +11,9 @@ from tinytrain.course import ladder
 from tinytrain.course.lessons import LESSONS, STEPS
 from tinytrain.nn.inspect import layer_rows, parameter_count, summary
 from tinytrain.nn.receptive_field import measured_field, receptive_field
-from tinytrain.recipes import LADDER, RECIPES, Recipe
+from tinytrain.recipes import LADDER, Recipe
 from tinytrain.results import records
+from tinytrain.results.variations import RECIPES
 
 PARAMETERS = [109946, 103114, 93728, 30768, 62224, 7964, 8116, 8116, 8116, 7850, 7850, 7934, 7934]
 

@@ -13,8 +13,8 @@ from tinytrain.data import batches
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import functional
 from tinytrain.optim import Adam
-from tinytrain.recipes import RECIPES
 from tinytrain.results import published
+from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 from tinytrain.train.evaluation import predict
 

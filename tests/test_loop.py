@@ -17,7 +17,8 @@ from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.nn.inspect import summary
 from tinytrain.optim import SGD
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import Recipe
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import checkpoints, run_folder
 from tinytrain.train import Batch, Epoch, Training, build, evaluate, loop
 from tinytrain.train.log import Log

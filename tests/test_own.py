@@ -12,7 +12,7 @@ from tinytrain import data, nets, nn, optim, streams, train
 from tinytrain.cli import main as cli
 from tinytrain.errors import UsageError
 from tinytrain.nn import functional
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file as net_files
 
 NET = """

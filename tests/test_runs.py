@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import Recipe
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import checkpoints, run_folder
 from tinytrain.train import Batch, Epoch, Score, build, loop
 

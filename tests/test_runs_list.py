@@ -7,8 +7,8 @@ import pytest
 
 from tinytrain.cli.main import main
 from tinytrain.cli.runs import natural_order
-from tinytrain.recipes import RECIPES
 from tinytrain.results.comparison import nearest
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch
 

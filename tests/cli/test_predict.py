@@ -11,7 +11,7 @@ import torch
 from tinytrain import nn, streams
 from tinytrain.cli import predict, resolve
 from tinytrain.cli.main import main
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs.settings import Settings
 from tinytrain.store import idx, synthetic
 from tinytrain.store.mnist_form import mnist_form, resized

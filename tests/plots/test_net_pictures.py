@@ -13,7 +13,7 @@ from tinytrain.errors import UsageError
 from tinytrain.plots import feature_maps, mistakes, samples
 from tinytrain.plots.drawing import Tile, grid
 from tinytrain.plots.net_pictures import net_pictures
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 FINAL = RECIPES["final"]

@@ -19,7 +19,7 @@ from tinytrain.cli.main import main
 from tinytrain.data.arrays import write_files
 from tinytrain.data.datasets import load_source
 from tinytrain.errors import DataError
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.store import idx, manifest, on_disk
 from tinytrain.train import build, loop
 

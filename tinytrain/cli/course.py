@@ -12,7 +12,8 @@ from tinytrain.cli.options import (
     add_path,
 )
 from tinytrain.errors import DataError
-from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES
+from tinytrain.recipes import LADDER
+from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES
 from tinytrain.store.files import make_folder, write_file
 
 if TYPE_CHECKING:

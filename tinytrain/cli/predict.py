@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, add_data_dir, add_path, natural
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 
 if TYPE_CHECKING:
     from torch import Tensor

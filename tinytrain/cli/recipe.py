@@ -16,8 +16,9 @@ from tinytrain.cli.options import (
     add_field_flags,
 )
 from tinytrain.cli.recipe_files import named
-from tinytrain.recipes import ABLATION, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
+from tinytrain.recipes import LADDER, Recipe
 from tinytrain.results.comparison import CHANGES, base_of, changed
+from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES, VIEWS
 
 HELP = """\
 Without more words, or with list: every recipe, and what it changes in its base. With show: one of

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tinytrain.errors import UsageError, did_you_mean
-from tinytrain.recipes import RECIPES, Recipe, checked, shown
+from tinytrain.recipes import Recipe, checked, shown
+from tinytrain.results.variations import RECIPES
 
 BASE = "final"
 LIST = "python -m tinytrain recipe list"

@@ -17,9 +17,10 @@ from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import Recipe
 from tinytrain.results import published
 from tinytrain.results.comparison import nearest, recipe_text
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES

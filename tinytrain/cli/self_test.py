@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tinytrain import nn, streams, train
 from tinytrain.data.datasets import Dataset, Split
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 from tinytrain.train import build
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, shape
 from tinytrain.errors import UsageError
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 
 if TYPE_CHECKING:
     from tinytrain.nn import Module

@@ -24,11 +24,12 @@ from tinytrain.errors import UsageError, did_you_mean
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.recipes import LADDER, RECIPES, Recipe
+from tinytrain.recipes import LADDER, Recipe
 from tinytrain.results import records
 from tinytrain.results.comparison import CHANGES, base_of, changed, changes, describe, meaning
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Difference, Summary, difference
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file
 from tinytrain.train.target import LAST_EPOCHS
 

@@ -99,9 +99,9 @@ def sampling_matrix(transform: Transform, height: int, width: int) -> Tensor:
     """The matrices (N, 2, 3) from a place in the result to its place in the source.
 
     In pixels about the centre, the source of a place p is M⁻¹ (p − t), with M = rotation · scale ·
-    shear and t the shift. torch gives places as (x right, y down, 1) with the image spanning −1 … 1
-    each way. A pixel is then 2 / width across and 2 / height down, so entries from one axis to the
-    other are multiplied by the ratio of the two: a rotated square stays a square.
+    shear and t the shift. torch gives places as (x right, y down, 1) with the image spanning
+    −1 … 1 each way. A pixel is then 2 / width across and 2 / height down, so entries from one axis
+    to the other are multiplied by the ratio of the two: a rotated square stays a square.
     """
     angle = torch.deg2rad(transform.angle)
     cos, sin = torch.cos(angle), torch.sin(angle)

@@ -1,1 +1,1 @@
-"""results"""
+"""Records of measured runs, statistics over seeds, comparisons, and the published weights."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from tinytrain.recipes import ABLATION, BASES, FRONTIER, LADDER, RECIPES, VIEWS, Recipe
+from tinytrain.recipes import LADDER, Recipe
+from tinytrain.results.variations import ABLATION, BASES, FRONTIER, RECIPES, VIEWS
 
 CHANGES = LADDER | ABLATION | VIEWS | FRONTIER
 

@@ -13,8 +13,8 @@ import torch
 from tinytrain import nets
 from tinytrain.errors import DataError
 from tinytrain.nn import Module
-from tinytrain.recipes import RECIPES
 from tinytrain.results.records import FOLDER
+from tinytrain.results.variations import RECIPES
 
 WEIGHTS = FOLDER / "final.pt"
 MEAN_STD = 0.1307, 0.3081  # of MNIST's pixels, 0 … 1, by which its images are normalised

@@ -17,7 +17,7 @@ from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
 from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.plots.drawing import new_figure
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from tinytrain.course.concepts.sketches import SMALL, digit, panels, pictures, s
 from tinytrain.data import augment
 from tinytrain.nn import functional
 from tinytrain.optim import SGD, Adam, Optimizer, StepLR, WarmupLinear
-from tinytrain.recipes import RECIPES
 from tinytrain.results.statistics import difference, summarise
+from tinytrain.results.variations import RECIPES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

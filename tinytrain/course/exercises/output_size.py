@@ -18,7 +18,7 @@ from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exerci
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.course.exercises.receptive_field import draw_layers
 from tinytrain.nn import inspect
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 
 
 def draw_arguments(draw: Draw) -> Arguments:

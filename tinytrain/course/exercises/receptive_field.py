@@ -23,7 +23,7 @@ from tinytrain import nets, nn
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import receptive_field as fields
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 
 
 class Doubled(nn.Module):

@@ -15,7 +15,7 @@ from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset
 from tinytrain.nn import functional
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 from tinytrain.store.sources import SOURCES
 from tinytrain.train import build

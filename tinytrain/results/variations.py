@@ -1,0 +1,75 @@
+"""Named recipes besides the ladder's: one thing changed in the final recipe, and its limits.
+
+`ABLATION` removes or replaces one ingredient of the final recipe, `VIEWS` changes the receptive
+field, `FRONTIER` has other limits: upright digits, test-time augmentation, fewer parameters or
+epochs. `RECIPES` has all named recipes, the ladder's first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tinytrain import recipes
+
+PLAIN_IMAGES: dict[str, Any] = {"rotation": 0, "shift": 0, "scale": 0, "shear": 0}
+LITTLE_AUGMENTATION: dict[str, Any] = {"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08}
+
+ABLATION: dict[str, dict[str, Any]] = {
+    "without-averaging": {"ema": 0.0},
+    "without-wide-view": {"net": "net9_3"},
+    "without-rotation": {"rotation": 0},
+    "without-shift": {"shift": 0},
+    "without-scale": {"scale": 0},
+    "without-shear": {"shear": 0},
+    "no-augmentation": PLAIN_IMAGES,
+    "no-augmentation-or-averaging": PLAIN_IMAGES | {"ema": 0.0},
+    "constant-rate": {"schedule": "constant"},
+}
+
+VIEWS: dict[str, dict[str, Any]] = {
+    "net9-dilation-2": {"net": "net9_wide2"},
+    "net9-dilation-3": {"net": "net9_wide3"},
+    "dilation-3": {"net": "net9_3_wide3"},
+    "dilation-4": {"net": "net9_3_wide4"},
+}
+
+FEW_EPOCHS: dict[str, Any] = {
+    "net": "framed7500",
+    "tta": 5,
+    "epochs": 3,
+    "batch_size": 32,
+    "lr": 0.015,
+    "ema": 0.995,
+    **LITTLE_AUGMENTATION,
+}
+
+FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True}
+
+FEW_PARAMETERS: dict[str, Any] = {
+    "deskew": True,
+    "tta": 5,
+    "batch_size": 32,
+    "lr": 0.015,
+    "ema": 0.999,
+    **LITTLE_AUGMENTATION,
+}
+
+FRONTIER: dict[str, dict[str, Any]] = {
+    "upright": {"net": "net9_3", "deskew": True},
+    "five-looks": {"net": "net9_3", "tta": 5},
+    "fewest-parameters": {"net": "framed2791", "deskew": True, "tta": 5},
+    "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
+    "below-1000": FEW_PARAMETERS | {"net": "separable942"},
+    "three-epochs": FEW_EPOCHS,
+    "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 16, "lr": 0.01, "ema": 0.997},
+    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99},
+}
+
+# The recipe that each of these changes: the final one, or a rung.
+BASES = dict.fromkeys(ABLATION | VIEWS | FRONTIER, "final")
+BASES |= dict.fromkeys(("net9-dilation-2", "net9-dilation-3"), "net9")
+RECIPES = recipes.RECIPES | {
+    name: replace(recipes.RECIPES[BASES[name]], **change)
+    for name, change in (ABLATION | VIEWS | FRONTIER).items()
+}
