@@ -29,7 +29,7 @@ from tinytrain.runs import locks, signals
 from tinytrain.store import sources, synthetic
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.train", "tinytrain.store.download"])
+FORKED.set_forkserver_preload(["tinytrain.cli.training_run", "tinytrain.store.download"])
 DRAWN = replace(
     sources.SOURCES["synthetic"],
     write_files=partial(synthetic.write_files, train=60, test=20),
@@ -200,7 +200,7 @@ def test_a_signal_is_an_exit_status(name, status, capsys):
 
 @pytest.mark.usefixtures("attentive")
 def test_a_first_signal_is_a_wish_and_a_second_an_end():
-    with pytest.raises(KeyboardInterrupt) as error, signals.wished() as stop:
+    with pytest.raises(KeyboardInterrupt) as error, signals.stop_requests() as stop:
         assert not stop.requested
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.requested and stop.number == signal.SIGTERM
@@ -212,7 +212,7 @@ def test_a_first_signal_is_a_wish_and_a_second_an_end():
 def test_an_ignored_signal_stays_ignored():
     """As `nohup` wants it."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with signals.wished() as stop:
+    with signals.stop_requests() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
         assert not stop.requested
 

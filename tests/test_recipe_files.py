@@ -92,7 +92,7 @@ REFUSED = {
     "beyond all numbers": (f'{{"lr": 1{"0" * 400}}}', "found 1000"),
     "beyond all digits": (f'{{"lr": 1{"0" * 9999}}}', "expected JSON"),
     "no such choice": ({"optimizer": "lion"}, "optimizer: expected one of adam, sgd"),
-    "three looks": ({"looks": 3}, "looks: expected one of 1, 5, found 3"),
+    "three looks": ({"looks": 3}, "tta: expected one of 1, 5, found 3"),
     "null": ({"lr": None}, "lr: expected a number from 1e-30 to 1e+30, found null"),
     "a base that is none": ({"base": "finale"}, "close to it: final"),
     "a base of another kind": ({"base": ["final"]}, "base: expected a recipe's name"),
@@ -262,3 +262,15 @@ def test_a_file_can_be_a_rung(mine, capsys):
     series = series_of(path, options_of("ladder", path, "--epochs=2"))
     assert series.recipe == replace(RECIPES["net7"], lr=0.02, epochs=2)
     assert series.command == ["seeds", "--recipe=net7", "--lr=0.02", "--epochs=2"]
+
+
+def test_former_names_of_fields_are_read(tmp_path):
+    path = tmp_path / "former.json"
+    path.write_text('{"base": "final", "average": 0.5, "looks": 5}')
+    expected = replace(RECIPES["final"], ema=0.5, tta=5)
+    for words in (
+        ["--recipe", str(path)],
+        ["--average=0.5", "--looks=5"],
+        ["--ema=.5", "--tta=5"],
+    ):
+        assert chosen_recipe(parse(["train", *words])) == expected

@@ -30,7 +30,7 @@ from tinytrain.train import Batch, Training, fit
 from tinytrain.workers.group import Workers, joined
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.train", "tinytrain.workers.group"])
+FORKED.set_forkserver_preload(["tinytrain.cli.training_run", "tinytrain.workers.group"])
 
 
 def one_of(rank, count, apart, port, work, folder, arguments):

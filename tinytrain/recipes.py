@@ -44,6 +44,9 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
+OLD_NAMES = {"average": "ema", "looks": "tta"}  # of fields, as earlier versions wrote them
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a net is trained. The defaults are a plain run: no augmentation, no averaging."""

@@ -47,7 +47,7 @@ def exit_status(main: Callable[[], None]) -> int:
             stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback
     try:
         try:
-            with signals.handled(signals.at_start()):
+            with signals.handled(signals.handler_at_start()):
                 main()
         except SystemExit as ended:  # so ends --help
             if ended.code:

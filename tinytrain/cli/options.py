@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from tinytrain.cli.recipe_files import named
 from tinytrain.errors import UsageError
-from tinytrain.recipes import Recipe
+from tinytrain.recipes import OLD_NAMES, Recipe
 
 Flags: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 DEFAULTS: dict[str, Any] = {
@@ -162,19 +162,22 @@ def add_field_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def add_recipe_flag(group: argparse._ArgumentGroup, field: Field[Any]) -> None:
-    """The flag of one field of a recipe; its type and what it may be follow from the field."""
+    """Add the flag of one field of a recipe; type, choices and range follow from the field."""
     flag, help = f"--{field.name.replace('_', '-')}", field.metadata["help"]
     kind, limits = type(field.default), field.metadata["range"]
     if kind is bool:
         add_switch(group, flag, help, default=argparse.SUPPRESS)
         return
-    group.add_argument(
-        flag,
-        type=number(kind, *limits) if limits else kind,
-        choices=field.metadata["choices"],
-        default=argparse.SUPPRESS,
-        help=help,
-    )
+    former = [f"--{old}" for old, new in OLD_NAMES.items() if new == field.name]
+    for name, text in ((flag, help), *((old, argparse.SUPPRESS) for old in former)):
+        group.add_argument(
+            name,
+            dest=field.name,
+            type=number(kind, *limits) if limits else kind,
+            choices=field.metadata["choices"],
+            default=argparse.SUPPRESS,
+            help=text,
+        )
 
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tinytrain.errors import UsageError, did_you_mean
-from tinytrain.recipes import Recipe, checked, shown
+from tinytrain.recipes import OLD_NAMES, Recipe, checked, shown
 from tinytrain.results.variations import RECIPES
 
 BASE = "final"
@@ -71,6 +71,7 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
     """The base in a file, and the fields that the file changes in it, each checked."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        pairs = [(OLD_NAMES.get(name, name), value) for name, value in pairs]
         names = [name for name, _ in pairs]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UsageError(f"{path}: {twice[0]}: expected once, found {names.count(twice[0])}×")

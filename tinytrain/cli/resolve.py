@@ -24,8 +24,6 @@ from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES
-from tinytrain.train import Training
-from tinytrain.train.checks import require_suited
 
 
 def choose_device(name: str, flag: str = "--device") -> str:
@@ -118,11 +116,6 @@ def warn_of_synthetic(dataset: Dataset) -> None:
     """Say loudly where the images are not what people expect."""
     if dataset.name == "synthetic":
         print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
-
-
-def require_fit(training: Training, dataset: Dataset) -> None:
-    """Raise UsageError where the images, their classes or their number do not suit the net."""
-    require_suited(training, dataset)
 
 
 def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:

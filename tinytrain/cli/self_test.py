@@ -1,10 +1,7 @@
 """Does this machine compute what others do, and how fast?
 
-A library that was built wrong, a driver that does not suit its device, a compiler too bold: none
-of them says a word, and the only sign is a net that learns a little worse. Two questions find
-them. Is the gradient of a layer the slope that a small step shows? That needs nothing but the
-layer itself. And does a training whose every draw has a name come where it came elsewhere? For
-that a few numbers are recorded. The training is timed on its way.
+Gradients of the layers are compared with finite differences, and the losses of twenty steps of
+training, whose random draws are all named, with those that were recorded on other machines.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 from tinytrain.errors import DataError
 from tinytrain.runs import net_file
-from tinytrain.recipes import Recipe, checked
+from tinytrain.recipes import OLD_NAMES, Recipe, checked
 from tinytrain.runs.checkpoints import require_same_form
 
 
@@ -71,9 +71,6 @@ def parsed(text: str, place: str) -> Settings:
     if net_file.is_own(recipe.net) != bool(values["net_digest"]):
         raise ValueError("net_digest: expected one exactly where the net is from a file")
     return Settings(**values | {"recipe": recipe, "image_shape": shape})
-
-
-OLD_NAMES = {"average": "ema", "looks": "tta"}  # of recipe fields, as earlier versions wrote them
 
 
 def parse_recipe(content: dict[str, Any]) -> Recipe:

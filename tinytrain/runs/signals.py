@@ -1,9 +1,7 @@
-"""Who asks a program to stop lets it put things in order first.
+"""Turn SIGINT, SIGTERM and SIGHUP into KeyboardInterrupt, or into a flag to check between steps.
 
-Ctrl-C sends SIGINT, a shutdown or a batch system SIGTERM, a terminal that closes SIGHUP. Only the
-first is an exception in Python; the others would end the program between any two bytes. Here all
-three are: a block that cleans up when it is left cleans up, and who can finish what they are at
-hears of it without being thrown out.
+Ctrl-C sends SIGINT, a shutdown or a batch system SIGTERM, a closing terminal SIGHUP. Python makes
+an exception of the first only; the others would end the program without any cleaning up.
 """
 
 from __future__ import annotations
@@ -17,47 +15,47 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-PARENT = "TINYTRAIN_PARENT"  # in the environment: whose child a process is, and does not outlive
-TORCHRUN = "TORCHELASTIC_RUN_ID"  # in the environment of a worker that torchrun started
+PARENT = "TINYTRAIN_PARENT"  # environment variable: the process that this one must not outlive
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # environment variable of a worker that torchrun started
 PR_SET_PDEATHSIG = 1  # see `man prctl`
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
 
-def stop(number: int, frame: FrameType | None) -> None:
-    """What a signal does unless somebody takes it for a wish: KeyboardInterrupt, as Ctrl-C."""
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, with the number of the signal."""
     raise KeyboardInterrupt(number)
 
 
-def at_start() -> Callable[[int, FrameType | None], object] | signal.Handlers:
-    """What a signal does while a program starts: `stop`, but ends a worker of torchrun at once.
+def number(error: KeyboardInterrupt) -> int:
+    """The number of the signal that raised `error`."""
+    return error.args[0] if error.args else signal.SIGINT
 
-    Who waits for the other workers hears no handler, and has nothing to put in order yet. Where
-    the system can, it also sends SIGTERM to a worker whose torchrun is killed.
+
+def handler_at_start() -> Callable[[int, FrameType | None], object] | signal.Handlers:
+    """The handler while a program starts: `interrupt`, or for a worker of torchrun an end at once.
+
+    A worker that waits for the others in torch runs no Python handler, and has nothing to save
+    yet. On Linux such a worker also gets a SIGTERM when its torchrun is killed.
     """
     if TORCHRUN not in os.environ:
-        return stop
+        return interrupt
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):
-        os.kill(os.getpid(), signal.SIGKILL)  # it was killed before that
+        os.kill(os.getpid(), signal.SIGKILL)  # torchrun was killed before prctl was called
     return signal.SIG_DFL
-
-
-def number(error: KeyboardInterrupt) -> int:
-    """Which signal it was."""
-    return error.args[0] if error.args else signal.SIGINT
 
 
 @contextmanager
 def handled(
-    handler: Callable[[int, FrameType | None], object] | signal.Handlers = stop,
+    handler: Callable[[int, FrameType | None], object] | signal.Handlers = interrupt,
 ) -> Iterator[None]:
-    """Within this context the three signals call `handler`, but for those that are ignored.
+    """Handle the three signals with `handler` within this context, but for those that are ignored.
 
-    An ignored one stays so: that is how `nohup` lets a program outlive its terminal. Where Python
-    lets nobody set handlers, in other threads than the main one, nothing changes.
+    An ignored signal stays so: `nohup` lets a program outlive its terminal that way. Outside the
+    main thread, where Python allows no handlers, nothing changes.
     """
     previous = {}
     if threading.current_thread() is threading.main_thread():
@@ -73,35 +71,35 @@ def handled(
 
 
 class Stop:
-    """A wish to stop, which may come or not; `number` is that of the signal."""
+    """A request to stop: `number` is that of the signal that asked, 0 while none has."""
 
     def __init__(self) -> None:
         self.number = 0
-        own = str(os.getppid()) if TORCHRUN in os.environ else None
-        self.parent = os.environ.get(PARENT, own)
+        torchrun = str(os.getppid()) if TORCHRUN in os.environ else None
+        self.parent = os.environ.get(PARENT, torchrun)
 
     @property
     def orphaned(self) -> bool:
-        """Whether the process that this one is of is no more, of which a signal may tell, too."""
+        """Whether the process that started this one has ended."""
         return bool(self.parent) and self.parent != str(os.getppid())
 
     @property
     def requested(self) -> bool:
-        """Whether it has come: as a signal, or because the process that it is of is no more."""
+        """Whether to stop: a signal came, or the process that started this one has ended."""
         if self.orphaned:
             self.number = self.number or signal.SIGTERM
         return bool(self.number)
 
     def request(self, number: int, frame: FrameType | None) -> None:
-        """Note a first signal; a second one raises KeyboardInterrupt."""
-        if self.number and not self.orphaned:
-            stop(number, frame)
+        """Note a first signal; raise KeyboardInterrupt for a second one."""
+        if self.number and not self.orphaned:  # being orphaned may come with a signal of its own
+            interrupt(number, frame)
         self.number = number
 
 
 @contextmanager
-def wished() -> Iterator[Stop]:
-    """Within this context a first signal is a wish that can be looked at; a second one ends it."""
-    wish = Stop()
-    with handled(wish.request):
-        yield wish
+def stop_requests() -> Iterator[Stop]:
+    """Turn a first signal into a request to stop; a second one raises KeyboardInterrupt."""
+    stop = Stop()
+    with handled(stop.request):
+        yield stop

@@ -1,0 +1,246 @@
+"""Begin a run or continue one, save it after every epoch, stop when asked to, and judge it.
+
+Each of several workers does this. Worker 0 alone downloads, locks the folder, writes and prints;
+the others wait for it, read what it has, and are compared with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from tinytrain import data
+from tinytrain.cli import recipe_files
+from tinytrain.cli.resolve import (
+    choose_device,
+    chosen_recipe,
+    load_dataset,
+    load_same_data,
+    use_threads,
+)
+from tinytrain.data import Dataset, Split
+from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
+from tinytrain.nn.inspect import parameter_count
+from tinytrain.runs import locks, net_file, run_folder, signals
+from tinytrain.runs.settings import Settings
+from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
+from tinytrain.train.checks import require_suited
+from tinytrain.train.target import reason_not_judged, verdict
+from tinytrain.workers.group import Workers, own_device
+
+Run = tuple[Settings, Training, Dataset, Path]  # the last is the run's folder
+
+
+def train(options: argparse.Namespace, workers: Workers) -> None:
+    """Begin or continue a run, train to its last epoch, and print the verdict.
+
+    Raises Interrupted after a signal, Lost where another worker is gone, TargetMissed where the
+    target is required and missed.
+    """
+    keep_freed_memory()
+    start = resume if options.resume or is_restart(options) else begin
+    with start(options, workers) as run:
+        settings, training, dataset, folder = run
+        log.print_net(training.net, settings.image_shape)
+        command = resume_command(options, folder, workers)
+        try:
+            with signals.stop_requests() as workers.stop:
+                finished = train_and_save(training, dataset, settings, folder, workers)
+        except KeyboardInterrupt as error:
+            advice = f"interrupted twice; from its last save it goes on: {command}"
+            raise Interrupted(advice, signals.number(error)) from error
+        except Lost as error:
+            raise Lost(f"{error}; from its last save the run goes on: {command}") from error
+        if workers.rank:
+            return
+        if not finished:
+            advice = f"interrupted; the run is saved, and goes on with: {command}"
+            raise Interrupted(advice, workers.stopping)
+    accuracies = [epoch.test_accuracy for epoch in training.history]
+    reason = reason_not_judged(settings.dataset, settings.holdout, len(accuracies))
+    judged = verdict(accuracies, parameter_count(training.net), reason)
+    print(f"{judged.text}\nThe run is in {folder}")
+    if options.require_target and not judged.met:
+        raise TargetMissed("--require-target: the target is not met")
+
+
+def resume_command(options: argparse.Namespace, folder: Path, workers: Workers) -> str:
+    """The shell command that continues the run."""
+    root = data.data_root(options.data_dir).resolve()
+    words = ["train", "--resume", "--run-dir", str(folder), "--data-dir", str(root)]
+    words += ["--workers", str(workers.count)] * (workers.count > 1)
+    return shlex.join([sys.executable, "-m", "tinytrain", *words])
+
+
+def train_and_save(
+    training: Training, dataset: Dataset, settings: Settings, folder: Path, workers: Workers
+) -> bool:
+    """Train to the last epoch, print and save; False where it was stopped before, after a save.
+
+    Raises Diverged, without saving what is not finite, or DataError where images are gone
+    meanwhile; both name the state that the folder keeps.
+    """
+    printed = log.Log("Holdout set" if settings.holdout else "Test set")
+    saved = (training.epoch, training.batch)
+    try:
+        for event in loop.fit(training, dataset, workers):
+            stopping = workers.stopping and training.epoch <= training.epochs
+            if stopping or isinstance(event, Epoch):
+                training.require_finite_state()
+                if workers.rank == 0:
+                    run_folder.save(folder, settings, training)
+                saved = (training.epoch, training.batch)
+            with suppress(OSError) if stopping else nullcontext():  # a terminal may have closed
+                printed.show(event)
+                if isinstance(event, Epoch):
+                    warn_if_nothing_is_learned(event, training, dataset.train)
+                if stopping:
+                    printed.close()
+            if stopping:
+                return False
+    except (Diverged, DataError) as error:
+        printed.close()
+        place = f"before step {saved[1] + 1} of epoch {saved[0]}"
+        raise type(error)(f"{error}; {folder} keeps the run as it was {place}") from error
+    return True
+
+
+def warn_if_nothing_is_learned(epoch: Epoch, training: Training, split: Split) -> None:
+    """Print a warning where the epoch of the hundredth step leaves the loss at that of guessing.
+
+    Always predicting the frequencies of the classes has the entropy of the labels as its loss; a
+    net that learns is below that by more than a hundredth.
+    """
+    if epoch.epoch != math.ceil(100 / math.ceil(len(split) / training.batch_size)):
+        return
+    guessing = float(torch.special.entr(split.labels.bincount() / len(split)).sum())
+    if epoch.train_loss > 0.99 * guessing > 0:
+        print(
+            f"WARNING: nothing is learned: the training loss is {epoch.train_loss:.4f}, that of "
+            f"guessing {guessing:.4f}; try another rate (--lr, now {training.lr:g})\n"
+        )
+
+
+@contextmanager
+def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
+    """Begin a run as the flags say, and lock its folder; flags are checked before data is fetched.
+
+    Raises UsageError where the folder is in use or is needed, or where a flag has a wrong value.
+    """
+    recipe = chosen_recipe(options)
+    device, threads = choose_device(options.device), use_threads(options.threads)
+    training = net_file.start(recipe, options.seed, own_device(device))
+    workers.cut(recipe.shards)
+    if options.run_dir is not None and workers.rank == 0:
+        locks.require_free(options.run_dir)
+        run_folder.require_unused(options.run_dir)
+    if options.run_dir is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)):
+        raise UsageError("--max-restarts: name the run's folder, too (--run-dir)")
+    if workers.rank:
+        options.dataset = workers.tell()[0]  # --or-synthetic may have changed it
+    dataset = load_dataset(options, recipe)
+    if not workers.rank:
+        workers.tell(dataset.name)
+    require_suited(training, dataset)
+    settings = Settings(
+        recipe=recipe,
+        dataset=dataset.name,
+        data_digest=dataset.digest,
+        mean=dataset.mean,
+        std=dataset.std,
+        holdout=dataset.holdout,
+        seed=options.seed,
+        device=device,
+        threads=threads,
+        fold=options.fold,
+        image_shape=tuple(dataset.train.images.shape[1:]),
+        net_digest=net_file.digest(recipe.net),
+        workers=workers.count,
+    )
+    require_same_settings(settings, workers)
+    if workers.rank:
+        yield settings, training, dataset, Path(workers.tell()[0])
+        return
+    label = recipe_files.label(options.recipe, recipe)
+    tested = recipe_files.tested_on(options.holdout, options.fold)
+    name = f"{recipe_files.plain(dataset.name)}-{label}{tested}-seed{options.seed}"
+    folder = options.run_dir or run_folder.fresh_folder(Path("runs"), name)
+    words = recipe_files.self_contained(options.words, options.recipe)
+    command = shlex.join(["python", "-m", "tinytrain", *words])
+    with locks.held(folder):
+        run_folder.create(folder, settings, training, command)
+        workers.tell(str(folder))
+        yield settings, training, dataset, folder
+
+
+@contextmanager
+def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
+    """Continue the run in --run-dir where it stands, and lock its folder.
+
+    Raises UsageError for flags that would change the run, DataError where its data, its net file
+    or its checkpoint are others than it began with.
+    """
+    folder = options.run_dir
+    if folder is None:
+        raise UsageError("--resume: name the run's folder with --run-dir")
+    settings = run_folder.read_settings(folder)
+    if not options.resume:
+        expected = chosen_recipe(options), options.seed, options.fold
+        if (settings.recipe, settings.seed, settings.fold) != expected:
+            raise UsageError(f"{folder}: another run is in it; name another --run-dir")
+    elif options.given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options.given))
+        raise UsageError(
+            f"{flags}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
+            "or start a new run in another --run-dir"
+        )
+    choose_device(settings.device, f"{folder} was begun on")
+    use_threads(settings.threads, f"{folder} was begun with threads:")
+    run_folder.require_unchanged(settings)
+    recipe = run_folder.recipe_of(folder, settings)
+    training = net_file.start(recipe, settings.seed, own_device(settings.device))
+    workers.cut(settings.recipe.shards)
+    if workers.rank == 0:
+        locks.require_free(folder)
+    dataset = workers.first(lambda: load_same_data(options, settings))
+    require_same_settings(settings, workers)
+    if workers.count != settings.workers:
+        same = "nothing changes" if settings.recipe.shards else "sums round differently"
+        print(
+            f"The run was begun with {settings.workers} worker{'s' * (settings.workers > 1)} and "
+            f"goes on with {workers.count}: batches, their order and all draws stay the same, and "
+            f"{same}.\n"
+        )
+    with locks.held(folder) if workers.rank == 0 else nullcontext():
+        run_folder.restore(folder, settings, training)
+        if training.batch > math.ceil(len(dataset.train) / training.batch_size):
+            raise DataError(f"{folder / 'checkpoint.pt'}: state.batch: beyond the end of an epoch")
+        if workers.rank == 0:
+            run_folder.write_history(folder, training)
+        yield settings, training, dataset, folder
+
+
+def is_restart(options: argparse.Namespace) -> bool:
+    """Whether torchrun has started this again after it lost a worker of a run that had begun."""
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) and options.run_dir
+    return bool(again) and (options.run_dir / "run.json").exists()
+
+
+def require_same_settings(settings: Settings, workers: Workers) -> None:
+    """Raise UsageError where the settings of a worker are not those of worker 0."""
+    first, *others = workers.tell(json.dumps(asdict(settings)))
+    if different := [str(rank) for rank, found in enumerate(others, 1) if found != first]:
+        raise UsageError(
+            f"worker {', '.join(different)}: found other data, or another device, than worker 0; "
+            "give all of them the same"
+        )
