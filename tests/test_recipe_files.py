@@ -14,8 +14,7 @@ from tinytrain.cli.ladder import series_of
 from tinytrain.cli.main import main, parse
 from tinytrain.cli.recipe_files import FIELDS, label, named, plain, self_contained
 from tinytrain.cli.resolve import chosen_recipe
-from tinytrain.recipes import Recipe
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.runs import run_folder
 from tinytrain.store import sources, synthetic
 
@@ -268,9 +267,6 @@ def test_former_names_of_fields_are_read(tmp_path):
     path = tmp_path / "former.json"
     path.write_text('{"base": "final", "average": 0.5, "looks": 5}')
     expected = replace(RECIPES["final"], ema=0.5, tta=5)
-    for words in (
-        ["--recipe", str(path)],
-        ["--average=0.5", "--looks=5"],
-        ["--ema=.5", "--tta=5"],
-    ):
+    flags = ["--average=0.5", "--looks=5"], ["--ema=0.5", "--tta=5"]
+    for words in (["--recipe", str(path)], *flags):
         assert chosen_recipe(parse(["train", *words])) == expected
