@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tinytrain import nets
+from tinytrain import nets, streams
 from tinytrain.cli import main as cli
 from tinytrain.course import ladder
 from tinytrain.course.lessons import LESSONS, STEPS
@@ -37,6 +37,7 @@ GEOMETRY = {
     "net9_3_wide2": NET9.format(11, 22, 36),
     "net9_3_wide3": NET9.format(11, 26, 40),
     "net9_3_wide4": NET9.format(11, 30, 44),
+    "net9_3_dense": "8×26:3 11×24:5 10×24:5 10×23:6 12×19:10 14×15:14 31×15:22 10×15:22 10×1:36",
     "late7500": "10×28:3 11×28:5 11×14:6 12×14:10 13×14:14 13×7:16 14×7:24 15×7:32"
     " 10×7:32 10×1:56",
     "framed7500": "1×40:1 10×38:3 11×36:5 11×18:6 12×16:10 13×14:14 13×7:16 14×5:24 15×3:32"
@@ -68,7 +69,7 @@ def test_what_a_place_sees():
 def test_parameters():
     assert [rung.parameters for rung in ladder.rungs()][:13] == PARAMETERS
     beyond = {"late7500": 7500, "framed7500": 7500, "framed2791": 2791, "net9_wide2": 7850}
-    beyond |= {"separable1908": 1908, "separable942": 942}
+    beyond |= {"separable1908": 1908, "separable942": 942, "net9_3_dense": 7934}
     beyond |= {"net9_wide3": 7850} | {f"net9_3_wide{dilation}": 7934 for dilation in (2, 3, 4)}
     assert {name: parameter_count(nets.build(name)) for name in beyond} == beyond
 
@@ -82,6 +83,26 @@ def test_the_wide_view_is_the_table_of_the_final_net(dilation):
     assert sees.field == 18 + 4 * (dilation - 1)
     # At dilation 4 the kernel reaches beyond the map, into the padding, which shows nothing.
     assert measured_field(net, sees.name, 4) == (first, last if dilation < 4 else 21)
+
+
+def test_the_dense_net_is_the_final_net_at_every_phase_of_the_pooling():
+    """With its weights, every second place of the dense map is that of the image moved by one."""
+    sparse = nets.net9_3_wide2(generator=streams.generator(1, "weights")).eval()
+    dense = nets.net9_3_dense().eval()
+    dense.load_state_dict(sparse.state_dict())
+    images = torch.randn(3, 1, 29, 29, generator=streams.generator(1, "test"))
+
+    def last_map(net, images):
+        stages = dict(net.named_modules())
+        for name in "conv1", "trans1", "conv2", "trans2":
+            images = stages[name](images)
+        return images
+
+    whole = last_map(dense, images[:, :, :28, :28])
+    torch.testing.assert_close(whole[:, :, ::2, ::2], last_map(sparse, images[:, :, :28, :28]))
+    # The padding of the last convolution has another phase: compare what it does not reach.
+    moved = last_map(sparse, images[:, :, 1:, 1:])
+    torch.testing.assert_close(whole[:, :, 5:-4:2, 5:-4:2], moved[:, :, 2:-3, 2:-3])
 
 
 def test_a_digit_is_twenty_pixels_long(mnist):

@@ -57,10 +57,14 @@ class Recipe:
     dropout: float = setting(
         0.0, "probability to zero a channel, in nets with dropout", range=(0, 1)
     )
-    optimizer: str = setting("adam", "how a gradient becomes a step", choices=("adam", "sgd"))
+    optimizer: str = setting(
+        "adam",
+        "adam, sgd, or muon (for matrices and convolutions, with Adam for all other weights)",
+        choices=("adam", "sgd", "muon"),
+    )
     lr: float = setting(0.01, "the learning rate, at its highest", range=(1e-30, 1e30))
-    momentum: float = setting(0.0, "momentum of SGD", range=(0, 1))
-    nesterov: bool = setting(False, "Nesterov momentum")
+    momentum: float = setting(0.0, "momentum of SGD; of Muon, 0 for 0.95", range=(0, 1))
+    nesterov: bool = setting(False, "Nesterov momentum (Muon always has it)")
     weight_decay: float = setting(0.0, "weight decay, as in the optimizer", range=(0, 1e30))
     schedule: str = setting(
         "constant",

@@ -12,7 +12,14 @@ from collections.abc import Callable
 
 from tinytrain import nn
 from tinytrain.errors import UsageError
-from tinytrain.nets.beyond import framed2791, framed7500, late7500, separable942, separable1908
+from tinytrain.nets.beyond import (
+    framed2791,
+    framed7500,
+    late7500,
+    net9_3_dense,
+    separable942,
+    separable1908,
+)
 from tinytrain.nets.bricks import Generator
 from tinytrain.nets.curriculum import (
     net1,
@@ -35,7 +42,7 @@ from tinytrain.nets.curriculum import (
 FUNCTIONS: tuple[Callable[..., nn.Sequential], ...] = (
     *(net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3),
     *(net9_wide2, net9_wide3, net9_3_wide2, net9_3_wide3, net9_3_wide4),
-    *(late7500, framed7500, framed2791, separable1908, separable942),
+    *(late7500, framed7500, framed2791, separable1908, separable942, net9_3_dense),
 )
 NETS = {function.__name__: function for function in FUNCTIONS}
 

@@ -1,10 +1,12 @@
 """Optimizers, learning-rate schedules and weight averaging.
 
-`optimizers`: SGD and Adam, side by side; `vectors`: parameters as one vector, for their speed;
-`schedules`: the learning rate by progress; `ema`: an exponential moving average of the weights.
+`optimizers`: SGD and Adam, side by side; `muon`: Muon; `vectors`: parameters as one vector, for
+their speed; `schedules`: the learning rate by progress; `ema`: an exponential moving average of
+the weights.
 """
 
 from tinytrain.optim.ema import ExponentialMovingAverage
+from tinytrain.optim.muon import Muon
 from tinytrain.optim.optimizers import SGD, Adam, Optimizer
 from tinytrain.optim.schedules import Constant, StepLR, WarmupLinear
 
@@ -13,6 +15,7 @@ __all__ = [
     "Adam",
     "Constant",
     "ExponentialMovingAverage",
+    "Muon",
     "Optimizer",
     "StepLR",
     "WarmupLinear",

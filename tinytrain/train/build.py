@@ -10,7 +10,16 @@ from tinytrain import nets, streams
 from tinytrain.data.augment import Augmentation
 from tinytrain.errors import UsageError
 from tinytrain.nn import Module
-from tinytrain.optim import SGD, Adam, Constant, ExponentialMovingAverage, StepLR, WarmupLinear
+from tinytrain.optim import (
+    SGD,
+    Adam,
+    Constant,
+    ExponentialMovingAverage,
+    Muon,
+    Optimizer,
+    StepLR,
+    WarmupLinear,
+)
 from tinytrain.recipes import Recipe
 from tinytrain.train.state import Training, require_found
 
@@ -43,7 +52,7 @@ def start(
         raise UsageError(str(error)) from error
 
 
-def new_optimizer(recipe: Recipe, net: Module) -> SGD | Adam:
+def new_optimizer(recipe: Recipe, net: Module) -> Optimizer:
     """The optimizer that the recipe names, for the parameters of `net`."""
     if recipe.optimizer == "adam":
         if recipe.momentum or recipe.nesterov:
@@ -57,7 +66,15 @@ def new_optimizer(recipe: Recipe, net: Module) -> SGD | Adam:
             weight_decay=recipe.weight_decay,
             nesterov=recipe.nesterov,
         )
-    raise ValueError(f"optimizer {recipe.optimizer}: expected adam or sgd")
+    if recipe.optimizer == "muon":
+        return Muon(
+            net.parameters(),
+            recipe.lr,
+            weight_decay=recipe.weight_decay,
+            momentum=recipe.momentum or 0.95,
+            adjust_lr_fn="match_rms_adamw",
+        )
+    raise ValueError(f"optimizer {recipe.optimizer}: expected adam, sgd or muon")
 
 
 def new_augmentation(recipe: Recipe) -> Augmentation | None:

@@ -1,0 +1,338 @@
+"""Muon against torch's own, and its Newton-Schulz iteration against the SVD."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from functools import partial
+from unittest import mock
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytrain import nn, optim
+from tinytrain.cli.main import main
+from tinytrain.optim import muon
+from tinytrain.optim.muon import grouped, orthogonalized, size
+from tinytrain.recipes import RECIPES
+from tinytrain.streams import generator
+from tinytrain.train import Batch, build, fit
+
+few = settings(max_examples=30)
+SEEDS = st.integers(0, 2**31)
+SIDES = st.integers(2, 9)
+MATRICES = st.tuples(SIDES, SIDES) | st.tuples(SIDES, st.integers(1, 4), SIDES, SIDES)
+OTHERS = st.sampled_from([(), (3,), (1, 7), (5, 1), (1, 2, 3, 3), (4, 1, 1, 1)])
+CONVERGING = (1.875, -1.25, 0.375)
+NET = [(8, 1, 3, 3), (11, 8, 3, 3), (10, 11, 1, 1), (12, 10, 3, 3), (31, 14, 3, 3), (10, 31, 1, 1)]
+
+
+def normal(*shape, seed=0, place=0):
+    return torch.randn(shape, dtype=torch.float64, generator=generator(seed, "test", place))
+
+
+def parameters(shapes, seed=0):
+    return [
+        normal(*shape, seed=seed, place=place).requires_grad_()
+        for place, shape in enumerate(shapes)
+    ]
+
+
+def set_gradients(params, seed):
+    for place, param in enumerate(params):
+        param.grad = param.detach() + normal(*param.shape, seed=seed, place=place)
+
+
+def train(optimizer, steps, seed=0):
+    """So many steps along drawn gradients, with a rate that falls."""
+    for step in steps:
+        optimizer.lr *= 0.9
+        set_gradients(optimizer.params, seed + step + 1)
+        optimizer.step()
+
+
+def in_full_precision():
+    """Torch's Muon without its bfloat16."""
+    return mock.patch.object(torch.Tensor, "bfloat16", torch.Tensor.clone)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "lr": st.floats(1e-4, 0.5),
+        "weight_decay": st.just(0.0) | st.floats(0.001, 0.5),
+        "momentum": st.just(0.0) | st.floats(0.05, 0.95),
+        "nesterov": st.booleans(),
+        "ns_coefficients": st.sampled_from([muon.JORDAN, CONVERGING]),
+        "eps": st.floats(1e-10, 1e-5),
+        "ns_steps": st.integers(1, 7),
+        "adjust_lr_fn": st.sampled_from([None, "original", "match_rms_adamw"]),
+    }
+)
+
+
+def same_as_torch(shapes, values, seed, **tolerance):
+    ours = parameters(shapes, seed)
+    theirs = [param.detach().flatten(1).clone().requires_grad_() for param in ours]
+    optimizer, oracle = optim.Muon(ours, **values), torch.optim.Muon(theirs, **values)
+    for step in range(6):
+        oracle.param_groups[0]["lr"] *= 0.9
+        optimizer.lr = oracle.param_groups[0]["lr"]
+        set_gradients(ours, seed + step + 1)
+        for param, other in zip(ours, theirs, strict=True):
+            other.grad = param.grad.flatten(1).clone()
+        optimizer.step()
+        oracle.step()
+        for param, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(param.flatten(1), other, **tolerance)
+
+
+@few
+@given(st.lists(MATRICES, min_size=1, max_size=5), SETTINGS, SEEDS)
+def test_step_by_step_as_torch(shapes, values, seed):
+    with in_full_precision():
+        same_as_torch(shapes, values, seed, rtol=1e-9, atol=1e-9)
+
+
+def test_as_near_to_torch_as_bfloat16_goes():
+    """Its numbers have three digits, so a step of 0.03 is off by some thousandths of it."""
+    same_as_torch(NET, {"lr": 0.03}, 0, rtol=0, atol=0.006)
+
+
+def test_defaults_are_those_of_torch():
+    expected = torch.optim.Muon(parameters([(3, 2)])).defaults
+    assert expected.items() <= vars(optim.Muon(parameters([(3, 2)]))).items()
+    with in_full_precision():
+        same_as_torch(NET, {}, 0, rtol=1e-9, atol=1e-9)
+
+
+@few
+@given(SIDES, st.integers(0, 9), SEEDS)
+def test_converges_to_the_polar_factor(rows, more, seed):
+    """U Vᵀ of the SVD, the nearest matrix with orthonormal rows."""
+    matrices = normal(3, rows, rows + more, seed=seed)
+    left, values, right = torch.linalg.svd(matrices, full_matrices=False)
+    steps = 8 + math.ceil(math.log(float((matrices.norm(dim=(1, 2)) / values[:, -1]).max()), 1.8))
+    found = orthogonalized(matrices, CONVERGING, steps)
+    torch.testing.assert_close(found, left @ right, rtol=0, atol=1e-9)
+
+
+@few
+@given(SIDES, st.integers(0, 9), SEEDS, st.floats(-3, 3))
+def test_jordans_five_steps_come_near(rows, more, seed, exponent):
+    left, _, right = torch.linalg.svd(normal(1, rows, rows + more, seed=seed), full_matrices=False)
+    values = torch.linspace(1, 0.01, rows, dtype=torch.float64) * 10**exponent
+    found = orthogonalized(left @ (values[:, None] * right))
+    singular = torch.linalg.svdvals(found)
+    assert float(singular.min()) > 0.68 and float(singular.max()) < 1.21
+    between = left.mT @ found @ right.mT
+    torch.testing.assert_close(between, torch.diag_embed(between.diagonal(dim1=1, dim2=2)))
+    single = orthogonalized((left @ (values[:, None] * right)).float())
+    torch.testing.assert_close(single, found.float(), rtol=1e-4, atol=1e-4)
+
+
+def test_zeros_stay_zeros():
+    zero = torch.zeros(2, 3, 5)
+    assert torch.equal(orthogonalized(zero), zero)
+    matrices = torch.zeros(1, 4, 9)
+    matrices[0, :2, :5] = normal(2, 5)
+    found = orthogonalized(matrices)
+    assert found[0, :2, :5].any() and not found[0, 2:].any() and not found[0, :, 5:].any()
+
+
+@few
+@given(st.lists(MATRICES, min_size=1, max_size=8), st.sampled_from([1.5, 5, 1000]), SEEDS)
+def test_together_as_one_by_one(shapes, padded, seed):
+    with mock.patch.object(muon, "PADDED", padded):
+        together = optim.Muon(parameters(shapes, seed), 0.1)
+        train(together, range(5), seed)
+    for index in range(len(shapes)):
+        alone = optim.Muon([parameters(shapes, seed)[index]], 0.1)
+        for step in range(5):
+            alone.lr *= 0.9
+            param = alone.params[0]
+            param.grad = param.detach() + normal(*param.shape, seed=seed + step + 1, place=index)
+            alone.step()
+        torch.testing.assert_close(together.params[index], param, rtol=1e-9, atol=1e-9)
+
+
+@few
+@given(st.lists(st.tuples(SIDES, st.integers(2, 200)), min_size=1, max_size=12))
+def test_every_matrix_is_in_one_group_that_pads_it_little(sizes):
+    groups = grouped(sizes)
+    assert sorted(itertools.chain(*groups)) == [*range(len(sizes))]
+    for group in groups:
+        sides = [sorted(sizes[index]) for index in group]
+        space = max(low for low, _ in sides) * max(high for _, high in sides)
+        assert all(space <= muon.PADDED * low * high for low, high in sides)
+
+
+def test_the_final_net_takes_two_stacks():
+    recipe = replace(RECIPES["final"], optimizer="muon")
+    optimizer = build.start(recipe, 1).optimizer
+    sizes = [[size(optimizer.matrices[index]) for index in group] for group in optimizer.groups]
+    large, small = [(31, 126), (14, 108), (12, 90), (11, 72)], [(10, 31), (10, 11), (8, 9)]
+    assert sizes == [large, small]
+
+
+@few
+@given(st.lists(OTHERS, min_size=1, max_size=4), SEEDS, st.none() | st.floats(0.001, 1))
+def test_the_rest_goes_as_adam(shapes, seed, adam_lr):
+    settings = {"betas": (0.8, 0.9), "eps": 1e-3}
+    params, expected = parameters([*shapes, (2, 3)], seed), parameters([*shapes, (2, 3)], seed)
+    named = {f"adam_{name}": value for name, value in settings.items()}
+    optimizer = optim.Muon(params, 0.1, 0.5, adam_lr=adam_lr, **named)
+    adam = optim.Adam(expected[:-1], 0.1 if adam_lr is None else adam_lr, **settings)
+    for step in range(5):
+        optimizer.lr *= 0.9
+        adam.lr *= 0.9
+        for held in params, expected:
+            set_gradients(held, seed + step + 1)
+        optimizer.step()
+        adam.step()
+    torch.testing.assert_close(params[:-1], expected[:-1], rtol=1e-12, atol=1e-12)
+
+
+@few
+@given(st.lists(MATRICES, min_size=1, max_size=4), st.lists(OTHERS, max_size=3), SEEDS)
+def test_a_saved_state_goes_on_bit_for_bit(shapes, others, seed):
+    shapes = [*others, *shapes]
+    whole, first = (optim.Muon(parameters(shapes, seed), 0.1) for _ in range(2))
+    train(whole, range(6), seed)
+    train(first, range(3), seed)
+    second = optim.Muon([param.detach().clone().requires_grad_() for param in first.params], 0.1)
+    second.load_state_dict(first.state_dict())
+    second.lr = first.lr
+    train(first, range(3, 6), seed)  # the copy does not go along
+    train(second, range(3, 6), seed)
+    for found, expected in zip(second.params, whole.params, strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_what_has_no_gradient_stays():
+    params = parameters([*NET, (4,)])
+    optimizer = optim.Muon(params, 0.1)
+    for chosen in [0, 4], [6], []:
+        before = [param.detach().clone() for param in params]
+        optimizer.zero_grad()
+        for index in chosen:
+            params[index].grad = normal(*params[index].shape, seed=index)
+        optimizer.step()
+        same = [torch.equal(param, old) for param, old in zip(params, before, strict=True)]
+        assert same == [index not in chosen for index in range(len(params))]
+
+
+def test_kernels_that_lie_in_another_order():
+    """A net in channels_last is changed as any other."""
+    plain = parameters([(4, 3, 3, 3)])
+    other = [plain[0].detach().clone(memory_format=torch.channels_last).requires_grad_()]
+    for params in plain, other:
+        train(optim.Muon(params, 0.1), range(3))
+    torch.testing.assert_close(plain, other, rtol=1e-12, atol=1e-12)
+
+
+def test_zero_grad():
+    params = parameters([(2, 2), (3,)])
+    optimizer = optim.Muon(params)
+    set_gradients(params, 0)
+    optimizer.zero_grad(set_to_none=False)
+    assert not any(param.grad.any() for param in params)
+    optimizer.zero_grad()
+    assert all(param.grad is None for param in params)
+
+
+BAD = [
+    *({name: -0.1} for name in ("lr", "momentum", "weight_decay", "eps", "adam_eps", "adam_lr")),
+    *({"momentum": value} for value in (1.0, 1.5, math.nan)),
+    *({"ns_steps": steps} for steps in (0, -1, 100)),
+    {"ns_coefficients": (1.0, 2.0)},
+    {"adjust_lr_fn": "another"},
+    {"adam_betas": (1.0, 0.9)},
+    {"lr": 0.0, "adam_lr": 0.1},
+]
+
+
+@pytest.mark.parametrize("values", BAD)
+def test_values_out_of_range(values):
+    with pytest.raises(ValueError, match=[*values][-1].removeprefix("adam_")):
+        optim.Muon(parameters([(2, 2), (3,)]), **values)
+
+
+@pytest.mark.parametrize("shapes", [[(3,)], [()], [(1, 9), (9, 1), (1, 4, 3, 3), (0, 3)]])
+def test_a_net_without_a_matrix(shapes):
+    with pytest.raises(ValueError, match="matrix"):
+        optim.Muon(parameters(shapes))
+
+
+def test_a_zero_rate_changes_nothing():
+    params, before = parameters([(2, 2), (3,)]), parameters([(2, 2), (3,)])
+    train(optim.Muon(params, 0.0), range(2))
+    assert all(torch.equal(param, old) for param, old in zip(params, before, strict=True))
+
+
+def trained(recipe, dataset, until=None):
+    """A training of one epoch, stopped after so many steps."""
+    training = build.start(recipe, 1)
+    for event in fit(training, dataset):
+        if isinstance(event, Batch) and event.batch == until:
+            break
+    return training
+
+
+def test_a_recipe_with_muon_is_trained_and_resumed(tiny):
+    recipe = replace(RECIPES["final"], optimizer="muon", epochs=1, batch_size=20)
+    whole, first = trained(recipe, tiny), trained(recipe, tiny, until=2)
+    assert whole.history[0].test_accuracy > 0 and whole.optimizer.momentum == 0.95
+    assert whole.optimizer.adam.lr == whole.optimizer.lr
+    second = build.start(recipe, 1)
+    second.load_state_dict(first.state_dict())
+    for _ in fit(second, tiny):
+        pass
+    for name, value in whole.net.state_dict().items():
+        assert torch.equal(second.net.state_dict()[name], value)
+
+
+def test_momentum_of_a_recipe():
+    recipe = replace(RECIPES["final"], optimizer="muon", momentum=0.8, weight_decay=0.02)
+    optimizer = build.start(recipe, 1).optimizer
+    assert (optimizer.momentum, optimizer.weight_decay) == (0.8, 0.02)
+    assert optimizer.nesterov and optimizer.adam_ratio == 1
+
+
+VECTOR = """from tinytrain import nn
+def net(generator=None):
+    return nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.LogSoftmax(1))
+"""
+
+
+def test_refusals_on_the_command_line(tmp_path, data_dir, capsys):
+    path = tmp_path / "net.py"
+    path.write_text(VECTOR)
+    words = ["train", f"--data-dir={data_dir}", "--dataset=synthetic", "--optimizer=muon"]
+    words.append(f"--run-dir={tmp_path / 'run'}")
+    for more, named in ([f"--net={path}:net"], "muon"), (["--momentum=1"], "momentum"):
+        assert main([*words, *more]) == 2
+        error = capsys.readouterr().err
+        assert named in error and error.count("\n") == 1
+
+
+def test_a_linear_net_learns_faster_along_a_weak_input():
+    """Two inputs, one ten times weaker: Muon learns both weights alike, SGD only one."""
+    images = torch.eye(2, dtype=torch.float64) * torch.tensor([1.0, 0.1])
+    errors = {}
+    for kind in partial(optim.Muon, lr=0.1, weight_decay=0.0), partial(optim.SGD, lr=0.1):
+        net = nn.Linear(2, 2, bias=False).to(torch.float64)
+        with torch.no_grad():
+            net.weight.zero_()
+        optimizer = kind(net.parameters())
+        for _ in range(10):
+            optimizer.zero_grad()
+            (net(images) - images).square().sum().backward()
+            optimizer.step()
+        errors[type(optimizer)] = 1 - net.weight.detach().diagonal()
+    strong, weak = errors[optim.Muon]
+    assert abs(strong - weak) < 0.01 and weak.abs() < 0.4
+    strong, weak = errors[optim.SGD]
+    assert strong < 0.2 and weak > 0.95
