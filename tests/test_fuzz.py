@@ -222,7 +222,7 @@ def of_recipe(world, chance):
 
 WORDS = """train seeds ladder recipe runs predict evaluate export summary data plot gallery course
 --recipe --seed --dataset --holdout --fold --device --threads --run-dir --resume --lr --epochs
---net --batch-size --deskew --seeds --jobs --against --shape --size --test-share --output --format
+--net --batch-size --deskew --seeds --jobs --shape --size --test-share --output --format
 --digit --index list show info convert compare diff overview final 1 2/5 all/5 1-5,9 3x40x24 --
 --lr=1e999 --seed=-0 --dropout=nan --threads=٣ --shape=1x1x99999 --seeds=0-999999 ="""
 

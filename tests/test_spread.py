@@ -1,6 +1,7 @@
 """What many seeds say together."""
 
 import math
+import re
 import statistics
 
 import pytest
@@ -11,7 +12,7 @@ from tinytrain.cli.options import seed_list, seed_text
 from tinytrain.results.statistics import (
     as_text,
     difference,
-    paired_difference,
+    paired_text,
     student_t,
     summarise,
 )
@@ -87,12 +88,15 @@ def test_seeds_as_text_and_back(seeds):
     assert seed_list(seed_text(sorted(seeds))) == sorted(seeds)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=99))
-def test_a_paired_difference_is_that_of_the_images(pairs):
-    """The deviation of the images' own differences (1, 0 or -1) gives the interval."""
-    each = [int(later) - int(earlier) for later, earlier in pairs]
-    found = paired_difference(each.count(1), each.count(-1), len(each))
-    error = 1.959964 * statistics.pstdev(each) / len(each) ** 0.5
-    assert found.value == pytest.approx(100 * statistics.mean(each))
-    assert found.high - found.value == pytest.approx(100 * error, abs=1e-6)
-    assert found.value - found.low == pytest.approx(100 * error, abs=1e-6)
+@given(st.lists(st.tuples(*2 * [st.lists(percent, min_size=5, max_size=5)]), min_size=3))
+def test_pairs_of_runs_have_the_interval_of_their_gains(pairs):
+    gains = [statistics.mean(later) - statistics.mean(earlier) for earlier, later in pairs]
+    half = student_t(len(gains) - 1) * statistics.stdev(gains) / math.sqrt(len(gains))
+    value, low, high = map(float, re.findall(r"[+-]\d+\.\d+", paired_text(pairs)))
+    mean = statistics.mean(gains)
+    assert (value, low, high) == pytest.approx((mean, mean - half, mean + half), abs=6e-4)
+
+
+def test_two_pairs_or_few_epochs_have_no_interval():
+    for pairs in ([([99.0] * 5, [99.1] * 5)] * 2, [([99.0], [99.1])] * 3):
+        assert "+0.100 points" in paired_text(pairs) and "no interval" in paired_text(pairs)

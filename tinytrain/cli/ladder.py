@@ -22,7 +22,7 @@ from tinytrain.errors import UsageError
 from tinytrain.recipes import LADDER
 
 if TYPE_CHECKING:
-    from tinytrain.cli.seeds import Series
+    from tinytrain.cli.series import Series
     from tinytrain.course.ladder import Rung
 
 HELP = """\
@@ -45,7 +45,7 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """List the rungs, show the difference between two, or train some of them."""
-    from tinytrain.cli.seeds import train_series
+    from tinytrain.cli.series import train_series
     from tinytrain.cli.turns import taken
     from tinytrain.course import ladder as ladders
 
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
 def series_of(word: str, options: argparse.Namespace) -> Series:
     """The runs of a rung, with what flags change in it."""
     from tinytrain.cli.resolve import chosen_recipe
-    from tinytrain.cli.seeds import Series, words_of
+    from tinytrain.cli.series import Series, words_of
 
     rung = named(word)
     recipe = chosen_recipe(argparse.Namespace(**vars(options) | {"recipe": rung}))

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 HELP = """\
 List the runs below folders: the nearest named recipe and what was overridden, data, seed, epochs,
 accuracy of the last epoch and mean of the last five, verdict, time. 'runs compare RUN RUN'
-says what differs between two, and what came of it.
+says what differs between two, and what came of it; of two folders of `seeds`, how much better the
+second recipe is, seed by seed or fold by fold.
 """
 
 
@@ -232,6 +233,9 @@ def compare(options: argparse.Namespace) -> None:
     if len(options.folders) != 3:
         raise UsageError("runs compare: expected two runs, such as: runs compare runs/a runs/b")
     one, other = map(Path, options.folders[1:])
+    if (one / "record.jsonl").exists() and (other / "record.jsonl").exists():
+        compare_records(one, other)
+        return
     runs, settings = (read(one), read(other)), (everything(one), everything(other))
     names = dict.fromkeys(name for run in settings for name in run)
     pairs = {name: [run.get(name) for run in settings] for name in names}
@@ -257,6 +261,20 @@ def compare(options: argparse.Namespace) -> None:
         "One run each: how much another seed alone would change, they do not say; "
         "python -m tinytrain seeds does."
     )
+
+
+def compare_records(one: Path, other: Path) -> None:
+    """Print how much better the runs of one record are than those of another, seed by seed."""
+    from tinytrain.results import records
+    from tinytrain.results.comparison import changed
+
+    found = [records.read_record("record", folder) for folder in (one, other)]
+    earlier, later = (record for record in found if record is not None)
+    print(f"{one} → {other}\n{changed(earlier.recipe, later.recipe) or 'the same recipe'}")
+    for folder, record in ((one, earlier), (other, later)):
+        if record.fold.startswith("all/"):
+            print(f"{folder}: {records.pooled(record)}")
+    print(f"mean of the last epochs: {records.compared(earlier, later)}")
 
 
 def everything(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from tinytrain.nn import AvgPool2d, MaxPool2d, Module
 from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
-from tinytrain.results.statistics import Summary, summarise
+from tinytrain.results.statistics import Summary, paired_text, summarise
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.checkpoints import require_same_form
 from tinytrain.runs.settings import parse_recipe
@@ -204,3 +205,37 @@ def present(name: str, recipe: Recipe, folder: Path = FOLDER) -> Record | None:
     """The record called `name`; None where net or recipe have changed since it was measured."""
     record = read_record(name, folder)
     return record if record is not None and record.is_of(recipe) else None
+
+
+def pooled(record: Record) -> str:
+    """Accuracy with its standard error, and loss, of the last epoch over the images of all folds.
+
+    Five runs that each hold out another fifth of 60,000 training images test all of them: an
+    accuracy of 99.4 % then has a standard error of 0.03 points, and the test set stays unused.
+    """
+    accuracy, loss = (
+        statistics.mean(values[-1] for values in record.column(name))
+        for name in ("test_accuracy", "test_loss")
+    )
+    share, images = accuracy / 100, record.holdout * len(record.seeds)
+    error = 100 * math.sqrt(share * (1 - share) / images)
+    return (
+        f"all {images:,} images of the folds, last epoch: accuracy {accuracy:.3f} (standard error "
+        f"{error:.3f}), loss {loss:.5f}"
+    )
+
+
+def compared(earlier: Record, later: Record) -> str:
+    """How much higher the accuracy of one record is than another's, over the seeds of both.
+
+    Over all folds a seed is a fold, so the same images are compared. Raises UsageError where the
+    records are of different data, or have no seed in common.
+    """
+    for name in ("dataset", "data_digest", "holdout", "fold"):
+        if (one := getattr(earlier, name)) != (other := getattr(later, name)):
+            raise UsageError(f"records with different {name}: {one or 'none'}, {other or 'none'}")
+    seeds = [seed for seed in earlier.seeds if seed in later.seeds]
+    if not seeds:
+        raise UsageError("records without a seed in common")
+    name = "test_accuracy"
+    return paired_text([(earlier.seeds[seed][name], later.seeds[seed][name]) for seed in seeds])

@@ -118,17 +118,23 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def paired_difference(later_only: int, earlier_only: int, total: int) -> Difference:
-    """How many more of the same `total` images one net gets right than another, in points.
+def paired_text(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str:
+    """How much higher the second of each pair of runs is: a mean over pairs, with its interval.
 
-    `later_only` and `earlier_only` are right in one net only; the others say nothing about the
-    difference. McNemar, "Note on the sampling error of the difference between correlated
-    proportions or percentages", 1947.
+    A pair shares its seed or fold; each run is given as the accuracies of all epochs, in percent.
+    Student's interval over pairs, of the means of the last five epochs.
     """
-    value = (later_only - earlier_only) / total
-    error = math.sqrt((later_only + earlier_only) / total - value**2) / math.sqrt(total)
-    low, high = (value + sign * 1.959964 * error for sign in (-1, 1))
-    return Difference(100 * value, 100 * low, 100 * high)
+    gains = [
+        statistics.mean(later[-LAST_EPOCHS:]) - statistics.mean(earlier[-LAST_EPOCHS:])
+        for earlier, later in pairs
+    ]
+    mean, count = statistics.mean(gains), len(gains)
+    text = f"{mean:+.3f} points over {count} pairs of runs"
+    epochs = min(len(run) for pair in pairs for run in pair)
+    if reason := reason_without_interval(count, epochs):
+        return f"{text} ({reason})"
+    half = student_t(count - 1) * statistics.stdev(gains) / math.sqrt(count)
+    return f"{text}, 95 % interval {mean - half:+.3f} to {mean + half:+.3f}"
 
 
 def difference(later: Summary, earlier: Summary) -> Difference | None:

@@ -261,22 +261,22 @@ def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys, in
     assert (head["fold"], head["holdout"]) == ("all/2", 200)
     assert [column["seed"] for column in columns] == [1, 2]
     assert "--fold=all/2" in head["command"]
-    against = ["--fold", "all/2", "--epochs", "1", "--against", str(tmp_path / "a")]
-    assert main([*one, *against]) == 0
-    shown = capsys.readouterr().out
-    assert "of 400 images 0 right that are wrong there, 0 wrong" in shown
-    assert "no interval" in shown and "95 %" not in shown
-    assert main([*other, *against, "--lr", "0.001"]) == 0
-    shown = capsys.readouterr().out
-    gained, lost = map(int, re.search(r"images (\d+) right .* there, (\d+) wrong", shown).groups())
+    assert main([*other, "--fold", "all/2", "--epochs", "1", "--lr", "0.001"]) == 0
+    capsys.readouterr()
+    folders = [str(tmp_path / name) for name in "ab"]
+    assert main(["runs", "compare", *folders]) == 0
+    text = capsys.readouterr().out
     accuracy = [
-        sum(
-            column["test_accuracy"][-1]
-            for column in lines_of(tmp_path / name / "record.jsonl")[1:]
-        )
-        for name in "ab"
+        sum(line["test_accuracy"][-1] for line in lines_of(Path(folder, "record.jsonl"))[1:]) / 2
+        for folder in folders
     ]
-    assert 2 * (accuracy[1] - accuracy[0]) == pytest.approx(gained - lost)
+    gain = float(re.search(r"([+-][\d.]+) points over 2 pairs", text)[1])
+    assert accuracy[1] - accuracy[0] == pytest.approx(gain, abs=6e-4)
+    assert text.count("all 400 images of the folds") == 2
+    assert "no interval" in text and "95 %" not in text and "0.001" in text
+    record = tmp_path / "b" / "record.jsonl"
+    record.write_text(record.read_text().replace('"fold": "all/2"', '"fold": ""'))
+    assert fails(capsys, 2, ["runs", "compare", *folders], "fold")
     assert fails(capsys, 2, [*other, "--fold", "all/3", "--epochs", "1"])
 
 
@@ -440,7 +440,6 @@ MISTAKES = {
     "all folds at once": (["train", "--fold", "all/5"], 2, "part 1 to 5"),
     "a fold of one": (["seeds", "--fold", "all/1"], 2, "2 to 100"),
     "a fold and a holdout": (["train", *SMALL, "--fold=1/2", "--holdout=9"], 2, "200 of 400"),
-    "two recipes without folds": (["seeds", "--against", "nowhere"], 2, "--fold all/5"),
     "three looks": (["train", "--tta", "3"], 2, "--tta"),
     "half upright": (["train", "--deskew", "half"], 2, "yes or no"),
     "more than all dropped": (["train", "--dropout", "1.5"], 2, "from 0 to 1"),

@@ -1,0 +1,113 @@
+"""Train recipes with several seeds each, and keep what they show as records.
+
+Used by the commands `seeds` and `ladder`. Of several workers of torchrun each does this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tinytrain import data
+from tinytrain.cli.jobs import Job, train_all
+from tinytrain.cli.options import given_fields, seed_text
+from tinytrain.cli.recipe_files import NamedRecipe, flag_words
+from tinytrain.cli.resolve import choose_device
+from tinytrain.cli.turns import Turns
+from tinytrain.errors import UsageError
+from tinytrain.recipes import Recipe
+from tinytrain.results import records, statistics
+from tinytrain.runs import locks, net_file, run_folder
+from tinytrain.store import files
+from tinytrain.train.target import reason_not_judged
+from tinytrain.workers.group import started
+
+
+@dataclass(frozen=True)
+class Series:
+    """A recipe to be trained with several seeds: where, the words for `train`, and the command."""
+
+    folder: Path
+    recipe: Recipe
+    arguments: list[str]
+    command: list[str]
+
+
+def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
+    """The flags of a recipe as it was named, and of the fields that other flags give."""
+    return flag_words({"recipe": named.base} | named.changes | given_fields(options))
+
+
+def train_series(options: argparse.Namespace, all_series: Sequence[Series], turns: Turns) -> None:
+    """Train recipes with every seed of the flags; print a table and keep a record for each.
+
+    Of several workers each does this, and one of every machine prints.
+    """
+    where = (options.data_dir, options.holdout)
+    fold = fold_of(1, options.fold)
+    # Once before, and not in every process.
+    dataset = turns.after_first(lambda: data.load(options.dataset, *where, fold=fold)).name
+    seeds = seeds_of(options)
+    if options.records:
+        files.make_folder(options.records)
+    shared = [f"--dataset={dataset}", f"--holdout={options.holdout}"]
+    shared.append(f"--device={choose_device(options.device)}")
+    place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
+    jobs = []
+    for series in all_series:
+        net_file.start(series.recipe, 0)  # a wrong value is told before anything starts
+        for seed in seeds:
+            folder = series.folder / f"seed-{seed}"
+            fold = fold_of(seed, options.fold)
+            require_same_recipe(folder, (series.recipe, dataset, options.holdout, fold))
+            if not started():
+                locks.require_free(folder)
+            arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
+            arguments += [f"--fold={fold}"] if fold else []
+            jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
+    train_all(jobs, options.jobs or (1 if started() else 2), turns)
+    for series in all_series:
+        path = series.folder / "record.jsonl"
+        if options.records:
+            path = options.records / f"{series.folder.name}.jsonl"
+        words = [*series.command, f"--seeds={seed_text(seeds)}", *shared]
+        words += [f"--fold={options.fold}"] if options.fold else []
+        command = shlex.join(["python", "-m", "tinytrain", *words])
+        record = records.collect(series.folder, seeds, command)
+        records.write_record(path, record)
+        accuracies = {seed: column["test_accuracy"] for seed, column in record.seeds.items()}
+        reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
+        shown = statistics.as_text(accuracies, reason)
+        if record.fold.startswith("all/"):
+            shown += f"\n{records.pooled(record)}"
+        if turns.first(f"what {path} shows"):
+            print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
+
+
+def seeds_of(options: argparse.Namespace) -> list[int]:
+    """The seeds of the flags; with --fold all/N a seed a fold, 1 to N."""
+    part, _, parts = options.fold.partition("/")
+    return list(range(1, int(parts) + 1)) if part == "all" else list(options.seeds)
+
+
+def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> None:
+    """Raise UsageError where the folder holds a run of another recipe, net, data or holdout."""
+    if (folder / "run.json").exists():
+        settings = run_folder.read_settings(folder)
+        holdout = 0 if settings.fold and not wanted[2] else settings.holdout
+        found = (settings.recipe, settings.dataset, holdout, settings.fold)
+        if found != wanted:
+            what, epochs = "something else", wanted[0].epochs
+            if found == (replace(wanted[0], epochs=found[0].epochs), *wanted[1:]):
+                why = "" if wanted[0].schedule == "constant" else ", which its rate follows"
+                what = f"{found[0].epochs} epochs, not {epochs}; a run keeps their number{why}"
+            raise UsageError(f"{folder}: a run of {what}; name another --run-dir")
+        run_folder.require_unchanged(settings)
+
+
+def fold_of(seed: int, fold: str) -> str:
+    """The fold of the run with this seed: of all/N the one with its number."""
+    return fold.replace("all", str(seed))
