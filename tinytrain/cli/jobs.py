@@ -1,8 +1,8 @@
-"""Many runs at once: each is a process of its own, and the same call goes on with them.
+"""Train many runs at once, each in a process of its own; the same call continues them.
 
-Each has one thread: on a net this small, two processes get more done than two threads. A run is
-had by one process at a time, whoever started it and on whatever machine: who has the lock on its
-log. The process inherits the lock with the log, and keeps it until it has ended.
+Each process has one thread: on a net this small, two processes get more done than two threads. A
+run belongs to the process that has the lock on its log, on whatever machine; the process inherits
+the lock with the log and keeps it until it has ended.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from tinytrain.cli.turns import Turns, environment
+from tinytrain.cli.job_queue import JobQueue, environment
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.runs import locks, run_folder, signals
 from tinytrain.store import files
@@ -97,7 +97,7 @@ class Job:
             raise error
 
 
-def train_all(jobs: Sequence[Job], at_once: int, turns: Turns) -> None:
+def train_all(jobs: Sequence[Job], at_once: int, queue: JobQueue) -> None:
     """Do the jobs, `at_once` at a time; what is finished stays as it is.
 
     Of several workers each does this, and all return once all jobs are finished. After Ctrl-C,
@@ -105,10 +105,10 @@ def train_all(jobs: Sequence[Job], at_once: int, turns: Turns) -> None:
     continues them. Raises the error of the first run that fails.
     """
     done = {job: job.done() for job in jobs}
-    mine = turns.among(len(jobs))
+    mine = queue.take(len(jobs))
     running: dict[Job, subprocess.Popen[bytes]] = {}
     total, initial = sum(job.epochs for job in jobs), sum(done.values())
-    stop, hidden = signals.Stop(), None if turns.first("how far they are") else True
+    stop, hidden = signals.Stop(), None if queue.is_first("how far they are") else True
     with tqdm(total=total, initial=initial, unit="epoch", disable=hidden) as bar:
 
         def finished(job: Job) -> bool:

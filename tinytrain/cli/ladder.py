@@ -45,8 +45,8 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """List the rungs, show the difference between two, or train some of them."""
+    from tinytrain.cli.job_queue import shared_queue
     from tinytrain.cli.series import train_series
-    from tinytrain.cli.turns import taken
     from tinytrain.course import ladder as ladders
 
     if options.rungs[:1] == ["diff"]:
@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> None:
         require_no_fields(options)
         print(ladders.as_text(rungs or ladders.rungs()))
         return
-    with taken() as turns:
-        train_series(options, [series_of(word, options) for word in words], turns)
+    with shared_queue() as queue:
+        train_series(options, [series_of(word, options) for word in words], queue)
 
 
 def series_of(word: str, options: argparse.Namespace) -> Series:

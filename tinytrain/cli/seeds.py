@@ -14,7 +14,7 @@ together: mean, spread, and how many hold the target. The same command goes on w
 interrupted. Leaves record.jsonl beside the runs; `runs compare FOLDER FOLDER` compares two.
 """
 SHARED_RUNS = """\
-under torchrun every worker takes the next run; what a lost one left is taken by another:
+under torchrun every worker takes the next run; what a lost one left is shared_queue by another:
 
   torchrun --standalone --nproc-per-node 4 --max-restarts 3 -m tinytrain {0}
 
@@ -34,13 +34,13 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print what they show, and keep it as a record."""
+    from tinytrain.cli.job_queue import shared_queue
     from tinytrain.cli.resolve import chosen_recipe
     from tinytrain.cli.series import Series, train_series, words_of
-    from tinytrain.cli.turns import taken
 
-    with taken() as turns:
+    with shared_queue() as queue:
         recipe = chosen_recipe(options)
         name = label(options.recipe, recipe) + tested_on(options.holdout, options.fold)
         folder = options.run_dir or Path("runs") / f"seeds-{plain(options.dataset)}" / name
         words = words_of(options.recipe, options)
-        train_series(options, [Series(folder, recipe, words, ["seeds", *words])], turns)
+        train_series(options, [Series(folder, recipe, words, ["seeds", *words])], queue)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinytrain import data
+from tinytrain.cli.job_queue import JobQueue
 from tinytrain.cli.jobs import Job, train_all
 from tinytrain.cli.options import given_fields, seed_text
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words
 from tinytrain.cli.resolve import choose_device
-from tinytrain.cli.turns import Turns
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
 from tinytrain.results import records, statistics
@@ -41,7 +41,9 @@ def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
     return flag_words({"recipe": named.base} | named.changes | given_fields(options))
 
 
-def train_series(options: argparse.Namespace, all_series: Sequence[Series], turns: Turns) -> None:
+def train_series(
+    options: argparse.Namespace, all_series: Sequence[Series], queue: JobQueue
+) -> None:
     """Train recipes with every seed of the flags; print a table and keep a record for each.
 
     Of several workers each does this, and one of every machine prints.
@@ -49,7 +51,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series], turn
     where = (options.data_dir, options.holdout)
     fold = fold_of(1, options.fold)
     # Once before, and not in every process.
-    dataset = turns.after_first(lambda: data.load(options.dataset, *where, fold=fold)).name
+    dataset = queue.after_first(lambda: data.load(options.dataset, *where, fold=fold)).name
     seeds = seeds_of(options)
     if options.records:
         files.make_folder(options.records)
@@ -68,7 +70,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series], turn
             arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
             arguments += [f"--fold={fold}"] if fold else []
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
-    train_all(jobs, options.jobs or (1 if started() else 2), turns)
+    train_all(jobs, options.jobs or (1 if started() else 2), queue)
     for series in all_series:
         path = series.folder / "record.jsonl"
         if options.records:
@@ -83,7 +85,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series], turn
         shown = statistics.as_text(accuracies, reason)
         if record.fold.startswith("all/"):
             shown += f"\n{records.pooled(record)}"
-        if turns.first(f"what {path} shows"):
+        if queue.is_first(f"what {path} shows"):
             print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
 
 

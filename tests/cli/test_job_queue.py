@@ -15,10 +15,10 @@ from datetime import timedelta
 import pytest
 import torch
 
-from tinytrain.cli import turns
+from tinytrain.cli import job_queue
+from tinytrain.cli.job_queue import JobQueue, environment, shared_queue
 from tinytrain.cli.jobs import Job
 from tinytrain.cli.main import main
-from tinytrain.cli.turns import Turns, environment, taken
 from tinytrain.errors import DataError, Interrupted, ReportedByAnotherWorker
 from tinytrain.store import synthetic
 
@@ -44,11 +44,11 @@ def worker(monkeypatch, request):
 
 
 def test_together_the_workers_get_each_turn_once(store):
-    three = [Turns(store).among(10) for _ in range(3)]
+    three = [JobQueue(store).take(10) for _ in range(3)]
     gotten = [next(three[number % 3]) for number in range(9)]
     assert gotten == list(range(9)) and list(three[1]) == [9]
     assert list(three[0]) == list(three[2]) == []
-    assert list(Turns().among(3)) == [0, 1, 2]
+    assert list(JobQueue().take(3)) == [0, 1, 2]
 
 
 class Ended:
@@ -61,46 +61,52 @@ class Ended:
 
 
 def test_without_its_store_a_worker_goes_on():
-    alone = Turns(Ended(), machine=0, rank=1)
-    assert list(alone.among(3)) == []  # so it looks for what is left
-    assert alone.first("anything") and alone.after_first(lambda: 7) == 7
+    alone = JobQueue(Ended(), machine=0, rank=1)
+    assert list(alone.take(3)) == []  # so it looks for what is left
+    assert alone.is_first("anything") and alone.after_first(lambda: 7) == 7
 
 
 def test_what_all_would_say_is_said_once_a_machine(store):
-    said = [Turns(store, machine, rank).first("so") for machine in (0, 1) for rank in (0, 1)]
+    said = [JobQueue(store, machine, rank).is_first("so") for machine in (0, 1) for rank in (0, 1)]
     assert said == [True, False, True, False]
-    assert Turns(store).first("something else") and Turns().first("so") and Turns().first("so")
+    assert (
+        JobQueue(store).is_first("something else")
+        and JobQueue().is_first("so")
+        and JobQueue().is_first("so")
+    )
 
 
 def test_the_first_worker_of_a_machine_makes_it(store):
     order = []
     others = [
-        threading.Thread(target=Turns(store, 0, rank).after_first, args=(lambda: order.append(0),))
+        threading.Thread(
+            target=JobQueue(store, 0, rank).after_first, args=(lambda: order.append(0),)
+        )
         for rank in (1, 2)
     ]
     for other in others:
         other.start()
-    Turns(store, 1, 0).after_first(lambda: order.append("on another machine"))
-    Turns(store, 0, 0).after_first(lambda: order.append("first"))
+    JobQueue(store, 1, 0).after_first(lambda: order.append("on another machine"))
+    JobQueue(store, 0, 0).after_first(lambda: order.append("first"))
     for other in others:
         other.join()
     assert order == ["on another machine", "first", 0, 0]
 
 
 def test_an_error_of_all_is_said_by_one_and_has_its_status(worker):
-    with pytest.raises(DataError, match="nothing there"), taken():
+    with pytest.raises(DataError, match="nothing there"), shared_queue():
         raise DataError("nothing there")
-    with pytest.raises(ReportedByAnotherWorker) as error, taken():
+    with pytest.raises(ReportedByAnotherWorker) as error, shared_queue():
         raise DataError("nothing there")
     assert error.value.status == DataError.status
-    with pytest.raises(ReportedByAnotherWorker) as error, taken():
+    with pytest.raises(ReportedByAnotherWorker) as error, shared_queue():
         raise KeyboardInterrupt(signal.SIGTERM)
     assert error.value.status == 143
 
 
 def test_who_is_stopped_says_so_unless_an_error_was_said(worker):
     for kind in (Interrupted, ReportedByAnotherWorker):
-        with pytest.raises(kind) as error, taken():
+        with pytest.raises(kind) as error, shared_queue():
             raise KeyboardInterrupt(signal.SIGTERM)
         assert error.value.status == 143
 
@@ -109,9 +115,9 @@ def test_workers_whose_store_is_gone(worker, monkeypatch):
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
-    monkeypatch.setattr(turns, "PATIENCE", timedelta(milliseconds=10))
-    with taken() as own:
-        assert own.store is None and own.first("anything")
+    monkeypatch.setattr(job_queue, "PATIENCE", timedelta(milliseconds=10))
+    with shared_queue() as own:
+        assert own.store is None and own.is_first("anything")
 
 
 def test_a_run_of_a_worker_is_no_worker(worker, monkeypatch):
