@@ -343,19 +343,10 @@ WRONG = {
     ),
     "two of a name": (npz(train_images=A), "it.npz: train_images: .*x_train, too"),
     "train and neither": (npz(x=A, y=B), "it.npz: expected x_train"),
-    "an unseen class": (
-        npz(y_test=D + np.uint8(1)),
-        "it.npz: test_labels: .*doesn't have, found 3",
-    ),
     "a long row": (
         npz(x_train=A.reshape(7, 16)[:, 1:]),
         "it.npz: x_train: .*3 × 3 pixels .* found 15",
     ),
-    "no images": (
-        npz(x_test=C[:0], y_test=D[:0]),
-        "it.npz: test_images: .* found uint8 (0, 4, 4)",
-    ),
-    "all black": (npz(x_train=A * 0), "it.npz: train_images: .*alike, found pixels of 0"),
     "no zip": (lambda: Path("it.npz").write_bytes(b"PK\3\4!"), "it.npz: expected a whole .npz"),
     "empty": (lambda: Path("it.npz").write_bytes(b""), "it.npz: expected a whole .npz"),
     "another's": (lambda: one_array("it.npz"), "it.npz: expected an .npz file"),

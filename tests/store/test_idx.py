@@ -109,11 +109,6 @@ def test_every_prefix_is_refused(folder, array, name):
         refused(folder / name, content[:length])
 
 
-def test_a_gzip_tells_no_time_and_no_name(folder):
-    idx.write(folder / "array.gz", np.arange(3, dtype=np.int32))
-    assert (folder / "array.gz").read_bytes()[3:8] == bytes(5)  # no flags, time 0: RFC 1952
-
-
 def test_how_long_a_header_should_be(folder):
     refused(folder / "array", header(2, 3)[:7], "a header of 12 bytes, found fewer")
 
