@@ -147,10 +147,10 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if options.run_dir is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)):
         raise UsageError("--max-restarts: name the run's folder, too (--run-dir)")
     if workers.rank:
-        options.dataset = workers.tell()[0]  # --or-synthetic may have changed it
+        options.dataset = workers.share()[0]  # --or-synthetic may have changed it
     dataset = load_dataset(options, recipe)
     if not workers.rank:
-        workers.tell(dataset.name)
+        workers.share(dataset.name)
     require_suited(training, dataset)
     settings = Settings(
         recipe=recipe,
@@ -169,7 +169,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     )
     require_same_settings(settings, workers)
     if workers.rank:
-        yield settings, training, dataset, Path(workers.tell()[0])
+        yield settings, training, dataset, Path(workers.share()[0])
         return
     label = recipe_files.label(options.recipe, recipe)
     tested = recipe_files.tested_on(options.holdout, options.fold)
@@ -179,7 +179,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     command = shlex.join(["python", "-m", "tinytrain", *words])
     with locks.held(folder):
         run_folder.create(folder, settings, training, command)
-        workers.tell(str(folder))
+        workers.share(str(folder))
         yield settings, training, dataset, folder
 
 
@@ -238,7 +238,7 @@ def is_restart(options: argparse.Namespace) -> bool:
 
 def require_same_settings(settings: Settings, workers: Workers) -> None:
     """Raise UsageError where the settings of a worker are not those of worker 0."""
-    first, *others = workers.tell(json.dumps(asdict(settings)))
+    first, *others = workers.share(json.dumps(asdict(settings)))
     if different := [str(rank) for rank, found in enumerate(others, 1) if found != first]:
         raise UsageError(
             f"worker {', '.join(different)}: found other data, or another device, than worker 0; "

@@ -1,9 +1,7 @@
-"""A checkpoint is data that is looked at from all sides before it is believed.
+"""Checkpoints: written whole, and checked whole before anything is loaded.
 
-A file can be cut off, damaged by a bit, of another version or of another run; and what is loaded
-half is worse than nothing. So all of it is compared, name by name, with the form that it must
-have, and only then does anything change. Even what has that form can be none: a tensor without
-numbers, one of zeros that are not written down, a rate of infinity.
+A file can be cut off, damaged, of another version or of another run. So names, types, shapes and
+ranges of everything in it are compared with a fresh state, and only then does anything change.
 """
 
 from __future__ import annotations
@@ -34,10 +32,10 @@ def write_checkpoint(path: Path, settings: str, state: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str, Any]:
-    """The settings and the state in the checkpoint `path`, its tensors on `device`.
+    """The settings and the state in the checkpoint `path`, with tensors on `device`.
 
-    Raises DataError where it is missing, damaged or of another version. The state's form is still
-    to be compared.
+    Raises DataError where it is missing, damaged or of another version. The caller compares the
+    form of the state.
     """
     try:
         with open_file(path) as file:
@@ -78,9 +76,9 @@ def of_this_version(state: dict[str, Any], own: dict[str, Any]) -> dict[str, Any
 
 
 def require_same_form(expected: Any, found: Any, place: str) -> None:
-    """Raise DataError where `found` first differs in names, types, shapes or lengths.
+    """Raise DataError where `found` differs in names, types, shapes or lengths.
 
-    And where a number of it is not finite, or a whole number not one from 0 to 2⁶³ - 1.
+    Also where a number is not finite, or a whole number is outside 0 to 2⁶³ - 1.
     """
     if form(expected) != form(found):
         raise DataError(f"{place}: expected {form(expected)}, found {form(found)}")
@@ -101,16 +99,16 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
 
 
 def finite(value: torch.Tensor | float) -> bool:
-    """Whether all of it is."""
+    """Whether a number, or every number in a tensor, is finite."""
     return (
         bool(value.isfinite().all()) if isinstance(value, torch.Tensor) else math.isfinite(value)
     )
 
 
 def form(value: Any) -> str:
-    """The type, with a tensor's dtype, shape and kind, and a list's length.
+    """The type as text, with a tensor's dtype, shape and kind, and a list's length.
 
-    A plain tensor is dense, and nothing but its numbers: what it has besides may hide a method.
+    A plain tensor is dense and has no attributes of its own, which could hide code.
     """
     kind = type(value).__name__
     if isinstance(value, torch.Tensor):

@@ -1,8 +1,7 @@
-"""A run's folder has one process at work in it, and the system knows which.
+"""A lock on a run's folder, so that only one process works in it.
 
-A file that says "in use" stays behind when its writer is killed, and blocks the next. A lock that
-the system holds for a process is gone with the process, however that ends; the file is only what
-is locked, and where the holder's number can be read.
+The system releases the lock when the process ends, however it ends; a marker file would stay
+behind and block the next one. The locked file holds the number of the process.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ NAME = "lock"
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Within this context no other process can hold `folder`, which is made if it is not there.
+    """Hold the lock on `folder`, which is made if it is not there, within this context.
 
-    Raises UsageError where another one holds it, or it cannot be written. Where there are no such
-    locks, as on Windows, nobody is kept out.
+    Raises UsageError where another one holds it, or it cannot be written. On Windows
+    there are no such locks, and nothing is held.
     """
     make_folder(folder)
     path = folder / NAME
@@ -46,10 +45,10 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def take(path: Path) -> int | None:
-    """The file, opened and locked for this process; None where another one was faster."""
+    """Open and lock the file for this process; None where another one was faster."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        # Who had it may have removed it after it was opened here: then it has no name any more.
+        # Its last holder may have removed it after it was opened here: then it has no name.
         named = locked(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         named = False
@@ -59,7 +58,7 @@ def take(path: Path) -> int | None:
 
 
 def locked(descriptor: int) -> bool:
-    """Whether the file is locked for this process now, or cannot be locked on this system."""
+    """Lock the file for this process; False where another one has it. True without locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -70,7 +69,7 @@ def locked(descriptor: int) -> bool:
 
 
 def holder(folder: Path) -> int | None:
-    """The number of the process that holds `folder`, 0 where it did not say; None if none does."""
+    """The number of the process that holds `folder`, 0 if unknown; None if none does."""
     try:
         with open(folder / NAME, "r+") as file:  # NFS locks no file that is only read
             if locked(file.fileno()):

@@ -1,9 +1,9 @@
-"""A net from a file of one's own: "FILE.py:FUNCTION", wherever a net is named.
+"""Nets from a user's file, named "FILE.py:FUNCTION".
 
-The file is a program, and is run: the function it names returns the net, a `Module`. If it takes
-`generator` or `dropout`, it is given them. What it draws without the generator comes from torch's
-own, which is seeded meanwhile and afterwards as it was, so a seed decides the weights all the
-same. A run keeps a copy of the file, which therefore must not need other files beside it.
+The file is run as a program; the function returns the net, a `Module`, and is given `generator`
+and `dropout` if it takes them. torch's own generator is seeded for the call and put back after it,
+so that the seed also decides weights drawn without `generator`. A run keeps a copy of the file,
+which therefore must not need other files beside it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
 from tinytrain.train import Training
 
-PREFIX = "tinytrain_net_file_"  # of the names of modules that are such files
+PREFIX = "tinytrain_net_file_"  # module names of such files begin with it
 
 
 def is_own(net: str) -> bool:
-    """Whether a recipe's net is one from a file."""
+    """Whether a recipe's net is from a file."""
     return ".py" in net
 
 
@@ -75,7 +75,7 @@ def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = No
         if name not in given and parameter.default is parameter.empty:
             raise UsageError(f"--net {net}: {function} must not need {name}: give it a default")
     arguments = {name: given[name] for name in given if name in taken}
-    made = drawn(lambda: maker(**arguments), generator)
+    made = seeded(lambda: maker(**arguments), generator)
     if not isinstance(made, Module):
         kind = f"{type(made).__module__}.{type(made).__name__}"
         raise UsageError(f"--net {net}: expected {function} to return an nn.Module, found {kind}")
@@ -83,7 +83,7 @@ def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = No
 
 
 def run(path: Path, source: bytes) -> dict[str, object]:
-    """Run the file; what it has defined, by name."""
+    """Run the file and return its names with their values."""
     try:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
@@ -95,8 +95,8 @@ def run(path: Path, source: bytes) -> dict[str, object]:
     return vars(module)
 
 
-def drawn(make: Callable[[], object], generator: torch.Generator | None) -> object:
-    """What `make` returns, where torch's own generator follows from `generator` meanwhile."""
+def seeded(make: Callable[[], object], generator: torch.Generator | None) -> object:
+    """Call `make` with torch's own generator seeded from `generator`, and put it back."""
     if generator is None:
         return make()
     with torch.random.fork_rng([]):
@@ -105,7 +105,7 @@ def drawn(make: Callable[[], object], generator: torch.Generator | None) -> obje
 
 
 def explained(error: Exception) -> UsageError | None:
-    """A line for an error of a net file's own code, with the places in the file; else None."""
+    """The one-line error for an exception from a net file's own code, else None."""
     codes = [
         (frame.f_code, number)
         for frame, number in traceback.walk_tb(error.__traceback__)
@@ -113,9 +113,9 @@ def explained(error: Exception) -> UsageError | None:
     ]
     if not codes:
         return None
-    said = " ".join(str(error).split())
+    message = " ".join(str(error).split())
     places = "; ".join(f"line {number}, in {code.co_name}" for code, number in codes)
-    return UsageError(f"{codes[-1][0].co_filename}: {type(error).__name__}: {said} ({places})")
+    return UsageError(f"{codes[-1][0].co_filename}: {type(error).__name__}: {message} ({places})")
 
 
 def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:

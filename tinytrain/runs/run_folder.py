@@ -1,9 +1,9 @@
-"""A run and its folder: what is needed to repeat it, what it measured, and where it stands.
+"""A run's folder: run.json to repeat it, history.jsonl with its results, and a checkpoint.
 
 `run.json` names everything that decides the outcome, `history.jsonl` has a line an epoch, and
-`checkpoint.pt` holds the state after the last finished epoch (or, after Ctrl-C, after the last
-step). Each is there whole or not at all, so a run that is killed at any moment leaves a folder
-that `--resume` continues.
+`checkpoint.pt` holds the state after the last finished epoch, or after the last step before an
+interruption. Each is written whole or not at all, so a run that is killed at any moment leaves a
+folder that `--resume` continues.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def fresh_folder(parent: Path, name: str) -> Path:
 
 
 def require_unused(folder: Path) -> None:
-    """Raise UsageError where `folder` holds something, or cannot be looked into.
+    """Raise UsageError where `folder` is in use or cannot be read.
 
-    What a start leaves that was killed before its run.json does not count: no step was done.
+    Files of a run that was killed before its run.json was written do not count: it did no step.
     """
     try:
         paths = folder.iterdir() if folder.is_dir() else ()
@@ -101,7 +101,7 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
 def save(folder: Path, settings: Settings, training: Training) -> None:
     """Write the history and the checkpoint, each whole or not at all.
 
-    The history first: `restore` makes it agree with the checkpoint again if a kill comes between.
+    The history comes first: `restore` makes it agree with the checkpoint if a kill comes between.
     """
     write_history(folder, training)
     text = json.dumps(asdict(settings))

@@ -1,8 +1,7 @@
-"""What decides the outcome of a run, as plain values, and how they are read back.
+"""The settings of a run, as they stand in run.json.
 
-A run is repeated by what its run.json says, on another machine and years later. So all of it is
-compared with the form and the range that it must have, as a flag is, before it is believed; and
-what an earlier version wrote is understood.
+They decide the outcome of a run, so that it can be repeated on another machine and years later.
+All values are checked for type and range when they are read; files of earlier versions are read.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from tinytrain.runs.checkpoints import require_same_form
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides the outcome of a run, as it stands in `run.json` and in the checkpoint.
+    """Everything that decides the outcome of a run, as in `run.json` and in the checkpoint.
 
-    `data_digest` is that of the files in use, `mean` and `std` what the images were normalised
-    by; `device` and `threads` decide the last bits of a sum; `fold` is "K/N" where part K of N of
+    `data_digest` is that of the files in use; `mean` and `std` normalise the images; `device` and
+    `threads` (of each worker) decide the last bits of a sum; `fold` is "K/N" where part K of N of
     the training images is held out. `image_shape` is (C, H, W), and `net_digest` the sha256 (hex)
-    of the file that the net comes from, "" for a net of the package. `workers` is how many the run
-    was begun with; `threads` are those of each.
+    of the file that the net comes from, "" for a net of the package. `workers` is the number of
+    processes that the run was started with.
     """
 
     recipe: Recipe
@@ -48,7 +47,7 @@ ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"ima
 
 
 def parse_settings(text: str, place: str) -> Settings:
-    """Settings from the JSON at `place`, those of earlier versions, too. Raises DataError."""
+    """Settings from the JSON text of the file `place`. Raises DataError."""
     try:
         return parsed(text, place)
     except (ValueError, TypeError, RecursionError) as error:

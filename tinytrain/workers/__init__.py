@@ -1,1 +1,1 @@
-"""workers"""
+"""Several processes that train one net together."""

@@ -54,7 +54,7 @@ class Workers:
 
     def __init__(self, rank: int = 0, count: int = 1, store: Any = None) -> None:
         self.rank, self.count, self.store = rank, count, store
-        self.shards = self.wished = self.told = 0
+        self.shards = self.stop_requested = self.shared = 0
         self.nets: list[Module] = []
         self.stop = signals.Stop()
 
@@ -70,7 +70,7 @@ class Workers:
     def stopping(self) -> int:
         """The number of the signal for which all workers stop after this step, or 0."""
         if self.count > 1:
-            return self.wished
+            return self.stop_requested
         return self.stop.number if self.stop.requested else 0
 
     def parts(self, total: int) -> list[Part]:
@@ -131,11 +131,11 @@ class Workers:
             row = flatten([*own, loss.detach() * share, correct[index].to(loss)])
             rows.append(torch.cat((row if part.size else torch.zeros_like(row), ends)))
         sizes = [weight.numel() for weight in learned[0]]
-        *sums, mean, right, wishes = torch.split(
+        *sums, mean, right, stops = torch.split(
             self.sum(torch.stack(rows)), [*sizes, 1, 1, len(ends)]
         )
-        wished = zip(signals.SIGNALS, wishes.tolist(), strict=True)
-        self.wished = next((int(number) for number, asked in wished if asked), 0)
+        requests = zip(signals.SIGNALS, stops.tolist(), strict=True)
+        self.stop_requested = next((int(number) for number, asked in requests if asked), 0)
         gradients = [total.view_as(weight) for total, weight in zip(sums, learned[0], strict=True)]
         return gradients, mean[0], right[0].long()
 
@@ -153,14 +153,14 @@ class Workers:
         return Score(loss_sum / len(test), int(correct), len(test))
 
     def exchange(self, message: Callable[[], T]) -> T:
-        """Send and receive; what `message` gives. Raises Lost where another worker does not."""
+        """Call `message`, which sends and receives. Raises Lost where another worker is gone."""
         try:
             return message()
         except RuntimeError as error:
             raise Lost(f"{self.missing()} of {self.count} is lost: killed, or cut off") from error
 
     def missing(self) -> str:
-        """The workers that do not answer, those of them that are left having a second to."""
+        """Name the workers that do not answer within a second."""
         missing = list(range(self.count))
         with suppress(RuntimeError):
             self.store.set(f"left/{self.rank}", "")
@@ -171,12 +171,12 @@ class Workers:
         missing = [rank for rank in missing if rank != self.rank]
         return f"worker {', '.join(map(str, missing))}"
 
-    def tell(self, text: str = "") -> list[str]:
-        """What every worker says at this place, by its number, however long it takes them."""
+    def share(self, text: str = "") -> list[str]:
+        """The texts that all workers share at this point, in order; waits for all of them."""
         if self.count == 1:
             return [text]
-        self.told += 1
-        keys = [f"told/{self.told}/{rank}" for rank in range(self.count)]
+        self.shared += 1
+        keys = [f"shared/{self.shared}/{rank}" for rank in range(self.count)]
 
         def message() -> None:
             self.store.set(keys[self.rank], text)
@@ -189,16 +189,16 @@ class Workers:
         return [self.store.get(key).decode() for key in keys]
 
     def first(self, make: Callable[[], T]) -> T:
-        """What `make` gives: worker 0 makes it first, and the others once it has."""
+        """Call `make`: worker 0 first, then the others."""
         if self.rank:
-            self.tell()
+            self.share()
         made = make()
         if not self.rank:
-            self.tell()
+            self.share()
         return made
 
-    def speaks(self) -> bool:
-        """Whether this worker is the first to end with an error, and so the one that says why."""
+    def reports(self) -> bool:
+        """Whether this worker is the first to end with an error, and so the one to report it."""
         try:
             self.store.set(f"left/{self.rank}", "")
             return bool(self.store.add("said", 1) == 1)
@@ -207,12 +207,12 @@ class Workers:
 
 
 def started() -> int:
-    """How many workers torchrun started, this one among them; 0 if it started none."""
+    """The number of workers that torchrun started, this one included; 0 if none."""
     return int(os.environ.get("WORLD_SIZE", 0))
 
 
 def own_device(device: str) -> str:
-    """For "cuda" this worker's GPU, where torchrun started several workers on this machine."""
+    """The device; for "cuda" this worker's own GPU where torchrun started several workers."""
     if device != "cuda" or started() < 2:
         return device
     return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
@@ -220,10 +220,10 @@ def own_device(device: str) -> str:
 
 @contextmanager
 def joined() -> Iterator[Workers]:
-    """This worker, joined with those that torchrun started with it, if it did.
+    """Join the workers that torchrun started with this one, if it did.
 
-    Within this context what is printed by another worker than 0 goes nowhere, and of the errors
-    that end them the first is raised; the others leave quietly.
+    Within this context only worker 0 prints, and of the errors that end the workers only the first
+    is raised as it is; the others end quietly.
     """
     if started() < 2:
         yield Workers()
@@ -231,7 +231,7 @@ def joined() -> Iterator[Workers]:
     try:
         store, rank, count = next(rendezvous("env://", timeout=PATIENCE))
         here = int(os.environ["LOCAL_WORLD_SIZE"])
-        if here == count:  # the store outlives a restart, and what was said in it before
+        if here == count:  # the store outlives a restart, with its keys
             again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
             store = PrefixStore(f"start {again}", store)
         backend = "cpu:gloo,cuda:nccl" if here <= torch.cuda.device_count() else "gloo"
@@ -240,7 +240,7 @@ def joined() -> Iterator[Workers]:
         )
     except (RuntimeError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0][:200]
-        raise TinytrainError(f"the workers do not find one another ({reason})") from error
+        raise TinytrainError(f"the workers cannot connect to each other ({reason})") from error
     workers = Workers(rank, count, store)
     try:
         with (
@@ -250,7 +250,7 @@ def joined() -> Iterator[Workers]:
         ):
             yield workers
     except (Exception, KeyboardInterrupt) as error:
-        if workers.speaks():
+        if workers.reports():
             raise
         quiet = ReportedByAnotherWorker()
         quiet.status = int(here < count)  # another machine's torchrun must hear of it
