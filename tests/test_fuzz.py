@@ -33,7 +33,7 @@ from tinytrain.cli import runs as listing
 from tinytrain.cli.main import parse
 from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import DataError, TinytrainError
-from tinytrain.results import records
+from tinytrain.results import records, run_list
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.store import download, idx
@@ -194,7 +194,7 @@ def of_history(world, chance):
 
 def look_at(run):
     """What `runs` says of it, as text and as JSON."""
-    found = listing.read(run)
+    found = run_list.read(run)
     listing.as_text([listing.row(found)])
     json.dumps(asdict(found), allow_nan=False)
 

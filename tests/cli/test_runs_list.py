@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from tinytrain.cli.main import main
-from tinytrain.cli.runs import natural_order
 from tinytrain.results.comparison import nearest
+from tinytrain.results.run_list import natural_order
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch

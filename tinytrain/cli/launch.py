@@ -1,9 +1,8 @@
-"""`train --workers N`: start N processes that know of one another, and end as they end.
+"""`train --workers N`: start N processes with torchrun's launcher, and end as they end.
 
-That is what torchrun does, so it is torchrun's own launcher that does it here. It gives every
-process its number and an address to meet at, watches them, and ends all when one ends badly. What
-is added is what a command line owes its user: the exit status of the worker that said why, and a
-line where none of them lived to say it.
+torchrun's launcher gives every process its number and an address to meet at, watches them, and
+ends all when one fails. Added here is the exit status of the worker that reported an error, and a
+line where none of them lived to report one.
 """
 
 from __future__ import annotations

@@ -207,8 +207,8 @@ def add_data_dir(flags: Flags, default: Any = None) -> None:
 
 def add_holdout(group: argparse._ArgumentGroup, several: bool = False) -> None:
     help = (
-        "do not open the test images: hold back N training images, the same ones in every run, "
-        "and test on those. Choose recipes this way"
+        "evaluate on N held-out training images, the same in every run, instead of the test set: "
+        "choose recipes this way"
     )
     add_setting(group, "--holdout", help, type=natural, metavar="N")
     parts = "; all/N in seeds and ladder: every part once, the seed of a run is its part" * several
@@ -242,7 +242,7 @@ def add_seeds_flags(parser: argparse.ArgumentParser, seeds: str, folder: str) ->
 
 
 def completed(options: argparse.Namespace) -> argparse.Namespace:
-    """What argparse found, with `DEFAULTS` for the rest; `given` names the settings it found."""
+    """Fill in `DEFAULTS`; `given` names the settings that were on the command line."""
     settings = {*DEFAULTS, *(field.name for field in fields(Recipe))}
     given = settings.intersection(vars(options))
     return argparse.Namespace(**(DEFAULTS | vars(options)), given=given)

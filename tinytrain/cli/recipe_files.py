@@ -1,4 +1,4 @@
-"""A recipe of one's own is a file that says only what it changes, and in which recipe.
+"""Recipes in files: a file names a base and the fields that it changes.
 
     {"base": "final", "lr": 0.02}
 
@@ -29,7 +29,7 @@ MOST_OVERRIDES = 6  # that a folder's name says; a name has 255 bytes at most
 
 @dataclass(frozen=True)
 class NamedRecipe:
-    """A recipe as it was named: by `word`, a name or a file, which changes `changes` in `base`."""
+    """A recipe as given on the command line: `word`, a name or a file, which changes `base`."""
 
     word: str
     base: str
@@ -116,7 +116,7 @@ def flag_words(values: dict[str, Any]) -> list[str]:
 
 
 def self_contained(words: Sequence[str], recipe: NamedRecipe) -> list[str]:
-    """The words of a command with what a recipe's file says in place of its name.
+    """Replace the name of a recipe's file in a command by what the file says, as flags.
 
     That comes first, since of a flag that is given twice the last counts.
     """
@@ -131,7 +131,7 @@ def self_contained(words: Sequence[str], recipe: NamedRecipe) -> list[str]:
 
 
 def label(named: NamedRecipe, recipe: Recipe) -> str:
-    """The part of a folder's name that says the recipe: final-lr0.02 for final with another rate.
+    """The recipe's part of a folder's name, such as final-lr0.02 for final with another rate.
 
     What `recipe` has other than the one that was named stands after the name.
     """

@@ -1,4 +1,4 @@
-"""What the flags name, made present: a device, a recipe, a data set, the net of a run."""
+"""Turn flags into the things they name: a device, a recipe, a data set, the net of a run."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def load_same_data(options: argparse.Namespace, settings: Settings) -> Dataset:
 
 
 def warn_of_synthetic(dataset: Dataset) -> None:
-    """Say loudly where the images are not what people expect."""
+    """Print a warning where the images are drawn digits."""
     if dataset.name == "synthetic":
         print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
 
@@ -139,7 +139,7 @@ def net_and_data(
 
 
 def net_text(run_dir: Path | None, net: Module, recipe: Recipe) -> str:
-    """Which net that is: its name and size, and the run that it comes from."""
+    """Describe a net in a line: its name and size, and the run that it comes from."""
     size = f"{recipe.net}, {parameter_count(net):,} parameters"
     if run_dir is None:
         return f"{size}, the final net that comes with tinytrain"

@@ -1,31 +1,23 @@
-"""The command `runs`: what was trained below a folder, with what, and what came of it.
-
-A run's folder keeps the values of its recipe and no name, so listed is the recipe that it differs
-least from, and in what.
-"""
+"""The command `runs`: list what was trained below a folder, or compare two runs or records."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import json
-import os
-import re
-import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinytrain.cli.options import (
     Parser,
 )
-from tinytrain.errors import DataError, TinytrainError, UsageError
+from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import Recipe
 
 if TYPE_CHECKING:
-    from tinytrain.runs.settings import Settings
-    from tinytrain.train import Epoch
+    from tinytrain.results.run_list import Run
 
 HELP = """\
 List the runs below folders: the nearest named recipe and what was overridden, data, seed, epochs,
@@ -42,7 +34,6 @@ def add_flags(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON, for tools")
 
 
-FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
 RESULTS = {
     "epochs_done": ("epochs done", ""),
     "last_five": ("mean accuracy of the last 5 epochs, %", ".3f"),
@@ -64,30 +55,6 @@ HEAD = (
 )
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run, and what came of it; accuracies in percent, None where there is no such epoch.
-
-    `changes`: what its recipe has other than the one called `recipe`. `last_five` is the mean
-    over the last five epochs, where there are five; `seconds` those of all epochs together.
-    """
-
-    folder: str
-    recipe: str
-    changes: dict[str, str]
-    dataset: str
-    holdout: int
-    fold: str
-    seed: int
-    epochs: int
-    epochs_done: int
-    last_five: float | None
-    last_accuracy: float | None
-    last_loss: float | None
-    verdict: str
-    seconds: float
-
-
 def run(options: argparse.Namespace) -> None:
     """List the runs below some folders, or compare two."""
     (compare if options.folders[:1] == ["compare"] else list_runs)(options)
@@ -95,12 +62,14 @@ def run(options: argparse.Namespace) -> None:
 
 def list_runs(options: argparse.Namespace) -> None:
     """List the runs below some folders."""
+    from tinytrain.results.run_list import read, run_folders
+
     named = [Path(folder) for folder in options.folders]
     for folder in named:
         if not folder.is_dir():
             raise DataError(f"{folder}: expected a folder of runs, found none")
     tops, good, damaged = named or [Path("runs")], [], {}
-    for folder in dict.fromkeys(run for top in tops for run in found(top)):
+    for folder in dict.fromkeys(run for top in tops for run in run_folders(top)):
         try:
             good.append(read(folder))
         except DataError as error:
@@ -116,75 +85,6 @@ def list_runs(options: argparse.Namespace) -> None:
     if not good and not damaged:
         places = ", ".join(map(str, tops))
         print(f"no runs below {places}; python -m tinytrain train makes one")
-
-
-def found(top: Path) -> Iterator[Path]:
-    """The folders of runs at or below `top`, seed-2 before seed-10."""
-    places = []
-    for place, below, names in os.walk(top):
-        if FILES.intersection(names):
-            below.clear()
-            places.append(Path(place))
-    return iter(sorted(places, key=lambda place: natural_order(str(place))))
-
-
-def natural_order(text: str) -> list[tuple[int, str]]:
-    """A key by which numbers in texts sort as numbers."""
-    parts = re.split(r"(\d+)", text)
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
-
-
-def read(folder: Path) -> Run:
-    """The run in a folder. Raises DataError where it is damaged."""
-    from tinytrain.runs import run_folder as folders
-
-    return summed_up(folder, folders.read_settings(folder), folders.read_history(folder))
-
-
-def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run:
-    """The run with these settings and epochs."""
-    from tinytrain.results.comparison import nearest
-    from tinytrain.train.target import LAST_EPOCHS
-
-    recipe, changed = nearest(settings.recipe)
-    accuracies = [epoch.test_accuracy for epoch in history]
-    long = len(accuracies) >= LAST_EPOCHS
-    return Run(
-        folder=str(folder),
-        recipe=recipe,
-        changes=changed,
-        dataset=settings.dataset,
-        holdout=settings.holdout,
-        fold=settings.fold,
-        seed=settings.seed,
-        epochs=settings.recipe.epochs,
-        epochs_done=len(history),
-        last_five=statistics.mean(accuracies[-LAST_EPOCHS:]) if long else None,
-        last_accuracy=history[-1].test_accuracy if history else None,
-        last_loss=history[-1].test_loss if history else None,
-        verdict=judged(folder, settings, history),
-        seconds=sum(epoch.seconds for epoch in history),
-    )
-
-
-def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
-    """Whether the run meets the target, in a word, or why that cannot be said."""
-    from tinytrain.nn.inspect import parameter_count
-    from tinytrain.runs import net_file
-    from tinytrain.runs import run_folder as folders
-    from tinytrain.train.target import reason_not_judged, verdict
-
-    reason = reason_not_judged(settings.dataset, settings.holdout, settings.recipe.epochs)
-    if reason:
-        return f"not judged ({reason})"
-    if len(history) < settings.recipe.epochs:
-        return "unfinished"
-    try:
-        parameters = parameter_count(net_file.start(folders.recipe_of(folder, settings), 0).net)
-    except TinytrainError as error:
-        return f"not judged ({error})"
-    met = verdict([epoch.test_accuracy for epoch in history], parameters).met
-    return "met" if met else "not met"
 
 
 def row(run: Run) -> tuple[str, ...]:
@@ -204,7 +104,7 @@ def row(run: Run) -> tuple[str, ...]:
     )
 
 
-def tested(run: Run | Settings) -> str:
+def tested(run: Run) -> str:
     """The data of a run, and which of its training images play the test set, if any."""
     if run.fold:
         return f"{run.dataset}, fold {run.fold}"
@@ -229,6 +129,7 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
 def compare(options: argparse.Namespace) -> None:
     """Print what differs between two runs, setting by setting, and what came of it."""
     from tinytrain.results.comparison import meaning, shown
+    from tinytrain.results.run_list import read
 
     if len(options.folders) != 3:
         raise UsageError("runs compare: expected two runs, such as: runs compare runs/a runs/b")

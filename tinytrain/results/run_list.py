@@ -1,0 +1,107 @@
+"""What was trained below a folder: every run with its recipe, its results and its verdict.
+
+A run's folder keeps the values of its recipe and no name, so a run is said to be of the named
+recipe that differs from it in the fewest fields.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinytrain.errors import TinytrainError
+from tinytrain.nn.inspect import parameter_count
+from tinytrain.results.comparison import nearest
+from tinytrain.runs import net_file, run_folder
+from tinytrain.runs.settings import Settings
+from tinytrain.train import Epoch
+from tinytrain.train.target import LAST_EPOCHS, reason_not_judged, verdict
+
+FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and its results; accuracies in percent, None where there is no such epoch.
+
+    `changes`: what differs from the named recipe `recipe`. `last_five` is the mean
+    over the last five epochs, where there are five; `seconds` those of all epochs together.
+    """
+
+    folder: str
+    recipe: str
+    changes: dict[str, str]
+    dataset: str
+    holdout: int
+    fold: str
+    seed: int
+    epochs: int
+    epochs_done: int
+    last_five: float | None
+    last_accuracy: float | None
+    last_loss: float | None
+    verdict: str
+    seconds: float
+
+
+def run_folders(top: Path) -> Iterator[Path]:
+    """Yield the folders of runs at or below `top`, seed-2 before seed-10."""
+    places = []
+    for place, below, names in os.walk(top):
+        if FILES.intersection(names):
+            below.clear()
+            places.append(Path(place))
+    return iter(sorted(places, key=lambda place: natural_order(str(place))))
+
+
+def natural_order(text: str) -> list[tuple[int, str]]:
+    """A key by which numbers in texts sort as numbers."""
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+
+def read(folder: Path) -> Run:
+    """The run in a folder. Raises DataError where it is damaged."""
+    return summed_up(folder, run_folder.read_settings(folder), run_folder.read_history(folder))
+
+
+def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run:
+    """The run with these settings and epochs."""
+    recipe, changed = nearest(settings.recipe)
+    accuracies = [epoch.test_accuracy for epoch in history]
+    long = len(accuracies) >= LAST_EPOCHS
+    return Run(
+        folder=str(folder),
+        recipe=recipe,
+        changes=changed,
+        dataset=settings.dataset,
+        holdout=settings.holdout,
+        fold=settings.fold,
+        seed=settings.seed,
+        epochs=settings.recipe.epochs,
+        epochs_done=len(history),
+        last_five=statistics.mean(accuracies[-LAST_EPOCHS:]) if long else None,
+        last_accuracy=history[-1].test_accuracy if history else None,
+        last_loss=history[-1].test_loss if history else None,
+        verdict=judged(folder, settings, history),
+        seconds=sum(epoch.seconds for epoch in history),
+    )
+
+
+def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
+    """Whether the run meets the target, in a word, or why that cannot be said."""
+    reason = reason_not_judged(settings.dataset, settings.holdout, settings.recipe.epochs)
+    if reason:
+        return f"not judged ({reason})"
+    if len(history) < settings.recipe.epochs:
+        return "unfinished"
+    try:
+        parameters = parameter_count(net_file.start(run_folder.recipe_of(folder, settings), 0).net)
+    except TinytrainError as error:
+        return f"not judged ({error})"
+    met = verdict([epoch.test_accuracy for epoch in history], parameters).met
+    return "met" if met else "not met"
