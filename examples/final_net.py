@@ -4,16 +4,17 @@ Everything that decides the result is spelled out below, in the order in which i
 command line does the same with checkpoints and resuming: python -m tinytrain train
 """
 
+import argparse
 import sys
 
 from tqdm import tqdm
 
 from tinytrain import data, nn, optim, streams, train
-from tinytrain.cli import Parser, exit_status, natural, positive
+from tinytrain.errors import TinytrainError
 
 
 def build_net(seed):
-    """Images (N, 1, 28, 28) to log-probabilities (N, 10); the seed decides the initial weights."""
+    """Return the final net, from images (N, 1, 28, 28) to log-probabilities (N, 10)."""
     weights = streams.generator(seed, "weights")
 
     def conv(inputs, outputs, kernel_size=3, **geometry):
@@ -21,14 +22,14 @@ def build_net(seed):
 
     def block(inputs, outputs, **geometry):
         convolution = conv(inputs, outputs, **geometry)
-        # Dropout at 0 does nothing; with it the layers have the names that `train` gives them.
+        # Dropout at 0 does nothing; with it the parameters have the names of `nets.net9_3`.
         return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.Dropout2d(0.0)
 
     return nn.Sequential(
         {
             "conv1": nn.Sequential(*block(1, 8), *block(8, 11)),
             "trans1": nn.Sequential(conv(11, 10, kernel_size=1), nn.MaxPool2d(2)),
-            # Dilated, the last 3×3 convolution sees 22 pixels of the image; a digit is 20 long.
+            # With dilation 2 the receptive field is 22 pixels; a digit is 20 long.
             "conv2": nn.Sequential(
                 *block(10, 12), *block(12, 14), *block(14, 31, padding=2, dilation=2)
             ),
@@ -41,12 +42,12 @@ def build_net(seed):
 
 
 def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
-    """Train and test; yields the mean training loss and the test score of every epoch."""
+    """Train and test; yield the mean training loss and the test score of every epoch."""
     net = build_net(seed)
     train.log.print_net(net)
     optimizer = optim.Adam(net.parameters(), lr)
     schedule = optim.WarmupLinear(epochs, warmup=0.2)
-    average = optim.ExponentialMovingAverage(net, decay=0.996)
+    ema = optim.ExponentialMovingAverage(net, decay=0.996)
     augmentation = data.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15)
 
     for epoch in range(1, epochs + 1):
@@ -65,26 +66,40 @@ def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
             loss.backward()
             optimizer.lr = lr * schedule(epoch - 1 + (index + 0.5) / len(steps))
             optimizer.step()
-            average.update()
+            ema.update()
             loss_sum += loss.item() * len(rows)
 
         train_loss = loss_sum / len(dataset.train)
-        score = train.evaluate(average.net, dataset.test, dataset.mean, dataset.std)
+        score = train.evaluate(ema.net, dataset.test, dataset.mean, dataset.std)
         print(f"Epoch {epoch}: train loss {train_loss:.4f}. {train.log.score_line(score)}")
         yield train_loss, score
 
 
 def main():
-    parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=natural, default=1, help="decides every random draw")
-    parser.add_argument("--epochs", type=positive, default=15, help="times through the images")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
+    parser.add_argument("--epochs", type=positive_integer, default=15, help="times through the images")
+    parser.add_argument("--batch-size", type=positive_integer, default=128, help="images a step")
+    parser.add_argument("--lr", type=float, default=0.03, help="the learning rate, at its highest")
     options = parser.parse_args()
     train.keep_freed_memory()
-    epochs = train_and_test(data.load("mnist"), options.seed, options.epochs)
+    epochs = train_and_test(data.load("mnist"), **vars(options))
     accuracies = [score.accuracy for _, score in epochs]
     parameters = sum(parameter.numel() for parameter in build_net(options.seed).parameters())
     print(train.target.verdict(accuracies, parameters).text)
 
 
+def positive_integer(text):
+    """Read a whole number of at least 1; argparse reports a ValueError as a wrong value."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 if __name__ == "__main__":
-    sys.exit(exit_status(main))
+    try:
+        main()
+    except TinytrainError as error:
+        print(f"tinytrain: {error}", file=sys.stderr)
+        sys.exit(error.status)

@@ -60,7 +60,13 @@ def test_its_default_is_the_whole_run():
 def test_help(capsys, monkeypatch):
     assert status(monkeypatch, "--help") == 0
     shown = capsys.readouterr().out
-    assert "--seed" in shown and "--epochs" in shown
+    assert all(flag in shown for flag in ("--seed", "--epochs", "--batch-size", "--lr"))
+
+
+@pytest.mark.parametrize("words", [["--epochs", "0"], ["--batch-size", "many"], ["--rate", "1"]])
+def test_a_wrong_flag_ends_with_2_and_is_named(words, capsys, monkeypatch):
+    assert status(monkeypatch, *words) == 2
+    assert words[0] in capsys.readouterr().err
 
 
 def test_a_mistake_is_one_line_and_no_data_is_exit_3(tmp_path, capsys, monkeypatch):
