@@ -78,9 +78,9 @@ def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
-    parser.add_argument("--epochs", type=positive_integer, default=15, help="times through the images")
-    parser.add_argument("--batch-size", type=positive_integer, default=128, help="images a step")
-    parser.add_argument("--lr", type=float, default=0.03, help="the learning rate, at its highest")
+    parser.add_argument("--epochs", type=positive, default=15, help="times through the images")
+    parser.add_argument("--batch-size", type=positive, default=128, help="images a step")
+    parser.add_argument("--lr", type=float, default=0.03, help="the highest learning rate")
     options = parser.parse_args()
     train.keep_freed_memory()
     epochs = train_and_test(data.load("mnist"), **vars(options))
@@ -89,7 +89,7 @@ def main():
     print(train.target.verdict(accuracies, parameters).text)
 
 
-def positive_integer(text):
+def positive(text):
     """Read a whole number of at least 1; argparse reports a ValueError as a wrong value."""
     number = int(text)
     if number < 1:

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from tinytrain.store.files import open_file, write_file
 from tinytrain.errors import DataError
+from tinytrain.store.files import open_file, write_file
 
 VERSION = 1
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tinytrain.store.files import cannot_write, make_folder
 from tinytrain.errors import UsageError
+from tinytrain.store.files import cannot_write, make_folder
 
 with suppress(ImportError):  # Windows has no such locks
     import fcntl

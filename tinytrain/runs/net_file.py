@@ -18,11 +18,11 @@ from types import ModuleType
 
 import torch
 
-from tinytrain.store.files import read_file
 from tinytrain import nets, train
 from tinytrain.errors import UsageError, no_program
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
+from tinytrain.store.files import read_file
 from tinytrain.train import Training
 
 PREFIX = "tinytrain_net_file_"  # module names of such files begin with it

@@ -19,11 +19,9 @@ import numpy
 import torch
 
 from tinytrain import __version__
-from tinytrain.store.files import cannot_write, make_folder, read_file, write_file
 from tinytrain.errors import DataError, UsageError
-from tinytrain.runs import net_file
 from tinytrain.recipes import Recipe
-from tinytrain.runs import locks
+from tinytrain.runs import locks, net_file
 from tinytrain.runs.checkpoints import (
     of_this_version,
     read_checkpoint,
@@ -31,6 +29,7 @@ from tinytrain.runs.checkpoints import (
     write_checkpoint,
 )
 from tinytrain.runs.settings import Settings, parse_settings
+from tinytrain.store.files import cannot_write, make_folder, read_file, write_file
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))

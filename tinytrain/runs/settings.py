@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from tinytrain.errors import DataError
-from tinytrain.runs import net_file
 from tinytrain.recipes import OLD_NAMES, Recipe, checked
+from tinytrain.runs import net_file
 from tinytrain.runs.checkpoints import require_same_form
 
 
