@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
-EXTRAS ?= test,plots,images
+EXTRAS ?= test,plots,images,course
 VENV := .venv
 RUN := $(VENV)/bin/python
 

@@ -12,11 +12,11 @@ from unittest import mock
 import pytest
 import torch
 from hypothesis import settings
+from tinytrain.course.markup import policy
 
 from tinytrain import streams
 from tinytrain.cli.main import main
 from tinytrain.course import page
-from tinytrain.course.markup import policy
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.runs import signals

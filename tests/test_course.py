@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from tinytrain.course.concepts import CONCEPTS
 
 from tinytrain import data, nets, nn, streams
 from tinytrain.cli import main as cli
@@ -20,7 +21,6 @@ from tinytrain.cli.export import as_state_dict
 from tinytrain.cli.main import parse
 from tinytrain.cli.resolve import trained
 from tinytrain.course import glossary, ladder, live, markup, page, readme, teach
-from tinytrain.course.concepts import CONCEPTS
 from tinytrain.course.exercises import exercises
 from tinytrain.course.ladder import gain
 from tinytrain.errors import DataError, Unavailable, UsageError

@@ -17,7 +17,7 @@ from tinytrain import nn, optim
 from tinytrain.cli.main import main
 from tinytrain.optim import muon
 from tinytrain.optim.muon import grouped, orthogonalized, size
-from tinytrain.recipes import RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.streams import generator
 from tinytrain.train import Batch, build, fit
 

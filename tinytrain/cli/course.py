@@ -12,12 +12,11 @@ from tinytrain.cli.options import (
     add_path,
 )
 from tinytrain.errors import DataError
-from tinytrain.recipes import LADDER
-from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES
+from tinytrain.results.variations import RECIPES
 from tinytrain.store.files import make_folder, write_file
 
 if TYPE_CHECKING:
-    from tinytrain.course import live
+    from tinytrain.course.page.interactive import InteractiveNet
     from tinytrain.data import Dataset
 
 HELP = """\
@@ -29,23 +28,26 @@ the page: the final one, or that of a run. Trains nothing itself.
 
 def add_flags(parser: Parser) -> None:
     """The flags of `course`."""
-    add_path(parser, "--run-dir", "the folder of the run whose net comes to life in the page")
+    add_path(parser, "--run-dir", "the folder of the run whose net the page shows interactively")
     add_path(parser, "--output", "the page", "runs/course.html")
-    add_path(parser, "--readme", "a README whose tables and pictures to renew")
+    add_path(
+        parser,
+        "--readme",
+        "the README of this repository, to renew its results, its pictures and the tables of the "
+        "records",
+    )
     add_data_dir(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Render the course's page; with --readme, the README's tables and pictures, too."""
+    """Render the course's page; with --readme, tables and pictures of the repository, too."""
     from tinytrain.cli.resolve import net_and_data
-    from tinytrain.course import ladder as ladders
-    from tinytrain.course import page, readme
+    from tinytrain.course import ladder, page, readme
     from tinytrain.plots.net_pictures import net_pictures
 
-    groups = map(ladders.rungs, (LADDER, ABLATION, ladders.BY_VIEW, FRONTIER))
-    rungs, ablations, views, frontier = groups
-    text = options.readme and readme.with_tables(options.readme, rungs, ablations, views, frontier)
-    shown = live_net(options)
+    course = ladder.course()
+    texts = readme.rendered(options.readme, course) if options.readme else {}
+    shown = interactive_net(options)
     options.run_dir = None
     try:
         net, dataset, recipe = net_and_data(options)
@@ -55,23 +57,23 @@ def run(options: argparse.Namespace) -> None:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
         drawn = []
     make_folder(options.output.parent)
-    write_file(options.output, page.as_html(rungs, ablations, views, frontier, drawn, shown))
+    write_file(options.output, page.as_html(course, drawn, shown))
     print(f"The course is in {options.output}")
     if options.readme:
-        write_file(options.readme, text)
-        folder = options.readme.parent / "examples"
-        pictures = readme.pictures(rungs)
+        pictures = readme.pictures(course)
         if drawn:
             pictures["digits.svg"] = readme.digits_at_work(drawings["overview"]()[1])
-        for name, picture in pictures.items():
-            write_file(folder / name, picture)
-        print(f"Rendered into {options.readme} and {folder}")
+        folder = options.readme.parent / "examples"
+        texts |= {folder / name: picture for name, picture in pictures.items()}
+        for path, text in texts.items():
+            write_file(path, text)
+        print(f"Rendered: {', '.join(map(str, texts))}")
 
 
-def live_net(options: argparse.Namespace) -> live.Live:
-    """The net of --run-dir, or the final one, for the page, with digits where they are at hand."""
+def interactive_net(options: argparse.Namespace) -> InteractiveNet:
+    """The net of --run-dir, or the final one, for the page, with digits if its data is there."""
     from tinytrain.cli.resolve import net_and_data, net_text, trained
-    from tinytrain.course import live
+    from tinytrain.course.page.interactive import interactive
     from tinytrain.results import published
 
     dataset: Dataset | None = None
@@ -84,4 +86,4 @@ def live_net(options: argparse.Namespace) -> live.Live:
         else:
             settings, net = trained(options.run_dir)
             recipe, mean, std = settings.recipe, settings.mean, settings.std
-    return live.live(net_text(options.run_dir, net, recipe), net, recipe, mean, std, dataset)
+    return interactive(net_text(options.run_dir, net, recipe), net, recipe, mean, std, dataset)

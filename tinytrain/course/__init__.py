@@ -1,9 +1,6 @@
-"""The course: the curriculum's rungs with their lessons, what was measured, and how it is shown.
+"""The course: the curriculum's rungs with lessons and results, the page, the exercises.
 
-`ladder` has the rungs, `lessons` what a teacher says about them, `records` what was measured,
-`spread` what many seeds show together, `receptive_field` what a net sees, and `published` the
-trained net that comes with the code. `tables`, `figures` (the ladder's picture
-among them), `plots` (runs by epoch; a net's mistakes, filters, feature maps) make
-what `page` puts onto the course's page and `readme` into the README. `exercises` are functions of
-the engine to be written anew.
+`rungs/` has a lesson for each rung and `texts/` the other texts, as Markdown; `records/` has the
+measured runs. `ladder` has the rungs, `page` builds the HTML page, `readme` the tables and
+pictures of the repository, and `exercises` are functions of the engine to write anew.
 """

@@ -1,4 +1,4 @@
-"""What was measured as pictures, each a matplotlib figure made from rungs or from a record.
+"""Measured results as pictures, each a matplotlib figure made from rungs or records.
 
 Accuracies near 100 % are drawn on a logarithmic axis of the error, so that the step from 99.0 to
 99.2 is as visible as the one from 98 to 98.5.
@@ -6,13 +6,17 @@ Accuracies near 100 % are drawn on a logarithmic axis of the error, so that the 
 
 from __future__ import annotations
 
+import json
 import statistics
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tinytrain.course.ladder import Rung
 from tinytrain.plots.curves import mark_target
 from tinytrain.plots.drawing import new_figure
+from tinytrain.results import records
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Summary
 from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS
@@ -25,6 +29,7 @@ OWN, CURRICULUM = "tab:orange", "tab:blue"
 WIDTH, SIZE = 4.6, 11  # inches, points: text that can be read on a phone
 CROWDED = 10_000  # parameters, below which most nets are
 LOWEST = 97.5  # percent, where the axis of the epochs begins
+Curves = dict[str, dict[float, list[float]]]  # losses by label and learning rate
 
 
 def accuracy_by_rung(rungs: Sequence[Rung]) -> Figure:
@@ -33,11 +38,13 @@ def accuracy_by_rung(rungs: Sequence[Rung]) -> Figure:
     figure = new_figure(WIDTH, 0.6 + 0.21 * len(measured))
     axes = figure.add_subplot()
     for place, (rung, summary) in enumerate(measured):
-        draw_result(axes, summary, place, color_of(rung))
+        axes.errorbar(100 - summary.mean, place, xerr=deviation(summary), **style_of(rung))
     names = [rung.name for rung, _ in measured]
     axes.set_yticks(range(len(names)), names, size=SIZE)
     axes.invert_yaxis()
-    finish_error_axis(axes)
+    axes.set_xscale("log")
+    axes.axvline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
+    label_error_axis(axes, axes.xaxis)
     axes.set_title("orange: tinytrain's own rungs", size=SIZE)
     return figure
 
@@ -50,8 +57,8 @@ def accuracy_by_parameters(rungs: Sequence[Rung]) -> Figure:
     axes.set_xscale("log")
     crowd = [rung for rung, _ in measured if rung.parameters < CROWDED]
     for rung, summary in measured:
-        draw_result(axes, summary, rung.parameters, color_of(rung), upright=True)
         place = (rung.parameters, 100 - summary.mean)
+        axes.errorbar(*place, yerr=deviation(summary), **style_of(rung))
         if rung not in crowd:
             axes.annotate(
                 rung.name, place, (-6, 6), textcoords="offset points", size=SIZE, ha="right"
@@ -66,27 +73,26 @@ def accuracy_by_parameters(rungs: Sequence[Rung]) -> Figure:
     ticks = [8000, 30000, 100000]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], size=SIZE)
     axes.set_xlim(1200, 1.5 * ticks[-1])
-    axes.minorticks_off()
     axes.set_xlabel("parameters", size=SIZE)
-    finish_error_axis(axes, upright=True)
+    axes.set_yscale("log")
+    axes.axhline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
+    label_error_axis(axes, axes.yaxis)
     return figure
 
 
 def measured_of(rungs: Sequence[Rung]) -> list[tuple[Rung, Summary]]:
-    """The rungs that have a record, each with what its seeds say."""
+    """The rungs that have a record, each with its summary."""
     return [(rung, rung.record.summary) for rung in rungs if rung.record]
 
 
-def draw_result(
-    axes: Axes, summary: Summary, place: float, color: str, upright: bool = False
-) -> None:
-    """A dot at the error and at `place`, and a bar of a deviation to each side of the error."""
-    spread = summary.deviation if summary.count > 1 else None
-    error = 100 - summary.mean
-    if upright:
-        axes.errorbar(place, error, yerr=spread, color=color, fmt="o", markersize=4, capsize=3)
-    else:
-        axes.errorbar(error, place, xerr=spread, color=color, fmt="o", markersize=4, capsize=3)
+def deviation(summary: Summary) -> float | None:
+    """The standard deviation over seeds; None for one seed."""
+    return summary.deviation if summary.count > 1 else None
+
+
+def style_of(rung: Rung) -> dict[str, Any]:
+    """A dot and an error bar in the rung's colour."""
+    return {"color": color_of(rung), "fmt": "o", "markersize": 4, "capsize": 3}
 
 
 def color_of(rung: Rung) -> str:
@@ -94,16 +100,9 @@ def color_of(rung: Rung) -> str:
     return CURRICULUM if rung.lesson and rung.lesson.step <= 7 else OWN
 
 
-def finish_error_axis(axes: Axes, upright: bool = False) -> None:
-    """Label an axis of errors with accuracies; better is right, or `upright`, up."""
-    axis = axes.yaxis if upright else axes.xaxis
+def label_error_axis(axes: Axes, axis: Any) -> None:
+    """Label the x or y axis of an error with accuracies; better is right or up."""
     axis.set_inverted(True)
-    if upright:
-        axes.set_yscale("log")
-        axes.axhline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
-    else:
-        axes.set_xscale("log")
-        axes.axvline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
     low, high = sorted(axis.get_view_interval())
     low, high = min(low, 0.38), max(high, 1.05)
     axis.set_view_interval(high, low, ignore=True)
@@ -117,7 +116,7 @@ def finish_error_axis(axes: Axes, upright: bool = False) -> None:
 def accuracy_band(record: Record) -> Figure:
     """Accuracy by epoch: the mean over seeds with a band from the lowest to the highest.
 
-    The axis is that of every rung, so that they can be compared; what is below it is cut off.
+    The axis is the same for every rung, so that they can be compared; lower values are cut off.
     """
     figure = new_figure(WIDTH, 2.6)
     axes = figure.add_subplot()
@@ -136,4 +135,45 @@ def accuracy_band(record: Record) -> Figure:
     axes.set_xlabel("epoch", size=SIZE)
     axes.set_ylabel("accuracy, %", size=SIZE)
     axes.legend(loc="lower right", frameon=False, fontsize=SIZE)
+    return figure
+
+
+def rate_curves(folder: Path = records.FOLDER) -> dict[str, Curves]:
+    """The held-out losses of all seeds by learning rate, under the titles of two pictures.
+
+    For each optimizer at the final recipe's batch, and for each batch with its optimizer.
+    """
+    record: dict[str, Any] = json.loads((folder / "rates.json").read_text())
+    names = {"sgd": "SGD, momentum 0.9", "adam": "Adam"}
+    optimizers: Curves = defaultdict(lambda: defaultdict(list))
+    batches: Curves = defaultdict(lambda: defaultdict(list))
+    for run in record["runs"]:
+        lr, loss = run["lr"], run["loss"]
+        if run["batch_size"] == record["batch_size"]:
+            optimizers[names[run["optimizer"]]][lr].append(loss)
+        if run["optimizer"] == record["optimizer"]:
+            batches[f"batch {run['batch_size']}"][lr].append(loss)
+    return {
+        "Held-out loss by learning rate and optimizer": optimizers,
+        "Held-out loss by learning rate and batch": batches,
+    }
+
+
+def loss_by_rate(curves: Curves) -> Figure:
+    """Loss by learning rate: a line through the mean over seeds, a dot for each seed."""
+    figure = new_figure(WIDTH, 2.8)
+    axes = figure.add_subplot()
+    for label, curve in curves.items():
+        rates = sorted(curve)
+        (line,) = axes.plot(rates, [statistics.mean(curve[rate]) for rate in rates], label=label)
+        for rate, losses in curve.items():
+            axes.scatter([rate] * len(losses), losses, s=12, color=line.get_color())
+    axes.set_xscale("log")
+    ticks = [0.01, 0.03, 0.1, 0.3, 1]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.tick_params(labelsize=SIZE)
+    axes.set_xlabel("highest learning rate", size=SIZE)
+    axes.set_ylabel("held-out loss", size=SIZE)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=SIZE)
     return figure

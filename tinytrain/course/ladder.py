@@ -1,11 +1,9 @@
-"""The ladder: every rung changes one thing where it can, and says what that brought.
+"""The ladder: rungs in order, listed and compared.
 
-A rung is a recipe, what it changes in another one, a lesson (`lessons.LESSONS`) and a record
-(`records/NAME.jsonl`). On the ladder each changes the one before. What helped on the way up may be
-carried by what came later, so a ladder does not show what its top rests on: in an ablation one
-ingredient of the final recipe is changed, or all augmentation, and the others stay as they are,
-tuned for the whole. The frontier goes on from there: upright digits, more looks, fewer parameters,
-fewer epochs.
+A rung is a recipe, what it changes in another one, a lesson (`rungs/NAME.md`) and a record of
+measured runs (`records/NAME.jsonl`). On the ladder each rung changes the one before. The
+variations of the final recipe (one ingredient changed, another receptive field, other limits) are
+rungs without a lesson.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain import streams
-from tinytrain.course.lessons import LESSONS, Lesson
+from tinytrain.course.lessons import Lesson, read_lesson
 from tinytrain.errors import UsageError, did_you_mean
 from tinytrain.nn import Conv2d, Flatten, Linear, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
@@ -29,17 +27,24 @@ from tinytrain.results import records
 from tinytrain.results.comparison import CHANGES, base_of, changed, changes, describe, meaning
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Difference, Summary, difference
-from tinytrain.results.variations import RECIPES
+from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES
 from tinytrain.runs import net_file
 from tinytrain.train.target import LAST_EPOCHS
+
+# The rungs of the table of receptive fields: Net8_1 and Net9, which the curriculum compares, with
+# other dilations, then the final recipe with each.
+VIEWS = (
+    *("net8_1", "net9", "net9-dilation-2", "net9-dilation-3"),
+    *("without-wide-view", "final", "dilation-3", "dilation-4"),
+)
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A recipe, what it `changes` in that of the rung `base`, and what was measured of it.
+    """A recipe, its `changes` against that of the rung `base`, its lesson and its record.
 
-    `base` is None for the first rung; `lesson` where there is none, `record` where nothing of the
-    present net and recipe was measured.
+    `base` is None for the first rung. `lesson` is None for variations, `record` where the present
+    net and recipe were not measured.
     """
 
     name: str
@@ -51,21 +56,21 @@ class Rung:
 
     @property
     def parameters(self) -> int:
-        """How many the net has."""
+        """The number of parameters of the net."""
         return parameter_count(net_of(self.recipe))
 
     @property
-    def sees(self) -> int:
-        """How many pixels of an image's side a place of the net's last map sees.
+    def field(self) -> int:
+        """The receptive field, in pixels, of the last map that has more than one place.
 
-        That is what is known before all places are averaged. Without a map it is all of them.
+        A net without such a map sees the whole side of the image.
         """
         image, *fields = receptive_field(net_of(self.recipe))
         return next((field.field for field in fields[::-1] if field.size > 1), image.size)
 
     @property
     def summary(self) -> Summary | None:
-        """The accuracies of the last five epochs, over seeds."""
+        """Mean and spread over seeds of the accuracies of the last five epochs."""
         return self.record.summary if self.record else None
 
     @property
@@ -79,40 +84,49 @@ class Rung:
         return f"{accuracy(summary)} % ({summary.held} of {summary.count} seeds hold)"
 
 
-def rungs(names: Iterable[str] = LADDER, folder: Path = records.FOLDER) -> list[Rung]:
-    """The rungs so called, with the records in `folder`: those of the ladder, from the ground up.
+@dataclass(frozen=True)
+class Course:
+    """All rungs of the page: the ladder and three groups of variations of the final recipe."""
 
-    ABLATION names the variations of the final recipe without an ingredient, VIEWS those that look
-    more or less widely, FRONTIER what lies beyond it.
-    """
+    ladder: list[Rung]
+    ablation: list[Rung]
+    views: list[Rung]
+    frontier: list[Rung]
+
+    @property
+    def final(self) -> Rung:
+        """The rung of the final recipe."""
+        return next(rung for rung in self.ladder if rung.name == "final")
+
+
+def course(folder: Path = records.FOLDER) -> Course:
+    """All rungs of the page, with the records in `folder`."""
+    return Course(*(rungs(names, folder) for names in (LADDER, ABLATION, VIEWS, FRONTIER)))
+
+
+def rungs(names: Iterable[str] = LADDER, folder: Path = records.FOLDER) -> list[Rung]:
+    """The rungs of these names, with the records in `folder`."""
     return [rung(name, folder) for name in names]
 
 
-# What a net sees, from Net8_1 and Net9, which the curriculum compares, to the final net.
-BY_VIEW = (
-    *("net8_1", "net9", "net9-dilation-2", "net9-dilation-3"),
-    *("without-wide-view", "final", "dilation-3", "dilation-4"),
-)
-
-
 def rung(name: str, folder: Path = records.FOLDER) -> Rung:
-    """The rung called `name`; raises UsageError where there is none."""
+    """The rung called `name`. Raises UsageError where there is none."""
     if name not in CHANGES:
         close = did_you_mean(name, CHANGES)
         raise UsageError(f"{name}: no such rung; 'python -m tinytrain recipe list' has all{close}")
-    recipe, record = RECIPES[name], records.present(name, RECIPES[name], folder)
-    return Rung(name, recipe, base_of(name), CHANGES[name], LESSONS.get(name), record)
+    recipe, record = RECIPES[name], records.read_current(name, RECIPES[name], folder)
+    return Rung(name, recipe, base_of(name), CHANGES[name], read_lesson(name), record)
 
 
 def net_of(recipe: Recipe) -> Module:
-    """The recipe's net, to be looked at; torch's own generator is not touched."""
+    """Build the recipe's net to inspect it, without torch's own generator."""
     return net_file.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
 
 
 def layers_of(recipe: Recipe) -> list[Row]:
     """The layers of the recipe's net that compute something, in order.
 
-    Raises UsageError for a net that takes other images than MNIST's.
+    Raises UsageError for a net that does not take MNIST's images.
     """
     bare = (Sequential, Flatten, LogSoftmax)
     try:
@@ -122,41 +136,41 @@ def layers_of(recipe: Recipe) -> list[Row]:
 
 
 def accuracy(summary: Summary) -> str:
-    """Mean and, of several seeds, standard deviation."""
-    spread = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
-    return f"{summary.mean:.3f}{spread}"
+    """Format the mean and, of several seeds, the standard deviation."""
+    deviation = f" ± {summary.deviation:.3f}" if summary.count > 1 else ""
+    return f"{summary.mean:.3f}{deviation}"
 
 
 def gain(before: Rung, after: Rung) -> Difference | None:
-    """How much the second rung's mean is above the first's; None where that is not known."""
+    """By how much the mean of `after` is above that of `before`; None where that is not known."""
     if before.summary is None or after.summary is None:
         return None
     return difference(after.summary, before.summary)
 
 
 def as_text(rungs: Iterable[Rung]) -> str:
-    """A line a rung: step, name, parameters, result, what changed."""
+    """Format a table of rungs: step, name, parameters, result, what changed."""
     lines = [f"{'step':<6}{'rung':<15}{'parameters':>10}  {'result':<39}changed"]
     for item in rungs:
         step = item.lesson.step if item.lesson else ""
         head = f"{step:<6}{item.name:<15}{item.parameters:>10,}"
-        before = RECIPES[item.base] if item.base else Recipe()
-        said = said_of(item.lesson, before, item.recipe)
-        lines.append(f"{head}  {item.result:<39}{said}")
+        lines.append(f"{head}  {item.result:<39}{change_of(item)}")
     return "\n".join(lines)
 
 
-def said_of(lesson: Lesson | None, before: Recipe, after: Recipe) -> str:
-    """What one recipe changes in another, in words: the gist of its lesson, where it has one."""
-    if lesson is None:
-        return changed(before, after)
-    gist = re.match(r".{30,}?(?=[.:] |\.$)", lesson.change)
-    said = gist[0] if gist else lesson.change
-    return f"{said} ({describe({field.name: new for field, _, new in changes(before, after)})})"
+def change_of(item: Rung) -> str:
+    """What a rung changes: the first clause of its lesson and the fields; or only the fields."""
+    before = RECIPES[item.base] if item.base else Recipe()
+    if item.lesson is None:
+        return changed(before, item.recipe)
+    clause = re.match(r".{30,}?(?=[.:] |\.$)", item.lesson.change)
+    text = clause[0] if clause else item.lesson.change
+    fields = {field.name: new for field, _, new in changes(before, item.recipe)}
+    return f"{text} ({describe(fields)})"
 
 
 def diff(before: Rung, after: Rung) -> str:
-    """What differs between two rungs: the recipe's fields, the layers side by side, the result."""
+    """Format the difference of two rungs: fields of the recipe, layers side by side, results."""
     lines = [f"{before.name} → {after.name}"]
     if after.lesson and after.base == before.name:
         lines += ["", *textwrap.wrap(after.lesson.change, 90)]
@@ -168,21 +182,12 @@ def diff(before: Rung, after: Rung) -> str:
     lines.append(f"Parameters: {before.parameters:,} → {after.parameters:,} ({more:+,})")
     lines.append(f"Result: {before.result} → {after.result}")
     if change := gain(before, after):
-        lines.append(f"Difference: {in_words(change)}")
+        lines.append(f"Difference: {change}")
     return "\n".join(lines)
 
 
-def in_words(change: Difference) -> str:
-    """A difference with its interval, and whether it can be believed."""
-    verdict = "with zero in it: it may be chance"
-    if change.excludes_zero:
-        verdict = "without zero: more than seeds alone would explain"
-    interval = f"95 % interval {change.low:+.3f} to {change.high:+.3f}"
-    return f"{change.value:+.3f} points, {interval}, {verdict}"
-
-
 def layer_lines(item: Rung) -> list[str]:
-    """A line a layer of the rung's net: what it is, the shape of its output, its parameters."""
+    """A line for each layer of the rung's net: kind, shape of its output, parameters."""
     lines = []
     for row in layers_of(item.recipe):
         layer = row.layer
@@ -199,7 +204,7 @@ def layer_lines(item: Rung) -> list[str]:
 
 
 def side_by_side(left: list[str], right: list[str]) -> list[str]:
-    """Two lists of lines beside each other, equal ones level; | marks a line that differs."""
+    """Put two lists of lines beside each other, equal ones level; | marks lines that differ."""
     result = []
     matcher = difflib.SequenceMatcher(a=left, b=right, autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():

@@ -1,67 +1,101 @@
-"""The README's tables and pictures: rendered from rungs and records, never typed.
+"""Render the tables of `course/records/README.md`, five rows of the top README, and its pictures.
 
-The README holds each table between two marks, and its pictures hold a digest of the figures, so
-that a test can tell when one is stale.
+A table stands between two marks in a file. A picture contains a digest of its numbers, so that a
+test can tell when one is stale.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinytrain.course import figures, tables
-from tinytrain.course.ladder import Rung
+from tinytrain.course.ladder import Course, accuracy
 from tinytrain.errors import UsageError
 from tinytrain.plots.drawing import as_svg
 from tinytrain.results import published
 from tinytrain.store.files import read_file
+from tinytrain.train.target import LAST_EPOCHS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BEGIN, END = "<!-- {}: rendered by make course -->", "<!-- {}: end -->"
+RECORDS = Path("tinytrain/course/records/README.md")  # below the folder of the top README
+ROWS = {
+    "final": "the final recipe",
+    "reference": "the curriculum's last recipe",
+    "below-2000": "fewer than 2,000 parameters",
+    "two-epochs": "two epochs",
+    "one-epoch": "one epoch",
+}
 
 
-def with_tables(
-    path: Path,
-    rungs: Sequence[Rung],
-    ablations: Sequence[Rung],
-    views: Sequence[Rung],
-    frontier: Sequence[Rung],
-) -> str:
-    """The README's text with the present tables between their marks. Raises UsageError."""
-    final = final_rung(rungs)
-    rendered = {
-        "ladder": tables.markdown(tables.result_cells(rungs)),
-        "final": tables.markdown(tables.seed_cells(final.record)) if final.record else "",
-        "ablation": tables.markdown(tables.ablation_cells(ablations, final)),
-        "views": tables.markdown(tables.view_cells(views)),
-        "frontier": tables.markdown(tables.frontier_cells(frontier)),
+def rendered(readme: Path, course: Course) -> dict[Path, str]:
+    """The texts of the top README and of the records' README with today's tables.
+
+    Raises UsageError where a file cannot be read or lacks a mark.
+    """
+    record = course.final.record
+    all_tables = {
+        "ladder": tables.results(course.ladder),
+        "final": tables.seeds(record) if record else [["not measured"]],
+        "ablation": tables.ablation(course.ablation, course.final),
+        "views": tables.views(course.views),
+        "frontier": tables.frontier(course.frontier),
     }
+    paths = readme, readme.parent / RECORDS
+    return {
+        path: with_tables(path, shown)
+        for path, shown in zip(paths, ({"results": result_rows(course)}, all_tables), strict=True)
+    }
+
+
+def with_tables(path: Path, shown: Mapping[str, tables.Table]) -> str:
+    """The text of a file with each table between the two marks of its name."""
     try:
         text = read_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({error})") from error
-    for name, table in rendered.items():
+    for name, table in shown.items():
         begin, end = BEGIN.format(name), END.format(name)
         try:
             before, rest = text.split(begin)
             _, after = rest.split(end)
         except ValueError as error:
             raise UsageError(f"{path}: expected the marks {begin} and {end}, once each") from error
-        text = f"{before}{begin}\n{table or 'not measured'}\n{end}{after}"
+        text = f"{before}{begin}\n{tables.markdown(table)}\n{end}{after}"
     return text
 
 
-def pictures(rungs: Sequence[Rung]) -> dict[str, str]:
-    """The README's pictures as SVG by file name, on white, each with the digest of its figures."""
-    drawn = {"ladder.svg": figures.accuracy_by_rung(rungs)}
-    if record := final_rung(rungs).record:
+def result_rows(course: Course) -> tables.Table:
+    """The five results of the top README; a run of fewer than five epochs counts by its last."""
+    by_name = {rung.name: rung for rung in (*course.ladder, *course.frontier)}
+    table = [
+        ["recipe", "", "parameters", "epochs", "seeds", "test accuracy, %", "seeds that hold"]
+    ]
+    for name, text in ROWS.items():
+        rung = by_name[name]
+        row = [f"`{name}`", text, f"{rung.parameters:,}", str(rung.recipe.epochs)]
+        if rung.record is None:
+            table.append([*row, "", "not measured", ""])
+            continue
+        long = rung.recipe.epochs >= LAST_EPOCHS
+        summary = rung.record.summary if long else tables.last_epoch(rung.record)
+        row += [str(summary.count), accuracy(summary), tables.held(summary) if long else ""]
+        table.append(row)
+    return table
+
+
+def pictures(course: Course) -> dict[str, str]:
+    """The README's pictures as SVG by file name, on white, each with the digest of its numbers."""
+    drawn = {"ladder.svg": figures.accuracy_by_rung(course.ladder)}
+    if record := course.final.record:
         drawn["final_net.svg"] = figures.accuracy_band(record)
-    description = f"figures {digest(rungs)}"
+    description = f"figures {digest(course)}"
     return {
         name: as_svg(figure, transparent=False, Description=description)
         for name, figure in drawn.items()
@@ -69,17 +103,12 @@ def pictures(rungs: Sequence[Rung]) -> dict[str, str]:
 
 
 def digits_at_work(figure: Figure) -> str:
-    """A picture of what the published net gets right and wrong, with the digest of its weights."""
+    """A picture of right and wrong answers of the published net, with the weights' digest."""
     return as_svg(figure, transparent=False, Description=f"weights {published.digest()}")
 
 
-def digest(rungs: Sequence[Rung]) -> str:
-    """Sixteen digits that change with anything that the README's pictures show."""
-    record = final_rung(rungs).record
-    shown = json.dumps([tables.result_cells(rungs), record.seeds if record else None])
+def digest(course: Course) -> str:
+    """Return sixteen digits that change with any number that the README's pictures show."""
+    record = course.final.record
+    shown = json.dumps([tables.results(course.ladder), record.seeds if record else None])
     return hashlib.blake2b(shown.encode(), digest_size=8).hexdigest()
-
-
-def final_rung(rungs: Sequence[Rung]) -> Rung:
-    """The rung of the final recipe."""
-    return next(rung for rung in rungs if rung.name == "final")

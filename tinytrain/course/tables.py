@@ -1,4 +1,4 @@
-"""Tables of figures for the page and for the README: a row of headings, then a row each."""
+"""Tables of measured results, for the page and for Markdown: a row of headings, then the rows."""
 
 from __future__ import annotations
 
@@ -11,61 +11,58 @@ from tinytrain.results.records import Record
 from tinytrain.results.statistics import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
-Cells = list[list[str]]
+Table = list[list[str]]
 
 
-def result_cells(rungs: Sequence[Rung]) -> Cells:
-    """The table of all rungs."""
-    cells = [["rung", "parameters", "sees", "accuracy, %", "held", "gap"]]
+def results(rungs: Sequence[Rung]) -> Table:
+    """All rungs of the ladder."""
+    table = [["rung", "parameters", "receptive field", "accuracy, %", "held", "gap"]]
     for rung in rungs:
-        row = [rung.name, f"{rung.parameters:,}", str(rung.sees)]
-        if record := rung.record:
-            row += [accuracy(record.summary), held(record.summary)]
-            row.append(f"{record.gap:+.2f}")
-        else:
-            row += ["not measured", "", ""]
-        cells.append(row)
-    return cells
+        row = [rung.name, f"{rung.parameters:,}", str(rung.field), *measured(rung)]
+        table.append([*row, f"{rung.record.gap:+.2f}" if rung.record else ""])
+    return table
 
 
-def ablation_cells(ablations: Sequence[Rung], final: Rung) -> Cells:
-    """The table of the final recipe without one ingredient."""
+def ablation(ablations: Sequence[Rung], final: Rung) -> Table:
+    """The final recipe with one ingredient changed."""
     head = ["recipe", "final, but", "accuracy, %", "held", "against final, points"]
-    cells = [[*head, "95 % interval"]]
+    table = [[*head, "95 % interval"]]
     for rung in ablations:
-        summary, change = rung.summary, gain(final, rung)
-        row = [rung.name, describe(rung.changes)]
-        row += [accuracy(summary), held(summary)] if summary else ["not measured", ""]
-        interval = f"{change.low:+.3f} to {change.high:+.3f}" if change else ""
-        cells.append([*row, f"{change.value:+.3f}" if change else "", interval])
-    return cells
+        row = [rung.name, describe(rung.changes), *measured(rung)]
+        if change := gain(final, rung):
+            row += [f"{change.value:+.3f}", f"{change.low:+.3f} to {change.high:+.3f}"]
+        else:
+            row += ["", ""]
+        table.append(row)
+    return table
 
 
-def view_cells(rungs: Sequence[Rung]) -> Cells:
-    """The table of rungs by what a place of their net's last map sees."""
-    cells = [["recipe", "sees, pixels", "accuracy, %", "held"]]
-    for rung in rungs:
-        summary = rung.summary
-        row = [accuracy(summary), held(summary)] if summary else ["not measured", ""]
-        cells.append([rung.name, str(rung.sees), *row])
-    return cells
+def views(rungs: Sequence[Rung]) -> Table:
+    """Rungs by the receptive field of their net's last map."""
+    table = [["recipe", "receptive field, pixels", "accuracy, %", "held"]]
+    return table + [[rung.name, str(rung.field), *measured(rung)] for rung in rungs]
 
 
-def frontier_cells(frontier: Sequence[Rung]) -> Cells:
-    """The table of what lies beyond the final recipe."""
+def frontier(rungs: Sequence[Rung]) -> Table:
+    """Recipes beyond the final one."""
     head = ["recipe", "parameters", "epochs", "seeds", "last epoch, %"]
-    cells = [[*head, f"last {LAST_EPOCHS} epochs, %", "held", "final, but"]]
-    for rung in frontier:
+    table = [[*head, f"last {LAST_EPOCHS} epochs, %", "held", "final, but"]]
+    for rung in rungs:
         row = [rung.name, f"{rung.parameters:,}", str(rung.recipe.epochs)]
-        if record := rung.record:
-            last = summarise([seed[-1:] for seed in record.column("test_accuracy")])
-            long = rung.recipe.epochs >= LAST_EPOCHS
+        if rung.record:
+            last = last_epoch(rung.record)
             row += [str(last.count), accuracy(last)]
-            row += [accuracy(record.summary), held(record.summary)] if long else ["", ""]
+            row += measured(rung) if rung.recipe.epochs >= LAST_EPOCHS else ["", ""]
         else:
             row += ["not measured", "", "", ""]
-        cells.append([*row, describe(rung.changes)])
-    return cells
+        table.append([*row, describe(rung.changes)])
+    return table
+
+
+def measured(rung: Rung) -> list[str]:
+    """Accuracy and how many seeds hold the target."""
+    summary = rung.summary
+    return [accuracy(summary), held(summary)] if summary else ["not measured", ""]
 
 
 def held(summary: Summary) -> str:
@@ -73,46 +70,51 @@ def held(summary: Summary) -> str:
     return f"{summary.held} of {summary.count}"
 
 
-def time_cells(rungs: Sequence[Rung]) -> Cells:
-    """The table of what a run of each rung took on the machine of its record, in minutes."""
-    cells = [["rung", "parameters", "minutes a run", "device", "threads"]]
+def last_epoch(record: Record) -> Summary:
+    """Mean and deviation over seeds of the accuracy of the last epoch."""
+    return summarise([seed[-1:] for seed in record.column("test_accuracy")])
+
+
+def times(rungs: Sequence[Rung]) -> Table:
+    """The time of a run of each rung, in minutes, on the machine of its record."""
+    table = [["rung", "parameters", "minutes a run", "device", "threads"]]
     for rung in rungs:
         if record := rung.record:
             seconds = statistics.median(map(sum, record.column("seconds")))
             row = [rung.name, f"{rung.parameters:,}", f"{seconds / 60:.1f}"]
-            cells.append([*row, record.device, str(record.threads)])
-    return cells
+            table.append([*row, record.device, str(record.threads)])
+    return table
 
 
-def seed_cells(record: Record) -> Cells:
-    """The table of a record's seeds."""
-    cells = [["seed", f"last {LAST_EPOCHS} epochs, %", "mean", f"each ≥ {TARGET_ACCURACY:.2f}"]]
+def seeds(record: Record) -> Table:
+    """The seeds of a record, each with its last five epochs."""
+    table = [["seed", f"last {LAST_EPOCHS} epochs, %", "mean", f"each ≥ {TARGET_ACCURACY:.2f}"]]
     for seed, columns in record.seeds.items():
         last = columns["test_accuracy"][-LAST_EPOCHS:]
         below = TARGET_ACCURACY - min(last)
         verdict = "yes" if below <= 0 else f"no, by {below:.2f}"
         shown = " ".join(f"{accuracy:.2f}" for accuracy in last)
-        cells.append([str(seed), shown, f"{statistics.mean(last):.2f}", verdict])
-    return cells
+        table.append([str(seed), shown, f"{statistics.mean(last):.2f}", verdict])
+    return table
 
 
-def selection_bias_cells(rungs: Sequence[Rung]) -> Cells:
-    """How far to choose epoch or seed on the test images would have raised what is reported.
+def selection_bias(rungs: Sequence[Rung]) -> Table:
+    """By how much choosing epoch or seed on the test images would have raised each accuracy.
 
-    Recipes of fewer epochs have no last five to compare with, and no row.
+    Recipes of fewer than five epochs have no row.
     """
     head = ["recipe", "reported here", "best epoch of each seed", "best seed", "best epoch of all"]
-    cells = [head]
+    table = [head]
     for rung in rungs:
         if rung.record and rung.recipe.epochs >= LAST_EPOCHS:
             mean = rung.record.summary.mean
             chosen = [f"{value:.2f} ({value - mean:+.2f})" for value in rung.record.chosen_on_test]
-            cells.append([rung.name, f"{mean:.2f}", *chosen])
-    return cells
+            table.append([rung.name, f"{mean:.2f}", *chosen])
+    return table
 
 
-def markdown(cells: Cells) -> str:
-    """The cells as a Markdown table."""
-    head, *body = cells
+def markdown(table: Table) -> str:
+    """Format a table as Markdown."""
+    head, *body = table
     lines = [" | ".join(row) for row in (head, ["---"] * len(head), *body)]
     return "\n".join(f"| {line} |" for line in lines)

@@ -1,6 +1,6 @@
-"""The net of one finished run, published with the code: trained, ready to be looked at.
+"""The trained final net that comes with the package: weights of one finished run.
 
-Its weights are a plain state dict, the one that `python -m tinytrain export` makes of a run.
+The file is a plain state dict, as `python -m tinytrain export` writes it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,13 @@ from tinytrain.results.records import FOLDER
 from tinytrain.results.variations import RECIPES
 
 WEIGHTS = FOLDER / "final.pt"
-MEAN_STD = 0.1307, 0.3081  # of MNIST's pixels, 0 … 1, by which its images are normalised
-
-
-def digest() -> str:
-    """Sixteen digits that change with the published weights."""
-    return hashlib.blake2b(WEIGHTS.read_bytes(), digest_size=8).hexdigest()
+MEAN_STD = 0.1307, 0.3081  # of MNIST's pixels, from 0 to 1
 
 
 def final_net(path: Path = WEIGHTS) -> Module:
-    """The final net in evaluation mode, with the published weights.
+    """Load the final net, in evaluation mode.
 
-    Raises DataError where they are missing, damaged or of another net.
+    Raises DataError where the weights are missing, damaged or of another net.
     """
     net = nets.build(RECIPES["final"].net)
     try:
@@ -37,3 +32,8 @@ def final_net(path: Path = WEIGHTS) -> Module:
         # torch raises errors of many types for bytes that it cannot read.
         raise DataError(f"{path}: no weights of the final net ({type(error).__name__})") from error
     return net.eval()
+
+
+def digest() -> str:
+    """Return sixteen hexadecimal digits that change with the published weights."""
+    return hashlib.blake2b(WEIGHTS.read_bytes(), digest_size=8).hexdigest()

@@ -1,10 +1,9 @@
-"""A figure is worth as much as the record behind it.
+"""Records: the measured runs of a recipe, every epoch of every seed, as a file of JSON Lines.
 
-A record says what was run (recipe, data, command), on what (device, threads, versions, date), and
-what came out, every epoch of every seed. It is a file of JSON Lines: all but the seeds in the
-first line, then a line a seed. All published figures are computed from the records that lie beside
-this file, one a recipe. A record also holds its recipe and a fingerprint of its net: where either
-differs from today's, it is stale.
+The first line says what was run (recipe, data, command) and on what (device, threads, versions,
+date); then comes a line for each seed. Every published number is computed from the records in
+`course/records`, one for each recipe. A record keeps its recipe and a fingerprint of its net:
+where either differs from today's, the record is stale and counts as not measured.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ ANY_HEAD |= {"image_shape": [1, 28, 28]}
 
 @dataclass(frozen=True)
 class Record:
-    """What was measured of a recipe: `seeds` has, by seed and name, a number an epoch."""
+    """The measured runs of a recipe; `seeds[seed][name]` has a number for each epoch."""
 
     command: str
     date: str
@@ -65,12 +64,12 @@ class Record:
     workers: int = 1
 
     def column(self, name: str) -> list[list[float]]:
-        """One of the measured columns, a list a seed."""
+        """Return one of the MEASURED columns: a list of epochs for each seed."""
         return [seed[name] for seed in self.seeds.values()]
 
     @property
     def summary(self) -> Summary:
-        """The accuracies of the last five epochs, over seeds."""
+        """Mean and spread over seeds of the accuracies of the last five epochs."""
         return summarise(self.column("test_accuracy"))
 
     @property
@@ -84,7 +83,7 @@ class Record:
 
     @property
     def chosen_on_test(self) -> tuple[float, float, float]:
-        """What others would report: every seed's best epoch, the best seed, the best of all.
+        """Accuracies as chosen on the test set: best epoch of each seed, best seed, best epoch.
 
         The first is a mean over seeds, the second a mean over the last five epochs.
         """
@@ -94,42 +93,45 @@ class Record:
         return statistics.mean(best_epochs), max(means), max(best_epochs)
 
     def is_of(self, recipe: Recipe) -> bool:
-        """Whether recipe and net are still those that were measured."""
+        """Whether `recipe`, and the net that it builds today, are those that were measured."""
         stamp = fingerprint(net_file.build(recipe.net, generator=streams.generator(0, "look")))
         return self.recipe == recipe and self.fingerprint == stamp
 
 
 def fingerprint(net: Module, image_shape: tuple[int, ...] = (1, 28, 28)) -> str:
-    """Sixteen digits that change with any layer, its geometry or shape; what is 1 goes unsaid."""
-    described = [
-        (
-            row.name,
-            type(row.layer).__name__,
-            *(size(row.layer, name) for name in ("kernel_size", "stride", "padding")),
-            *(
-                value
-                for value in (vars(row.layer).get("dilation"),)
-                if value not in (None, (1, 1))
-            ),
-            *(value for value in (vars(row.layer).get("groups"),) if value not in (None, 1)),
-            row.output_shape,
-            parameter_count(row.layer),
+    """Return sixteen hexadecimal digits that change with any layer, its geometry or its shape.
+
+    Dilation and groups count only where they are not 1: the first records knew neither.
+    """
+    described = []
+    for row in layer_rows(net, image_shape):
+        described.append(
+            (
+                row.name,
+                type(row.layer).__name__,
+                *(size(row.layer, name) for name in ("kernel_size", "stride", "padding")),
+                *(
+                    value
+                    for name in ("dilation", "groups")
+                    if (value := vars(row.layer).get(name)) not in (None, 1, (1, 1))
+                ),
+                row.output_shape,
+                parameter_count(row.layer),
+            )
         )
-        for row in layer_rows(net, image_shape)
-    ]
     return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
 
 
 def size(layer: Module, name: str) -> object:
-    """An argument of a layer, if it has it; of a pooling, which keeps it as given, as a pair."""
+    """Return an argument of a layer, None where it has none; those of poolings as pairs."""
     value: Any = getattr(layer, name, None)
     return pair(value) if isinstance(layer, MaxPool2d | AvgPool2d) else value
 
 
 def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
-    """The record of the runs in `folder`/seed-N; its date is that of the last epoch.
+    """Make the record of the runs in `folder`/seed-N, dated by the last epoch.
 
-    Raises DataError where a run cannot be read, UsageError where they are not of one kind.
+    Raises DataError where a run cannot be read, UsageError where more than the seed differs.
     """
     kinds, measured, latest = [], {}, 0.0
     places = [folder / f"seed-{seed}" for seed in seeds]
@@ -157,7 +159,7 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
 
 
 def kind_of(place: Path) -> dict[str, Any]:
-    """What all runs of a record share: their settings but for the seed, versions and machine."""
+    """Return what all runs of a record share: settings without the seed, versions, machine."""
     settings = dict(vars(run_folder.read_settings(place)))
     del settings["seed"]
     content = json.loads((place / "run.json").read_text())
@@ -168,7 +170,7 @@ def kind_of(place: Path) -> dict[str, Any]:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write the record, whole or not at all. Raises UsageError."""
+    """Write a record, whole or not at all. Raises UsageError."""
     head = asdict(record)
     seeds = head.pop("seeds")
     lines = [head, *({"seed": seed} | columns for seed, columns in seeds.items())]
@@ -176,7 +178,7 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def read_record(name: str, folder: Path = FOLDER) -> Record | None:
-    """The record called `name`, or None where there is none; DataError where it is damaged."""
+    """Read the record called `name`; None where there is none. Raises DataError if damaged."""
     path = folder / f"{name}.jsonl"
     if not path.exists():
         return None
@@ -201,8 +203,8 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
         raise DataError(f"{path}: {error}") from error
 
 
-def present(name: str, recipe: Recipe, folder: Path = FOLDER) -> Record | None:
-    """The record called `name`; None where net or recipe have changed since it was measured."""
+def read_current(name: str, recipe: Recipe, folder: Path = FOLDER) -> Record | None:
+    """Read the record called `name`; None where net or recipe have changed since."""
     record = read_record(name, folder)
     return record if record is not None and record.is_of(recipe) else None
 

@@ -1,11 +1,8 @@
-"""One run is an anecdote: what the runs of many seeds say together.
+"""Statistics over seeds: mean, standard deviation, 95 % intervals, differences of two recipes.
 
-Two seeds of one recipe differ by more than many a change of the recipe does. So a claim about a
-recipe is a claim about its seeds: their mean, their spread, and how many hold the target; and a
-claim about two recipes is one about the difference of their means, with Student's interval.
-
-Two seeds would have an interval of 12.7 standard errors to each side, and runs of fewer than five
-epochs have no last five to take the mean of: neither says anything, so neither is given one.
+Two seeds of one recipe often differ by more than two recipes do. So an accuracy is reported as a
+mean over seeds with its deviation and the number of seeds that hold the target, and two recipes
+are compared by the interval of the difference of their means.
 """
 
 from __future__ import annotations
@@ -17,15 +14,17 @@ from dataclasses import dataclass
 
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, holds
 
-FEWEST_SEEDS = 3  # of which an interval is given
+FEWEST_SEEDS = 3  # the interval of two would be 12.7 standard errors to each side
+NORMAL = 1.959964  # the 97.5 % quantile of the normal distribution
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the seeds say together; accuracies in percent, of the last five epochs.
+    """The mean accuracy of the last five epochs, in percent, over `count` seeds.
 
-    `epochs` is how many the shortest run has; `deviation` is nan for one seed, and `interval` None
-    where `reason_without_interval` has a reason.
+    `epochs` is the length of the shortest run, `held` the number of seeds that hold the target.
+    `deviation` is nan for one seed; `interval` (95 %) is None for fewer than three seeds or five
+    epochs, see `reason_without_interval`.
     """
 
     count: int
@@ -37,10 +36,7 @@ class Summary:
 
 
 def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
-    """Mean, standard deviation and 95 % interval over seeds of the mean of the last five epochs.
-
-    `accuracies`: those of all epochs, in percent, a list a seed. `held`: see `target.holds`.
-    """
+    """Summarise test accuracies, in percent: a sequence of all epochs for each seed."""
     means = [statistics.mean(seed[-LAST_EPOCHS:]) for seed in accuracies]
     mean, count, epochs = statistics.mean(means), len(means), min(map(len, accuracies))
     deviation = statistics.stdev(means) if count > 1 else math.nan
@@ -52,7 +48,7 @@ def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
 
 
 def reason_without_interval(seeds: int, epochs: int) -> str | None:
-    """Why so many seeds of so many epochs have no interval, or None where they have one."""
+    """Return why no interval is given for so many seeds and epochs; None where one is."""
     if epochs < LAST_EPOCHS:
         return f"no interval for runs of fewer than {LAST_EPOCHS} epochs"
     if seeds < FEWEST_SEEDS:
@@ -61,17 +57,18 @@ def reason_without_interval(seeds: int, epochs: int) -> str | None:
 
 
 def student_t(freedom: float) -> float:
-    """The 97.5 % quantile of Student's t for `freedom` degrees of freedom, to 3 %.
+    """Return the 97.5 % quantile of Student's t for `freedom` degrees of freedom, to 3 %.
 
-    Expanded around the normal quantile z (Abramowitz and Stegun, 26.7.5); below 3 degrees, where
-    that is too small, interpolated between the exact values.
+    Welch's degrees of freedom are fractions, so this is a series around the normal quantile
+    (Abramowitz and Stegun, 26.7.5). Below 3 degrees, where the series is too small, the quantile
+    is interpolated between exact values.
     """
     if freedom < 3:
         exact = {1: 12.706, 2: 4.303, 3: 3.182}
         low = int(freedom)
         share = (1 / freedom - 1 / (low + 1)) / (1 / low - 1 / (low + 1))
         return exact[low + 1] * math.pow(exact[low] / exact[low + 1], share)
-    z = 1.959964
+    z = NORMAL
     terms = (
         z,
         (z**3 + z) / 4,
@@ -82,9 +79,10 @@ def student_t(freedom: float) -> float:
 
 
 def as_text(accuracies: Mapping[int, Sequence[float]], reason: str | None = None) -> str:
-    """A line a seed, and what they say together; `accuracies` of all epochs, by seed.
+    """Format a table: a line a seed, then mean, interval and verdict.
 
-    `reason` says why these runs cannot be held against the target, if they cannot.
+    `accuracies` has all epochs of each seed, in percent. `reason` says why these runs are not
+    judged against the target; None where they are.
     """
     summary = summarise(list(accuracies.values()))
     shown = min(LAST_EPOCHS, summary.epochs)
@@ -106,7 +104,7 @@ def as_text(accuracies: Mapping[int, Sequence[float]], reason: str | None = None
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher one mean is than another, with its 95 % interval, in points."""
+    """The difference of two accuracies and its 95 % interval, in percentage points."""
 
     value: float
     low: float
@@ -116,6 +114,13 @@ class Difference:
     def excludes_zero(self) -> bool:
         """Whether zero lies outside the interval."""
         return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        verdict = "with zero in it: it may be chance"
+        if self.excludes_zero:
+            verdict = "without zero: more than seeds alone would explain"
+        interval = f"95 % interval {self.low:+.3f} to {self.high:+.3f}"
+        return f"{self.value:+.3f} points, {interval}, {verdict}"
 
 
 def paired_text(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str:
@@ -138,10 +143,10 @@ def paired_text(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str
 
 
 def difference(later: Summary, earlier: Summary) -> Difference | None:
-    """Welch's interval for the difference of two means with unequal deviations.
+    """Return by how much `later` is above `earlier`; None where either has no interval.
 
-    Welch, "The generalization of Student's problem when several different population variances
-    are involved", 1947. None where one of the two has no interval of its own.
+    Welch's interval for two means with unequal deviations: "The generalization of Student's
+    problem when several different population variances are involved", 1947.
     """
     if later.interval is None or earlier.interval is None:
         return None
@@ -152,3 +157,15 @@ def difference(later: Summary, earlier: Summary) -> Difference | None:
     freedom = (one + other) ** 2 / (one**2 / (later.count - 1) + other**2 / (earlier.count - 1))
     half = student_t(freedom) * math.sqrt(one + other)
     return Difference(value, value - half, value + half)
+
+
+def paired_difference(later_only: int, earlier_only: int, total: int) -> Difference:
+    """Compare two nets on the same `total` images; the two counts are right in one net only.
+
+    McNemar, "Note on the sampling error of the difference between correlated proportions or
+    percentages", 1947.
+    """
+    value = (later_only - earlier_only) / total
+    error = math.sqrt((later_only + earlier_only) / total - value**2) / math.sqrt(total)
+    low, high = (value + sign * NORMAL * error for sign in (-1, 1))
+    return Difference(100 * value, 100 * low, 100 * high)

@@ -1,0 +1,11 @@
+"""The course as one HTML page, and the answers of the exercises as another one."""
+
+from tinytrain.errors import UsageError
+
+try:
+    from tinytrain.course.page.build import answers_as_html, as_html
+except ModuleNotFoundError as error:
+    needed = f"the page needs {error.name}; install it with: pip install 'tinytrain[course]'"
+    raise UsageError(needed) from error
+
+__all__ = ["answers_as_html", "as_html"]

@@ -1,0 +1,230 @@
+"""Build the page from the rungs, their records, the Markdown texts and the code itself.
+
+Here are the values; `page.html`, and the files that it includes, say where they stand. The
+templates escape all text; only pictures, formulas and rendered Markdown go in as markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tinytrain import nets
+from tinytrain.course import drawings, figures, tables
+from tinytrain.course.exercises import exercises
+from tinytrain.course.exercises.checking.template import answer
+from tinytrain.course.ladder import Course, Rung, accuracy, gain, layers_of, net_of
+from tinytrain.course.lessons import STEPS, Lesson, read_text, sections
+from tinytrain.course.page import shapes
+from tinytrain.course.page.interactive import InteractiveNet
+from tinytrain.course.page.text import Renderer, anchor
+from tinytrain.nn.inspect import parameter_count
+from tinytrain.nn.receptive_field import receptive_field
+from tinytrain.plots.drawing import as_svg
+from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FOLDER = Path(__file__).parent
+TEMPLATES = Environment(
+    loader=FileSystemLoader(FOLDER),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+STYLES = "page.css", "live/live.css", "live/train.css"
+TEXTS = "ablation", "views", "rates", "frontier", "teach"
+WORDS_A_MINUTE = 120
+
+
+def as_html(
+    course: Course,
+    at_work: Sequence[tuple[str, Figure]],
+    live: InteractiveNet | None = None,
+) -> str:
+    """Render the whole page. `at_work`: titles and pictures of the final net; empty without data.
+
+    `live`: the net that the reader can draw for, look into and train; None leaves these parts out.
+    """
+    every = (*course.ladder, *course.ablation, *course.views, *course.frontier)
+    by_name = {rung.name: rung for rung in every}
+    taught = [(rung, rung.lesson) for rung in course.ladder if rung.lesson]
+    script = (FOLDER / "page.js").read_text()
+    scripts = [*live.scripts.values(), script] if live and live.payload else [script]
+    glossary = sections(read_text("glossary"))
+    renderer = Renderer(glossary)
+    return TEMPLATES.get_template("page.html").render(
+        style="".join((FOLDER / name).read_text() for name in STYLES),
+        script=script,
+        policy=policy(scripts),
+        block=renderer.block,
+        inline=renderer.inline,
+        unlinked=renderer.unlinked,
+        glossary={anchor(word): (word, text) for word, text in glossary.items()},
+        texts={name: read_text(name) for name in TEXTS},
+        target=f"{TARGET_ACCURACY:g}",
+        most_epochs=TARGET_EPOCHS,
+        limit=f"{TARGET_PARAMETERS:,}",
+        last=LAST_EPOCHS,
+        overview=[
+            picture("Accuracy rung by rung", figures.accuracy_by_rung(course.ladder)),
+            picture("Accuracy against parameters", figures.accuracy_by_parameters(course.ladder)),
+        ],
+        results=tables.results(course.ladder),
+        steps=[
+            {
+                "number": step,
+                "title": STEPS[step],
+                "rungs": [section(*one, by_name) for one in some],
+            }
+            for step, some in itertools.groupby(taught, key=lambda pair: pair[1].step)
+        ],
+        ticks=shapes.ticks(),
+        ablations=tables.ablation(course.ablation, course.final),
+        views=tables.views(course.views),
+        rates=[
+            picture(title, figures.loss_by_rate(curves))
+            for title, curves in figures.rate_curves().items()
+        ],
+        frontier=tables.frontier(course.frontier),
+        selection_bias=tables.selection_bias([*course.ladder, *course.frontier]),
+        exercises=exercises(),
+        times=tables.times(course.ladder),
+        at_work=[picture(title, figure) for title, figure in at_work],
+        measured=[rung for rung in by_name.values() if rung.record],
+        live=live,
+    )
+
+
+def answers_as_html() -> str:
+    """Render a page for teachers: every exercise with its hints and its answer."""
+    return TEMPLATES.get_template("answers.html").render(
+        answers=[(one, answer(one)) for one in exercises()],
+        style=(FOLDER / "page.css").read_text(),
+        policy=policy([]),
+    )
+
+
+def policy(scripts: Iterable[str]) -> str:
+    """The page's content security policy: nothing is fetched, and only these scripts run.
+
+    A worker is made by a script of the page. W3C, "Content Security Policy Level 3".
+    """
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
+    allowed = " ".join(f"'sha256-{one.decode()}'" for one in digests) or "'none'"
+    styles = "style-src 'unsafe-inline'; img-src data:"
+    return f"default-src 'none'; {styles}; script-src {allowed}; worker-src blob:"
+
+
+def picture(title: str, figure: Figure) -> dict[str, str]:
+    """A figure's title and SVG; lines and text take the page's colour, text its font."""
+    svg = as_svg(figure)
+    svg = re.sub(r"(?s)<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :])
+    svg = re.sub(r'id="(light|signed)[^"]*"', r'class="\1"', svg)
+    svg = re.sub(r' id="(figure|axes|patch|matplotlib|xtick|ytick|text|line2d)[^"]*"', "", svg)
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    return {"title": title, "svg": svg.replace("#000000", "currentColor")}
+
+
+def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str, object]:
+    """The values of a rung's section."""
+    before, record = by_name.get(rung.base or ""), rung.record
+    facts = [("Result", result(rung))]
+    for other in [by_name[name] for name in (rung.base or "", *lesson.compare) if name in by_name]:
+        change = gain(other, rung)
+        if change and other.summary:
+            which = "the rung before, " if other is before else ""
+            facts.append(
+                (f"Against {which}{other.name} ({other.summary.mean:.3f} %)", f"{change}")
+            )
+    facts.append(("Analysis", lesson.analysis))
+    read = [lesson.idea, lesson.change, lesson.target, lesson.question, lesson.answer]
+    read += [lesson.source, *(text for _, text in facts)]
+    return {
+        "name": rung.name,
+        "lesson": lesson,
+        "minutes": 2 + round(len(" ".join(read).split()) / WORDS_A_MINUTE),
+        "drawing": picture(lesson.caption, drawings.DRAWINGS[lesson.drawing]()),
+        "before": before and before.name,
+        "truth": truth(before, rung),
+        "facts": facts,
+        "seeds": shapes.points([one for one in (before, rung) if one]),
+        "curve": record and picture(f"Accuracy of {rung.name}", figures.accuracy_band(record)),
+        "boxes": shapes.boxes(rung.recipe),
+        "field": rung.field,
+        "code": code(before, rung),
+        "parameters": f"{rung.parameters:,}",
+        "same_net": before is not None and before.recipe.net == rung.recipe.net,
+        "layers": layer_table(rung),
+        "exercises": [one for one in exercises() if rung.name in one.rungs],
+    }
+
+
+def truth(before: Rung | None, rung: Rung) -> str:
+    """The right prediction: "up", "down" or "same"; "" where it is not known."""
+    change = gain(before, rung) if before else None
+    if change is None:
+        return ""
+    if not change.excludes_zero:
+        return "same"
+    return "up" if change.value > 0 else "down"
+
+
+def result(rung: Rung) -> str:
+    """The measured result of a rung, in words."""
+    record = rung.record
+    if record is None:
+        return "not measured"
+    summary = record.summary
+    several = summary.count > 1
+    seeds = f"{summary.count} seed{'s' * several}"
+    return (
+        f"{accuracy(summary)} % of the test digits, mean{' ± deviation' * several} "
+        f"over {seeds} of the last {LAST_EPOCHS} epochs; {summary.held} of {seeds} held, that is, "
+        f"had {TARGET_ACCURACY:g} % or more in every one of these; training minus test accuracy "
+        f"{record.gap:+.2f} points ({record.device}, {record.threads} "
+        f"thread{'s' if record.threads > 1 else ''})"
+    )
+
+
+def code(before: Rung | None, rung: Rung) -> str:
+    """The rung's entry in `recipes.LADDER`, and those functions of its net that are new."""
+    known = functions(before.recipe.net) if before else []
+    new = [function for function in functions(rung.recipe.net) if function not in known]
+    entry = f"{json.dumps(rung.name)}: {json.dumps(rung.changes)}"
+    if before:
+        old = {name: getattr(before.recipe, name) for name in rung.changes}
+        entry += f"  # before: {json.dumps(old)}"
+    return "\n\n\n".join([entry, *(inspect.getsource(function).rstrip() for function in new)])
+
+
+def functions(net: str) -> list[Callable[..., object]]:
+    """The functions that build the net: its own, then those that they call."""
+    found: list[Callable[..., object]] = [nets.NETS[net]]
+    for function in found:  # which grows meanwhile
+        called = (function.__globals__.get(name) for name in function.__code__.co_names)
+        found += [other for other in called if inspect.isfunction(other) and other not in found]
+    return found
+
+
+def layer_table(rung: Rung) -> tables.Table:
+    """Layers with output shapes, receptive fields and parameters."""
+    seen = {field.name: str(field.field) for field in receptive_field(net_of(rung.recipe))}
+    table = [["layer", "name", "output", "receptive field", "parameters"]]
+    for row in layers_of(rung.recipe):
+        shape = " × ".join(map(str, row.output_shape))
+        own = parameter_count(row.layer)
+        kind = type(row.layer).__name__
+        table.append([kind, row.name, shape, seen.get(row.name, ""), f"{own:,}" if own else ""])
+    return table
