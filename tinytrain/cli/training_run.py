@@ -30,7 +30,7 @@ from tinytrain.cli.resolve import (
 )
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
-from tinytrain.nn.inspect import parameter_count
+from tinytrain.nn.inspect import learned_count
 from tinytrain.runs import locks, net_file, run_folder, signals
 from tinytrain.runs.settings import Settings
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
@@ -68,7 +68,7 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
             raise Interrupted(advice, workers.stopping)
     accuracies = [epoch.test_accuracy for epoch in training.history]
     reason = reason_not_judged(settings.dataset, settings.holdout, len(accuracies))
-    judged = verdict(accuracies, parameter_count(training.net), reason)
+    judged = verdict(accuracies, learned_count(training.net), reason)
     print(f"{judged.text}\nThe run is in {folder}")
     if options.require_target and not judged.met:
         raise TargetMissed("--require-target: the target is not met")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain.errors import TinytrainError
-from tinytrain.nn.inspect import parameter_count
+from tinytrain.nn.inspect import learned_count
 from tinytrain.results.comparison import nearest
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.settings import Settings
@@ -100,7 +100,7 @@ def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
     if len(history) < settings.recipe.epochs:
         return "unfinished"
     try:
-        parameters = parameter_count(net_file.start(run_folder.recipe_of(folder, settings), 0).net)
+        parameters = learned_count(net_file.start(run_folder.recipe_of(folder, settings), 0).net)
     except TinytrainError as error:
         return f"not judged ({error})"
     met = verdict([epoch.test_accuracy for epoch in history], parameters).met

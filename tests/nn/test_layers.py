@@ -11,9 +11,18 @@ from inspect import isclass, isfunction, signature
 
 import pytest
 import torch
+from against_torch import (
+    LAYERS,
+    SHOWN,
+    SHOWS_BIAS,
+    agree,
+    built,
+    normal,
+    shown,
+    values_and_gradients,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_module import SHOWS_BIAS, shown
 from torch.nn import functional as oracle
 
 from tinytrain import nn
@@ -25,44 +34,6 @@ SEEDS = st.integers(0, 2**31)
 SMALL = st.integers(1, 4)
 P = st.floats(0.05, 0.95)
 few = settings(max_examples=40)
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, dtype=torch.float64, generator=generator(seed, "test"))
-
-
-def built(build, seed=0):
-    """The layer of tinytrain and the layer of torch, each from torch's generator at `seed`."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        ours = build(nn)
-        torch.manual_seed(seed)
-        theirs = build(torch.nn)
-    return ours, theirs
-
-
-def agree(build, *inputs: torch.Tensor) -> None:
-    """Values, gradients of input and parameters, and state are torch's: in training, batch after
-    batch, and then in evaluation."""
-    ours, theirs = (layer.to(torch.float64) for layer in built(build))
-    ours.load_state_dict(theirs.state_dict())
-    for training in True, False:
-        for input in inputs:
-            found, expected = (
-                values_and_gradients(layer.train(training), input, *layer.parameters())
-                for layer in (ours, theirs)
-            )
-            torch.testing.assert_close(found, expected)
-            torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
-    assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
-
-
-def values_and_gradients(function, input, *parameters):
-    """function(input), and the gradients of a random sum of it in the input and `parameters`."""
-    input = input.clone().requires_grad_()
-    output = function(1 * input)  # which it may overwrite
-    gradients = torch.autograd.grad(output, [input, *parameters], normal(*output.shape, seed=1))
-    return output.detach(), *gradients
 
 
 def number_or_pair(low: int, high: int):
@@ -339,45 +310,6 @@ def test_to_drop_nothing_nothing_is_drawn(global_generator_untouched, name):
         assert getattr(functional, name)(IMAGE, p=0) is IMAGE
 
 
-SHOWN = [
-    lambda nn: nn.Linear(3, 4),
-    lambda nn: nn.Linear(3, 4, bias=False),
-    lambda nn: nn.Conv2d(1, 8, 3, bias=False),
-    lambda nn: nn.Conv2d(4, 8, (1, 3), stride=2, padding=(0, 1), dilation=2, groups=2),
-    lambda nn: nn.BatchNorm2d(8, 1e-3, momentum=0.2),
-    lambda nn: nn.LayerNorm(3),
-    lambda nn: nn.LayerNorm([4, 3], eps=1e-3, elementwise_affine=False),
-    lambda nn: nn.LayerNorm((4, 3), bias=False),
-    lambda nn: nn.GroupNorm(2, 4),
-    *([lambda nn: nn.GroupNorm(2, 4, affine=False)] if SHOWS_BIAS else []),
-    *([lambda nn: nn.GroupNorm(2, 4, bias=False)] if SHOWS_BIAS else []),
-    lambda nn: nn.ReLU(),
-    lambda nn: nn.ReLU(inplace=True),
-    lambda nn: nn.SiLU(),
-    lambda nn: nn.SiLU(inplace=True),
-    lambda nn: nn.GELU(),
-    lambda nn: nn.GELU("tanh"),
-    lambda nn: nn.Sigmoid(),
-    lambda nn: nn.Tanh(),
-    lambda nn: nn.Identity(1),
-    lambda nn: nn.Dropout(),
-    lambda nn: nn.Dropout(1, inplace=True),
-    lambda nn: nn.Dropout2d(0.25),
-    lambda nn: nn.Softmax(),
-    lambda nn: nn.LogSoftmax(dim=1),
-    lambda nn: nn.MaxPool2d(2),
-    lambda nn: nn.MaxPool2d((2, 3), stride=1, padding=(1, 0)),
-    lambda nn: nn.AvgPool2d(2),
-    lambda nn: nn.AvgPool2d((2, 3), stride=(2, 1)),
-    lambda nn: nn.AdaptiveAvgPool2d(1),
-    lambda nn: nn.AdaptiveAvgPool2d((1, 1)),
-    lambda nn: nn.ReplicationPad2d(2),
-    lambda nn: nn.Flatten(),
-    lambda nn: nn.Flatten(start_dim=2, end_dim=3),
-    lambda nn: nn.Sequential(),
-]
-
-
 @pytest.mark.parametrize("build", SHOWN, ids=lambda build: repr(build(nn)))
 def test_shown_as_in_torch(build):
     ours, theirs = built(build)
@@ -389,9 +321,6 @@ def test_its_source_makes_its_twin(build):
     ours, theirs = built(build)
     said = repr(theirs).replace("dim=None", "dim=1")  # which torch would guess, with a warning
     assert repr(eval(source(ours), {"nn": torch.nn})) == said
-
-
-LAYERS = {type(build(nn)).__name__ for build in SHOWN}
 
 
 @pytest.mark.parametrize("name", sorted(LAYERS - {"Sequential"}))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_module import final_net
+from against_torch import final_net
 
 from tinytrain import nets, optim, streams
 from tinytrain.data.batches import normalise

@@ -16,8 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from test_layers import LAYERS, SHOWN, agree, built, normal
-from test_optim import parameters, same_path
+from against_torch import LAYERS, SHOWN, agree, built, normal, parameters, same_path
 
 from tinytrain import nn, optim
 from tinytrain.nn import fast, functional

@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from functools import partial
 
 import pytest
 import torch
+from against_torch import STEPS, normal, parameters, reloaded, same_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from tinytrain import nn, optim
 from tinytrain.optim.vectors import flatten
-from tinytrain.streams import generator
 
-SHAPES = [(3, 2), (4,), (), (1, 2, 2)]
-STEPS = 24
 SEEDS = st.integers(0, 2**31)
 few = settings(max_examples=30)
 DECAYS = st.just(0.0) | st.floats(0.001, 0.5)
 SHARES = st.floats(0.05, 0.95)
 both_kinds = pytest.mark.parametrize("name", ["SGD", "Adam"])
-
-
-def normal(*shape: int, seed: int, place: int = 0) -> torch.Tensor:
-    return torch.randn(shape, dtype=torch.float64, generator=generator(seed, "test", place))
-
-
-def parameters(seed):
-    tensors = [normal(*shape, seed=seed, place=place) for place, shape in enumerate(SHAPES)]
-    return [tensor.requires_grad_() for tensor in tensors]
-
-
-def reloaded(old, new):
-    """`new`, which goes on where `old` is, by way of a file."""
-    file = io.BytesIO()
-    torch.save(old.state_dict(), file)
-    file.seek(0)
-    new.load_state_dict(torch.load(file, weights_only=True))
-    return new
-
-
-def same_path(ours, theirs, seed, save_at=STEPS // 2) -> None:
-    """Both builders' optimizers, from the same weights with the same gradients, stay together.
-
-    The first parameter never has a gradient and the second has none at every third step; before
-    step `save_at` ours is saved and another one takes its place. The rate changes on the way.
-    """
-    found, expected = parameters(seed), parameters(seed)
-    ours_now, theirs_now = ours(found), theirs(expected)
-    for step in range(STEPS):
-        for params in found, expected:
-            for place, param in enumerate(params[1:], 1):
-                noise = normal(*param.shape, seed=seed + step + 1, place=place)
-                param.grad = param.detach() + noise if place > 1 or step % 3 else None
-        if step == save_at:
-            ours_now = reloaded(ours_now, ours(found))
-        theirs_now.param_groups[0]["lr"] *= 0.9
-        ours_now.lr = theirs_now.param_groups[0]["lr"]
-        before = [param.grad.clone() for param in found[2:]]
-        ours_now.step()
-        theirs_now.step()
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
-        torch.testing.assert_close([param.grad for param in found[2:]], before)
 
 
 def chosen(**values):

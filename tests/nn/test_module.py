@@ -6,20 +6,17 @@ What builds a net takes the library as its argument, so the same lines build bot
 from __future__ import annotations
 
 import doctest
-import re
 import sys
 from collections import OrderedDict
 
 import pytest
 import torch
+from against_torch import final_net, shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytrain import nets, nn, optim
 from tinytrain.streams import generator
-
-# Torch 2.10 does not show the bias of a norm, and its GroupNorm cannot be without.
-SHOWS_BIAS = "bias" in repr(torch.nn.BatchNorm2d(1))
 
 BLOCKS = {
     "convolution": lambda nn: nn.Conv2d(3, 3, 3, padding=1),
@@ -29,31 +26,6 @@ BLOCKS = {
     "linear": lambda nn: nn.Linear(4, 4),
     "stage": lambda nn: nn.Sequential(nn.BatchNorm2d(3), nn.Sequential(nn.Linear(4, 4))),
 }
-
-
-def final_net(nn):
-    """The final net, spelled out, from `torch.nn` or from `tinytrain.nn`."""
-
-    def block(*arguments, padding=0):
-        inputs, outputs = arguments
-        conv = nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False)
-        return conv, nn.BatchNorm2d(outputs), nn.ReLU(), nn.Dropout2d(0)
-
-    return nn.Sequential(
-        OrderedDict(
-            conv1=nn.Sequential(*block(1, 8), *block(8, 11)),
-            trans1=nn.Sequential(nn.Conv2d(11, 10, 1, bias=False), nn.MaxPool2d(2)),
-            conv2=nn.Sequential(*block(10, 12), *block(12, 14), *block(14, 31, padding=1)),
-            trans2=nn.Sequential(nn.Conv2d(31, 10, 1, bias=False)),
-            gap=nn.AdaptiveAvgPool2d(1),
-            flatten=nn.Flatten(),
-        )
-    )
-
-
-def shown(layer):
-    """`repr`, less the bias of norms where the torch that is installed does not show it."""
-    return repr(layer) if SHOWS_BIAS else re.sub(r"(affine=\w+), bias=\w+", r"\1", repr(layer))
 
 
 def images(count=8):

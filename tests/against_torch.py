@@ -1,0 +1,165 @@
+"""Build nets and layers from torch or from tinytrain, and compare what they do.
+
+Names and arguments are torch's, so one line builds both: `lambda nn: nn.Conv2d(3, 5, 3)` is called
+with `torch.nn` and with `tinytrain.nn`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import OrderedDict
+
+import torch
+
+from tinytrain import nn
+from tinytrain.streams import generator
+
+# Torch 2.10 does not show the bias of a norm, and its GroupNorm cannot be without.
+SHOWS_BIAS = "bias" in repr(torch.nn.BatchNorm2d(1))
+
+SHAPES = [(3, 2), (4,), (), (1, 2, 2)]
+STEPS = 24
+
+
+def final_net(nn):
+    """The final net, spelled out, from `torch.nn` or from `tinytrain.nn`."""
+
+    def block(*arguments, padding=0):
+        inputs, outputs = arguments
+        conv = nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False)
+        return conv, nn.BatchNorm2d(outputs), nn.ReLU(), nn.Dropout2d(0)
+
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Sequential(*block(1, 8), *block(8, 11)),
+            trans1=nn.Sequential(nn.Conv2d(11, 10, 1, bias=False), nn.MaxPool2d(2)),
+            conv2=nn.Sequential(*block(10, 12), *block(12, 14), *block(14, 31, padding=1)),
+            trans2=nn.Sequential(nn.Conv2d(31, 10, 1, bias=False)),
+            gap=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+        )
+    )
+
+
+def shown(layer):
+    """`repr`, less the bias of norms where the torch that is installed does not show it."""
+    return repr(layer) if SHOWS_BIAS else re.sub(r"(affine=\w+), bias=\w+", r"\1", repr(layer))
+
+
+def normal(*shape: int, seed: int = 0, place: int | None = None) -> torch.Tensor:
+    """Normal numbers in float64, others for every seed and place."""
+    name = (seed, "test") if place is None else (seed, "test", place)
+    return torch.randn(shape, dtype=torch.float64, generator=generator(*name))
+
+
+def built(build, seed=0):
+    """The layer of tinytrain and the layer of torch, each from torch's generator at `seed`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        ours = build(nn)
+        torch.manual_seed(seed)
+        theirs = build(torch.nn)
+    return ours, theirs
+
+
+def agree(build, *inputs: torch.Tensor) -> None:
+    """Values, gradients of input and parameters, and state are torch's: in training, batch after
+    batch, and then in evaluation."""
+    ours, theirs = (layer.to(torch.float64) for layer in built(build))
+    ours.load_state_dict(theirs.state_dict())
+    for training in True, False:
+        for input in inputs:
+            found, expected = (
+                values_and_gradients(layer.train(training), input, *layer.parameters())
+                for layer in (ours, theirs)
+            )
+            torch.testing.assert_close(found, expected)
+            torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+    assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
+
+
+def values_and_gradients(function, input, *parameters):
+    """function(input), and the gradients of a random sum of it in the input and `parameters`."""
+    input = input.clone().requires_grad_()
+    output = function(1 * input)  # which it may overwrite
+    gradients = torch.autograd.grad(output, [input, *parameters], normal(*output.shape, seed=1))
+    return output.detach(), *gradients
+
+
+SHOWN = [
+    lambda nn: nn.Linear(3, 4),
+    lambda nn: nn.Linear(3, 4, bias=False),
+    lambda nn: nn.Conv2d(1, 8, 3, bias=False),
+    lambda nn: nn.Conv2d(4, 8, (1, 3), stride=2, padding=(0, 1), dilation=2, groups=2),
+    lambda nn: nn.BatchNorm2d(8, 1e-3, momentum=0.2),
+    lambda nn: nn.LayerNorm(3),
+    lambda nn: nn.LayerNorm([4, 3], eps=1e-3, elementwise_affine=False),
+    lambda nn: nn.LayerNorm((4, 3), bias=False),
+    lambda nn: nn.GroupNorm(2, 4),
+    *([lambda nn: nn.GroupNorm(2, 4, affine=False)] if SHOWS_BIAS else []),
+    *([lambda nn: nn.GroupNorm(2, 4, bias=False)] if SHOWS_BIAS else []),
+    lambda nn: nn.ReLU(),
+    lambda nn: nn.ReLU(inplace=True),
+    lambda nn: nn.SiLU(),
+    lambda nn: nn.SiLU(inplace=True),
+    lambda nn: nn.GELU(),
+    lambda nn: nn.GELU("tanh"),
+    lambda nn: nn.Sigmoid(),
+    lambda nn: nn.Tanh(),
+    lambda nn: nn.Identity(1),
+    lambda nn: nn.Dropout(),
+    lambda nn: nn.Dropout(1, inplace=True),
+    lambda nn: nn.Dropout2d(0.25),
+    lambda nn: nn.Softmax(),
+    lambda nn: nn.LogSoftmax(dim=1),
+    lambda nn: nn.MaxPool2d(2),
+    lambda nn: nn.MaxPool2d((2, 3), stride=1, padding=(1, 0)),
+    lambda nn: nn.AvgPool2d(2),
+    lambda nn: nn.AvgPool2d((2, 3), stride=(2, 1)),
+    lambda nn: nn.AdaptiveAvgPool2d(1),
+    lambda nn: nn.AdaptiveAvgPool2d((1, 1)),
+    lambda nn: nn.ReplicationPad2d(2),
+    lambda nn: nn.Flatten(),
+    lambda nn: nn.Flatten(start_dim=2, end_dim=3),
+    lambda nn: nn.Sequential(),
+]
+LAYERS = {type(build(nn)).__name__ for build in SHOWN}
+
+
+def parameters(seed):
+    tensors = [normal(*shape, seed=seed, place=place) for place, shape in enumerate(SHAPES)]
+    return [tensor.requires_grad_() for tensor in tensors]
+
+
+def reloaded(old, new):
+    """`new`, which goes on where `old` is, by way of a file."""
+    file = io.BytesIO()
+    torch.save(old.state_dict(), file)
+    file.seek(0)
+    new.load_state_dict(torch.load(file, weights_only=True))
+    return new
+
+
+def same_path(ours, theirs, seed, save_at=STEPS // 2) -> None:
+    """Both builders' optimizers, from the same weights with the same gradients, stay together.
+
+    The first parameter never has a gradient and the second has none at every third step; before
+    step `save_at` ours is saved and another one takes its place. The rate changes on the way.
+    """
+    found, expected = parameters(seed), parameters(seed)
+    ours_now, theirs_now = ours(found), theirs(expected)
+    for step in range(STEPS):
+        for params in found, expected:
+            for place, param in enumerate(params[1:], 1):
+                noise = normal(*param.shape, seed=seed + step + 1, place=place)
+                param.grad = param.detach() + noise if place > 1 or step % 3 else None
+        if step == save_at:
+            ours_now = reloaded(ours_now, ours(found))
+        theirs_now.param_groups[0]["lr"] *= 0.9
+        ours_now.lr = theirs_now.param_groups[0]["lr"]
+        before = [param.grad.clone() for param in found[2:]]
+        ours_now.step()
+        theirs_now.step()
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close([param.grad for param in found[2:]], before)
