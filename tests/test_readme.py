@@ -1,28 +1,52 @@
-"""What the README shows can be done as it stands there."""
+"""What the README shows works as it stands there, and its figures are those of the records."""
 
 import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from tinytrain import data
-from tinytrain.cli.main import parse
+from tinytrain.cli.main import COMMANDS, main, parse
+from tinytrain.results import records
+from tinytrain.train import target
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+PROGRAM, NET_FILE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_its_program_trains(tiny, monkeypatch, capsys):
-    monkeypatch.setattr(data, "load", lambda name: tiny)
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(program, {"__name__": "readme"})
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["1", "2", "3", "4", "5"]
-
-
-def test_its_commands_are_known(tmp_path, monkeypatch):
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The present folder: an empty one, but for the README's own recipe and net."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.json").write_text(re.search(r'`(\{"base".*?\})`', README)[1])
-    lines = re.findall(r"^python -m tinytrain (.*)$", README, re.MULTILINE)
-    assert len(lines) >= 5
-    for line in lines:
-        options = parse(shlex.split(line, comments=True))
-        assert options.command == line.split()[0]
+    (tmp_path / "mine.json").write_text(re.search(r'\{"base".*?\}', README)[0])
+    (tmp_path / "mine.py").write_text(NET_FILE)
+    return tmp_path
+
+
+def test_its_program_trains_and_repeats(tiny, monkeypatch, capsys):
+    monkeypatch.setattr(data, "load", lambda name: tiny)
+    exec(PROGRAM, {"__name__": "readme"})
+    printed = capsys.readouterr().out
+    assert re.findall(r"epoch (\d): [\d.]+ %\n", printed) == ["1", "2", "3"]
+    exec(PROGRAM, {"__name__": "readme"})
+    assert capsys.readouterr().out == printed
+
+
+def test_its_net_trains(folder, data_dir):
+    words = "train --net mine.py:Net --dataset synthetic --epochs 1 --threads 1 --run-dir run"
+    assert main([*words.split(), "--data-dir", data_dir]) == 0
+
+
+def test_its_commands_are_known(folder):
+    blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^tinytrain (.*)$", "".join(blocks), re.MULTILINE)
+    parsed = [parse(shlex.split(line, comments=True)) for line in lines]
+    assert {options.command for options in parsed} == {*COMMANDS}
+
+
+def test_its_verdict_is_that_of_the_record():
+    record = records.read_record("final")
+    (parameters,) = re.findall(r"net of ([\d,]+) parameters", README)
+    verdict = target.verdict(record.seeds[1]["test_accuracy"], int(parameters.replace(",", "")))
+    assert verdict.text in README
