@@ -12,11 +12,10 @@ from unittest import mock
 import pytest
 import torch
 from hypothesis import settings
-from tinytrain.course.markup import policy
 
 from tinytrain import streams
 from tinytrain.cli.main import main
-from tinytrain.course import page
+from tinytrain.course.page import build
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.runs import signals
@@ -154,11 +153,10 @@ def open_page(browser, tmp_path):
     contexts, heard = [], []
 
     def open_page(live, width=1280, fragment="", **context):
-        styles = [Path(page.__file__).parent / name for name in STYLES]
+        styles = [Path(build.__file__).parent / name for name in STYLES]
         style = "".join(path.read_text() for path in styles)
-        bare = page.TEMPLATES.from_string(BARE)
-        allowed = policy([style], live.scripts.values())
-        text = bare.render(live=live, style=style, policy=allowed)
+        bare = build.TEMPLATES.from_string(BARE)
+        text = bare.render(live=live, style=style, policy=build.policy(live.scripts.values()))
         path = tmp_path / f"live{len(contexts)}.html"
         path.write_text(text)
         contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **context))
