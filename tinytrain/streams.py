@@ -11,6 +11,8 @@ a hash in front of torch's own generator.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -28,3 +30,22 @@ def generator(
     name = "/".join(str(part) for part in (seed, purpose, *counters))
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+@contextmanager
+def seeded(stream: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Seed torch's own generators, the CPU's and the device's, as `stream`; then put them back.
+
+    So layers that draw with `torch.rand` and know nothing of streams repeat, too.
+    """
+    defaults = [torch.default_generator]
+    if device.type == "cuda":
+        defaults.append(torch.cuda.default_generators[device.index or 0])
+    states = [generator.get_state() for generator in defaults]
+    try:
+        for generator in defaults:
+            generator.manual_seed(stream.initial_seed())
+        yield
+    finally:
+        for generator, state in zip(defaults, states, strict=True):
+            generator.set_state(state)

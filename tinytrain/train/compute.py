@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tinytrain import streams
 from tinytrain.data.datasets import Dataset
 from tinytrain.nn import Module, functional
 from tinytrain.train.evaluation import evaluate
@@ -44,9 +45,10 @@ class InProcess:
     def gradients(self, training: Training, batch: MakeBatch, size: int) -> Gradients:
         images, labels = batch(WHOLE)
         training.net.set_generator(training.stream("dropout", images.device))
-        output = training.net(images)
-        loss = training.loss(output, labels)
-        gradients = torch.autograd.grad(loss, training.learned, materialize_grads=True)
+        with streams.seeded(training.stream("torch"), training.device):
+            output = training.net(images)
+            loss = training.loss(output, labels)
+            gradients = torch.autograd.grad(loss, training.learned, materialize_grads=True)
         return gradients, loss.detach(), functional.correct(output, labels)
 
     def score(self, training: Training, net: Module, dataset: Dataset) -> Score:

@@ -168,7 +168,7 @@ class Training:
         return self.ema.net if self.ema else self.net
 
     def stream(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-        """The generator of this step for one `purpose`: "augment" or "dropout"."""
+        """The generator of this step for one `purpose`: "augment", "dropout" or "torch"."""
         return streams.generator(self.seed, purpose, self.epoch, self.batch, device=device)
 
     def lr_at(self, step: int, steps: int) -> float:

@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from tinytrain import streams
 from tinytrain.data import Dataset
 from tinytrain.errors import Lost, ReportedByAnotherWorker, TinytrainError, UsageError
 from tinytrain.nn import Module, functional
@@ -115,7 +116,11 @@ class Workers:
         made = [batch(part.rows) for part in parts]
         for net in nets:
             net.set_generator(training.stream("dropout", made[0][0].device))
-        outputs = lockstep.forward(nets, [images for images, _ in made], parts)
+        with streams.seeded(training.stream("torch"), training.device):
+            try:
+                outputs = lockstep.forward(nets, [images for images, _ in made], parts)
+            except ValueError as error:
+                raise UsageError(f"the net: {error}") from error
         pairs = [(output, labels) for output, (_, labels) in zip(outputs, made, strict=True)]
         losses = [training.loss(*pair) for pair in pairs]
         correct = [functional.correct(*pair) for pair in pairs]

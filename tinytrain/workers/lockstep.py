@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from tinytrain.nn import BatchNorm2d, Dropout, Module, Sequential
@@ -35,10 +36,18 @@ def forward(
     """The outputs of replicas of a net, one a part, for the parts of a batch, in training.
 
     Raises ValueError where there are several parts and a net with batch norm is not made of
-    `Sequential` down to it.
+    `Sequential` down to it, or a layer other than dropout draws random numbers: every part would
+    draw the same ones.
     """
+    before = torch.default_generator.get_state()
     with layers_of_parts(nets, parts):
-        return together(nets, list(inputs), parts)
+        outputs = together(nets, list(inputs), parts)
+    if not torch.equal(before, torch.default_generator.get_state()):
+        raise ValueError(
+            "a layer draws from torch's own generator: parts of a batch would draw the same "
+            "numbers; train without --workers and --shards"
+        )
+    return outputs
 
 
 @contextmanager
@@ -64,8 +73,13 @@ def forward_of_part(module: Module, part: Part) -> Callable[[Tensor], Tensor] | 
     """`module.forward` for a part of a batch; None where the layer treats images one by one."""
     if isinstance(module, BatchNorm2d) and module.training:
         return lambda input: batch_parts.batch_norm([module], [input], [part])[0]
-    if isinstance(module, Dropout) and module.training and module.p > 0:
-        return partial(batch_parts.dropout, module, part)
+    if isinstance(module, Dropout):
+        return partial(batch_parts.dropout, module, part) if module.training and module.p else None
+    if isinstance(getattr(module, "generator", None), torch.Generator):
+        raise ValueError(
+            f"{type(module).__name__}: draws with its generator: parts of a batch would draw the "
+            "same numbers; train without --workers and --shards"
+        )
     return None
 
 
