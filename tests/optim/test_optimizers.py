@@ -260,3 +260,51 @@ REFUSED = [
 def test_what_has_no_meaning_is_refused(kind, values):
     with pytest.raises(ValueError, match="expected"):
         kind(**values)
+
+
+DTYPES = st.sampled_from([torch.float32, torch.float64])
+TENSORS = st.lists(st.tuples(st.sampled_from([(2, 3), (4,), ()]), DTYPES), min_size=1, max_size=6)
+DAMPED = {"momentum": 0.9, "dampening": 0.2}
+
+
+@pytest.mark.parametrize(("name", "values"), [("SGD", DAMPED), ("Adam", {})])
+@few
+@given(TENSORS, SEEDS, st.data())
+def test_any_mix_of_dtypes_and_of_gradients_that_come_and_go(name, values, tensors, seed, data):
+    """A group's parameters step in stretches; which ones have a gradient changes every step."""
+    found, expected = (
+        [normal(*shape, seed=seed).to(dtype) for shape, dtype in tensors] for _ in range(2)
+    )
+    ours, theirs = (
+        getattr(library, name)(params, 0.05, **values)
+        for library, params in ((optim, found), (torch.optim, expected))
+    )
+    for step in range(8):
+        ready = data.draw(st.lists(st.booleans(), min_size=len(found), max_size=len(found)))
+        for params in found, expected:
+            for place, (param, has) in enumerate(zip(params, ready, strict=True)):
+                noise = normal(*param.shape, seed=seed + step + 1, place=place).to(param.dtype)
+                param.grad = noise if has else None
+        ours.step()
+        theirs.step()
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == other.dtype
+            torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("momenta", [[0, 0, 0.9, 0.9], [0.9, 0, 0, 0.5], [0, 0.5, 0, 0.9]])
+def test_a_momentum_that_changes_on_the_way(momenta):
+    """The first step with momentum begins the velocity, undampened, at whatever step it comes."""
+    found, expected = parameters(0), parameters(0)
+    ours, theirs = (
+        library.SGD(params, 0.1, dampening=0.4)
+        for library, params in ((optim, found), (torch.optim, expected))
+    )
+    for step, momentum in enumerate(momenta):
+        ours.momentum = theirs.param_groups[0]["momentum"] = momentum
+        for params in found, expected:
+            for place, param in enumerate(params):
+                param.grad = normal(*param.shape, seed=step + 1, place=place)
+        ours.step()
+        theirs.step()
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)

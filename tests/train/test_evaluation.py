@@ -1,6 +1,6 @@
 """Looking five times at an image costs no parameter and no training, and their mean decides."""
 
-import copy
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -83,12 +83,34 @@ def test_a_score_in_known_numbers():
     assert (score.correct, score.total, score.accuracy) == (3, 4, 75.0)
 
 
-def test_the_mode_is_put_back_and_the_batch_size_does_not_matter(tiny):
-    net = copy.deepcopy(nets.net9_3(0.1, generator(1, "weights"))).train()
+def test_the_batch_size_does_not_matter(tiny):
+    net = nets.net9_3(0.1, generator(1, "weights"))
     whole = evaluate(net, tiny.test, tiny.mean, tiny.std)
     pieces = evaluate(net, tiny.test, tiny.mean, tiny.std, batch_size=7)
-    assert net.training and all(module.training for module in net.modules())
     assert pieces.correct == whole.correct and pieces.loss == pytest.approx(whole.loss, rel=1e-5)
+
+
+def refuse(*_):
+    raise ArithmeticError
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("score", [predict, evaluate])
+def test_every_module_keeps_its_mode(tiny, score, fails):
+    """Also where a stage of the net was put into evaluation mode, and after an exception."""
+    net = nets.net9_3(0.1, generator(1, "weights")).train()
+    net.conv2.eval()
+    net.conv2[0].train()
+    modes = [module.training for module in net.modules()]
+    seen = set()
+    net.flatten.forward = lambda input: (
+        seen.update(m.training for m in net.modules()) or (refuse() if fails else input.flatten(1))
+    )
+    images = tiny.test if score is evaluate else tiny.test.images
+    with pytest.raises(ArithmeticError) if fails else contextlib.nullcontext():
+        score(net, images, tiny.mean, tiny.std)
+    assert seen == {False}
+    assert [module.training for module in net.modules()] == modes
 
 
 def test_looks_change_the_test_of_a_run_and_nothing_else(tiny):

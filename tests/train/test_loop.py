@@ -21,6 +21,7 @@ from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import checkpoints, run_folder
 from tinytrain.train import Batch, Epoch, Training, build, evaluate, loop
+from tinytrain.train.compute import InProcess
 from tinytrain.train.log import Log
 from tinytrain.train.memory import keep_freed_memory
 
@@ -285,3 +286,30 @@ def test_every_layer_draws_masks_of_its_own(tiny):
     next(loop.fit(training, tiny))
     masks = masks[-5:]  # before them a copy of the net is run to see what it gives
     assert not any(torch.equal(masks[0], mask) for mask in masks[1:])
+
+
+class Noting(InProcess):
+    """Computes as usual, with gradients of a sign, and notes what it is asked for."""
+
+    def __init__(self, sign):
+        self.sign, self.sizes, self.scored = sign, [], []
+
+    def gradients(self, training, batch, size):
+        self.sizes.append(size)
+        gradients, loss, correct = super().gradients(training, batch, size)
+        return [self.sign * gradient for gradient in gradients], loss, correct
+
+    def score(self, training, net, dataset):
+        self.scored.append(net)
+        return super().score(training, net, dataset)
+
+
+def test_gradients_and_scores_come_from_whoever_computes(tiny, uninterrupted):
+    backwards, usual = (build.start(QUICK, 1) for _ in range(2))
+    for training, sign in (backwards, -1), (usual, 1):
+        compute = Noting(sign)
+        list(loop.fit(training, tiny, compute))
+        assert compute.sizes == [30, 30, 30, 10] * 2
+        assert compute.scored == [training.net, training.ema.net] * 2
+    assert same_state(usual, uninterrupted)
+    assert backwards.history[-1].train_loss > uninterrupted.history[-1].train_loss

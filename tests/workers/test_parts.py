@@ -1,5 +1,7 @@
 """A batch in parts: whatever the cut, the sums are those of the whole; torch is the oracle."""
 
+import contextlib
+
 import pytest
 import torch
 from hypothesis import given
@@ -147,3 +149,14 @@ def test_the_functional_definition_is_the_same_in_one_part():
     numbers = torch.zeros(3), torch.ones(3), norm.weight, norm.bias
     (found,) = lockstep.forward([norm], [input], cut(4, 1))
     torch.testing.assert_close(found, functional.batch_norm(input, *numbers, True))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_layers_get_their_forward_back(fails):
+    net = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), nn.Sequential(nn.Dropout2d(0.5)))
+    replicas, parts = [net, lockstep.replica(net)], cut(6, 2)
+    inputs = [images(6, 4 if fails else 3)[part.rows].float() for part in parts]
+    with pytest.raises(ValueError) if fails else contextlib.nullcontext():
+        lockstep.forward(replicas, inputs, parts)
+    assert not any("forward" in vars(module) for one in replicas for module in one.modules())
+    assert len(net(images(5).float())) == 5  # a whole batch again

@@ -1,0 +1,86 @@
+"""Frozen weights and constant tensors stay as they are, whoever trains, and are not counted."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tinytrain import nn, streams
+from tinytrain.cli.main import main
+from tinytrain.nn.inspect import learned_count, summary
+from tinytrain.results import run_list
+from tinytrain.results.variations import RECIPES
+from tinytrain.runs import net_file, run_folder
+from tinytrain.train import build, fit
+from tinytrain.workers.group import Workers
+
+NET = """
+import torch
+from tinytrain import nn
+
+class Scaled(nn.Module):
+    def __init__(self):
+        self.factor = torch.full((1,), 0.5)  # a constant
+        self.wide = torch.zeros(9000)  # and one of more than 8,000 numbers
+        self.learned = torch.ones(1, requires_grad=True)
+
+    def forward(self, input):
+        return input * self.factor * self.learned
+
+def build(generator=None):
+    edges = nn.Conv2d(1, 4, 3, stride=3, generator=generator)
+    edges.weight.requires_grad_(False)
+    head = nn.Flatten(), nn.Linear(324, 10, generator=generator), nn.LogSoftmax()
+    return nn.Sequential(edges, nn.ReLU(), Scaled(), *head)
+"""
+FROZEN = ("0.weight", "2.factor", "2.wide")
+
+
+def frozen_net(name, dropout, generator):
+    names = {}
+    exec(NET, names)
+    return names["build"](generator)
+
+
+def require_frozen(before, after):
+    """Everything in the state has moved but what is frozen, which has the same bits."""
+    assert [name for name in before if torch.equal(before[name], after[name])] == [*FROZEN]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "muon"])
+@pytest.mark.parametrize("shards", [0, 2])
+def test_a_recipe_leaves_them_alone(tiny, optimizer, shards):
+    recipe = replace(RECIPES["final"], optimizer=optimizer, weight_decay=0.1, epochs=2)
+    training = build.start(replace(recipe, batch_size=20, ema=0.9), 1, build_net=frozen_net)
+    before = {name: value.clone() for name, value in training.net.state_dict().items()}
+    workers = Workers()
+    workers.cut(shards)
+    list(fit(training, tiny, workers))
+    require_frozen(before, training.net.state_dict())
+    require_frozen(before, training.ema.net.state_dict())
+
+
+def test_they_are_counted_as_not_trainable():
+    net = frozen_net("", 0.0, None)
+    assert (nn.parameter_count(net), learned_count(net)) == (12292, 3255)
+    lines = summary(net).splitlines()
+    assert "Total params: 12,292" in lines
+    assert "Trainable params: 3,255" in lines and "Non-trainable params: 9,037" in lines
+
+
+def test_the_command_line_leaves_them_alone_and_judges_what_is_learned(
+    tmp_path, data_dir, capsys, monkeypatch
+):
+    (tmp_path / "net.py").write_text(NET)
+    words = [f"--net={tmp_path}/net.py:build", "--epochs=5", "--batch-size=100", "--threads=1"]
+    for module in "cli.training_run", "results.run_list":  # as if it were MNIST
+        monkeypatch.setattr(f"tinytrain.{module}.reason_not_judged", lambda *_: None)
+    run = tmp_path / "run"
+    words += ["--dataset=synthetic", f"--data-dir={data_dir}", f"--run-dir={run}"]
+    assert main(["train", *words]) == 0
+    assert "met      3,255 parameters (fewer than 8,000)" in capsys.readouterr().out
+    state = torch.load(run / "checkpoint.pt", weights_only=True)["state"]
+    net = net_file.build(f"{tmp_path}/net.py:build", generator=streams.generator(1, "weights"))
+    require_frozen(net.state_dict(), state["net"])
+    history = [replace(line, test_accuracy=99.5) for line in run_folder.read_history(run)]
+    assert run_list.judged(run, run_folder.read_settings(run), history) == "met"
