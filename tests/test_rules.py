@@ -107,7 +107,15 @@ def test_the_top_shows_the_rooms_and_few_files():
     assert len([path for path in top if path.is_file()]) <= 6
 
 
-@pytest.mark.parametrize("page", ["README.md", ".github/CONTRIBUTING.md"])
+PAGES = (
+    "README.md",
+    ".github/CONTRIBUTING.md",
+    "examples/README.md",
+    "tinytrain/course/records/README.md",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     path = REPOSITORY / page
     targets = re.findall(r"\]\(([^)#]+)", path.read_text())
