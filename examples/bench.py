@@ -1,15 +1,15 @@
-"""How fast is an epoch, and where does the time go? Measured against peers, in turns.
+"""Time training steps of tinytrain, of torch.nn and of the usual loop, in alternating rounds.
 
-A timing alone says little: machines differ and drift. So every contestant trains the final net
-for a few steps, then the next one does, round after round, and the table gives the median and the
-range over the rounds. Each waits for its turn in a process of its own. The peers (torch.nn,
-torch.optim, DataLoader) do what people usually write; but for the usual loop, all get the same
-batches, augmented a batch at a time by tinytrain.
+Machines differ, and their speed drifts. So every program trains the final net for a few steps, then
+the next one does, round after round, and the table has the median and the range over the rounds.
+Each program waits for its turn in a process of its own. The others (torch.nn, torch.optim,
+DataLoader) do what people usually write. All but the usual loop get the same batches, augmented a
+batch at a time by tinytrain.
 
     python examples/bench.py                     the table
     python examples/bench.py --json bench.json   the same as JSON, with machine and versions
     python examples/bench.py --scaling           cost against batch size and number of images
-    python examples/bench.py --scaling --large FOLDER   a set of `data inflate` beside MNIST, too
+    python examples/bench.py --scaling --large FOLDER   also a data set beyond memory, beside MNIST
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""An augmentation of one's own: random erasing (Zhong et al., 2020), after the usual moves."""
+"""An augmentation of your own: random erasing (Zhong et al., 2020), after the usual moves."""
 
 import torch
 

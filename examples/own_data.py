@@ -1,4 +1,4 @@
-"""Data of one's own, from arrays: in which half of an image is more ink?"""
+"""Data of your own, from arrays: in which half of an image is more ink?"""
 
 import numpy as np
 

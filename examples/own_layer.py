@@ -1,4 +1,4 @@
-"""A layer and a net of one's own: a residual block is a Module that adds its input."""
+"""A layer and a net of your own: a residual block is a Module that adds its input."""
 
 from tinytrain import data, nn, optim, train
 

@@ -1,4 +1,4 @@
-"""A loop of one's own, with the parts alone: here it clips gradients that are too long."""
+"""A loop of your own, with the parts alone: here it clips gradients that are too long."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""An optimizer of one's own: Lion steps by the sign of its momentum (Chen et al., 2023)."""
+"""An optimizer of your own: Lion steps by the sign of its momentum (Chen et al., 2023)."""
 
 import torch
 

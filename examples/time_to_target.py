@@ -1,14 +1,13 @@
-"""How long until the net is good? Seconds of training to 99.0 % and to 99.4 % test accuracy.
+"""Measure the seconds of training to 99.0 % and to 99.4 % test accuracy, beside the usual program.
 
-A fast step is worth little where many are needed. So this multiplies the two: the epochs until the
-mean accuracy over five seeds first reaches the target, and the seconds of an epoch. Accuracy does
-not depend on how busy the machine is: it is measured whenever there is time, and kept. Seconds do:
-a few steps of everyone are timed on an idle machine, in turns.
+The result is a product: the epochs until the mean accuracy over five seeds first reaches the
+target, times the seconds of an epoch. Accuracies do not depend on how busy the machine is, so they
+are measured at any time, and kept. Seconds do: a few steps of each program are timed on an idle
+machine, in alternating rounds.
 
 tinytrain's accuracies are those of its records: of the averaged weights, under a schedule made for
-the recipe's number of epochs. The peer is the usual small MNIST program (usual_program.py). What
-counts is training alone: no test, no start, no reading of files; but where a recipe first makes
-its training images upright, that does count.
+the recipe's number of epochs. The usual program is usual_program.py. Only training is timed: no
+evaluation, start or reading of files; deskewing of training images is included.
 
     python examples/time_to_target.py --accuracies    an hour; after Ctrl-C it goes on
     python examples/time_to_target.py --time          minutes, on an idle machine
@@ -133,7 +132,7 @@ def seconds_to(epoch, batch_size, rounds):
 
 def recorded(name):
     """The accuracies by epoch, by seed, of the first five seeds in a recipe's record."""
-    record = records.present(name, RECIPES[name]) if name in RECIPES else None
+    record = records.read_current(name, RECIPES[name]) if name in RECIPES else None
     if record is None:
         why = f"no record of such a recipe, as it is today, in {records.FOLDER}"
         raise UsageError(f"--recipes {name}: {why}; `python -m tinytrain seeds` makes one")

@@ -1,4 +1,4 @@
-"""The small program that most people begin MNIST with, as a peer to be measured.
+"""The small program that most people begin MNIST with, to compare with.
 
 It is that of pytorch/examples, written anew: a net of 1,199,882 parameters of torch.nn, a
 DataLoader, Adadelta at a rate of 1 that every epoch multiplies by 0.7, 14 epochs of batches of 64.

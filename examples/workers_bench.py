@@ -1,4 +1,4 @@
-"""What do more workers bring, and where does it end? Measured here, then computed for elsewhere.
+"""Time a training step with several workers, and model it for more workers and other networks.
 
 A step of W workers takes the time of B / W images, and that of its messages. The first shrinks
 with W; the second does not: in every batch norm two small messages, at the end one that carries

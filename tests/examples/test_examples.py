@@ -14,7 +14,7 @@ from tinytrain import streams
 from tinytrain.results.variations import RECIPES
 from tinytrain.train import build, loop
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE = EXAMPLES / "final_net.py"
 
 

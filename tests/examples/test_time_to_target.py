@@ -14,7 +14,7 @@ import torch
 from tinytrain.data.batches import normalise
 from tinytrain.errors import DataError, UsageError
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="the extra `notebook` is not installed")
 pytest.importorskip("nbclient", reason="the extra `notebook` is not installed")
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 FEW = """\
 seed, epochs = 1, 1
 from tinytrain import streams
