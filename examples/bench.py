@@ -1,7 +1,7 @@
 """Time training steps of tinytrain, of torch.nn and of the usual loop, in alternating rounds.
 
-Machines differ, and their speed drifts. So every program trains the final net for a few steps, then
-the next one does, round after round, and the table has the median and the range over the rounds.
+Machines differ, and their speed drifts. So every program trains the final net for a few steps,
+then the next one does, round after round, and the table has median and range over the rounds.
 Each program waits for its turn in a process of its own. The others (torch.nn, torch.optim,
 DataLoader) do what people usually write. All but the usual loop get the same batches, augmented a
 batch at a time by tinytrain.

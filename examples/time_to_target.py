@@ -34,7 +34,7 @@ from usual_program import BATCH_SIZE, EPOCHS, UsualProgram
 
 from tinytrain.cli.exit import exit_status
 from tinytrain.cli.options import Parser, positive, seed_list
-from tinytrain.data import datasets
+from tinytrain.data import datasets, deskew
 from tinytrain.errors import DataError, UsageError
 from tinytrain.results import records
 from tinytrain.results.variations import RECIPES
@@ -114,7 +114,7 @@ def take_turns(name, options, pipe):
         preparation = 0.0
         if name != USUAL and RECIPES[name].deskew:
             started = time.perf_counter()
-            data.train.rows(slice(1000)).upright()
+            deskew.deskew(data.train.images[:1000])
             preparation = (time.perf_counter() - started) * len(data.train) / 1000
         step = bench.seconds_a_step(generator, options.steps, options.warm_up)
         pipe.send((preparation, step))
