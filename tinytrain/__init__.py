@@ -2,11 +2,11 @@
 
     from tinytrain import data, nn, nets, optim, train
 
-The rooms, from the ground up: `nn` (layers), `data` (from files to batches), `optim` (from
-gradients to steps), `nets` (what is trained), `train` (the loop, its runs and the target),
-`course` (the curriculum and what was measured) and `cli` (the command line). Under them are
-`recipes` (every choice of a run, and the rungs with what each changes), `streams` (random numbers
-by name) and `errors` (one line and an exit status).
+The rooms, from the ground up: `nn` (layers), `store` (files and downloads), `data` (data sets and
+batches), `optim` (optimizers, schedules, averages of the weights), `nets`, `train` (the loop and
+the verdict), `runs` (a run's folder), `workers` (several processes for one run), `results`
+(records and statistics), `plots`, `course` (the curriculum) and `cli` (the command line). Below
+them are `recipes` (the settings of a run), `streams` (random numbers by name) and `errors`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import importlib
 from types import ModuleType
 
 __version__ = "0.2.0"
-ROOMS = ("nn", "data", "optim", "nets", "train", "course", "cli")
+ROOMS = ("nn", "store", "data", "optim", "nets", "train", "runs", "workers", "results", "plots")
+ROOMS += ("course", "cli")
 
 
 def __getattr__(name: str) -> ModuleType:
