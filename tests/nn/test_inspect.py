@@ -77,6 +77,19 @@ class Residual(nn.Module):
         return input + self.strength * self.conv(input)
 
 
+class Centred(nn.Module):
+    """Parameters and buffers of its own."""
+
+    buffer_names = ("seen", "mean")
+
+    def __init__(self, channels):
+        self.scale = torch.ones(channels, 1, 1, requires_grad=True)
+        self.seen, self.mean = torch.tensor(0), torch.zeros(channels, 1, 1)
+
+    def forward(self, input):
+        return (input - self.mean) * self.scale
+
+
 class Strided(nn.Module):
     """Without the first row and column: maxima of 3 by 3, every second."""
 
@@ -208,6 +221,15 @@ def test_rows_of_layers_that_a_student_wrote():
     assert "| └─Residual: 2-1 [-1, 2, 26, 26] 1" in lines
     assert "| | └─Conv2d: 3-1 [-1, 2, 26, 26] 38" in lines
     assert "Forward/backward pass size (MB): 0.05" in lines  # five outputs of 2 × 26 × 26
+
+
+def test_buffers_are_no_parameters():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), Centred(2))
+    assert nn.parameter_count(net) == sum(weight.numel() for weight in net.parameters()) == 22
+    assert list(net[1].state_dict()) == ["scale", "seen", "mean"]
+    assert [name for name, _ in net[1].named_buffers()] == ["seen", "mean"]
+    lines = [" ".join(line.split()) for line in inspect.summary(net).splitlines()]
+    assert "├─Centred: 1-2 [-1, 2, 26, 26] 2" in lines
 
 
 def test_dtypes_and_devices(device):

@@ -1,21 +1,16 @@
-"""What users bring: a net, a loss, an optimizer, an augmentation; and what may go wrong."""
+"""A net from a file with layers of one's own: seeded, resumed, exported; and what may go wrong."""
 
-import copy
 import itertools
-import math
-from dataclasses import replace
 
 import pytest
 import torch
 
-from tinytrain import data, nets, nn, optim, streams, train
+from tinytrain import streams, train
 from tinytrain.cli import main as cli
-from tinytrain.errors import UsageError
-from tinytrain.nn import functional
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file as net_files
 
-NET = """
+NET = '''
+import torch
 from tinytrain import nn
 
 class Residual(nn.Module):
@@ -25,141 +20,29 @@ class Residual(nn.Module):
     def forward(self, input):
         return input + self.conv(input).relu()
 
+class Centred(nn.Module):
+    """Takes off what the channels were on average, and scales them."""
+
+    buffer_names = ("seen", "mean")
+
+    def __init__(self, channels):
+        self.scale = torch.ones(channels, 1, 1, requires_grad=True)
+        self.seen, self.mean = torch.tensor(0), torch.zeros(channels, 1, 1)
+
+    def forward(self, input):
+        if self.training:
+            self.seen += 1
+            self.mean.lerp_(input.detach().mean((0, 2, 3))[:, None, None], 0.1)
+        return (input - self.mean) * self.scale
+
 def build(generator=None):
-    layers = nn.Conv2d(1, 4, 3, stride=2, generator=generator), Residual(4, generator)
+    layers = nn.Conv2d(1, 4, 3, stride=2, generator=generator), Residual(4, generator), Centred(4)
     head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10, generator=generator)
-    return nn.Sequential(*layers, *head, nn.LogSoftmax())
+    return nn.Sequential(*layers, nn.Dropout(0.1, generator=generator), *head, nn.LogSoftmax())
 
 def seeded_by_torch():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax())
-"""
-
-
-def plain_net(seed=1):
-    return nets.net6(streams.generator(seed, "weights"))
-
-
-def events(tiny, **options):
-    """The epochs of a training of Net6 with these options, its optimizer by default Adam."""
-    net = options.pop("net", None) or plain_net()
-    defaults = {"optimizer": optim.Adam(net.parameters(), 0.01), "epochs": 2, "batch_size": 30}
-    return epochs_of(train.Training(net, **(defaults | options)), tiny)
-
-
-def epochs_of(training, dataset):
-    return [event for event in train.fit(training, dataset) if isinstance(event, train.Epoch)]
-
-
-def losses(epochs):
-    return [(epoch.train_loss, epoch.test_loss) for epoch in epochs]
-
-
-def test_objects_train_as_the_recipe_that_names_them(tiny):
-    recipe = replace(RECIPES["final"], net="net6", epochs=2, batch_size=30)
-    wanted = epochs_of(train.build.start(recipe, 1), tiny)
-    net = plain_net()
-    found = events(
-        tiny,
-        net=net,
-        optimizer=optim.Adam(net.parameters(), recipe.lr),
-        schedule=optim.WarmupLinear(2),
-        augmentation=data.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15),
-        ema=optim.ExponentialMovingAverage(net, recipe.ema),
-    )
-    for one, other in zip(losses(found), losses(wanted), strict=True):
-        assert one == pytest.approx(other, rel=1e-5)
-
-
-def test_all_but_net_and_optimizer_has_a_default(tiny):
-    net = plain_net()
-    training = train.Training(net, optim.SGD(net.parameters(), 0.1))
-    assert (training.epochs, training.batch_size, training.seed, training.tta) == (15, 128, 1, 1)
-    names = ["epoch", "batch", "loss_sum", "correct", "seconds", "history"]
-    assert [getattr(training, name) for name in names] == [1, 0, 0, 0, 0, []]
-    next(iter(train.fit(training, tiny)))
-
-
-def test_a_loss_of_ones_own(tiny):
-    scores = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-    twin = nn.Sequential(*copy.deepcopy(scores), nn.LogSoftmax())
-    found = events(tiny, net=scores, loss=functional.cross_entropy)
-    wanted = events(tiny, net=twin)
-    for one, other in zip(losses(found), losses(wanted), strict=True):
-        assert one == pytest.approx(other)
-
-
-def test_an_augmentation_of_ones_own(tiny):
-    def shade(images, generator):
-        return images * torch.rand(len(images), 1, 1, 1, generator=generator)
-
-    plain, shaded, again = (events(tiny, augmentation=a) for a in (None, shade, shade))
-    assert losses(shaded) == losses(again) != losses(plain)
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-def test_parameters_that_do_not_learn(tiny, frozen):
-    net = plain_net()
-    net.spare = torch.ones(3, requires_grad=not frozen)
-    assert losses(events(tiny, net=net)) == losses(events(tiny))
-    assert torch.equal(net.spare, torch.ones(3))
-
-
-def mistakes():
-    net, other = plain_net(), plain_net()
-    adam = optim.Adam(net.parameters())
-    yield "expected a Module, found Net", {"net": type("Net", (), {})(), "optimizer": adam}
-    yield "optimizer: expected one made", {"net": other, "optimizer": adam}
-    average = optim.ExponentialMovingAverage(other, 0.9)
-    yield "ema: expected an average made", {"net": net, "optimizer": adam, "ema": average}
-
-
-@pytest.mark.parametrize(("message", "options"), [*mistakes()])
-def test_what_does_not_belong_together(message, options):
-    with pytest.raises(UsageError, match=message):
-        train.Training(**options)
-
-
-@pytest.mark.parametrize("held", [[nn.ReLU()], {"a": nn.ReLU()}, torch.nn.Linear(3, 3)])
-def test_weights_that_would_not_be_found(held):
-    inner = nn.Sequential(nn.ReLU())
-    inner.more = held
-    net = nn.Sequential(nn.Linear(3, 3), inner)
-    with pytest.raises(UsageError, match=r"1\.more: weights in a .* are not found"):
-        train.Training(net, optim.SGD(net.parameters()))
-
-
-def test_a_net_without_weights():
-    net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
-    with pytest.raises(UsageError, match="weights to learn"):
-        train.Training(net, optim.SGD([torch.zeros(1, requires_grad=True)]))
-
-
-class Louder(nn.Module):
-    """Every probability half as much again."""
-
-    def forward(self, input):
-        return input + math.log(1.5)
-
-
-HEADS = {
-    "log-probabilities, .* add up to 1, found 1.5;": lambda: nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(), Louder()
-    ),
-    "log-probabilities, .* found": lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
-    r"\(N, 10\).*found \(1, 3\)": lambda: nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 3), nn.LogSoftmax()
-    ),
-}
-
-
-@pytest.mark.parametrize("message", HEADS)
-def test_outputs_that_do_not_suit(tiny, message):
-    net = HEADS[message]()
-    training = train.Training(net, optim.SGD(net.parameters()), batch_size=30)
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    with pytest.raises(UsageError, match=message):
-        next(iter(train.fit(training, tiny)))
-    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+'''
 
 
 @pytest.fixture
@@ -177,7 +60,8 @@ def test_the_seed_decides_the_weights(net_file, function, global_generator_untou
             for seed in (1, 1, 2)
         )
     pairs = list(zip(one.parameters(), same.parameters(), other.parameters(), strict=True))
-    assert all(torch.equal(a, b) and not torch.equal(a, c) for a, b, c in pairs)
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert not any(torch.equal(a, c) for a, _, c in pairs if (a != 1).any())  # a scale begins as 1
 
 
 WRONG = {
@@ -208,7 +92,7 @@ WRONG = {
     "a forward that fails": (
         NET.replace("input + self", "input + self.spare + self"),
         "own.py:build",
-        "line 9, in forward",
+        "line 10, in forward",
     ),
 }
 
@@ -272,9 +156,8 @@ def train_words(folder, data_dir, *more):
     return [*words, f"--data-dir={data_dir}", f"--run-dir={folder}", *more]
 
 
-def final_weights(folder):
-    state = torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
-    return [*state["net"].values(), *state["ema"]["net"].values()]
+def state(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
 
 
 def test_a_run_with_a_net_file_goes_on_as_it_began(net_file, tmp_path, data_dir, monkeypatch):
@@ -295,8 +178,27 @@ def test_a_run_with_a_net_file_goes_on_as_it_began(net_file, tmp_path, data_dir,
     assert cli.main(again) == 2
     net_file.unlink()
     assert cli.main(again) == 0
-    pairs = zip(final_weights(whole), final_weights(cut), strict=True)
-    assert all(torch.equal(one, other) for one, other in pairs)
+    found, expected = state(cut), state(whole)
+    torch.testing.assert_close(found["ema"]["net"], expected["ema"]["net"], rtol=0, atol=0)
+    torch.testing.assert_close(found["net"], expected["net"], rtol=0, atol=0)
+    learned = found["net"]
+    assert learned["2.seen"] == 16 and learned["2.mean"].all() and (learned["2.scale"] != 1).all()
+
+
+def test_own_layers_are_exported_as_weights_and_not_as_torchs(
+    net_file, tmp_path, data_dir, capsys
+):
+    run = tmp_path / "run"
+    assert cli.main(train_words(run, data_dir, f"--net={net_file}:build", "--epochs=1")) == 0
+    assert cli.main(["export", f"--run-dir={run}"]) == 0
+    exported = torch.load(run / "weights.pt", weights_only=True)
+    net_files.build(f"{net_file}:build").load_state_dict(exported)
+    capsys.readouterr()
+    assert cli.main(["export", "--format=torch", f"--run-dir={run}"]) == 2
+    errors = capsys.readouterr().err
+    assert "2 (Centred)" in errors or "1 (Residual)" in errors
+    assert errors.count("\n") == 1
+    assert not (run / "net.py").exists() and not (run / "net.pt").exists()
 
 
 def test_a_runs_copy_of_its_net_file_is_checked(net_file, tmp_path, data_dir, capsys):

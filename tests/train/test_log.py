@@ -1,56 +1,60 @@
-"""What a run prints while it goes on: a bar in a terminal, plain lines in a file."""
+"""The log of a run: a bar in a terminal, plain lines in a file, in the words of the reference."""
 
 import io
-import sys
+import re
 
 import pytest
 import torch
 
-from tinytrain.train import Batch, Epoch, log
+from tinytrain.train import Batch, Epoch
+from tinytrain.train.log import Log
 
 
-class Terminal(io.StringIO):
-    """What is printed, by a program that believes that somebody watches."""
+@pytest.fixture
+def printed(monkeypatch):
+    """`printed(True)`: what is printed from here on, in a terminal; otherwise in a file."""
 
-    def isatty(self):
-        return True
+    def printed(terminal):
+        stream = io.StringIO()
+        stream.isatty = lambda: terminal
+        monkeypatch.setattr("sys.stdout", stream)
+        return stream
 
-
-def batches(count):
-    """The steps of an epoch of `count` batches of ten, of which seven are right."""
-    for batch in range(1, count + 1):
-        yield Batch(1, batch, count, 0.01, torch.tensor(0.5), 7 * batch, 10 * batch)
-
-
-EPOCH = Epoch(1, 0.01, 0.5, 70.0, 0.25, 9, 10, 90.0, 80.0, 1.0)
+    return printed
 
 
-@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
-def test_an_epoch(stream, monkeypatch):
-    monkeypatch.setattr(sys, "stdout", stream)
-    shown = log.Log()
-    for event in [*batches(3), EPOCH]:
-        shown.show(event)
-    lines = stream.getvalue().replace("\r", "\n").split("\n")
-    progress = [line for line in lines if line.startswith("Train: ")]
-    assert "Loss=0.5000 Batch_id=2 Accuracy=70.00: 100%" in progress[-1]
-    assert " 3/3 [" in progress[-1]
-    assert lines[:2] == ["Adjusting learning rate of group 0 to 1.0000e-02.", "Epoch 1"]
-    assert "Test set: Average loss: 0.2500, Accuracy: 9/10 (90.00%)" in lines
-    assert shown.bar is None
+def steps(log, *numbers):
+    """Show these of the four steps of epoch 3: of 20 images each, 15 are right."""
+    for number in numbers:
+        log.show(Batch(3, number, 4, 0.01, torch.tensor(0.25), 15 * number, 20 * number))
+    return log
 
 
-def test_a_bar_begins_where_the_epoch_was_left(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", stream := Terminal())
-    shown = log.Log()
-    for event in [*batches(5)][3:]:
-        shown.show(event)
-    assert " 5/5 [" in stream.getvalue() and " 1/5 [" not in stream.getvalue()
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_epoch(printed, terminal):
+    stream = printed(terminal)
+    log = steps(Log("Holdout set"), 1, 2, 3, 4)
+    log.show(Epoch(3, 0.01, 0.0, 0.0, 0.12345, 31, 40, 77.5, 77.5, 1.0))
+    lr, epoch, bars, score, *blank = stream.getvalue().split("\n")
+    assert (lr, epoch) == ("Adjusting learning rate of group 0 to 1.0000e-02.", "Epoch 3")
+    bar = bars.rpartition("\r")[2]
+    assert re.match(r"Train: Loss=0.2500 Batch_id=3 Accuracy=75.00: 100%\|.*\| 4/4 \[00:", bar)
+    assert score == "Holdout set: Average loss: 0.1235, Accuracy: 31/40 (77.50%)"
+    assert blank == ["", ""] and log.bar is None
+    assert ("\r" in bars) == terminal
 
 
-def test_a_bar_that_is_left_ends_its_line(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", stream := Terminal())
-    shown = log.Log()
-    shown.show(next(batches(3)))
-    shown.close()
-    assert shown.bar is None and stream.getvalue().endswith("\n")
+def test_a_file_is_flushed_after_an_epochs_first_line_and_after_its_last(printed):
+    stream, seen = printed(False), []
+    stream.flush = lambda: seen.append(stream.getvalue())
+    steps(Log(), 1, 2, 3, 4).show(Epoch(3, 0.01, 0.0, 0.0, 0.1, 31, 40, 77.5, 77.5, 1.0))
+    assert seen[0].endswith("Epoch 3\n") and seen[-1] == stream.getvalue()
+    assert "Test set: " in seen[-1]
+
+
+def test_a_bar_begins_where_the_epoch_was_left_and_ends_its_line(printed):
+    stream = printed(True)
+    log = steps(Log(), 3)
+    log.close()
+    assert log.bar is None and stream.getvalue().endswith("\n")
+    assert " 3/4 [" in stream.getvalue() and " 1/4 [" not in stream.getvalue()

@@ -1,9 +1,5 @@
 """The loop: repeatable, undisturbed by looking, and exact when it is taken up again."""
 
-import io
-import platform
-import re
-import resource
 import time
 from dataclasses import asdict, replace
 from itertools import islice
@@ -22,8 +18,6 @@ from tinytrain.results.variations import RECIPES
 from tinytrain.runs import checkpoints, run_folder
 from tinytrain.train import Batch, Epoch, Training, build, evaluate, loop
 from tinytrain.train.compute import InProcess
-from tinytrain.train.log import Log
-from tinytrain.train.memory import keep_freed_memory
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)
 
@@ -220,54 +214,6 @@ def test_the_rate_of_a_step_is_that_of_its_middle(tiny):
     middles = [(step + 0.5) / 4 for step in range(8)]
     assert rates == pytest.approx([training.lr * min(place, 2 - place) for place in middles])
     assert [epoch.lr for epoch in training.history] == pytest.approx([rates[0], rates[4]])
-
-
-def shown(log):
-    """What the log prints of two steps that end epoch 3, and of the epoch."""
-    for number in 3, 4:
-        numbers = torch.tensor(0.25), torch.tensor(15 * number), 20 * number
-        log.show(Batch(3, number, 4, 0.01, *numbers))
-    log.show(Epoch(3, 0.01, 0.0, 0.0, 0.12345, 31, 40, 77.5, 77.5, 1.0))
-
-
-def test_the_log_in_a_file(capsys):
-    shown(Log("Holdout set"))
-    rate, epoch, train, score, *blank = capsys.readouterr().out.split("\n")
-    assert (rate, epoch) == ("Adjusting learning rate of group 0 to 1.0000e-02.", "Epoch 3")
-    assert re.match(r"Train: Loss=0.2500 Batch_id=3 Accuracy=75.00: 100%\|.*\| 4/4 \[00:", train)
-    assert score == "Holdout set: Average loss: 0.1235, Accuracy: 31/40 (77.50%)"
-    assert blank == ["", ""]
-
-
-def test_the_log_is_read_while_it_grows(monkeypatch):
-    """A file that is flushed after the epoch's first line and after its last."""
-    file, seen = io.StringIO(), []
-    file.flush = lambda: seen.append(file.getvalue())
-    monkeypatch.setattr("sys.stdout", file)
-    shown(Log())
-    assert seen[0].endswith("Epoch 3\n") and seen[-1] == file.getvalue()
-
-
-def test_the_log_in_a_terminal(monkeypatch):
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr("sys.stdout", terminal)
-    shown(Log())
-    *_, bars, score, last, end = terminal.getvalue().split("\n")
-    bar = bars.split("\r")[-1]
-    assert re.match(r"Train: Loss=0.2500 Batch_id=3 Accuracy=75.00: 100%\|.*\| 4/4 \[00:", bar)
-    assert score.startswith("Test set: ") and last == end == ""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another one")
-def test_freed_memory_is_kept():
-    """Blocks of nearly 32 MiB, the largest that glibc keeps: their pages are asked for once."""
-    assert keep_freed_memory()
-    before, count = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, 8_300_000
-    for _ in range(10):
-        torch.ones(count)
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-    assert faults < 5 * 4 * count / resource.getpagesize()
 
 
 def test_every_layer_draws_masks_of_its_own(tiny):
