@@ -207,11 +207,6 @@ def test_unless_it_is_said_nothing_is_changed():
     assert Augmentation() == Augmentation(0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("kind", [Augmentation, Transform])
-def test_ranges_and_numbers_stay_as_they_are(kind):
-    assert kind.__dataclass_params__.frozen
-
-
 def test_draws_do_not_change_with_the_version():
     """A run that was recorded can be repeated: five numbers an image, in the order of the rows."""
     drawn = columns(numbers(LIVELY, 3, 1))

@@ -234,11 +234,6 @@ def test_exponential_average_forgets_the_first_weights(decay, values):
     assert float(source.weight.detach()) == values[-1]
 
 
-@pytest.mark.parametrize("kind", [optim.Constant, optim.StepLR, optim.WarmupLinear])
-def test_schedules_have_no_state(kind):
-    assert kind.__dataclass_params__.frozen
-
-
 def test_whom_an_average_follows():
     source = normed(nn)
     assert optim.ExponentialMovingAverage(source, 0.9).follows(source)
