@@ -259,3 +259,22 @@ def test_gradients_and_scores_come_from_whoever_computes(tiny, uninterrupted):
         assert compute.scored == [training.net, training.ema.net] * 2
     assert same_state(usual, uninterrupted)
     assert backwards.history[-1].train_loss > uninterrupted.history[-1].train_loss
+
+
+def test_a_learning_rate_set_between_epochs_holds_and_is_resumed(tiny):
+    def run(training, until=None):
+        for event in loop.fit(training, tiny):
+            if isinstance(event, Epoch) and event.epoch == 1:
+                training.optimizer.lr = 0.5 * training.lr
+            if isinstance(event, Batch) and (event.epoch, event.batch) == until:
+                break
+        return training
+
+    whole = run(build.start(QUICK, 1))
+    plain = build.start(QUICK, 1)
+    list(loop.fit(plain, tiny))
+    assert whole.history[1].lr == 0.5 * plain.history[1].lr
+    resumed = build.start(QUICK, 1)
+    resumed.load_state_dict(run(build.start(QUICK, 1), until=(2, 2)).state_dict())
+    list(loop.fit(resumed, tiny))
+    assert same_state(whole, resumed)

@@ -49,7 +49,7 @@ def conv2d(
     """
     one_channel = input.ndim == 4 and input.shape[1] == weight.shape[1] == 1
     if not one_channel or not input.numel():
-        return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
+        return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
     (stride_y, stride_x), (pad_y, pad_x) = pair(stride), pair(padding)
     step_y, step_x = pair(dilation)
     if pad_y or pad_x:

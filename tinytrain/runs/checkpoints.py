@@ -63,11 +63,11 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
 def of_this_version(state: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """The state with today's names, where an earlier version wrote it; `own` is a fresh state.
 
-    Earlier versions called the average of the weights "average", and had one step count for the
-    one vector of all weights.
+    Earlier versions called the average of the weights "average", had one step count for the one
+    vector of all weights, and could not change the learning rate.
     """
     names = {"average": "ema"}
-    state = {names.get(name, name): value for name, value in state.items()}
+    state = {"lr": own["lr"]} | {names.get(name, name): value for name, value in state.items()}
     steps = state["optimizer"].get("steps") if isinstance(state.get("optimizer"), dict) else None
     if isinstance(steps, list) and len(steps) == 1 and isinstance(steps[0], int):
         counts = [steps * len(group) for group in own["optimizer"]["steps"]]

@@ -112,7 +112,8 @@ class Training:
 
     `optimizer` has the parameters of `net`; what of them has `requires_grad` is learned. The
     learning rate of a step is the optimizer's at the start times `schedule`, a function of the
-    epochs done, taken in the middle of the step. `loss` is a function of the net's output,
+    epochs done, taken in the middle of the step; setting `optimizer.lr` between steps gives a new
+    start. `loss` is a function of the net's output,
     (N, classes), and the labels, int64 (N,). `augmentation` is a function of images and a
     generator. `ema` is an average of the weights of this net; if there is one, it is what is
     tested. `tta` is 1, or 5 for test-time augmentation: see `evaluation`. Everything drawn at
@@ -141,7 +142,7 @@ class Training:
     history: list[Epoch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lr = self.optimizer.lr
+        self.lr = self.last_lr = self.optimizer.lr
         if not isinstance(self.net, Module):
             raise UsageError(f"net: expected a Module, found {type(self.net).__name__}")
         require_found(self.net)
@@ -186,7 +187,9 @@ class Training:
         """
         for parameter, gradient in zip(self.learned, gradients, strict=True):
             parameter.grad = gradient
-        self.optimizer.lr = self.lr_at(self.batch, steps)
+        if self.optimizer.lr != self.last_lr:  # the caller has set another learning rate
+            self.lr = self.optimizer.lr
+        self.optimizer.lr = self.last_lr = self.lr_at(self.batch, steps)
         self.optimizer.step()
         if self.ema is not None:
             self.ema.update()
@@ -240,6 +243,7 @@ class Training:
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.state_dict() if self.ema else None,
+            "lr": self.lr,
             "epoch": self.epoch,
             "batch": self.batch,
             "loss_sum": float(self.loss_sum),
@@ -254,6 +258,7 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
-        for name in ("epoch", "batch", "loss_sum", "correct", "seconds"):
+        self.last_lr = self.optimizer.lr
+        for name in ("lr", "epoch", "batch", "loss_sum", "correct", "seconds"):
             setattr(self, name, state[name])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
