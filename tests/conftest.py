@@ -6,6 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest import mock
 
@@ -70,6 +73,27 @@ def data_dir(tmp_path_factory):
     (root / "synthetic").mkdir()
     synthetic.write_files(root / "synthetic", train=400, test=50)
     return str(root)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """`with serve(folder) as url:` publishes the folder's files on this machine."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    @contextlib.contextmanager
+    def serve(folder):
+        handler = partial(Quiet, directory=str(folder))
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}/"
+            server.shutdown()
+            thread.join()
+
+    return serve
 
 
 @pytest.fixture

@@ -8,10 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -234,18 +231,12 @@ def test_mean_and_std_belong_to_the_set(root):
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
+def published(tmp_path, monkeypatch, serve):
     """A mirror on this machine: its folder and its URL."""
     monkeypatch.setenv("NO_PROXY", "*")
-    folder = tmp_path / "published"
-    write(folder)
-    handler = partial(SimpleHTTPRequestHandler, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    write(tmp_path / "published")
+    with serve(tmp_path / "published") as url:
+        yield tmp_path / "published", url
 
 
 def by_md5(folder):
