@@ -303,3 +303,12 @@ def test_a_momentum_that_changes_on_the_way(momenta):
         ours.step()
         theirs.step()
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@both_kinds
+@pytest.mark.parametrize("change", [lambda steps: steps[:-1], lambda steps: [*steps, [0]]])
+def test_a_state_of_other_groups_is_refused(name, change):
+    optimizer = getattr(optim, name)(parameters(0))
+    state = optimizer.state_dict()
+    with pytest.raises(ValueError):
+        optimizer.load_state_dict(state | {"steps": change(state["steps"])})
