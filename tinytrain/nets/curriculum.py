@@ -27,7 +27,7 @@ def net1(generator: Generator = None) -> nn.Sequential:
 
 
 def wide_convolutions(generator: Generator) -> list[nn.Module]:
-    """What Net2 and Net3 share: (N, 1, 28, 28) to (N, 128, 1, 1)."""
+    """The convolutions of Net2 and Net3: (N, 1, 28, 28) to (N, 128, 1, 1)."""
     return [
         *[*blocks([1, 32], generator, norm=False), nn.MaxPool2d(2)],
         *[*blocks([32, 64], generator, norm=False), nn.MaxPool2d(2)],

@@ -1,7 +1,8 @@
-"""What one place of a feature map sees of the image, by formula and by experiment.
+"""Receptive fields of the layers of a net, by formula and measured by gradient.
 
-Three numbers say it for all places of a map: how far apart two neighbours look (jump), where the
-first one looks (start), and how wide (field). A layer with a window changes them:
+Three numbers describe the receptive fields of all places of a map: the distance between those of
+two neighbours (jump), the centre of the first (start), and the width (field). A layer with a
+window changes them:
 
     field ← field + (kernel − 1) · jump
     start ← start + ((kernel − 1) / 2 − padding) · jump
@@ -10,9 +11,9 @@ first one looks (start), and how wide (field). A layer with a window changes the
 Dumoulin and Visin, "A guide to convolution arithmetic", 2016; Araujo et al., "Computing receptive
 fields of convolutional neural networks", 2019.
 
-The experiment: the pixels that a place depends on have a gradient. It finds the window of a layer
-that has no rule here, and in `measured_field` what the whole net sees; where a field lies inside
-the image, that agrees with the formula.
+Measured: the pixels that a place depends on have a gradient. That gives the window of a layer that
+has no rule here, and in `measured_field` the receptive field in the whole net; inside the image
+the two agree.
 """
 
 from __future__ import annotations
@@ -40,11 +41,10 @@ Step = tuple[str, Module, Tensor, Tensor]  # name of a layer, plain form, what g
 
 @dataclass(frozen=True)
 class Field:
-    """What the places of a feature map see of the input, along one axis, in input pixels.
+    """The receptive fields of a feature map along one axis, in input pixels.
 
-    The map has `size` places. `start` is the centre of what the first one sees, where 0 is the
-    centre of the first pixel; place i sees `field` pixels around `start` + i · `jump`. `measured`:
-    a layer on the way has no rule.
+    The map has `size` places; place i sees `field` pixels around `start` + i · `jump`, where 0 is
+    the centre of the first pixel. `measured`: a layer on the way has no rule.
     """
 
     name: str

@@ -147,7 +147,7 @@ class Muon:
         zero_gradients(self.params, set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a later step depends on, besides the parameters."""
+        """The state that a later step depends on, besides the parameters."""
         adam = self.adam.state_dict() if self.adam is not None else {}
         return {"momentum": self.buffers, "adam": adam}
 

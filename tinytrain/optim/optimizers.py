@@ -86,7 +86,7 @@ class SGD:
         zero_gradients(self.params, set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a later step depends on, besides the parameters."""
+        """The state that a later step depends on, besides the parameters."""
         return {"steps": [group.steps for group in self.groups], "velocity": self.velocity}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -158,7 +158,7 @@ class Adam:
         zero_gradients(self.params, set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a later step depends on, besides the parameters."""
+        """The state that a later step depends on, besides the parameters."""
         steps = [group.steps for group in self.groups]
         return {"steps": steps, "mean": self.mean, "square": self.square}
 
