@@ -19,7 +19,7 @@ def base_of(name: str) -> str | None:
 
 
 def changed(before: Recipe, after: Recipe) -> str:
-    """What differs between two recipes, in the words of the fields' own help."""
+    """The differences between two recipes, in the words of the fields' own help."""
     differing = changes(before, after)
     return "; ".join(f"{meaning(field)}: {old} → {new}" for field, old, new in differing)
 
@@ -41,7 +41,7 @@ def shown(value: object) -> str:
 
 
 def meaning(field: Field[Any]) -> str:
-    """What a field of a recipe is, in a few words."""
+    """The meaning of a recipe's field, in a few words."""
     return str(re.split("[,;:]", field.metadata["help"])[0])
 
 

@@ -1,4 +1,4 @@
-"""What was trained below a folder: every run with its recipe, its results and its verdict.
+"""List the runs below a folder: every run with its recipe, its results and its verdict.
 
 A run's folder keeps the values of its recipe and no name, so a run is said to be of the named
 recipe that differs from it in the fewest fields.

@@ -31,7 +31,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Found:
-    """What was read, by split: "train" and "test", or a single one where no name says which.
+    """Images and labels by split: "train" and "test", or a single one where no name says which.
 
     `names`: of the classes, in the order of their labels, if they have names; `left_out`: places
     that were not read.

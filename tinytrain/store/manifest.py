@@ -23,7 +23,7 @@ from tinytrain.store.sources import MANIFEST, Source, in_folder, present
 
 
 class Loaded(Protocol):
-    """What is written of a data set: see `data.Dataset`."""
+    """The facts of a data set that are written: see `data.Dataset`."""
 
     @property
     def mean(self) -> float: ...

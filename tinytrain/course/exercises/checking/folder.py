@@ -43,7 +43,7 @@ class Folder:
         return os.path.lexists(self.file(name))
 
     def progress(self) -> dict[str, Any]:
-        """What is reached: exercise → `passed` (a digest) and `hints` (a count)."""
+        """The progress: exercise → `passed` (a digest) and `hints` (a count)."""
         path = self.path / PROGRESS
         if not path.exists():
             return {}
