@@ -1,4 +1,4 @@
-"""What several test files share: a data set of a hundred drawn digits, Hypothesis, a check."""
+"""Shared fixtures: small data sets, a run's refusal, a server of files, a browser; Hypothesis."""
 
 import contextlib
 import io

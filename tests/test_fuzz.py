@@ -1,4 +1,4 @@
-"""Whatever bytes come in, out comes a valid value or a TinytrainError of one line.
+"""Damaged input of any kind gives a valid value or a TinytrainError of one line.
 
 Every case is made of a good example by chance, and named by its kind and number: `fuzz(world,
 "idx", [17])` is the same case for ever. Some damage bytes blindly; others keep the form and put in

@@ -15,8 +15,10 @@ import importlib
 from types import ModuleType
 
 __version__ = "0.2.0"
-ROOMS = ("nn", "store", "data", "optim", "nets", "train", "runs", "workers", "results", "plots")
-ROOMS += ("course", "cli")
+ROOMS = (
+    *("nn", "store", "data", "optim", "nets", "train"),
+    *("runs", "workers", "results", "plots", "course", "cli"),
+)
 
 
 def __getattr__(name: str) -> ModuleType:

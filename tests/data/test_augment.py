@@ -1,4 +1,4 @@
-"""What the numbers say is what happens to the pixels, image by image, and to nothing else."""
+"""Augmentation moves the pixels of each image as its drawn numbers say, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about a net is what running it shows, also where a student wrote its layers."""
+"""Summary, shapes and receptive fields of nets, also with layers that a student wrote."""
 
 from __future__ import annotations
 

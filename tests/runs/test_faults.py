@@ -1,4 +1,4 @@
-"""Whatever ends a program, at any moment: the same command goes on, nothing is lost or left.
+"""Kill commands at random moments: the same command goes on, and nothing is lost or left.
 
 The programs are forked from one that has imported everything, so that a start takes little.
 """
