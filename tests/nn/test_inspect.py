@@ -238,6 +238,12 @@ def test_dtypes_and_devices(device):
         assert inspect.summary(nets.net9_3().to(device, dtype)) == text
 
 
+def test_a_net_whose_type_changes_on_the_way_gets_an_image_of_its_first():
+    wider = Function(lambda image: image.double())
+    net = nn.Sequential(nn.Linear(28, 3), wider, nn.Linear(3, 2).to(torch.float64))
+    assert inspect.output_shape(net) == (1, 28, 2)
+
+
 def test_receptive_fields_of_layers_that_a_student_wrote():
     layers = nn.Conv2d(1, 2, 3), GELU(), Residual(2), Strided(), nn.ReLU(), nn.Conv2d(2, 3, 3)
     net = nn.Sequential(*layers)
