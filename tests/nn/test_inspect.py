@@ -244,6 +244,17 @@ def test_a_net_whose_type_changes_on_the_way_gets_an_image_of_its_first():
     assert inspect.output_shape(net) == (1, 28, 2)
 
 
+def test_what_a_net_does_after_its_last_layer_counts():
+    class Mean(nn.Module):
+        def __init__(self):
+            self.conv = nn.Conv2d(1, 2, 3)
+
+        def forward(self, input):
+            return self.conv(input).mean((2, 3))
+
+    assert inspect.output_shape(Mean()) == (2,)
+
+
 def test_receptive_fields_of_layers_that_a_student_wrote():
     layers = nn.Conv2d(1, 2, 3), GELU(), Residual(2), Strided(), nn.ReLU(), nn.Conv2d(2, 3, 3)
     net = nn.Sequential(*layers)

@@ -382,6 +382,7 @@ IMAGE = torch.ones(1, 2, 5, 5)
         (RuntimeError, lambda: nn.AvgPool2d(2, padding=(-1, 0))(IMAGE)),
         (RuntimeError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0, 3]))),
         (ValueError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0]))),
+        (ValueError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0, 1, 2]))),
         (ValueError, lambda: functional.cross_entropy(IMAGE[0], torch.zeros(2, 5).long())),
     ],
 )
