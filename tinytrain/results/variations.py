@@ -63,7 +63,7 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
     "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 16, "lr": 0.01, "ema": 0.997},
-    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99},
+    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99, "optimizer": "muon"},
 }
 
 # The recipe that each of these changes: the final one, or a rung.
