@@ -336,3 +336,10 @@ def test_a_linear_net_learns_faster_along_a_weak_input():
     assert abs(strong - weak) < 0.01 and weak.abs() < 0.4
     strong, weak = errors[optim.SGD]
     assert strong < 0.2 and weak > 0.95
+
+
+def test_the_iteration_has_the_optimizers_defaults():
+    matrices = torch.randn(1, 3, 5, generator=generator(0, "matrix"))
+    held = optim.Muon([torch.zeros(2, 2, requires_grad=True)])
+    named = orthogonalized(matrices, held.ns_coefficients, held.ns_steps, held.eps)
+    assert torch.equal(orthogonalized(matrices), named)
