@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from tinytrain.cli.options import Parser, add_data_dir, add_machine_flags, add_switch
+from tinytrain.cli.options import Parser, add_data_dir, add_machine_flags
 
 HELP = """\
-Look at all that a training rests on, a line each: ok, warning, or FAILED and what to do
+Check this machine and its data; each line is ok, a warning, or FAILED with what to do
 
   versions   of tinytrain, torch, Python and numpy, and whether these were tried
   threads    of torch, cores, whether something else uses them; devices
@@ -25,7 +25,6 @@ def add_flags(parser: Parser) -> None:
     """Add the flags of `doctor`."""
     add_data_dir(parser)
     add_machine_flags(parser)
-    add_switch(parser, "--offline", argparse.SUPPRESS)  # of earlier versions, which asked mirrors
 
 
 def run(options: argparse.Namespace) -> None:

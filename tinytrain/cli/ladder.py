@@ -1,7 +1,7 @@
-"""The command `ladder`: the rungs in words, the difference between two, and training them.
+"""The command `ladder`: list the rungs, show the difference between two, or train them.
 
-A rung is a recipe of the curriculum or one of its variations; one of your own, in a file, can
-stand beside them. What is overridden by a flag is no longer the rung, and its folder says so.
+A rung is a recipe of the curriculum, one of its variations, or a recipe in a file. A field that a
+flag changes is part of the name of the folder.
 """
 
 from __future__ import annotations
@@ -10,12 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import (
-    Parser,
-    add_field_flags,
-    add_seeds_flags,
-    given_fields,
-)
+from tinytrain.cli.options import Parser, add_field_flags, add_seeds_flags, given_fields
 from tinytrain.cli.recipe_files import is_file, label, named, plain, tested_on
 from tinytrain.cli.seeds import SHARED_RUNS
 from tinytrain.errors import UsageError
@@ -26,14 +21,14 @@ if TYPE_CHECKING:
     from tinytrain.course.ladder import Rung
 
 HELP = """\
-Without a rung: list all, with what each changes and what was measured. With rungs, or --all: train
-them, as many seeds as you say; the same command goes on where it was interrupted. 'ladder diff
-net6 net7' shows what differs between two.
+Without a rung, list them all: what each changes and its measured accuracy. With rungs, or --all,
+train each with the given seeds; the same command continues after an interruption.
+'ladder diff net6 net7' shows the difference between two.
 """
 
 
 def add_flags(parser: Parser) -> None:
-    """The flags of `ladder`."""
+    """Add the flags of `ladder`."""
     parser.epilog = SHARED_RUNS.format("ladder --all --seeds 1-5")
     rungs = "net1 … net9_3, reference, …, or a recipe's FILE.json"
     parser.add_argument("rungs", nargs="*", metavar="RUNG", help=rungs)

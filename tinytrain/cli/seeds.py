@@ -1,4 +1,4 @@
-"""The command `seeds`: train a recipe with many seeds, and say what they show together."""
+"""The command `seeds`: train a recipe with many seeds and summarise their accuracies."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from tinytrain.cli.options import Parser, add_recipe_flags, add_seeds_flags
 from tinytrain.cli.recipe_files import label, plain, tested_on
 
 HELP = """\
-Train a recipe with many seeds, several processes of one thread at a time, and say what they show
-together: mean, spread, and how many hold the target. The same command goes on where it was
-interrupted. Leaves record.jsonl beside the runs; `runs compare FOLDER FOLDER` compares two.
+Train a recipe with many seeds, several processes of one thread at a time, and print the mean and
+the spread of their accuracies and how many meet the target. The same command continues after an
+interruption. Writes record.jsonl beside the runs; `runs compare FOLDER FOLDER` compares two.
 """
 SHARED_RUNS = """\
-under torchrun every worker takes the next run; what a lost one left is shared_queue by another:
+under torchrun, each worker takes the next run that is free, and continues what a lost worker left:
 
   torchrun --standalone --nproc-per-node 4 --max-restarts 3 -m tinytrain {0}
 
-The same on more machines that share the folder of runs: each takes what nobody is at or has done,
-may be ended and started again at any time, and ends with the same record, as from one machine. As
-one job (--nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400) they also share a counter, and
-end with HOST; set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or none that was lost can come back.
+The same command on several machines that share the folder of runs divides the runs among them.
+Each may be stopped and started again at any time; all write the same record as one machine would.
+As one torchrun job (--nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400) they share a
+counter, too, and end when HOST ends; set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 so that a lost
+worker can be restarted.
 """
 
 
@@ -33,7 +34,7 @@ def add_flags(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train a recipe with many seeds, print what they show, and keep it as a record."""
+    """Train a recipe with many seeds, print the summary and write the record."""
     from tinytrain.cli.job_queue import shared_queue
     from tinytrain.cli.resolve import chosen_recipe
     from tinytrain.cli.series import Series, train_series, words_of

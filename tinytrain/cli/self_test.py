@@ -1,7 +1,7 @@
-"""Does this machine compute what others do, and how fast?
+"""The self-test of `doctor`: gradients, and the losses and speed of a short training.
 
 Gradients of the layers are compared with finite differences, and the losses of twenty steps of
-training, whose random draws are all named, with those that were recorded on other machines.
+training, whose random draws are all seeded, with those that were recorded on other machines.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ class Trial:
 def layers() -> Iterator[tuple[nn.Module, tuple[int, ...]]]:
     """A layer of each kind that has a gradient, and the shape of what it is to be given."""
     draw = streams.generator(0, "self-test weights")
-    yield nn.Conv2d(1, 4, 3, generator=draw), (4, 1, 8, 8)  # one channel takes a way of its own
+    yield (
+        nn.Conv2d(1, 4, 3, generator=draw),
+        (4, 1, 8, 8),
+    )  # one channel takes a code path of its own
     yield nn.Conv2d(4, 4, 3, padding=2, dilation=2, generator=draw), IMAGE
     yield nn.Linear(8, 4, generator=draw), IMAGE
     yield nn.BatchNorm2d(4), IMAGE
@@ -72,12 +75,12 @@ def gradient_error(layer: nn.Module, shape: tuple[int, ...], step: float = 1e-6)
     draw = streams.generator(0, "self-test slope")
     start = [torch.randn(shape, generator=draw, dtype=torch.float64), *layer.parameters()]
     start = [tensor.detach().clone() for tensor in start]
-    way = [torch.randn(one.shape, generator=draw, dtype=torch.float64) for one in start]
+    directions = [torch.randn(one.shape, generator=draw, dtype=torch.float64) for one in start]
     inputs = [start[0].clone().requires_grad_(), *layer.parameters()]
 
     def output(distance: float) -> Tensor:
         with torch.no_grad():
-            for tensor, place, direction in zip(inputs, start, way, strict=True):
+            for tensor, place, direction in zip(inputs, start, directions, strict=True):
                 tensor.copy_(place + distance * direction)
         layer.set_generator(streams.generator(0, "self-test dropout"))
         given: Tensor = layer(inputs[0])
@@ -85,7 +88,7 @@ def gradient_error(layer: nn.Module, shape: tuple[int, ...], step: float = 1e-6)
         return (given * weights).sum()
 
     gradients = torch.autograd.grad(output(0.0), inputs)
-    slope = sum(float((g * d).sum()) for g, d in zip(gradients, way, strict=True))
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
     difference = float((output(step) - output(-step)).detach()) / (2 * step)
     return abs(slope - difference) / max(abs(difference), 1e-3)
 
