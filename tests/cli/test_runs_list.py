@@ -206,7 +206,7 @@ def test_two_runs_compared(write, capsys):
     assert "  mean accuracy of the last 5 epochs, %: 99.420 → 99.332 (-0.088)" in lines
     assert "  loss of the last epoch: 0.0056 → 0.0057 (+0.0001)" in lines
     assert "  epochs done: 15 → 14" in lines and "  verdict: met → unfinished" in lines
-    assert "seeds does" in lines[-1] and not any("different images" in line for line in lines)
+    assert "tinytrain seeds" in lines[-1] and not any("different images" in line for line in lines)
 
 
 def test_two_runs_compared_for_tools(write, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,8 +150,6 @@ def folder_of(dataset: Dataset, options: argparse.Namespace) -> Path:
 
 def convert(options: argparse.Namespace) -> None:
     """Write the images of the sources as IDX files into a new folder."""
-    import shlex
-
     from tinytrain.data.arrays import write_files
     from tinytrain.data.datasets import load_source
     from tinytrain.store import class_names, manifest

@@ -43,7 +43,7 @@ class NotYet(TinytrainError):
 
 
 def add_flags(parser: Parser) -> None:
-    """The flags of `exercise`."""
+    """Add the flags of `exercise`."""
     words = parser.add_subparsers(dest="what", metavar="WORD", required=True)
 
     def add_word(name: str, help: str, names: str | None = None) -> argparse.ArgumentParser:
@@ -74,7 +74,7 @@ def add_flags(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Do what the word says."""
+    """Run the subcommand `options.what`."""
     from tinytrain.course.exercises import exercise
     from tinytrain.course.exercises.checking.folder import Folder
 

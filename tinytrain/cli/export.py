@@ -103,7 +103,7 @@ TTA = (
 
 
 def add_flags(parser: Parser) -> None:
-    """The flags of `export`."""
+    """Add the flags of `export`."""
     add_path(parser, "--run-dir", "the run's folder", required=True)
     parser.add_argument("--format", choices=FILES, default="state-dict", help="see above")
     files = "weights.pt, weights.npz or net.py in the run"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ SHADES = " .:-=+*#%@"
 
 
 def add_flags(parser: Parser) -> None:
-    """The flags of `predict`."""
+    """Add the flags of `predict`."""
     add_path(parser, "images", "a PNG, JPEG or IDX file", nargs="+", metavar="IMAGE")
     add_path(parser, "--run-dir", "the run's folder (default: the final net, which comes with it)")
     which = "which image of an IDX file, from 0"
@@ -52,13 +53,10 @@ def run(options: argparse.Namespace) -> None:
     predictor = predictor_of(options.run_dir)
     images = torch.stack([predictor.prepared(*picture) for picture in pictures])
     probabilities = predictor.probabilities(images)
-    answers = [
-        f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})"
-        for row in probabilities
-    ]
-    for (name, _), image, row, answer in zip(
-        pictures, images, probabilities, answers, strict=True
-    ):
+    answers = []
+    for (name, _), image, row in zip(pictures, images, probabilities, strict=True):
+        answer = f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})"
+        answers.append(answer)
         columns = side_by_side(as_text(image), class_lines(row, predictor.names))
         print(f"{name}: {answer}\n{columns}\n")
     if options.output:
@@ -186,7 +184,7 @@ def class_lines(row: Tensor, names: list[str]) -> list[str]:
 
 
 def as_text(image: Tensor) -> list[str]:
-    """A uint8 image (C, H, W) in letters, 16 to 32 a line; a letter is twice as high as wide."""
+    """A uint8 image (C, H, W) as 16 to 32 characters a line, each twice as high as wide."""
     from tinytrain.store.mnist_form import resized
 
     height, width = image.shape[1:]
@@ -198,8 +196,6 @@ def as_text(image: Tensor) -> list[str]:
 
 def side_by_side(left: list[str], right: list[str]) -> str:
     """Two blocks of lines beside each other."""
-    from itertools import zip_longest
-
     width = max(map(len, left))
     rows = zip_longest(left, right, fillvalue="")
     return "\n".join(f"  {first:<{width}}  {second}".rstrip() for first, second in rows)

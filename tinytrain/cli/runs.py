@@ -10,9 +10,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinytrain.cli.options import (
-    Parser,
-)
+from tinytrain.cli.options import Parser
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import Recipe
 
@@ -22,13 +20,13 @@ if TYPE_CHECKING:
 HELP = """\
 List the runs below folders: the nearest named recipe and what was overridden, data, seed, epochs,
 accuracy of the last epoch and mean of the last five, verdict, time. 'runs compare RUN RUN'
-says what differs between two, and what came of it; of two folders of `seeds`, how much better the
-second recipe is, seed by seed or fold by fold.
+prints how the settings and the results of two differ; for two folders of `seeds`, how much better
+the second recipe is, seed by seed or fold by fold.
 """
 
 
 def add_flags(parser: Parser) -> None:
-    """The flags of `runs`."""
+    """Add the flags of `runs`."""
     folders = "where to look (default: runs); or compare, and two runs"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=folders)
     parser.add_argument("--json", action="store_true", help="as JSON, for tools")
@@ -42,17 +40,7 @@ RESULTS = {
     "seconds": ("seconds of training and testing", ".0f"),
     "verdict": ("verdict", ""),
 }
-HEAD = (
-    "run",
-    "recipe",
-    "data",
-    "seed",
-    "epochs",
-    "last",
-    "last 5",
-    "verdict",
-    "time",
-)
+HEAD = ("run", "recipe", "data", "seed", "epochs", "last", "last 5", "verdict", "time")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -127,7 +115,7 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Print what differs between two runs, setting by setting, and what came of it."""
+    """Print how two runs differ: first their settings, then their results."""
     from tinytrain.results.comparison import meaning, shown
     from tinytrain.results.run_list import read
 
@@ -157,10 +145,9 @@ def compare(options: argparse.Namespace) -> None:
         print(f"  {said}: {text(old, form) or 'none'} → {text(new, form) or 'none'}{change}")
     print()
     if {"dataset", "data_digest", "holdout", "fold"} & differing.keys():
-        print("Tested on different images: what came of it cannot be compared.")
+        print("Tested on different images: the results cannot be compared.")
     print(
-        "One run each: how much another seed alone would change, they do not say; "
-        "python -m tinytrain seeds does."
+        "One run each cannot show the effect of the seed; python -m tinytrain seeds measures it."
     )
 
 

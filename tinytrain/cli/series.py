@@ -48,10 +48,9 @@ def train_series(
 
     Of several workers each does this, and one of every machine prints.
     """
-    where = (options.data_dir, options.holdout)
-    fold = fold_of(1, options.fold)
-    # Once before, and not in every process.
-    dataset = queue.after_first(lambda: data.load(options.dataset, *where, fold=fold)).name
+    where, first_fold = (options.data_dir, options.holdout), fold_of(1, options.fold)
+    # Fetched once here, and not by every process.
+    dataset = queue.after_first(lambda: data.load(options.dataset, *where, fold=first_fold)).name
     seeds = seeds_of(options)
     if options.records:
         files.make_folder(options.records)
@@ -72,21 +71,24 @@ def train_series(
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
     train_all(jobs, options.jobs or (1 if started() else 2), queue)
     for series in all_series:
-        path = series.folder / "record.jsonl"
-        if options.records:
-            path = options.records / f"{series.folder.name}.jsonl"
         words = [*series.command, f"--seeds={seed_text(seeds)}", *shared]
         words += [f"--fold={options.fold}"] if options.fold else []
         command = shlex.join(["python", "-m", "tinytrain", *words])
+        path = series.folder / "record.jsonl"
+        if options.records:
+            path = options.records / f"{series.folder.name}.jsonl"
         record = records.collect(series.folder, seeds, command)
         records.write_record(path, record)
-        accuracies = {seed: column["test_accuracy"] for seed, column in record.seeds.items()}
-        reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
-        shown = statistics.as_text(accuracies, reason)
-        if record.fold.startswith("all/"):
-            shown += f"\n{records.pooled(record)}"
         if queue.is_first(f"what {path} shows"):
-            print(f"{series.folder.name}\n{shown}\nThe record is {path}\n")
+            print(f"{series.folder.name}\n{summary(record)}\nThe record is {path}\n")
+
+
+def summary(record: records.Record) -> str:
+    """The statistics of the accuracies in a record; for folds, also those of all images pooled."""
+    accuracies = {seed: column["test_accuracy"] for seed, column in record.seeds.items()}
+    reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
+    text = statistics.as_text(accuracies, reason)
+    return f"{text}\n{records.pooled(record)}" if record.fold.startswith("all/") else text
 
 
 def seeds_of(options: argparse.Namespace) -> list[int]:
