@@ -8,10 +8,10 @@ import torch
 from tinytrain import nets, streams
 from tinytrain.cli import main as cli
 from tinytrain.course import ladder
-from tinytrain.course.lessons import LESSONS, STEPS
+from tinytrain.course.lessons import STEPS, read_lesson
 from tinytrain.nn.inspect import layer_rows, parameter_count, summary
 from tinytrain.nn.receptive_field import measured_field, receptive_field
-from tinytrain.recipes import LADDER, Recipe
+from tinytrain.recipes import LADDER
 from tinytrain.results import records
 from tinytrain.results.variations import RECIPES
 
@@ -62,8 +62,8 @@ def test_shapes_and_receptive_fields(name):
 
 def test_what_a_place_sees():
     sees = [28, 18, 18, 24, 20, 22, 22, 22, 22, 18, 18, 18, 18, 18, 18, 22, 22, 32]
-    assert [rung.sees for rung in ladder.rungs()] == sees
-    assert [rung.sees for rung in ladder.rungs(ladder.BY_VIEW)] == [22, 18, 22, 26, 18, 22, 26, 30]
+    assert [rung.receptive_field for rung in ladder.rungs()] == sees
+    assert [rung.receptive_field for rung in ladder.rungs(ladder.VIEWS)] == [22, 18, 22, 26, 18, 22, 26, 30]
 
 
 def test_parameters():
@@ -120,8 +120,8 @@ def extent(ink):
 
 
 def test_every_rung_has_a_lesson_and_changes_something():
-    assert list(LESSONS) == list(LADDER)
-    steps = [lesson.step for lesson in LESSONS.values()]
+    lessons = [read_lesson(name) for name in LADDER]
+    steps = [lesson.step for lesson in lessons]
     assert steps == sorted(steps) and set(steps) == set(STEPS)
     first, *others = ladder.rungs(ladder.CHANGES)
     assert first.base is None and {rung.base for rung in others[len(LADDER) - 1 :]} <= {*LADDER}
@@ -186,11 +186,9 @@ def test_the_difference_is_told_in_words(capsys):
 
 @pytest.mark.parametrize("name", LADDER)
 def test_the_words_for_a_rung_are_of_its_lesson_and_of_its_fields(name):
-    base = ladder.base_of(name)
-    before = RECIPES[base] if base else Recipe()
-    said = ladder.said_of(LESSONS[name], before, RECIPES[name])
-    gist, _, fields = said.rpartition(" (")
-    assert LESSONS[name].change.startswith(gist) and 30 <= len(gist) <= 120
+    text = ladder.change_of(ladder.rung(name))
+    gist, _, fields = text.rpartition(" (")
+    assert read_lesson(name).change.startswith(gist) and 30 <= len(gist) <= 120
     assert {field.split()[0] for field in fields.split(", ")} == {*LADDER[name]}
 
 

@@ -9,20 +9,22 @@ import statistics
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
-from xml.etree import ElementTree
 
 import pytest
 import torch
-from tinytrain.course.concepts import CONCEPTS
 
 from tinytrain import data, nets, nn, streams
 from tinytrain.cli import main as cli
 from tinytrain.cli.export import as_state_dict
 from tinytrain.cli.main import parse
 from tinytrain.cli.resolve import trained
-from tinytrain.course import glossary, ladder, live, markup, page, readme, teach
+from tinytrain.course import ladder, page, readme
 from tinytrain.course.exercises import exercises
 from tinytrain.course.ladder import gain
+from tinytrain.course.lessons import STEPS, read_lesson, read_text, sections
+from tinytrain.course.page import build as page_build
+from tinytrain.course.page import interactive as live
+from tinytrain.course.page.text import Renderer
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nets.bricks import blocks, stacked
 from tinytrain.plots import net_pictures
@@ -32,7 +34,7 @@ from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch, build
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def invented(name, seeds=3):
@@ -66,8 +68,7 @@ def rendered(folder, rungs, tiny):
     net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
     drawings = net_pictures.net_pictures(net, tiny, RECIPES["five-looks"])
     pictures = [draw() for name, draw in drawings.items() if name != "maps"]
-    beyond = [ladder.rungs(names, folder) for names in (ABLATION, ladder.BY_VIEW, FRONTIER)]
-    return page.as_html(rungs, *beyond, pictures)
+    return page.as_html(ladder.course(folder), pictures)
 
 
 @pytest.mark.parametrize("channels, classes", [(1, 2), (2, 5), (3, 5), (3, 60)])
@@ -93,13 +94,20 @@ def test_at_work_on_colour_of_any_size_and_classes(channels, classes):
     assert shapes["filters"] == [(3, 3)] * 4 * channels
 
 
+def plain(markdown):
+    """The text of Markdown as the page shows it, without tags."""
+    rendered = html.unescape(str(Renderer([]).block(markdown)))
+    return re.sub("</?(p|em|strong|a|code)[^>]*>", "", rendered).strip().split("\n")[0]
+
+
 def test_every_rung_is_on_the_page(rendered, rungs):
-    text = html.unescape(re.sub("</?(a|span|code)[^>]*>", "", rendered))
+    text = html.unescape(re.sub("</?(a|span|code|em|strong)[^>]*>", "", rendered))
     for rung in rungs:
-        lesson, concept = rung.lesson, CONCEPTS[rung.name]
-        parts = [lesson.change, lesson.target, page.result(rung), lesson.analysis]
-        parts += [concept.explanation, concept.question, concept.answer, concept.lines]
-        assert all(part in text for part in [f'<section id="{rung.name}">', *parts])
+        lesson = rung.lesson
+        parts = [lesson.change, lesson.target, lesson.analysis, lesson.idea, lesson.question]
+        parts = [plain(part) for part in [*parts, lesson.answer]]
+        parts += [page_build.result(rung), lesson.source, f'<section id="{rung.name}">']
+        assert not [part for part in parts if part not in text]
     assert text.count("not measured") >= 4 and "points, 95 % interval" in text
 
 
@@ -107,8 +115,8 @@ def test_text_arrives_as_text(rungs):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     odd = '1 < 2, <i>"so" & so</i>'
     first = replace(rungs[0], lesson=replace(rungs[0].lesson, title=odd, analysis=odd))
-    final = replace(readme.final_rung(rungs), lesson=None)
-    shown = page.as_html([first, final], [], [], [], [])
+    final = replace(next(rung for rung in rungs if rung.name == "final"), lesson=None)
+    shown = page.as_html(ladder.Course([first, final], [], [], []), [])
     assert "<i>" not in shown and html.unescape(shown).count(odd) == 3
 
 
@@ -270,69 +278,59 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("name", CONCEPTS)
-def test_what_a_concept_says_to_try_can_be_typed(name):
-    concept = CONCEPTS[name]
-    parse(shlex.split(concept.command))
-    assert 2 <= len(concept.lines.splitlines()) <= 25
-    ElementTree.fromstring(f"<p>{concept.formula}</p>")
+@pytest.mark.parametrize("name", LADDER)
+def test_what_a_lesson_says_to_try_can_be_typed(name):
+    lesson = read_lesson(name)
+    parse(shlex.split(lesson.command))
+    assert 2 <= len(lesson.source.splitlines()) <= 25
+    assert "<math" in Renderer([]).block(lesson.formula) or "$" not in lesson.formula
+    assert lesson.step in STEPS
 
 
-def test_every_rung_has_a_concept_and_every_path_can_be_typed():
-    assert {*CONCEPTS} == {*LADDER}
-    for part in [part for parts in teach.PATHS.values() for part in parts if part.command]:
-        parse(shlex.split(part.command))
+def test_every_lesson_belongs_to_a_rung_and_every_path_for_a_class_can_be_typed():
+    assert {path.stem for path in (Path(ladder.__file__).parent / "rungs").glob("*.md")} == {
+        *LADDER
+    }
+    for command in re.findall(r"`python -m tinytrain ([^`]+)`", read_text("teach")):
+        parse(shlex.split(command))
 
 
 def test_the_first_use_of_a_word_is_linked():
-    link = glossary.FirstUse()
-    first = link("A <rung> was held out; a rung held.")
+    render = Renderer(sections(read_text("glossary"))).inline
+    first = render("A <rung> was held out; a rung held.")
     assert first.count('href="#glossary-rung"') == 1 and "&lt;" in first
     assert "glossary-held-out" in first and 'href="#glossary-held"' in first
-    assert "href" not in link("A rung held.")
-
-
-@pytest.mark.parametrize("style", ["fill: none; stroke: #000000", "font: 12px 'A', 'B'; fill:red"])
-def test_styles_become_attributes(style):
-    made = markup.attributes(style)
-    assert ElementTree.fromstring(f"<text{made}/>").attrib in (
-        {"fill": "none", "stroke": "#000000"},
-        {"font-size": "12px", "fill": "red"},
-    )
+    assert "href" not in render("A rung held.")
 
 
 def test_the_readme_shows_the_present_records():
-    path = REPOSITORY / "README.md"
-    groups = [ladder.rungs(names) for names in (LADDER, ABLATION, ladder.BY_VIEW, FRONTIER)]
-    rendered = readme.with_tables(path, *groups)
-    assert rendered == path.read_text(), "stale: run make course"
+    course = ladder.course()
+    for path, text in readme.rendered(REPOSITORY / "README.md", course).items():
+        assert text == path.read_text(), f"{path} is stale: run make course"
     digits = (REPOSITORY / "examples" / "digits.svg").read_text()
     assert f"weights {published.digest()}" in digits, "stale: run make course"
     for name in ("ladder.svg", "final_net.svg"):
         picture = (REPOSITORY / "examples" / name).read_text()
-        assert f"figures {readme.digest(groups[0])}" in picture, "stale: run make course"
+        assert f"figures {readme.digest(course)}" in picture, "stale: run make course"
 
 
 def test_the_command_without_data(tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     monkeypatch.setattr(data, "load", Mock(side_effect=Unavailable("no mirror answers")))
     drawn = {"title": "a curve", "svg": "<svg></svg>"}  # drawing takes long, and is seen above
-    monkeypatch.setattr(page, "picture", lambda title, figure: drawn)
+    monkeypatch.setattr(page_build, "picture", lambda title, figure: drawn)
     output, path = tmp_path / "course.html", tmp_path / "README.md"
-    names = ("ladder", "final", "ablation", "views", "frontier")
-    marks = [(readme.BEGIN.format(name), readme.END.format(name)) for name in names]
-    around = ["before", "two", "three", "four", "five", "after"]
-    texts = [
-        f"{begin}\nstale\n{end}\n{text}"
-        for (begin, end), text in zip(marks, around[1:], strict=True)
-    ]
-    path.write_text("\n".join([around[0], *texts]))
+    for file in readme.rendered(REPOSITORY / "README.md", ladder.course()):
+        old = file.read_text()
+        copy = tmp_path / file.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(re.sub(r"(?m)^\| .*\n", "", old))
     (tmp_path / "examples").mkdir()
     assert cli.main(["course", "--output", str(output), "--readme", str(path)]) == 0
     assert "Not drawn" in output.read_text()
-    text = path.read_text()
-    assert "stale" not in text and "| net9_3 |" in text
-    assert [line for line in text.split("\n") if line in around] == around
+    for file in readme.rendered(REPOSITORY / "README.md", ladder.course()):
+        found = (tmp_path / file.relative_to(REPOSITORY)).read_text()
+        assert "| final |" in found or "| `final` |" in found
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -340,7 +338,7 @@ def test_the_command_without_data(tmp_path, capsys, monkeypatch):
 def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, gone):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     drawn = {"title": "a curve", "svg": "<svg></svg>"}
-    monkeypatch.setattr(page, "picture", lambda title, figure: drawn)
+    monkeypatch.setattr(page_build, "picture", lambda title, figure: drawn)
     monkeypatch.setattr(net_pictures, "net_pictures", lambda *of: {})
     run, output = tmp_path / "run", tmp_path / "course.html"
     where = ["--run-dir", str(run), "--data-dir", data_dir]

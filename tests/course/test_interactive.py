@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tinytrain import nets, nn, streams
-from tinytrain.course import live
+from tinytrain.course.page import interactive as live
 from tinytrain.data import batches
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import functional
@@ -53,7 +53,7 @@ def live_of(net, name="final", dataset=None, **changes):
     """A net for the page, as a run of this recipe has it."""
     name = "final" if name == "odd" else name
     recipe = dataclasses.replace(RECIPES[name], **changes)
-    return live.live(f"the net of {name}", net, recipe, MEAN, STD, dataset)
+    return live.interactive(f"the net of {name}", net, recipe, MEAN, STD, dataset)
 
 
 def torch_maps(net, images):
@@ -166,7 +166,7 @@ def test_a_net_that_the_page_cannot_run(net, reason):
 
 def test_of_several_looks_one_is_shown():
     found = live_of(stirred("net9_3"), "five-looks")
-    assert found.title.endswith("(shown with one look at a digit, not 5)")
+    assert found.title.endswith("(shown without test-time augmentation over 5 shifts)")
 
 
 def test_images_that_the_page_cannot_show(tiny):
