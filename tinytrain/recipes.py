@@ -63,7 +63,7 @@ class Recipe:
         choices=("adam", "sgd", "muon"),
     )
     lr: float = setting(0.01, "the learning rate, at its highest", range=(1e-30, 1e30))
-    momentum: float = setting(0.0, "momentum of SGD; of Muon, 0 for 0.95", range=(0, 1))
+    momentum: float = setting(0.0, "momentum of SGD or Muon (with Muon 0 is 0.95)", range=(0, 1))
     nesterov: bool = setting(False, "Nesterov momentum (Muon always has it)")
     weight_decay: float = setting(0.0, "weight decay, as in the optimizer", range=(0, 1e30))
     schedule: str = setting(
@@ -87,7 +87,8 @@ class Recipe:
     )
     shards: int = setting(
         0,
-        "sum every batch in this many parts, in order: 1, 2, 4, … workers then give equal bits",
+        "cut every batch into this many parts and add up their gradients in a fixed order, so "
+        "that the result does not depend on the number of workers; 0: do not",
         range=(0, 1024),
     )
     tta: int = setting(

@@ -17,7 +17,7 @@ Check this machine and its data; each line is ok, a warning, or FAILED with what
   speed      seconds that an epoch of `train` will take here
 
 Nothing is fetched, drawn or written. The exit status is 0 when nothing FAILED, 3 where data are
-damaged, 1 where the self-test fails. Put what it prints into a report of something odd.
+damaged, 1 where the self-test fails. If you report a problem, include this output.
 """
 
 

@@ -201,7 +201,7 @@ def add_data_flags(
 
 def add_data_dir(flags: Flags, default: Any = None) -> None:
     place = "$TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain"
-    help = f"the folder that holds a folder a data set (default: {place})"
+    help = f"the folder of data sets, each in a folder of its own (default: {place})"
     flags.add_argument("--data-dir", type=Path, default=default, help=help)
 
 

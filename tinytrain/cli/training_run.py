@@ -145,7 +145,9 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         locks.require_free(options.run_dir)
         run_folder.require_unused(options.run_dir)
     if options.run_dir is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)):
-        raise UsageError("--max-restarts: name the run's folder, too (--run-dir)")
+        raise UsageError(
+            "torchrun --max-restarts needs a fixed folder to restart in: add --run-dir FOLDER"
+        )
     if workers.rank:
         options.dataset = workers.share()[0]  # --or-synthetic may have changed it
     dataset = load_dataset(options, recipe)

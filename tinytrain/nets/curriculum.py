@@ -1,4 +1,4 @@
-"""The nets of the curriculum, Net1 to Net9_3, and the same with a wide view.
+"""The nets of the curriculum, Net1 to Net9_3, and the final net: Net9_3 with a wider view.
 
 All but Net1 are made of one block: a 3×3 convolution without bias, from Net7 on with batch norm
 (whose shift does what a bias would), ReLU, from Net8 on dropout of whole channels. Nets up to Net7

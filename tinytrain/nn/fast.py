@@ -104,7 +104,7 @@ def channel_mean_and_variance(values: Tensor, channels: int) -> tuple[Tensor, Te
 def plain_gradients(
     input: Tensor, weight: Tensor, bias: Tensor, gradient: Tensor, eps: float
 ) -> list[Tensor | None]:
-    """The gradients by the definition, slower: they have gradients themselves."""
+    """The gradients by the plain definition: slower, but differentiable again."""
     unused = torch.zeros_like(weight), torch.ones_like(weight)  # running statistics
     output = functional.batch_norm(input, *unused, weight, bias, True, eps=eps)
     inputs = (input, weight, bias)

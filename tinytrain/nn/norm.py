@@ -1,4 +1,4 @@
-"""Batch norm, layer norm and group norm: give numbers mean 0 and variance 1.
+"""The layers batch norm, layer norm and group norm: give numbers mean 0 and variance 1.
 
 A deep net trains faster if the inputs of a layer keep their scale while the layers before it
 learn. Batch norm takes the mean and variance of a channel over all images of a batch, and keeps

@@ -165,7 +165,7 @@ def seen(images: Tensor, output: Tensor, place: int, axis: int) -> list[int]:
 
 
 def sliding(net: Module, size: int, axis: int) -> Tensor:
-    """Noise for `net`, in which each row or column has an image where it holds the maxima."""
+    """Noise images, one a row or column; in image i that row or column is the brightest."""
     channels = [conv.in_channels for conv in net.modules() if isinstance(conv, nn.Conv2d)]
     images = noise(size, channels[0] if channels else 1, size, size)
     images.diagonal(dim1=0, dim2=2 + axis).add_(10)

@@ -56,6 +56,6 @@ def require_batches(training: Training, dataset: Dataset) -> None:
         nearest = sorted(works, key=lambda other: abs(other - size))[:2]
         advice = " or ".join(f"--batch-size {other}" for other in nearest) or "more images"
         raise UsageError(
-            f"--batch-size {size}: of {count} training images one would be a batch of its own, "
-            f"and the net does not train on one ({error}); take {advice}"
+            f"--batch-size {size}: a batch of {count} training images would be a single image, on "
+            f"which the net cannot train ({error}); take {advice}"
         ) from error

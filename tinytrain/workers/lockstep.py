@@ -95,7 +95,7 @@ def together(nets: Sequence[Module], inputs: list[Tensor], parts: Sequence[Part]
         return inputs
     if len(nets) > 1 and any(isinstance(module, BatchNorm2d) for module in first.modules()):
         raise ValueError(
-            f"{type(first).__name__}: several parts of a batch go through batch norm together, "
-            "and can where all that holds it is a Sequential"
+            f"{type(first).__name__}: with workers or shards batch norm may stand only in nested "
+            "Sequentials; move it out of this layer, or leave out --workers and --shards"
         )
     return [net(input) for net, input in zip(nets, inputs, strict=True)]
