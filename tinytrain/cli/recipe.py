@@ -23,8 +23,8 @@ from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES, VIEWS
 HELP = """\
 Without more words, or with list: every recipe, and what it changes in its base. With show: one of
 them whole, as JSON. Kept in a file (recipe show final > mine.json) and changed, it is a recipe of
-your own: train --recipe mine.json. A field that you delete
-from the file keeps the base recipe's value.
+your own: train --recipe mine.json. A field that you delete from the file keeps the base recipe's
+value.
 """
 
 GROUPS: dict[str, Mapping[str, object]] = {
