@@ -1,9 +1,8 @@
-"""Shared fixtures: small data sets, a run's refusal, a server of files, a browser; Hypothesis."""
+"""Shared fixtures: small data sets, a run's refusal, a server of files; Hypothesis."""
 
 import contextlib
 import io
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +17,6 @@ from hypothesis import settings
 
 from tinytrain import streams
 from tinytrain.cli.main import main
-from tinytrain.course.page import build
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.runs import signals
@@ -140,58 +138,3 @@ def tiny():
     images = synthetic.digits(labels, streams.generator(0, "tiny"))
     train, test = Split(images[:100], labels[:100]), Split(images[100:], labels[100:])
     return Dataset("synthetic", train, test, 0.13, 0.31, (), 0, classes=10)
-
-
-STYLES = ("page.css", "live/live.css", "live/train.css")
-BARE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
-<title>The live parts alone</title>
-<link rel="icon" href="data:,">
-<style>{{ style | safe }}</style>
-{% include "live/live.html" %}
-</html>"""
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, without a window."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no chromium here to look at the page with")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser, tmp_path):
-    """`open_page(live)`: a page of the live parts alone, with their policy, from a file.
-
-    At the end of the test nothing may have been asked of a network or said on the console.
-    """
-    contexts, heard = [], []
-
-    def open_page(live, width=1280, fragment="", **context):
-        styles = [Path(build.__file__).parent / name for name in STYLES]
-        style = "".join(path.read_text() for path in styles)
-        bare = build.TEMPLATES.from_string(BARE)
-        text = bare.render(live=live, style=style, policy=build.policy(live.scripts.values()))
-        path = tmp_path / f"live{len(contexts)}.html"
-        path.write_text(text)
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **context))
-        opened = contexts[-1].new_page()
-        opened.on("console", lambda message: heard.append(message.text))
-        opened.on("pageerror", lambda error: heard.append(str(error)))
-        opened.on("request", lambda request: heard.append(request.url))
-        opened.goto(path.as_uri() + fragment)
-        return opened
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [line for line in heard if not line.startswith(("file:", "blob:", "data:"))] == []

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tinytrain import nets, streams
-from tinytrain.course.page import interactive as live
+from tinytrain.course.page.interactive import interactive
 from tinytrain.data import batches, deskew
 from tinytrain.data.datasets import Split
 from tinytrain.nn.receptive_field import receptive_field
@@ -34,7 +34,7 @@ def live_of(name="final", dataset=None):
     net = published.final_net() if name == "final" else nets.build(RECIPES[name].net, 0.0, draw)
     if name != "final":
         net.train()(torch.randn(64, 1, 28, 28, generator=draw))
-    return live.interactive("a net", net.eval(), RECIPES[name], MEAN, STD, dataset)
+    return interactive("a net", net.eval(), RECIPES[name], MEAN, STD, dataset)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The page's live parts in a browser: the engine's numbers once more, and nothing fetched."""
+"""The interactive parts of the page in a browser: the engine's numbers, and nothing fetched."""
 
 import base64
 import dataclasses
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tinytrain import nets, nn, streams
-from tinytrain.course.page import interactive as live
+from tinytrain.course.page import interactive
 from tinytrain.data import batches
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import functional
@@ -53,13 +53,13 @@ def live_of(net, name="final", dataset=None, **changes):
     """A net for the page, as a run of this recipe has it."""
     name = "final" if name == "odd" else name
     recipe = dataclasses.replace(RECIPES[name], **changes)
-    return live.interactive(f"the net of {name}", net, recipe, MEAN, STD, dataset)
+    return interactive.interactive(f"the net of {name}", net, recipe, MEAN, STD, dataset)
 
 
 def torch_maps(net, images):
-    """What each layer in `live.in_order` gives for normalised images."""
+    """What each layer in `interactive.in_order` gives for normalised images."""
     maps = []
-    for _, layer in live.in_order(net):
+    for _, layer in interactive.in_order(net):
         images = layer(images.clone())  # some work in place
         maps.append(images)
     return maps
@@ -164,9 +164,8 @@ def test_a_net_that_the_page_cannot_run(net, reason):
     assert found.payload is None and reason in found.reason
 
 
-def test_of_several_looks_one_is_shown():
-    found = live_of(stirred("net9_3"), "five-looks")
-    assert found.title.endswith("(shown without test-time augmentation over 5 shifts)")
+def test_the_title_says_that_test_time_augmentation_is_left_out():
+    assert "without test-time augmentation" in live_of(stirred("net9_3"), "five-looks").title
 
 
 def test_images_that_the_page_cannot_show(tiny):
@@ -179,7 +178,7 @@ def test_images_that_the_page_cannot_show(tiny):
 
 def test_digits_are_drawn_evenly_and_packed_whole(tiny):
     net = published.final_net()
-    given = live.digits(net, tiny)
+    given = interactive.digits(net, tiny)
     labels = tiny.train.labels.tolist()
     known = dict(zip([one.numpy().tobytes() for one in tiny.train.images], labels, strict=True))
     rows = []

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tinytrain import nets, nn, streams
+from tinytrain import data, nets, nn, streams
 from tinytrain.cli.plot import PICTURES
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.errors import UsageError
+from tinytrain.nets.bricks import blocks, stacked
 from tinytrain.plots import feature_maps, mistakes, samples
 from tinytrain.plots.drawing import Tile, grid
 from tinytrain.plots.net_pictures import net_pictures
@@ -154,3 +155,24 @@ def test_colour_and_other_numbers_of_classes(tiles):
     _, figure = pictures["confusion"]()
     assert figure.axes[0].images[0].get_array().shape == (5, 5)
     assert sum(int(text.get_text()) for text in figure.axes[0].texts) == 20
+
+
+@pytest.mark.parametrize("channels, classes", [(1, 2), (2, 5), (3, 5), (3, 60)])
+def test_pictures_of_any_size_and_number_of_channels_and_classes(channels, classes):
+    labels, draw = torch.arange(2 * classes) % classes, streams.generator(0, "images")
+    images = torch.randint(256, (2 * classes, channels, 12, 9), generator=draw).to(torch.uint8)
+    own = data.from_arrays(images, labels, images, labels)
+    last = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes)]
+    stages = {"conv1": blocks((channels, 4), draw), "conv2": blocks((4, 3), draw), "last": last}
+    drawn = {name: draw()[1] for name, draw in net_pictures(stacked(stages), own, FINAL).items()}
+    shapes = {
+        name: [axes.images[0].get_array().shape for axes in figure.axes]
+        for name, figure in drawn.items()
+    }
+    picture = (12, 9, 3) if channels == 3 else (12, 9)
+    assert {*shapes["mistakes"]} == {picture}
+    assert shapes["augmentation"] == [picture] * 6 * min(classes, 3)
+    first = drawn["augmentation"].axes[0].images[0].get_array()
+    assert first.mean() == pytest.approx(float(images[classes // 5].float().mean()))
+    assert shapes["confusion"] == [(classes, classes)]
+    assert shapes["filters"] == [(3, 3)] * 4 * channels

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, holds
 
 FEWEST_SEEDS = 3  # the interval of two would be 12.7 standard errors to each side
-NORMAL = 1.959964  # the 97.5 % quantile of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def student_t(freedom: float) -> float:
         low = int(freedom)
         share = (1 / freedom - 1 / (low + 1)) / (1 / low - 1 / (low + 1))
         return exact[low + 1] * math.pow(exact[low] / exact[low + 1], share)
-    z = NORMAL
+    z = 1.959964  # the quantile of the normal distribution
     terms = (
         z,
         (z**3 + z) / 4,
@@ -157,15 +156,3 @@ def difference(later: Summary, earlier: Summary) -> Difference | None:
     freedom = (one + other) ** 2 / (one**2 / (later.count - 1) + other**2 / (earlier.count - 1))
     half = student_t(freedom) * math.sqrt(one + other)
     return Difference(value, value - half, value + half)
-
-
-def paired_difference(later_only: int, earlier_only: int, total: int) -> Difference:
-    """Compare two nets on the same `total` images; the two counts are right in one net only.
-
-    McNemar, "Note on the sampling error of the difference between correlated proportions or
-    percentages", 1947.
-    """
-    value = (later_only - earlier_only) / total
-    error = math.sqrt((later_only + earlier_only) / total - value**2) / math.sqrt(total)
-    low, high = (value + sign * NORMAL * error for sign in (-1, 1))
-    return Difference(100 * value, 100 * low, 100 * high)
