@@ -422,7 +422,8 @@ shuffled = 3
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_process_that_left_the_group_keeps_nobody_waiting(folder):
-    leaves = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\n    os._exit(0)\n"
+    leaves = "import os, time\nif os.fork() == 0:\n    os.setsid()\n"
+    leaves += "    time.sleep(60)\n    os._exit(0)\n"
     started = time.monotonic()
     status, _, _ = check_in_a_process(folder, leaves + "shuffled = 3")
     assert status == 2 and time.monotonic() - started < 50
