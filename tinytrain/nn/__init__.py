@@ -1,10 +1,8 @@
 """Layers and nets on raw torch functions, with the names and arguments of `torch.nn`.
 
-A layer is a function (`functional` defines it, `fast` arranges it for speed) with the numbers that
-it has learned: `layers` has those that look at neighbours or at everything, `norm` the norms,
-`activations` what stands between. A `Module` finds the numbers and the layers below it (`module`,
-where a layer of one's own is written). `flat` lays all weights of a net end to end, and `inspect`
-says what a net computes and costs.
+`functional`: the layers as functions; `fast`: two of them arranged for a CPU; `layers`, `norm`,
+`activations`: the same as modules with weights; `module`: the base class, where a layer of one's
+own is explained; `inspect` and `receptive_field`: shapes, sizes and what a place of a map sees.
 """
 
 from tinytrain.nn import fast, functional
