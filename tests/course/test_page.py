@@ -5,6 +5,8 @@ import itertools
 import json
 import re
 import statistics
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -284,3 +286,16 @@ def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, und
     assert given["net"]["layers"][0]["weight"]["data"] == interactive.encoded(weights)
     assert (given["digits"] is None) == gone
     assert f"of {run} (recipe" in html.unescape(text)
+
+
+@pytest.mark.parametrize("library", ["jinja2", "latex2mathml", "markdown_it"])
+def test_a_missing_library_is_named_with_its_extra(library, tmp_path):
+    program = (
+        f"import sys; sys.modules[{library!r}] = None; from tinytrain.cli import main; "
+        f"sys.exit(main.main(['course', '--output', {str(tmp_path / 'page.html')!r}]))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert f" {library};" in line and "[course]" in line
+    assert not list(tmp_path.iterdir())

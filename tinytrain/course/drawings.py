@@ -136,7 +136,7 @@ def width() -> Figure:
 
 
 def padding() -> Figure:
-    """Where the middle of a 3 × 3 kernel can stand."""
+    """Draw the positions that the middle of a 3 × 3 kernel can take."""
     figure, sides = panels(2, 2.2)
     titles = "no padding: 6 × 6", "padding 1: 8 × 8"
     for axes, padded, title in zip(sides, (0, 1), titles, strict=True):

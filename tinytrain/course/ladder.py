@@ -159,7 +159,7 @@ def as_text(rungs: Iterable[Rung]) -> str:
 
 
 def change_of(item: Rung) -> str:
-    """What a rung changes: the first clause of its lesson and the fields; or only the fields."""
+    """Describe what a rung changes: its lesson's first clause and the fields, or only these."""
     before = RECIPES[item.base] if item.base else Recipe()
     if item.lesson is None:
         return changed(before, item.recipe)

@@ -5,7 +5,8 @@ from tinytrain.errors import UsageError
 try:
     from tinytrain.course.page.build import answers_as_html, as_html
 except ModuleNotFoundError as error:
-    needed = f"the page needs {error.name}; install it with: pip install 'tinytrain[course]'"
+    library = (error.name or "a library").partition(".")[0]  # of latex2mathml.converter, too
+    needed = f"the page needs {library}; install it with: pip install '.[course]'"
     raise UsageError(needed) from error
 
 __all__ = ["answers_as_html", "as_html"]
