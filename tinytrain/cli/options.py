@@ -115,7 +115,7 @@ def seed_list(text: str) -> list[int]:
 
 
 def seed_text(seeds: list[int]) -> str:
-    """What `seed_list` would read as `seeds`, which rise: 1-5,9."""
+    """Rising seeds as the text that `seed_list` reads: 1-5,9."""
     parts = []
     for _, group in itertools.groupby(enumerate(seeds), lambda pair: pair[1] - pair[0]):
         run = [seed for _, seed in group]
