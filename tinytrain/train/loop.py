@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import partial
-
-from torch import Tensor
 
 from tinytrain import streams
-from tinytrain.data import augment, batches
+from tinytrain.data import batches
 from tinytrain.data.datasets import Dataset
 from tinytrain.train.checks import require_suited
-from tinytrain.train.compute import WHOLE, Compute, InProcess
+from tinytrain.train.compute import Compute, InProcess
 from tinytrain.train.state import Batch, Epoch, Training
 
 
@@ -25,7 +22,7 @@ def fit(
 ) -> Iterator[Batch | Epoch]:
     """Train from where `training` stands to its last epoch, yielding every step and every epoch.
 
-    `compute` says how gradients and scores are computed, by default in this process. Raises
+    `compute` says how steps and scores are computed, by default in this process. Raises
     UsageError before the first step where net, data and batch size do not suit each other, and
     Diverged where the loss is no longer finite.
     """
@@ -38,28 +35,10 @@ def fit(
         training.net.train()
         for rows in steps[training.batch :]:  # a resumed epoch goes on where it was left
             started = time.perf_counter()
-            batch = partial(make_batch, training, dataset, rows)
-            gradients, loss, correct = compute.gradients(training, batch, len(rows))
-            event = training.step(gradients, loss, correct, len(rows), len(steps))
+            event = compute.step(training, dataset, rows, len(steps))
             training.seconds += time.perf_counter() - started
             yield event
         yield finish_epoch(training, dataset, compute)
-
-
-def make_batch(
-    training: Training, dataset: Dataset, rows: Tensor, some: slice = WHOLE
-) -> tuple[Tensor, Tensor]:
-    """Images (n, C, H, W), augmented and normalised, and labels (n,) of `some` of a batch's rows.
-
-    Augmentation is drawn for the whole batch, so that `some` decides nothing about it.
-    """
-    images = dataset.train.images[rows].float()
-    if training.augmentation is None:
-        images = images[some]
-    else:
-        images = augment.of_rows(training.augmentation, images, training.stream("augment"), some)
-    images = batches.normalise(images, dataset.mean, dataset.std)
-    return images, dataset.train.labels[rows[some]]
 
 
 def finish_epoch(training: Training, dataset: Dataset, compute: Compute) -> Epoch:

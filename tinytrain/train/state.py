@@ -187,12 +187,20 @@ class Training:
         """
         for parameter, gradient in zip(self.learned, gradients, strict=True):
             parameter.grad = gradient
-        if self.optimizer.lr != self.last_lr:  # the caller has set another learning rate
-            self.lr = self.optimizer.lr
-        self.optimizer.lr = self.last_lr = self.lr_at(self.batch, steps)
+        self.set_lr(steps)
         self.optimizer.step()
         if self.ema is not None:
             self.ema.update()
+        return self.count(loss, correct, rows, steps)
+
+    def set_lr(self, steps: int) -> None:
+        """Give the optimizer the learning rate of this step, of the epoch's `steps`."""
+        if self.optimizer.lr != self.last_lr:  # the caller has set another one
+            self.lr = self.optimizer.lr
+        self.optimizer.lr = self.last_lr = self.lr_at(self.batch, steps)
+
+    def count(self, loss: Tensor, correct: Tensor, rows: int, steps: int) -> Batch:
+        """Add a step that was taken to the sums of this epoch: see `step`."""
         seen = self.batch * self.batch_size + rows
         self.batch += 1
         self.loss_sum = self.loss_sum + loss * rows  # stays a tensor

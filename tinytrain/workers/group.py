@@ -45,7 +45,7 @@ PATIENCE = timedelta(seconds=40)  # for a message; from a worker that ended none
 T = TypeVar("T")
 
 
-class Workers:
+class Workers(InProcess):
     """Compute with several processes; this one is worker `rank` of `count`, alone by default.
 
     A batch is cut into `count` parts, or into `shards` where that is not 0: then each worker has
@@ -110,7 +110,7 @@ class Workers:
         """
         parts = self.parts(size)
         if parts[0].count == 1:
-            return InProcess().gradients(training, batch, size)
+            return super().gradients(training, batch, size)
         nets = self.replicas(training)
         learned = [[weight for weight in net.parameters() if weight.requires_grad] for net in nets]
         made = [batch(part.rows) for part in parts]
@@ -151,7 +151,7 @@ class Workers:
             loss_sum = correct = 0.0
             if part.size:
                 own = replace(dataset, test=test.rows(part.rows))
-                score = InProcess().score(training, net, own)
+                score = super().score(training, net, own)
                 loss_sum, correct = score.loss * part.size, score.correct
             sums.append([loss_sum, correct])
         loss_sum, correct = self.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
