@@ -157,10 +157,6 @@ def test_a_mistake_shows_in_numbers(name, mistake):
         ("adam", "one step count for all", "a second parameter, without a gradient (None) in st"),
         ("adam", "one step count for all", "second parameter after step 2"),
         ("adam", "not in place", "parameters changed in place: yours False"),
-        ("receptive-field", "always along the height", "axis = 1"),
-        ("receptive-field", "measured is not carried on", "measured: yours False, right True"),
-        ("receptive-field", "a place alone is a window", "length of the list: yours 2, right 1"),
-        ("receptive-field", "an image that does not fit is made larger", "right ValueError"),
     ],
 )
 def test_a_report_names_the_effect_of_a_mistake(name, mistake, effect):

@@ -159,7 +159,7 @@ def as_npz(net: nn.Module) -> bytes:
 
 def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
     """The source of the Python module `name`, which builds the net of `run` from `torch.nn`."""
-    from tinytrain.nn.inspect import output_shape
+    from tinytrain.nn.inspect import output_of
 
     shape, recipe = settings.image_shape, settings.recipe
     return PROGRAM.format(
@@ -167,7 +167,7 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
         run=quoted(run.resolve().name),
         weights=f"{name}.pt",
         shape=", ".join(map(str, shape)),
-        classes=output_shape(net, shape)[-1],
+        classes=output_of(net, shape).shape[-1],
         mean=settings.mean,
         std=settings.std,
         data=quoted(settings.dataset),

@@ -145,7 +145,7 @@ class Predictor:
 def predictor_of(run_dir: Path | None) -> Predictor:
     """The net of a run, or the final one that comes with tinytrain."""
     from tinytrain.cli.resolve import trained
-    from tinytrain.nn.inspect import output_shape
+    from tinytrain.nn.inspect import output_of
     from tinytrain.results import published
     from tinytrain.store import class_names
     from tinytrain.store.sources import SOURCES
@@ -159,7 +159,7 @@ def predictor_of(run_dir: Path | None) -> Predictor:
     settings, net = trained(run_dir)
     shape, recipe = settings.image_shape, settings.recipe
     as_mnist = shape == MNIST_SHAPE and settings.dataset not in NOT_DIGITS
-    (count,) = output_shape(net, shape)
+    count = output_of(net, shape).shape[-1]
     names = [str(label) for label in range(count)]
     if settings.dataset not in SOURCES:
         names = class_names.read(Path(settings.dataset), count)

@@ -35,26 +35,23 @@ def run(options: argparse.Namespace) -> None:
     except ValueError as error:
         advice = "give the shape of its images with --shape, such as 3x40x24"
         raise UsageError(f"--net {options.net}: {error}; {advice}") from error
-    if options.shape[1] == options.shape[2]:
-        print_fields(net, options.shape[1])
-    else:
-        print("\nReceptive fields are worked out for square images only.")
+    print_fields(net, options.shape)
 
 
-def print_fields(net: Module, side: int) -> None:
-    """Print the receptive fields of a net's layers, for square images."""
-    from tinytrain.nn.receptive_field import measured_field, receptive_field
+def print_fields(net: Module, shape: tuple[int, ...]) -> None:
+    """Print the receptive fields of a net's layers, along the height of images (C, H, W)."""
+    from tinytrain.nn.receptive_field import receptive_field, windows
 
-    print("\nReceptive fields, in pixels; that of the middle place by formula and by gradient:")
-    line = "{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}{:>12}".format
-    print(line("layer", "size", "jump", "start", "field", "formula", "measured"))
-    image, *fields = receptive_field(net, side)
+    print("\nReceptive fields, in pixels down the image, and what the middle place sees:")
+    line = "{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}".format
+    print(line("layer", "size", "jump", "start", "field", "it sees"))
+    image, *fields = receptive_field(net, shape)
     for field in fields:
-        middle = field.size // 2
-        formula = field.span(middle, image.size)
-        measured = measured_field(net, field.name, middle, image.size)
-        spans = ("{} to {}".format(*span) for span in (formula, measured))
-        size = f"~{field.field}" if field.measured else field.field
-        print(line(field.name, field.size, field.jump, f"{field.start:g}", size, *spans))
-    if any(field.measured for field in fields):
-        print("~ includes a layer that has no formula: its window was measured")
+        first, last = field.span(field.size // 2, image.size)
+        seen = f"{first} to {last}"
+        print(line(field.name, field.size, field.jump, f"{field.start:g}", field.field, seen))
+    for row, window in windows(net, shape, axis=0):
+        if window is None:
+            kind = type(row.layer).__name__
+            print(f"The window of {row.name} ({kind}) is not known: what follows is left out.")
+            break

@@ -1,8 +1,7 @@
 """Inspect a net: the shapes, parameters and multiplications of its layers.
 
-A blank image is run through a copy of the net, and every module of the copy notes the shapes of
-its input and output. So any module that defines `forward` can be inspected, and the net itself,
-its buffers and its random numbers stay as they are.
+A blank image is run through a copy of the net, in which every module notes its calls. So any
+module that defines `forward` can be inspected, and the net itself stays as it is.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from tinytrain.nn.layers import Conv2d, Flatten, Linear
 from tinytrain.nn.module import Module
 
 Shape = tuple[int, ...]
-Shapes = tuple[Shape, Shape]  # of what goes in and what comes out
 
 
 @dataclass(frozen=True)
 class Row:
-    """A module of a net: its place in the tree, its input and output (without batch axis)."""
+    """A call of a module: its place in the net, and the shapes in and out, without batch axis."""
 
     name: str
     depth: int
@@ -39,72 +37,55 @@ class DoesNotFit(ValueError):
 
 
 def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> list[Row]:
-    """Every module below `net` in order, a stage before the layers in it.
+    """Every call of a module below `net`, in the order of the calls, a stage before its layers.
 
-    A module that the net runs twice has a row for each time, one that it does not run has none.
     Raises ValueError where `input_shape`, without the batch axis, does not fit.
     """
-    return [row for row in all_rows(net, input_shape) if row.depth]
+    return run_copy(net, input_shape)[0][1:]
 
 
-def output_shape(net: Module, input_shape: Shape = (1, 28, 28), training: bool = False) -> Shape:
-    """The shape of the output for one input of `input_shape`, both without the batch axis.
+def output_of(net: Module, input_shape: Shape = (1, 28, 28), training: bool = False) -> Tensor:
+    """The output (1, ...) of a copy of `net` for one blank input (1, *input_shape).
 
     Raises ValueError where `input_shape` does not fit, or one input alone does not in `training`;
     it names the innermost layer.
     """
-    return all_rows(net, input_shape, training)[0].output_shape
+    return run_copy(net, input_shape, training)[1]
 
 
-def output_of(net: Module, input_shape: Shape = (1, 28, 28)) -> Tensor:
-    """The output (1, ...) of a copy of `net`, in evaluation, for one blank input.
-
-    Raises ValueError where `input_shape` does not fit; it names the innermost layer.
-    """
-    return run_copy(net, input_shape)[2]
-
-
-def all_rows(net: Module, input_shape: Shape, training: bool = False) -> list[Row]:
-    """`layer_rows`, after a row for the net itself, which has depth 0 and no name."""
-    twin, shapes, _ = run_copy(net, input_shape, training)
-    return [
-        Row(name, name.count(".") + bool(name), module, *between)
-        for (name, module), its_twin in zip(net.named_modules(), twin.modules(), strict=True)
-        for between in shapes.pop(its_twin, [])
-    ]
-
-
-def run_copy(
-    net: Module, input_shape: Shape, training: bool = False
-) -> tuple[Module, dict[Module, list[Shapes]], Tensor]:
-    """Run a copy of `net` on a blank input: the copy, the shapes at its modules, the output."""
+def run_copy(net: Module, input_shape: Shape, training: bool = False) -> tuple[list[Row], Tensor]:
+    """Run a copy of `net` on a blank input: all calls, that of the net first, and the output."""
     twin = copy.deepcopy(net).train(training)
-    shapes: dict[Module, list[Shapes]] = {}
-    for name, module in list(twin.named_modules()):
-        shapes[module] = []
-        vars(module)["forward"] = noting(name, module, shapes[module])
+    rows: list[Row] = []
+    noted: set[int] = set()
+    for (name, layer), module in zip(net.named_modules(), list(twin.modules()), strict=True):
+        if id(module) not in noted:  # a shared layer goes by its first name
+            noted.add(id(module))
+            vars(module)["forward"] = noting(name, layer, module.forward, rows)
     tensors = [tensor for tensor in twin.state_dict().values() if tensor.is_floating_point()]
     blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape))
     elsewhere = [] if blank.device.type == "cpu" else [blank.device]
     with torch.no_grad(), torch.random.fork_rng(elsewhere, device_type=blank.device.type):
-        return twin, shapes, twin(blank)
+        return rows, twin(blank)
 
 
-def noting(name: str, module: Module, shapes: list[Shapes]) -> Callable[[Tensor], Tensor]:
-    """The module's `forward`, which notes its shapes; what it cannot take raises `DoesNotFit`."""
-    forward = module.forward
-    where = f"{name} ({type(module).__name__})" if name else type(module).__name__
+def noting(
+    name: str, layer: Module, forward: Callable[[Tensor], Tensor], rows: list[Row]
+) -> Callable[[Tensor], Tensor]:
+    """A `forward` that adds its calls to `rows`; what it cannot take raises `DoesNotFit`."""
 
     def noted(input: Tensor) -> Tensor:
-        shape = tuple(input.shape[1:])
+        shape, place = tuple(input.shape[1:]), len(rows)
         try:
             output = forward(input)
         except DoesNotFit:
             raise
         except (IndexError, RuntimeError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            kind, reason = type(layer).__name__, " ".join(str(error).split())
+            where = f"{name} ({kind})" if name else kind
             raise DoesNotFit(f"{where}: does not take the shape {shape}: {reason}") from error
-        shapes.append((shape, tuple(output.shape[1:])))
+        depth = name.count(".") + bool(name)
+        rows.insert(place, Row(name, depth, layer, shape, tuple(output.shape[1:])))
         return output
 
     return noted
@@ -131,8 +112,9 @@ def learned_count(module: Module) -> int:
 
 def own_parameters(module: Module) -> int:
     """The number of parameters that the module holds directly, without the modules below it."""
-    own = {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
-    return sum(value.numel() for name, value in own.items() if name not in module.buffer_names)
+    held = vars(module).items()
+    own = [tensor for name, tensor in held if name not in module.buffer_names]
+    return sum(tensor.numel() for tensor in own if isinstance(tensor, Tensor))
 
 
 def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:

@@ -7,7 +7,7 @@ import torch
 from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn import functional
-from tinytrain.nn.inspect import output_of, output_shape
+from tinytrain.nn.inspect import output_of
 from tinytrain.train.state import Training
 
 
@@ -50,7 +50,7 @@ def require_batches(training: Training, dataset: Dataset) -> None:
     if size > 1 and count % size != 1:
         return
     try:
-        output_shape(training.net, tuple(dataset.train.images.shape[1:]), training=True)
+        output_of(training.net, tuple(dataset.train.images.shape[1:]), training=True)
     except ValueError as error:
         works = [other for other in range(2, count + 1) if count % other != 1]
         nearest = sorted(works, key=lambda other: abs(other - size))[:2]

@@ -8,7 +8,7 @@ net as it was.
    layer by layer, or send a blank image, torch.zeros(1, *input_shape), through the net.
 2. Running a net in training mode changes it: batch norm counts batches. So run a copy
    (copy.deepcopy), in the mode that you are asked for: .train(training).
-3. with torch.no_grad(): tuple(twin(blank).shape[1:]). The batch axis is not part of the shape.
+3. with torch.no_grad(): return twin(blank). The check looks at the shape of what you return.
 """
 
 from typing import Any
@@ -16,23 +16,30 @@ from typing import Any
 from tinytrain import nets, nn
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.report import Rows
-from tinytrain.course.exercises.receptive_field import draw_layers
 from tinytrain.nn import inspect
 from tinytrain.results.variations import RECIPES
 
 
 def draw_arguments(draw: Draw) -> Arguments:
     """A net with batch norm, and the shape of an image."""
-    net = nn.Sequential(*draw_layers(draw), nn.BatchNorm2d(1))
+    layers: list[nn.Module] = []
+    for _ in range(draw.integer(1, 3)):
+        kernel, stride, padding, dilation = (
+            (draw.integer(low, high), draw.integer(low, high))
+            for low, high in ((1, 3), (1, 2), (0, 1), (1, 2))
+        )
+        conv = nn.Conv2d(1, 1, kernel, stride, padding, dilation, generator=draw.generator)
+        layers.append(draw.one_of(conv, conv, nn.MaxPool2d(2), nn.ReLU()))
+    net = nn.Sequential(*layers, nn.BatchNorm2d(1))
     return {"net": net, "input_shape": (1, draw.integer(40, 50), draw.integer(51, 60))}
 
 
 def observe(function: Any, arguments: Arguments) -> Facts:
     """The shape, and whether the net has changed."""
     net = arguments["net"]
-    shape = function(**arguments)
+    output = function(**arguments)
     return {
-        "shape": tuple(shape),
+        "shape": tuple(output.shape),
         "batches that the net's batch norm has counted": int(net[-1].num_batches_tracked),
         "modules of the net in training mode": sum(module.training for module in net.modules()),
     }
@@ -42,7 +49,7 @@ def demonstrate() -> Rows:
     """The maps of the final net after each of its stages."""
     net = nets.build(RECIPES["final"].net)
     assert isinstance(net, nn.Sequential)
-    shapes = [inspect.output_shape(net[:end]) for end in range(1, 6)]
+    shapes = [inspect.output_of(net[:end]).shape[1:] for end in range(1, 6)]
     return {
         name: [float(shape[axis]) for shape in shapes]
         for axis, name in enumerate(("channels", "height", "width"))
@@ -52,22 +59,22 @@ def demonstrate() -> Rows:
 EXERCISE = Exercise(
     name="output-size",
     text=__doc__,
-    shipped=inspect.output_shape,
+    shipped=inspect.output_of,
     draw_arguments=draw_arguments,
     observe=observe,
     demonstrate=demonstrate,
-    hidden=("all_rows",),
+    hidden=("run_copy",),
     body="""\
 twin = copy.deepcopy(net).train(training)
 with torch.no_grad():
-    return tuple(twin(torch.zeros(1, *input_shape)).shape[1:])
+    return twin(torch.zeros(1, *input_shape))
 """,
     rungs=("net6",),
     mistakes={
         "the net itself runs": ("copy.deepcopy(net).train(training)", "net"),
         "the net's mode changes": ("copy.deepcopy(net).train(training)", "net.eval()"),
-        "with the batch axis": (".shape[1:]", ".shape"),
-        "height and width exchanged": ("*input_shape)", "*input_shape).mT"),
+        "without the batch axis": ("torch.zeros(1, *input_shape)", "torch.zeros(*input_shape)"),
+        "height and width exchanged": ("1, *input_shape)", "1, *input_shape).mT"),
         "the input's shape": (
             "twin(torch.zeros(1, *input_shape))",
             "torch.zeros(1, *input_shape)",

@@ -209,7 +209,7 @@ def fields(net: Module) -> dict[str, JSON]:
 
     Place i sees `size` pixels around `start` + i · `jump`: see `receptive_field.Field`.
     """
-    along = [receptive_field(net, SHAPE[1], axis) for axis in (0, 1)]
+    along = [receptive_field(net, SHAPE, axis) for axis in (0, 1)]
     return {
         down.name: {
             "size": [down.field, across.field],
