@@ -74,7 +74,7 @@ with torch.no_grad():
         "the net itself runs": ("copy.deepcopy(net).train(training)", "net"),
         "the net's mode changes": ("copy.deepcopy(net).train(training)", "net.eval()"),
         "without the batch axis": ("torch.zeros(1, *input_shape)", "torch.zeros(*input_shape)"),
-        "height and width exchanged": ("1, *input_shape)", "1, *input_shape).mT"),
+        "height and width exchanged": ("zeros(1, *input_shape)", "zeros(1, *input_shape).mT"),
         "the input's shape": (
             "twin(torch.zeros(1, *input_shape))",
             "torch.zeros(1, *input_shape)",
