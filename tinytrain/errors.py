@@ -51,9 +51,11 @@ class Lost(TinytrainError):
 
 
 class ReportedByAnotherWorker(TinytrainError):
-    """Another worker of the run prints the error and has the exit status for it."""
+    """Another worker of the run prints the error; this one ends silently, with `status`."""
 
-    status = 0
+    def __init__(self, status: int = 0) -> None:
+        super().__init__()
+        self.status = status
 
 
 class Interrupted(TinytrainError):

@@ -1,4 +1,4 @@
-"""The command `doctor`: look for what is wrong with this machine or its data."""
+"""The command `doctor`: versions, devices and data sets of this machine, and a self-test."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import argparse
 from tinytrain.cli.options import Parser, add_data_dir, add_machine_flags
 
 HELP = """\
-Check this machine and its data; each line is ok, a warning, or FAILED with what to do
+Check this machine and its data; each line is ok, or FAILED with what to do
 
-  versions   of tinytrain, torch, Python and numpy, and whether these were tried
-  threads    of torch, cores, whether something else uses them; devices
+  versions   of tinytrain, torch, Python and numpy; threads of torch, devices
   data       each set that is in the data folder, read whole and compared with its digest
   self-test  the gradients of the layers against finite differences, and twenty steps of training
              against the losses that they have elsewhere
@@ -30,20 +29,20 @@ def add_flags(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print all findings; then raise the gravest error of those that FAILED."""
     from tinytrain import data
-    from tinytrain.cli.findings import all_findings
+    from tinytrain.cli import self_test
     from tinytrain.cli.resolve import choose_device, use_threads
     from tinytrain.train import keep_freed_memory
 
     keep_freed_memory()
     device, threads = choose_device(options.device), use_threads(options.threads)
-    findings = []
-    for finding in all_findings(data.data_root(options.data_dir), device, threads):
-        print(finding, flush=True)
-        findings.append(finding)
-    failed = [finding for finding in findings if finding.mark == "FAILED"]
+    failed = {}
+    for topic, text, error in self_test.findings(
+        data.data_root(options.data_dir), device, threads
+    ):
+        print(f"{'FAILED' if error else 'ok':<8} {topic:<10} {text}", flush=True)
+        if error:
+            failed[topic] = error
     if failed:
-        topics = ", ".join(dict.fromkeys(finding.topic for finding in failed))
-        gravest = max((finding.error for finding in failed), key=lambda error: error.status)
-        raise gravest(f"doctor: FAILED: {topics}; the lines above say what to do")
-    warnings = sum(finding.mark == "warning" for finding in findings)
-    print("All is well." if not warnings else f"All is well but for the warnings: {warnings}.")
+        gravest = max(failed.values(), key=lambda error: error.status)
+        raise gravest(f"doctor: FAILED: {', '.join(failed)}; the lines above say what to do")
+    print("All is well.")

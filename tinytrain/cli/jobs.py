@@ -1,28 +1,37 @@
 """Train many runs at once, each in a process of its own; the same call continues them.
 
 Each process has one thread: on a net this small, two processes get more done than two threads. A
-run belongs to the process that has the lock on its log, on whatever machine; the process inherits
-the lock with the log and keeps it until it has ended.
+run belongs to the process that has the lock on its log; the process inherits the lock with the log
+and keeps it until it has ended. So the workers of torchrun, and machines that share the folder,
+divide the runs among them: each takes the next one that is free, later those that a lost worker
+left, and returns when all are finished. The locks have to reach as far as the folder: they do on
+one machine, and over NFS between Linux machines unless it is mounted with local_lock or nolock.
 """
 
 from __future__ import annotations
 
-import itertools
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import torch
 from tqdm import tqdm
 
-from tinytrain.cli.job_queue import JobQueue, environment
-from tinytrain.errors import DataError, TinytrainError
+from tinytrain.errors import DataError, Interrupted, ReportedByAnotherWorker, TinytrainError
 from tinytrain.runs import locks, run_folder, signals
 from tinytrain.store import files
+from tinytrain.workers.group import started
+
+
+class RunFailed(TinytrainError):
+    """A run's process ended with an error, or could not be started."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Job:
         None where another one is at it, or it is finished. It is in a session of its own, so that
         Ctrl-C reaches it through `train_all` and only once; if this process is killed, it saves
         and ends by itself.
-        Raises UsageError where the log cannot be written, TinytrainError where no process starts.
+        Raises UsageError where the log cannot be written, RunFailed where no process starts.
         """
         files.make_folder(self.folder.parent)
         try:
@@ -78,62 +87,95 @@ class Job:
                 env=environment(),
             )
         except OSError as error:
-            raise TinytrainError(
+            raise RunFailed(
                 f"{self.folder.name}: its process cannot be started ({error.strerror}: "
                 f"{sys.executable}); with fewer --jobs the same command goes on"
             ) from error
 
-    def require_success(self, status: int) -> None:
-        """Raise the error that a finished process ended with."""
-        if status:
-            lines = self.log.read_text(errors="replace").splitlines() or [""]
-            own = [line for line in lines if line.startswith("tinytrain: ")]
-            last = (own or lines)[-1]
-            if status < 0:
-                last = f"killed by signal {-status}; the same command continues it"
-            last = last.removeprefix("tinytrain: ")
-            error = TinytrainError(f"{self.folder.name}: {last} ({self.log})")
-            error.status = status if status > 0 else 1
-            raise error
+    def failure(self, status: int) -> RunFailed:
+        """The error that a process ended with: its line in the log."""
+        lines = self.log.read_text(errors="replace").splitlines() or [""]
+        own = [line for line in lines if line.startswith("tinytrain: ")]
+        last = (own or lines)[-1].removeprefix("tinytrain: ")
+        if status < 0:
+            last = f"killed by signal {-status}; the same command continues it"
+        error = RunFailed(f"{self.folder.name}: {last} ({self.log})")
+        error.status = max(status, 1)
+        return error
 
 
-def train_all(jobs: Sequence[Job], at_once: int, queue: JobQueue) -> None:
+def environment() -> dict[str, str]:
+    """The environment of a run's own process: not a worker's, and with one GPU of several."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("RANK", "WORLD_SIZE") and not name.startswith("TORCHELASTIC_")
+    }
+    if started() and (count := torch.cuda.device_count()) > 1:
+        devices = own.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+        own["CUDA_VISIBLE_DEVICES"] = devices.split(",")[int(own["LOCAL_RANK"]) % count]
+    return own | {signals.PARENT: str(os.getpid())}
+
+
+def is_first() -> bool:
+    """Whether this is the first worker of its machine, which prints for all; true without any."""
+    return not started() or os.environ["LOCAL_RANK"] == "0"
+
+
+@contextmanager
+def reported_once() -> Iterator[None]:
+    """Let the first worker of a machine report what ends all of them: an error or a signal.
+
+    The others end with status 0 after such an error, since torchrun stops all at the first that
+    fails. The failure of a run is reported by the worker that it belongs to.
+    """
+    try:
+        with signals.handled():
+            yield
+    except KeyboardInterrupt as error:
+        number = signals.number(error)
+        if not is_first():
+            raise ReportedByAnotherWorker(128 + number) from error
+        advice = "interrupted; the runs are saved, and the same command goes on with them"
+        raise Interrupted(advice, number) from error
+    except TinytrainError as error:
+        if is_first() or isinstance(error, RunFailed):
+            raise
+        raise ReportedByAnotherWorker from error
+
+
+def train_all(jobs: Sequence[Job], at_once: int) -> None:
     """Do the jobs, `at_once` at a time; what is finished stays as it is.
 
     Of several workers each does this, and all return once all jobs are finished. After Ctrl-C,
-    SIGTERM or SIGHUP all runs of this worker are saved, as where torchrun ends, and the same call
-    continues them. Raises the error of the first run that fails.
+    SIGTERM or SIGHUP the runs of this worker are saved, also where torchrun ends, and the same
+    call continues them. Raises the error of the first run that fails.
     """
     done = {job: job.done() for job in jobs}
-    mine = queue.take(len(jobs))
     running: dict[Job, subprocess.Popen[bytes]] = {}
-    total, initial = sum(job.epochs for job in jobs), sum(done.values())
-    stop, hidden = signals.Stop(), None if queue.is_first("how far they are") else True
-    with tqdm(total=total, initial=initial, unit="epoch", disable=hidden) as bar:
-
-        def finished(job: Job) -> bool:
-            """Whether it is, after a look at it, which the bar shows."""
-            if done[job] < job.epochs:
-                now = job.done()
-                bar.update(now - done[job])
-                done[job] = now
-            return done[job] >= job.epochs
-
+    stop = signals.Stop()
+    with tqdm(
+        total=sum(job.epochs for job in jobs),
+        initial=sum(done.values()),
+        unit="epoch",
+        disable=None if is_first() else True,
+    ) as bar:
         try:
-            while running or not all(map(finished, jobs)):
-                left = (job for job in jobs if job not in running and not finished(job))
-                candidates = itertools.chain((jobs[turn] for turn in mine), left)
-                while len(running) < at_once and (job := next(candidates, None)):
-                    if process := job.start():
+            while running or any(done[job] < job.epochs for job in jobs):
+                for job in jobs:
+                    waits = job not in running and done[job] < job.epochs
+                    if waits and len(running) < at_once and (process := job.start()):
                         running[job] = process
                 time.sleep(0.2)
                 if stop.requested:
                     raise KeyboardInterrupt(stop.number)
-                for job, process in list(running.items()):
-                    status = process.poll()
-                    finished(job)
-                    if status is not None:
-                        job.require_success(status)
+                for job in jobs:
+                    status = running[job].poll() if job in running else None
+                    before, done[job] = done[job], job.done()
+                    bar.update(done[job] - before)
+                    if status:
+                        raise job.failure(status)
+                    if status == 0:
                         del running[job]
         finally:
             for process in running.values():

@@ -40,7 +40,7 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """List the rungs, show the difference between two, or train some of them."""
-    from tinytrain.cli.job_queue import shared_queue
+    from tinytrain.cli.jobs import reported_once
     from tinytrain.cli.series import train_series
     from tinytrain.course import ladder as ladders
 
@@ -56,8 +56,8 @@ def run(options: argparse.Namespace) -> None:
         require_no_fields(options)
         print(ladders.as_text(rungs or ladders.rungs()))
         return
-    with shared_queue() as queue:
-        train_series(options, [series_of(word, options) for word in words], queue)
+    with reported_once():
+        train_series(options, [series_of(word, options) for word in words])
 
 
 def series_of(word: str, options: argparse.Namespace) -> Series:

@@ -53,13 +53,6 @@ def launch(options: argparse.Namespace) -> None:
                 f"worker {rank} was killed by signal {-status}; a run goes on from its last save "
                 f"with --resume --run-dir {options.run_dir or 'RUN'}"
             ) from error
-        raise ended(said[0]) from error
+        raise ReportedByAnotherWorker(said[0]) from error
     except SignalException as error:
-        raise ended(128 + error.sigval) from error
-
-
-def ended(status: int) -> ReportedByAnotherWorker:
-    """What is left to raise where a worker has said why: its exit status."""
-    error = ReportedByAnotherWorker()
-    error.status = status
-    return error
+        raise ReportedByAnotherWorker(128 + error.sigval) from error

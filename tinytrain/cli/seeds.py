@@ -20,9 +20,6 @@ under torchrun, each worker takes the next run that is free, and continues what 
 
 The same command on several machines that share the folder of runs divides the runs among them.
 Each may be stopped and started again at any time; all write the same record as one machine would.
-As one torchrun job (--nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400) they share a
-counter, too, and end when HOST ends; set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 so that a lost
-worker can be restarted.
 """
 
 
@@ -35,13 +32,13 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print the summary and write the record."""
-    from tinytrain.cli.job_queue import shared_queue
+    from tinytrain.cli.jobs import reported_once
     from tinytrain.cli.resolve import chosen_recipe
     from tinytrain.cli.series import Series, train_series, words_of
 
-    with shared_queue() as queue:
+    with reported_once():
         recipe = chosen_recipe(options)
         name = label(options.recipe, recipe) + tested_on(options.holdout, options.fold)
         folder = options.run_dir or Path("runs") / f"seeds-{plain(options.dataset)}" / name
         words = words_of(options.recipe, options)
-        train_series(options, [Series(folder, recipe, words, ["seeds", *words])], queue)
+        train_series(options, [Series(folder, recipe, words, ["seeds", *words])])

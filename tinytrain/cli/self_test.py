@@ -1,109 +1,157 @@
-"""The self-test of `doctor`: gradients, and the losses and speed of a short training.
-
-Gradients of the layers are compared with finite differences, and the losses of twenty steps of
-training, whose random draws are all seeded, with those that were recorded on other machines.
-"""
+"""The findings of `doctor`: versions, devices, data sets, gradients, a short training."""
 
 from __future__ import annotations
 
 import itertools
+import os
+import platform
+import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from statistics import median
+from pathlib import Path
+from typing import TypeAlias
 
+import numpy
 import torch
 from torch import Tensor
 
-from tinytrain import nn, streams, train
-from tinytrain.data.datasets import Dataset, Split
+from tinytrain import __version__, data, nn, streams, train
+from tinytrain.data import Dataset, Split
+from tinytrain.errors import DataError, TinytrainError
 from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
+from tinytrain.store.sources import SOURCES, in_folder, present
 from tinytrain.train import build
 
-IMAGE = (4, 4, 8, 8)
+# Topic, text, and the error that it ends in where it FAILED.
+Finding: TypeAlias = tuple[str, str, type[TinytrainError] | None]
 STEPS, TESTED = 20, 1000
-# Step, from 0: its loss in `trial`, the same with torch 2.4, 2.13 and 2.15 on CPUs. In float64
-# the last is 1.4334; a rate that is a tenth larger makes it 0.05 less.
+# Step, from 0: its loss in `short_training`, the same with torch 2.4, 2.13 and 2.15 on CPUs. In
+# float64 the last is 1.4334; a rate that is a tenth larger makes it 0.05 less.
 RECORDED = {0: 2.3012, 1: 2.3231, 19: 1.4358}
 TOLERANCE = 0.01
+ANEW = "install torch anew, in a new virtual environment"
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A training of `STEPS` steps: the loss of each, and seconds a step and a test image."""
+def findings(root: Path, device: str, threads: int) -> Iterator[Finding]:
+    """Yield a line for everything that was looked at, the quick ones first."""
+    python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    packages = f"torch {torch.__version__}, numpy {numpy.__version__}"
+    yield "versions", f"tinytrain {__version__}, {packages}, {python}", None
+    yield "threads", f"torch computes with {threads}, of {os.cpu_count()} of the cores", None
+    devices = [f"cpu ({torch.backends.cpu.get_cpu_capability()})"]
+    for index in range(torch.cuda.device_count()):
+        devices.append(f"cuda:{index} ({torch.cuda.get_device_name(index)})")
+    devices += ["mps"] if torch.backends.mps.is_available() else []
+    yield "device", f"{device}; there are: {', '.join(devices)}", None
+    yield from data_sets(root)
+    yield gradients()
+    yield from short_training(device)
 
-    losses: tuple[float, ...]
-    step: float
-    image: float
 
-    def epoch(self, images: int = 60_000, tested: int = 10_000) -> float:
-        """Seconds that an epoch of so many training and test images takes."""
-        steps = -(-images // RECIPES["final"].batch_size)
-        return steps * self.step + tested * self.image
+def data_sets(root: Path) -> Iterator[Finding]:
+    """Each known set, and the user's own sets in the data root; nothing is downloaded."""
+    yield "data", f"in {root}", None
+    try:
+        folders = sorted(root.iterdir()) if root.exists() else []
+    except OSError as error:
+        advice = "name another folder with --data-dir"
+        yield "data", f"{root}: cannot be read ({error.strerror}); {advice}", DataError
+        return
+    own = [
+        path for path in folders if path.name not in SOURCES and any(path.glob("train-images*"))
+    ]
+    for name in [*SOURCES, *map(str, own)]:
+        source = SOURCES.get(name) or in_folder(Path(name))
+        missing = [file.name for file in source.files if not present(file, root / name)]
+        if missing and len(missing) == len(source.files):
+            yield "data", f"{name}: not here", None
+            continue
+        if missing and source.mirrors:
+            yield "data", f"{name}: no {', '.join(missing)}; fetched when it is next used", None
+            continue
+        try:
+            dataset = data.load(name, root)
+        except TinytrainError as error:
+            yield "data", str(error), DataError
+            continue
+        checked = "as published" if source.mirrors else "whole (no published digest)"
+        sizes = f"{len(dataset.train):,} + {len(dataset.test):,} images"
+        yield "data", f"{name}: {sizes}, {checked}, sha256 {dataset.digest[:16]}…", None
 
 
-def layers() -> Iterator[tuple[nn.Module, tuple[int, ...]]]:
-    """A layer of each kind that has a gradient, and the shape of what it is to be given."""
+def gradients() -> Finding:
+    """Compare the gradients of the layers with finite differences, on the CPU in float64."""
     draw = streams.generator(0, "self-test weights")
-    yield (
-        nn.Conv2d(1, 4, 3, generator=draw),
-        (4, 1, 8, 8),
-    )  # one channel takes a code path of its own
-    yield nn.Conv2d(4, 4, 3, padding=2, dilation=2, generator=draw), IMAGE
-    yield nn.Linear(8, 4, generator=draw), IMAGE
-    yield nn.BatchNorm2d(4), IMAGE
-    yield nn.GroupNorm(2, 4), IMAGE
-    yield nn.LayerNorm(8), IMAGE
-    yield nn.MaxPool2d(2), IMAGE
-    yield nn.AvgPool2d(3, 2, 1), IMAGE
-    yield nn.AdaptiveAvgPool2d(1), IMAGE
-    yield nn.ReplicationPad2d(1), IMAGE
-    for kind in (nn.ReLU, nn.SiLU, nn.GELU, nn.Sigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax):
-        yield kind(), IMAGE
-    yield nn.Dropout(), IMAGE
-    yield nn.Dropout2d(), IMAGE
+    layers = [
+        nn.Conv2d(1, 4, 3, generator=draw),  # one channel takes a code path of its own
+        nn.Conv2d(4, 4, 3, padding=2, dilation=2, generator=draw),
+        nn.Linear(4, 4, generator=draw),
+        nn.BatchNorm2d(4),
+        nn.GroupNorm(2, 4),
+        nn.LayerNorm(4),
+        nn.MaxPool2d(2),
+        nn.AvgPool2d(3, 2, 1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.ReplicationPad2d(1),
+        nn.Dropout(),
+        nn.Dropout2d(),
+    ]
+    kinds = nn.ReLU, nn.SiLU, nn.GELU, nn.Sigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax
+    layers += [kind() for kind in kinds]
+    if wrong := [type(layer).__name__ for layer in layers if not has_right_gradient(layer)]:
+        text = f"the gradient of {', '.join(wrong)} is not the slope of finite differences; {ANEW}"
+        return "self-test", text, TinytrainError
+    text = f"the gradients of {len(layers)} layers are the slopes of finite differences"
+    return "self-test", text, None
 
 
-def gradient_error(layer: nn.Module, shape: tuple[int, ...], step: float = 1e-6) -> float:
-    """How far the gradients of `layer` are from finite differences, relative to them; float64.
+def has_right_gradient(layer: nn.Module) -> bool:
+    """Whether torch's gradcheck accepts the layer's gradients, on images of 4 × 4 pixels."""
 
-    The slope of a weighted sum of what the layer gives, along a random direction of its input and
-    its parameters: (f(+step) − f(−step)) / (2 step), and Σ gradient · direction.
-    """
-    layer.to(torch.float64)
-    draw = streams.generator(0, "self-test slope")
-    start = [torch.randn(shape, generator=draw, dtype=torch.float64), *layer.parameters()]
-    start = [tensor.detach().clone() for tensor in start]
-    directions = [torch.randn(one.shape, generator=draw, dtype=torch.float64) for one in start]
-    inputs = [start[0].clone().requires_grad_(), *layer.parameters()]
-
-    def output(distance: float) -> Tensor:
-        with torch.no_grad():
-            for tensor, place, direction in zip(inputs, start, directions, strict=True):
-                tensor.copy_(place + distance * direction)
+    def output(images: Tensor, *weights: Tensor) -> Tensor:
         layer.set_generator(streams.generator(0, "self-test dropout"))
-        given: Tensor = layer(inputs[0])
-        weights = torch.randn(given.shape, generator=streams.generator(0, "self-test sum"))
-        return (given * weights).sum()
+        result: Tensor = layer(images)
+        return result
 
-    gradients = torch.autograd.grad(output(0.0), inputs)
-    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
-    difference = float((output(step) - output(-step)).detach()) / (2 * step)
-    return abs(slope - difference) / max(abs(difference), 1e-3)
+    layer.to(torch.float64)
+    channels = getattr(layer, "in_channels", 4)
+    draw = streams.generator(0, "self-test images")
+    images = torch.randn(2, channels, 4, 4, generator=draw, dtype=torch.float64)
+    inputs = (images.requires_grad_(), *layer.parameters())
+    return torch.autograd.gradcheck(  # in full: its fast mode was seen to accept a wrong slope
+        output, inputs, rtol=1e-5, raise_exception=False, check_undefined_grad=False
+    )
 
 
-def trial(device: str) -> Trial:
-    """Train the final recipe on digits that are drawn for it: 20 steps, then an evaluation."""
-    labels = torch.arange(STEPS * RECIPES["final"].batch_size + TESTED) % 10
+def short_training(device: str) -> Iterator[Finding]:
+    """Train the final recipe on drawn digits, compare losses with recorded ones, and time it."""
+    size = RECIPES["final"].batch_size
+    labels = torch.arange(STEPS * size + TESTED) % 10
     images = synthetic.digits(labels, streams.generator(0, "self-test"))
     parts = Split(images[:-TESTED], labels[:-TESTED]), Split(images[-TESTED:], labels[-TESTED:])
     dataset = Dataset("synthetic", *parts, 0.1307, 0.3081, (), 0, classes=10)
-    training = build.start(RECIPES["final"], 1, device)
     losses, times = [], [time.perf_counter()]
-    events = train.fit(training, dataset)
-    while isinstance(event := next(events), train.Batch):
-        losses.append(float(event.loss))  # reading it waits for the device
-        times.append(time.perf_counter())
-    seconds = [after - before for before, after in itertools.pairwise(times)]
-    return Trial(tuple(losses), median(seconds), (time.perf_counter() - times[-1]) / TESTED)
+    try:
+        for event in train.fit(build.start(RECIPES["final"], 1, device), dataset):
+            if isinstance(event, train.Batch):
+                losses.append(float(event.loss))  # reading it waits for the device
+            times.append(time.perf_counter())
+            if len(times) == STEPS + 2:  # after the evaluation
+                break
+    except RuntimeError as error:  # of a driver, in many lines
+        reason = str(error).partition("\n")[0]
+        text = f"{device} does not compute: {reason}; try --device cpu, or {ANEW}"
+        yield "self-test", text, TinytrainError
+        return
+    found = ", ".join(f"{losses[step]:.4f}" for step in RECORDED)
+    text = f"the losses of a training of {STEPS} steps begin and end with {found}"
+    if all(abs(losses[step] - loss) < TOLERANCE for step, loss in RECORDED.items()):
+        yield "self-test", f"{text}, as recorded", None
+    else:
+        expected = ", ".join(f"{loss:.4f}" for loss in RECORDED.values())
+        wrong = f"{text}, and not {expected} (to {TOLERANCE:g}), as elsewhere; {ANEW}"
+        yield "self-test", wrong, TinytrainError
+    *steps, evaluation = (after - before for before, after in itertools.pairwise(times))
+    seconds = statistics.median(steps) * 60_000 / size + evaluation * 10_000 / TESTED
+    yield "speed", f"{seconds:.0f} s an epoch of `train` to expect", None

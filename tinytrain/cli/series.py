@@ -1,7 +1,4 @@
-"""Train recipes with several seeds each, and keep what they show as records.
-
-Used by the commands `seeds` and `ladder`. Of several workers of torchrun each does this.
-"""
+"""Train recipes with several seeds each, and keep their records: for `seeds` and `ladder`."""
 
 from __future__ import annotations
 
@@ -12,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinytrain import data
-from tinytrain.cli.job_queue import JobQueue
-from tinytrain.cli.jobs import Job, train_all
+from tinytrain.cli.jobs import Job, is_first, train_all
 from tinytrain.cli.options import given_fields, seed_text
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words
 from tinytrain.cli.resolve import choose_device
@@ -41,17 +37,16 @@ def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
     return flag_words({"recipe": named.base} | named.changes | given_fields(options))
 
 
-def train_series(
-    options: argparse.Namespace, all_series: Sequence[Series], queue: JobQueue
-) -> None:
+def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:
     """Train recipes with every seed of the flags; print a table and keep a record for each.
 
-    Of several workers each does this, and one of every machine prints.
+    Of several workers of torchrun each does this, and the first of every machine prints.
     """
-    where, first_fold = (options.data_dir, options.holdout), fold_of(1, options.fold)
+    fold, (part, _, parts) = options.fold, options.fold.partition("/")
+    seeds = list(range(1, int(parts) + 1)) if part == "all" else options.seeds
     # Fetched once here, and not by every process.
-    dataset = queue.after_first(lambda: data.load(options.dataset, *where, fold=first_fold)).name
-    seeds = seeds_of(options)
+    first_fold = fold.replace("all", "1")
+    dataset = data.load(options.dataset, options.data_dir, options.holdout, fold=first_fold).name
     if options.records:
         files.make_folder(options.records)
     shared = [f"--dataset={dataset}", f"--holdout={options.holdout}"]
@@ -61,25 +56,24 @@ def train_series(
     for series in all_series:
         net_file.start(series.recipe, 0)  # a wrong value is told before anything starts
         for seed in seeds:
-            folder = series.folder / f"seed-{seed}"
-            fold = fold_of(seed, options.fold)
-            require_same_recipe(folder, (series.recipe, dataset, options.holdout, fold))
+            folder, part = series.folder / f"seed-{seed}", fold.replace("all", str(seed))
+            require_same_recipe(folder, (series.recipe, dataset, options.holdout, part))
             if not started():
                 locks.require_free(folder)
             arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
-            arguments += [f"--fold={fold}"] if fold else []
+            arguments += [f"--fold={part}"] if part else []
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
-    train_all(jobs, options.jobs or (1 if started() else 2), queue)
+    train_all(jobs, options.jobs or (1 if started() else 2))
     for series in all_series:
         words = [*series.command, f"--seeds={seed_text(seeds)}", *shared]
-        words += [f"--fold={options.fold}"] if options.fold else []
+        words += [f"--fold={fold}"] if fold else []
         command = shlex.join(["python", "-m", "tinytrain", *words])
         path = series.folder / "record.jsonl"
         if options.records:
             path = options.records / f"{series.folder.name}.jsonl"
         record = records.collect(series.folder, seeds, command)
         records.write_record(path, record)
-        if queue.is_first(f"what {path} shows"):
+        if is_first():
             print(f"{series.folder.name}\n{summary(record)}\nThe record is {path}\n")
 
 
@@ -89,12 +83,6 @@ def summary(record: records.Record) -> str:
     reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
     text = statistics.as_text(accuracies, reason)
     return f"{text}\n{records.pooled(record)}" if record.fold.startswith("all/") else text
-
-
-def seeds_of(options: argparse.Namespace) -> list[int]:
-    """The seeds of the flags; with --fold all/N a seed a fold, 1 to N."""
-    part, _, parts = options.fold.partition("/")
-    return list(range(1, int(parts) + 1)) if part == "all" else list(options.seeds)
 
 
 def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> None:
@@ -110,8 +98,3 @@ def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> N
                 what = f"{found[0].epochs} epochs, not {epochs}; a run keeps their number{why}"
             raise UsageError(f"{folder}: a run of {what}; name another --run-dir")
         run_folder.require_unchanged(settings)
-
-
-def fold_of(seed: int, fold: str) -> str:
-    """The fold of the run with this seed: of all/N the one with its number."""
-    return fold.replace("all", str(seed))

@@ -257,8 +257,7 @@ def joined() -> Iterator[Workers]:
     except (Exception, KeyboardInterrupt) as error:
         if workers.reports():
             raise
-        quiet = ReportedByAnotherWorker()
-        quiet.status = int(here < count)  # another machine's torchrun must hear of it
-        raise quiet from error
+        # another machine's torchrun must hear of it
+        raise ReportedByAnotherWorker(int(here < count)) from error
     finally:
         torch.distributed.destroy_process_group()

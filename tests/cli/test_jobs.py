@@ -10,119 +10,51 @@ import sys
 import threading
 import time
 from contextlib import closing
-from datetime import timedelta
 
 import pytest
 import torch
 
-from tinytrain.cli import job_queue
-from tinytrain.cli.job_queue import JobQueue, environment, shared_queue
-from tinytrain.cli.jobs import Job
+from tinytrain.cli.jobs import Job, RunFailed, environment, reported_once
 from tinytrain.cli.main import main
 from tinytrain.errors import DataError, Interrupted, ReportedByAnotherWorker
 from tinytrain.store import synthetic
 
-SEEDS = ["seeds", "--dataset=synthetic", "--net=net9_3", "--epochs=1", "--batch-size=20"]
+SEEDS = ["seeds", "--dataset=synthetic", "--recipe=net1", "--epochs=1", "--batch-size=20"]
 SEEDS += ["--device=cpu"]
 
 
 @pytest.fixture
-def store():
-    return torch.distributed.HashStore()
+def worker(monkeypatch):
+    """`worker(rank)`: this process is the worker of that number that torchrun would start."""
+
+    def become(rank):
+        for name, value in (("RANK", rank), ("LOCAL_RANK", rank), ("WORLD_SIZE", 2)):
+            monkeypatch.setenv(name, str(value))
+
+    return become
 
 
-@pytest.fixture
-def worker(monkeypatch, request):
-    """This process is the worker that torchrun would start; gives the store that it meets at."""
-    server = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    told = {"RANK": 0, "LOCAL_RANK": 0, "GROUP_RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
-    told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": server.port}
-    told |= {"TORCHELASTIC_RUN_ID": "one", "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    for name, value in told.items():
-        monkeypatch.setenv(name, str(value))
-    return server
+ENDS = [
+    (DataError("nothing there"), 0, DataError, 3),
+    (DataError("nothing there"), 1, ReportedByAnotherWorker, 0),  # or torchrun stops worker 0
+    (RunFailed("seed-1"), 1, RunFailed, 1),
+    (KeyboardInterrupt(signal.SIGTERM), 0, Interrupted, 143),
+    (KeyboardInterrupt(signal.SIGTERM), 1, ReportedByAnotherWorker, 143),
+]
 
 
-def test_together_the_workers_get_each_turn_once(store):
-    three = [JobQueue(store).take(10) for _ in range(3)]
-    gotten = [next(three[number % 3]) for number in range(9)]
-    assert gotten == list(range(9)) and list(three[1]) == [9]
-    assert list(three[0]) == list(three[2]) == []
-    assert list(JobQueue().take(3)) == [0, 1, 2]
-
-
-class Ended:
-    """A store that has ended."""
-
-    def add(self, *_):
-        raise RuntimeError("Broken pipe")
-
-    check = set = add
-
-
-def test_without_its_store_a_worker_goes_on():
-    alone = JobQueue(Ended(), machine=0, rank=1)
-    assert list(alone.take(3)) == []  # so it looks for what is left
-    assert alone.is_first("anything") and alone.after_first(lambda: 7) == 7
-
-
-def test_what_all_would_say_is_said_once_a_machine(store):
-    said = [JobQueue(store, machine, rank).is_first("so") for machine in (0, 1) for rank in (0, 1)]
-    assert said == [True, False, True, False]
-    assert (
-        JobQueue(store).is_first("something else")
-        and JobQueue().is_first("so")
-        and JobQueue().is_first("so")
-    )
-
-
-def test_the_first_worker_of_a_machine_makes_it(store):
-    order = []
-    others = [
-        threading.Thread(
-            target=JobQueue(store, 0, rank).after_first, args=(lambda: order.append(0),)
-        )
-        for rank in (1, 2)
-    ]
-    for other in others:
-        other.start()
-    JobQueue(store, 1, 0).after_first(lambda: order.append("on another machine"))
-    JobQueue(store, 0, 0).after_first(lambda: order.append("first"))
-    for other in others:
-        other.join()
-    assert order == ["on another machine", "first", 0, 0]
-
-
-def test_an_error_of_all_is_said_by_one_and_has_its_status(worker):
-    with pytest.raises(DataError, match="nothing there"), shared_queue():
-        raise DataError("nothing there")
-    with pytest.raises(ReportedByAnotherWorker) as error, shared_queue():
-        raise DataError("nothing there")
-    assert error.value.status == DataError.status
-    with pytest.raises(ReportedByAnotherWorker) as error, shared_queue():
-        raise KeyboardInterrupt(signal.SIGTERM)
-    assert error.value.status == 143
-
-
-def test_who_is_stopped_says_so_unless_an_error_was_said(worker):
-    for kind in (Interrupted, ReportedByAnotherWorker):
-        with pytest.raises(kind) as error, shared_queue():
-            raise KeyboardInterrupt(signal.SIGTERM)
-        assert error.value.status == 143
-
-
-def test_workers_whose_store_is_gone(worker, monkeypatch):
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
-    monkeypatch.setattr(job_queue, "PATIENCE", timedelta(milliseconds=10))
-    with shared_queue() as own:
-        assert own.store is None and own.is_first("anything")
+@pytest.mark.parametrize(("raised", "rank", "kind", "status"), ENDS)
+def test_the_first_worker_reports_what_ends_all(worker, raised, rank, kind, status):
+    worker(rank)
+    with pytest.raises(kind) as error, reported_once():
+        raise raised
+    assert error.value.status == status
 
 
 def test_a_run_of_a_worker_is_no_worker(worker, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "one")
+    worker(1)
     assert environment()["CUDA_VISIBLE_DEVICES"] == "1"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,4,6")
     assert environment()["CUDA_VISIBLE_DEVICES"] == "2"
@@ -155,28 +87,27 @@ def lines_of(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_what_was_left_is_taken_by_who_is_free(worker, data_dir, tmp_path, in_one_process):
-    """The first three turns were others'; of them two are lost, and the third a while later."""
-    worker.add("turns", 3)
-    (tmp_path / "seed-3.log").touch()
+def test_what_another_has_is_left_to_it(worker, data_dir, tmp_path, in_one_process):
+    """It is taken once that one is lost, as the last; then all runs are in the record."""
+    worker(0)
+    begun = []
 
-    def third():
-        with open(tmp_path / "seed-3.log", "ab") as log:
+    def other():
+        with open(tmp_path / "seed-2.log", "ab") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
             holds.set()
-            while finished(tmp_path) < 3:
+            while finished(tmp_path) < 2:
                 time.sleep(0.01)
-            begun.extend(path.name for path in tmp_path.glob("seed-3/*"))
+            begun.extend(path.name for path in tmp_path.glob("seed-2/*"))
 
-    holds, begun = threading.Event(), []
-    other = threading.Thread(target=third)
-    other.start()
+    holds, thread = threading.Event(), threading.Thread(target=other)
+    thread.start()
     holds.wait()
-    assert main([*SEEDS, f"--data-dir={data_dir}", f"--run-dir={tmp_path}", "--seeds=1-4"]) == 0
-    other.join()
+    assert main([*SEEDS, f"--data-dir={data_dir}", f"--run-dir={tmp_path}", "--seeds=1-3"]) == 0
+    thread.join()
     _, *lines = lines_of(tmp_path / "record.jsonl")
-    assert [line["seed"] for line in lines] == [1, 2, 3, 4] and begun == []
-    began = [(tmp_path / f"seed-{seed}" / "run.json").stat().st_mtime_ns for seed in (4, 1, 2, 3)]
+    assert [line["seed"] for line in lines] == [1, 2, 3] and begun == []
+    began = [(tmp_path / f"seed-{seed}" / "run.json").stat().st_mtime_ns for seed in (1, 3, 2)]
     assert began == sorted(began)
 
 
