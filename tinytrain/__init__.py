@@ -4,9 +4,10 @@
 
 The rooms, from the ground up: `nn` (layers), `store` (files and downloads), `data` (data sets and
 batches), `optim` (optimizers, schedules, averages of the weights), `nets`, `train` (the loop and
-the verdict), `runs` (a run's folder), `workers` (several processes for one run), `results`
-(records and statistics), `plots`, `course` (the curriculum) and `cli` (the command line). Below
-them are `recipes` (the settings of a run), `streams` (random numbers by name) and `errors`.
+the verdict), `graph` (steps on a GPU as one captured graph), `runs` (a run's folder), `workers`
+(several processes for one run), `results` (records and statistics), `plots`, `course` (the
+curriculum) and `cli` (the command line). Below them are `recipes` (the settings of a run),
+`streams` (random numbers by name) and `errors`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from types import ModuleType
 __version__ = "0.2.0"
 ROOMS = (
     *("nn", "store", "data", "optim", "nets", "train"),
-    *("runs", "workers", "results", "plots", "course", "cli"),
+    *("graph", "runs", "workers", "results", "plots", "course", "cli"),
 )
 
 

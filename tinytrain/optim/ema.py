@@ -43,11 +43,15 @@ class ExponentialMovingAverage:
         now = {value.data_ptr() for value in net.state_dict().values()}
         return now == {value.data_ptr() for _, value in self.pairs}
 
+    def next_weight(self) -> float:
+        """Count an update, and return its w."""
+        self.steps += 1
+        return max(1 - self.decay, 9 / (10 + self.steps))
+
     @torch.no_grad()
     def update(self) -> None:
         """Move the averages towards the present values of the source."""
-        self.steps += 1
-        weight = max(1 - self.decay, 9 / (10 + self.steps))
+        weight = self.next_weight()
         for average, value in self.pairs:
             if value.is_floating_point():
                 average.lerp_(value, weight)

@@ -17,13 +17,14 @@ norm: an anthology", 2024.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tinytrain.optim.optimizers import Adam, require_range, tensors, zero_gradients
+from tinytrain.optim.vectors import overwrite
 
 Coefficients = tuple[float, float, float]
 JORDAN: Coefficients = (3.4445, -4.7750, 2.0315)
@@ -109,31 +110,33 @@ class Muon:
         if self.adam is not None:
             self.adam.lr = self.lr * self.adam_ratio
             self.adam.step()
-        for group in self.groups:
-            group = [index for index in group if self.matrices[index].grad is not None]
-            if group:
-                self.step_together(group)
-
-    def step_together(self, group: Sequence[int]) -> None:
-        """Change the matrices with these numbers, orthogonalizing them as one stack.
-
-        Each lies, wide rather than tall, in a corner of a matrix of zeros as large as the largest;
-        zeros stay zeros in all products.
-        """
-        updates = [wide(self.update(index)) for index in group]
-        height, width = (max(update.shape[axis] for update in updates) for axis in (0, 1))
-        stack = updates[0].new_zeros(len(group), height, width)
-        for padded, update in zip(stack, updates, strict=True):
-            padded[: update.shape[0], : update.shape[1]] = update
-        stack = orthogonalized(stack, self.ns_coefficients, self.ns_steps, self.eps)
-        for index, padded in zip(group, stack, strict=True):
-            matrix = self.matrices[index]
-            rows, columns = size(matrix)
-            step = (padded if rows <= columns else padded.mT)[:rows, :columns]
+        for matrix, direction, scale in self.directions():
             if self.weight_decay:
                 matrix.mul_(1 - self.lr * self.weight_decay)
-            scale = scale_of(rows, columns, self.adjust_lr_fn)
-            matrix.add_(step.reshape(matrix.shape), alpha=-self.lr * scale)
+            matrix.add_(direction, alpha=-self.lr * scale)
+
+    def directions(self) -> Iterator[tuple[Tensor, Tensor, float]]:
+        """Every matrix that has a gradient, the direction of its step, and the rate's factor.
+
+        The matrices of a group are orthogonalized as one stack. Each lies, wide rather than tall,
+        in a corner of a matrix of zeros as large as the largest; zeros stay zeros in all products.
+        """
+        for group in self.groups:
+            ready = [index for index in group if self.matrices[index].grad is not None]
+            if not ready:
+                continue
+            updates = [wide(self.update(index)) for index in ready]
+            height, width = (max(update.shape[axis] for update in updates) for axis in (0, 1))
+            stack = updates[0].new_zeros(len(ready), height, width)
+            for padded, update in zip(stack, updates, strict=True):
+                padded[: update.shape[0], : update.shape[1]] = update
+            stack = orthogonalized(stack, self.ns_coefficients, self.ns_steps, self.eps)
+            for index, padded in zip(ready, stack, strict=True):
+                matrix = self.matrices[index]
+                rows, columns = size(matrix)
+                direction = (padded if rows <= columns else padded.mT)[:rows, :columns]
+                scale = scale_of(rows, columns, self.adjust_lr_fn)
+                yield matrix, direction.reshape(matrix.shape), scale
 
     def update(self, index: int) -> Tensor:
         """The momentum of a matrix after its present gradient, (rows, columns)."""
@@ -153,7 +156,7 @@ class Muon:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a copy of the state that `state_dict` gave."""
-        self.buffers = [tensor.clone() for tensor in state["momentum"]]
+        overwrite(self.buffers, state["momentum"])
         if self.adam is not None:
             self.adam.load_state_dict(state["adam"])
 

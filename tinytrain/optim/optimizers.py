@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from tinytrain.optim.vectors import grouped
+from tinytrain.optim.vectors import grouped, overwrite
 
 
 class Optimizer(Protocol):
@@ -93,7 +93,7 @@ class SGD:
         """Take over a copy of the state that `state_dict` gave."""
         for group, steps in zip(self.groups, state["steps"], strict=True):
             group.steps = list(steps)
-        self.velocity = [vector.clone() for vector in state["velocity"]]
+        overwrite(self.velocity, state["velocity"])
 
 
 class Adam:
@@ -166,8 +166,7 @@ class Adam:
         """Take over a copy of the state that `state_dict` gave."""
         for group, steps in zip(self.groups, state["steps"], strict=True):
             group.steps = list(steps)
-        self.mean = [vector.clone() for vector in state["mean"]]
-        self.square = [vector.clone() for vector in state["square"]]
+        overwrite([*self.mean, *self.square], [*state["mean"], *state["square"]])
 
 
 def require_range(**values: float) -> None:

@@ -1,0 +1,143 @@
+"""The step from buffers is the step of the plain loop, bit for bit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytrain import nn, optim
+from tinytrain.errors import UsageError
+from tinytrain.graph import Graph
+from tinytrain.graph.step import layer_at_fault
+from tinytrain.recipes import Recipe
+from tinytrain.train import Training, build, fit
+
+PLAIN = Recipe(net="separable942", epochs=2, batch_size=30)
+ALL = replace(PLAIN, rotation=8, shift=1.5, scale=0.08, shear=0.15, ema=0.9, tta=5)
+RECIPES = {
+    "plain": PLAIN,
+    "dropout": replace(ALL, net="net8", dropout=0.2),
+    "average and five looks": ALL,
+    "sgd": replace(PLAIN, optimizer="sgd", momentum=0.9, nesterov=True, schedule="step"),
+    "sgd without momentum": replace(PLAIN, optimizer="sgd", weight_decay=0.01),
+    "muon": replace(ALL, optimizer="muon", schedule="warmup-linear", weight_decay=0.01),
+    "adam with decay": replace(ALL, weight_decay=0.01, schedule="warmup-linear"),
+}
+
+
+def state(training):
+    """Everything that is saved, but the seconds; tensors as they are."""
+    saved = training.state_dict() | {"seconds": 0}
+    return saved | {"history": [event | {"seconds": 0} for event in saved["history"]]}
+
+
+def assert_equal(found, expected):
+    torch.testing.assert_close(state(found), state(expected), rtol=0, atol=0)
+
+
+def trained(training, dataset, compute=None, until=None):
+    """Train to the end, or until `until` steps are taken."""
+    for number, _ in enumerate(fit(training, dataset, compute), 1):
+        if number == until:
+            break
+    return training
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_it_is_the_plain_loop(name, tiny):
+    plain, graph = (build.start(RECIPES[name], 1) for _ in range(2))
+    assert_equal(trained(graph, tiny, Graph()), trained(plain, tiny))
+
+
+numbers = st.floats(0, 0.2)
+
+
+@settings(max_examples=8)
+@given(
+    st.builds(
+        replace,
+        st.sampled_from(list(RECIPES.values())),
+        batch_size=st.integers(17, 40),
+        lr=st.floats(1e-4, 0.1),
+        rotation=numbers,
+        ema=st.sampled_from([0.0, 0.5, 0.99]),
+    ),
+    st.integers(0, 10**6),
+    st.integers(1, 6),
+)
+def test_resumed_at_any_step_it_is_the_plain_loop(tiny, recipe, seed, until):
+    plain, graph, resumed = (build.start(recipe, seed) for _ in range(3))
+    resumed.load_state_dict(trained(graph, tiny, Graph(), until).state_dict())
+    assert_equal(trained(resumed, tiny, Graph()), trained(plain, tiny))
+
+
+class Noisy(nn.Module):
+    """Draws from torch's own generator."""
+
+    def forward(self, input):
+        return input + 0.1 * torch.randn_like(input) if self.training else input
+
+
+def own_training():
+    """A net of two dtypes, with frozen weights and a layer that draws."""
+    generator = torch.Generator().manual_seed(1)
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 5, stride=4, generator=generator),
+        nn.BatchNorm2d(4),
+        Noisy(),
+        nn.Flatten(),
+        nn.Linear(144, 10, generator=generator),
+        nn.LogSoftmax(1),
+    ).to(torch.float64)
+    net[0].weight.requires_grad_(False)
+    return Training(net, optim.Adam(net.parameters(), 0.01, decoupled_weight_decay=True), 2, 30)
+
+
+def test_a_net_of_ones_own(tiny, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    assert_equal(trained(own_training(), tiny, Graph()), trained(own_training(), tiny))
+
+
+def test_what_cannot_be_captured_is_refused(tiny):
+    class Own(optim.SGD):
+        pass
+
+    net = build.start(PLAIN, 1).net
+    plain = optim.SGD(net.parameters(), 0.1)
+    for name, training in {
+        "Own": Training(net, Own(net.parameters(), 0.1), 2, 30),
+        "Augmentation": Training(net, plain, 2, 30, augmentation=lambda images, _: images),
+    }.items():
+        with pytest.raises(UsageError, match=name):
+            trained(training, tiny, Graph())
+
+
+def test_the_layer_that_stops_a_capture_is_named():
+    class Reads(nn.Module):
+        def forward(self, input):
+            raise RuntimeError
+
+    net = nn.Sequential({"first": nn.ReLU(), "stage": nn.Sequential(Reads())})
+    with pytest.raises(RuntimeError) as caught:
+        net(torch.zeros(1))
+    assert layer_at_fault(net, caught.value) == "stage.0 (Reads)"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
+@pytest.mark.parametrize("name", RECIPES)
+def test_on_a_gpu_it_repeats_resumes_and_follows_the_plain_loop(name, mnist, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    small = replace(mnist, train=mnist.train.rows(slice(100)), test=mnist.test.rows(slice(100)))
+    first, second, half, plain = (build.start(RECIPES[name], 1, "cuda") for _ in range(4))
+    trained(first, small, Graph())
+    assert_equal(trained(second, small, Graph()), first)
+    resumed = build.start(RECIPES[name], 1, "cuda")
+    resumed.load_state_dict(trained(half, small, Graph(), 3).state_dict())
+    assert_equal(trained(resumed, small, Graph()), first)
+    trained(plain, small)
+    torch.testing.assert_close(
+        first.net.state_dict(), plain.net.state_dict(), rtol=1e-2, atol=1e-2
+    )

@@ -1,0 +1,138 @@
+"""A training step as a fixed function of buffers, captured on a GPU and replayed.
+
+A GPU computes the kernels of a small net faster than Python can launch them one by one. A CUDA
+graph launches all of them at once, but it repeats exactly what was captured: the same kernels on
+the same memory. So everything that changes from step to step lies in buffers: the rows of the
+batch, the numbers of the augmentation, the seed of dropout, the numbers of the optimizer. They are
+drawn by name on the CPU, as ever, so the same seed sees the same numbers on every device.
+
+On a CPU the same function runs without being captured, bit for bit as the plain loop.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+import torch
+from torch import Tensor
+
+from tinytrain import streams
+from tinytrain.data import augment, batches
+from tinytrain.data.augment import Augmentation, Transform
+from tinytrain.data.datasets import Dataset
+from tinytrain.errors import UsageError
+from tinytrain.graph.updates import Updates
+from tinytrain.nn import Module, functional
+from tinytrain.train.compute import InProcess
+from tinytrain.train.state import Batch, Training
+
+
+class Graph(InProcess):
+    """Compute steps from buffers: captured as CUDA graphs on a GPU, plainly called on a CPU.
+
+    There is one graph for each size of batch. The first step of a size is taken as `InProcess`
+    takes it, which also warms up the kernels; the second is captured. Make a new one for each
+    training. Raises UsageError for what cannot be captured: an optimizer that is not of this
+    package, an augmentation other than `Augmentation`, images that are not in memory, and a layer
+    that reads a number on its way or whose shapes depend on the images, which is named.
+    """
+
+    def __init__(self) -> None:
+        self.steps: dict[int, Step | None] = {}
+
+    def step(self, training: Training, dataset: Dataset, rows: Tensor, steps: int) -> Batch:
+        if len(rows) not in self.steps:
+            self.steps[len(rows)] = None
+            return super().step(training, dataset, rows, steps)
+        step = self.steps[len(rows)]
+        if step is None:
+            step = self.steps[len(rows)] = Step(training, dataset, len(rows))
+        return step.take(rows, steps)
+
+
+class Step:
+    """A step on `size` images, and the buffers that it reads and writes."""
+
+    def __init__(self, training: Training, dataset: Dataset, size: int) -> None:
+        device = training.device
+        if not isinstance(dataset.train.images, Tensor):
+            raise UsageError("compute graph: expected images in memory, found a file of them")
+        if not isinstance(training.augmentation, Augmentation | None):
+            raise UsageError(
+                "compute graph: expected an Augmentation, found a function, whose draws cannot be "
+                "captured; train without a graph"
+            )
+        self.training, self.dataset, self.size = training, dataset, size
+        self.images, self.labels = dataset.train.images, dataset.train.labels
+        self.rows = torch.zeros(size, dtype=torch.int64, device=device)
+        self.draws = torch.zeros(5, size, device=device)  # angle, shift (2), scale, shear
+        self.dropout = torch.Generator(device)
+        self.updates = Updates([training.optimizer] + [training.ema] * bool(training.ema), device)
+        self.loss = self.correct = torch.empty(0)
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def take(self, rows: Tensor, steps: int) -> Batch:
+        """Take a step on the images in `rows`, one of the epoch's `steps`."""
+        training = self.training
+        self.rows.copy_(rows)
+        if training.augmentation is not None:
+            assert isinstance(training.augmentation, Augmentation)
+            drawn = training.augmentation.draw(self.size, training.stream("augment"))
+            parts = (drawn.angle[None], drawn.shift.T, drawn.scale[None], drawn.shear[None])
+            self.draws.copy_(torch.cat(parts))
+        self.dropout.manual_seed(training.stream("dropout", training.device).initial_seed())
+        training.net.set_generator(self.dropout)
+        training.set_lr(steps)
+        self.updates.prepare()
+        with streams.seeded(training.stream("torch"), training.device):
+            if training.device.type != "cuda":
+                self.run()
+            else:
+                if self.graph is None:
+                    self.graph = self.captured()
+                self.graph.replay()
+        return training.count(self.loss.clone(), self.correct.clone(), self.size, steps)
+
+    def run(self) -> None:
+        """The step: gather, augment, normalise, forward, loss, backward, optimizer, average."""
+        training, dataset = self.training, self.dataset
+        images = self.images[self.rows].float()
+        if training.augmentation is not None:
+            angle, right, down, scale, shear = self.draws
+            moved = Transform(angle, torch.stack((right, down), 1), scale, shear)
+            images = augment.apply(images, moved)
+        images = batches.normalise(images, dataset.mean, dataset.std)
+        labels = self.labels[self.rows]
+        output = training.net(images)
+        loss = training.loss(output, labels)
+        gradients = torch.autograd.grad(loss, training.learned, materialize_grads=True)
+        for parameter, gradient in zip(training.learned, gradients, strict=True):
+            parameter.grad = gradient
+        self.updates.update()
+        self.loss, self.correct = loss.detach(), functional.correct(output, labels)
+
+    def captured(self) -> torch.cuda.CUDAGraph:
+        """Capture `run`, which is not executed by that."""
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self.dropout)
+        try:
+            with torch.cuda.graph(graph):
+                self.run()
+        except RuntimeError as error:
+            layer = layer_at_fault(self.training.net, error)
+            raise UsageError(
+                f"compute graph: {layer} cannot be captured; it reads a number on its way, or its "
+                "shapes depend on the images: train without a graph"
+            ) from error
+        return graph
+
+
+def layer_at_fault(net: Module, error: BaseException) -> str:
+    """The innermost layer of `net` in which the error was raised, by name and type."""
+    names = {id(module): name for name, module in net.named_modules()}
+    found = "the net"
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_locals.get("self")
+        if id(module) in names and isinstance(module, Module):
+            found = f"{names[id(module)] or 'the net'} ({type(module).__name__})"
+    return found
