@@ -1,4 +1,6 @@
-"""Convolution and batch norm as `functional` defines them, arranged for speed on a CPU.
+"""Convolution and batch norm as `functional` defines them, arranged for the device's speed.
+
+On a GPU, torch's own kernels are the fastest: this would be twice as many.
 
 On a CPU a pass over memory costs more than the arithmetic, so the arrangement counts:
 
@@ -48,7 +50,7 @@ def conv2d(
     "High performance convolutional neural networks", 2006.
     """
     one_channel = input.ndim == 4 and input.shape[1] == weight.shape[1] == 1
-    if not one_channel or not input.numel():
+    if not one_channel or not input.numel() or input.is_cuda:
         return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
     (stride_y, stride_x), (pad_y, pad_x) = pair(stride), pair(padding)
     step_y, step_x = pair(dilation)
@@ -168,6 +170,9 @@ def batch_norm(
     Raises ValueError as `functional.batch_norm` does.
     """
     count = values_a_channel(input, len(weight), training)
+    if input.is_cuda:
+        numbers = weight, bias, running_mean, running_var
+        return torch.batch_norm(input, *numbers, training, momentum, eps, cudnn_enabled=True)
     input = input.contiguous(memory_format=torch.channels_last)
     if not training:
         scale = weight * torch.rsqrt(running_var + eps)

@@ -29,13 +29,20 @@ SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 @torch.no_grad()
 def predict(
-    net: Module, images: Images, mean: float, std: float, batch_size: int = 50, tta: int = 1
+    net: Module,
+    images: Images,
+    mean: float,
+    std: float,
+    batch_size: int | None = None,
+    tta: int = 1,
 ) -> Tensor:
     """The log-probabilities (N, classes) that `net` gives for uint8 images (N, C, H, W).
 
     `mean` and `std` normalise the images; `tta` is the number of shifts to average, 1 to 5. The
-    net is in evaluation mode meanwhile. Fifty images at a time stay in the processor's caches.
+    net is in evaluation mode meanwhile. By default 50 images at a time are run, which stay in the
+    caches of a CPU, and on a GPU 5,000.
     """
+    batch_size = batch_size or (5000 if torch.device(images.device).type == "cuda" else 50)
     with evaluating(net):
         outputs = [
             log_probabilities(net, batches.normalise(images[rows].float(), mean, std), tta)
@@ -49,7 +56,7 @@ def evaluate(
     split: Split,
     mean: float,
     std: float,
-    batch_size: int = 50,
+    batch_size: int | None = None,
     tta: int = 1,
     loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss,
 ) -> Score:
