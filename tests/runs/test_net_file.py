@@ -7,6 +7,7 @@ import torch
 
 from tinytrain import streams, train
 from tinytrain.cli import main as cli
+from tinytrain.errors import UsageError
 from tinytrain.runs import net_file as net_files
 
 NET = '''
@@ -40,9 +41,21 @@ def build(generator=None):
     head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10, generator=generator)
     return nn.Sequential(*layers, nn.Dropout(0.1, generator=generator), *head, nn.LogSoftmax())
 
+drawn = torch.randn(784, 10)  # while the file is run
+
+def drawn_at_import():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax())
+    net[1].weight, net[1].bias = drawn.T.requires_grad_(), torch.ones(10, requires_grad=True)
+    return net
+
 def seeded_by_torch():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax())
 '''
+
+
+def train_words(folder, data_dir, net, *more):
+    words = ["train", "--dataset=synthetic", "--batch-size=50", "--threads=1", "--device=cpu"]
+    return [*words, f"--net={net}", f"--data-dir={data_dir}", f"--run-dir={folder}", *more]
 
 
 @pytest.fixture
@@ -52,7 +65,7 @@ def net_file(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("function", ["build", "seeded_by_torch"])
+@pytest.mark.parametrize("function", ["build", "seeded_by_torch", "drawn_at_import"])
 def test_the_seed_decides_the_weights(net_file, function, global_generator_untouched):
     with global_generator_untouched():
         one, same, other = (
@@ -64,51 +77,99 @@ def test_the_seed_decides_the_weights(net_file, function, global_generator_untou
     assert not any(torch.equal(a, c) for a, _, c in pairs if (a != 1).any())  # a scale begins as 1
 
 
+def chain(layers, begin=""):
+    return f"{USUAL}{begin}def build(): return nn.Sequential({layers}, nn.LogSoftmax())\n"
+
+
+def layer(forward, made="pass"):
+    """A file whose net has a layer of its own, which does this in `forward`, on line 8."""
+    own = f"class Own(nn.Module):\n    def __init__(self):\n        {made}\n"
+    own += f"    def forward(self, input):\n        {forward}\n        return input\n"
+    return chain("nn.Flatten(), Own(), nn.Linear(784, 10)", own)
+
+
+USUAL = "import sys, torch\nfrom tinytrain import nn\n"
+LINEAR = "nn.Flatten(), nn.Linear(784, 10)"
 WRONG = {
-    "no file": ("", "nowhere.py:build", "cannot be read"),
-    "no function named": ("", "own.py", "FILE.py:FUNCTION"),
-    "no such function": ("", "own.py:build", "no function build"),
-    "no program": ("def build(:", "own.py:build", "line 1: not a Python program"),
-    "no Module": ("def build(): return 3", "own.py:build", "found builtins.int"),
+    "no file": ("", "nowhere.py cannot be read", "nowhere.py:build"),
+    "no function named": ("", "FILE.py:FUNCTION", "own.py"),
+    "no such function": ("", "no function build"),
+    "no program": ("def build(:", "own.py, line 1: not a Python program"),
+    "no Module": ("def build(): return 3", "found builtins.int"),
     "torch's own": (
-        "import torch\ndef build(): return torch.nn.Linear(3, 3)",
-        "own.py:build",
+        f"{USUAL}def build(): return torch.nn.Linear(3, 3)",
         "found torch.nn.modules.linear.Linear",
     ),
     "layers of torch's": (
-        "import torch\nfrom tinytrain import nn\ndef build():\n    net = nn.Module()\n"
-        "    net.inner = torch.nn.Linear(3, 3)\n    return net",
-        "own.py:build",
-        "inner: weights in a Linear are not found",
+        layer("pass", "self.inner = torch.nn.Linear(3, 3)"),
+        "1.inner: weights in a Linear are not found",
     ),
-    "needs more": ("def build(width): ...", "own.py:build", "give it a default"),
-    "an error in it": ("def build():\n    return 1 / 0", "own.py:build", "ZeroDivisionError"),
-    "an import": ("import nothing_of_that_name", "own.py:build", "nothing_of_that_name"),
-    "a wrong width": (
-        NET.replace("Linear(784, 10)", "Linear(784, 7)"),
-        "own.py:seeded_by_torch",
-        "expected outputs (N, 10)",
-    ),
-    "a forward that fails": (
-        NET.replace("input + self", "input + self.spare + self"),
-        "own.py:build",
-        "line 10, in forward",
-    ),
+    "needs more": ("def build(width): ...", "give it a default"),
+    "a wrong width": (chain("nn.Flatten(), nn.Linear(784, 7)"), "outputs (N, 10)"),
+    "float64": (chain(f"{LINEAR}.to(torch.float64)"), "1 (Linear)"),
+    "bfloat16": (chain(f"{LINEAR}.to(torch.bfloat16)"), "1 (Linear)"),
+    "a dtype": (chain(LINEAR, "torch.set_default_dtype(torch.float64)\n"), "1 (Linear)"),
+    "a module in itself": (layer("pass", "self.me = self"), "holds itself"),
+    "no import": ("import nothing_of_that_name", "nothing_of_that_name"),
+    "an import fails": ("raise ValueError(1)", "own.py: ValueError: 1 (line 1, in <module>)"),
+    "a builder fails": ("def build(): 1 / 0", "own.py: ZeroDivisionError: "),
+    "a forward fails": (layer("raise ValueError(1)"), "(line 7, in forward)"),
+    "a forward without end": (layer("self(input)"), "(line 7, in forward; "),
+    "an import exits": (f"{USUAL}sys.exit(0)", "own.py: SystemExit: 0 (line 3, in <module>)"),
+    "a builder exits": ("def build(): exit(0)", "own.py: SystemExit: 0 (line 1, in build)"),
+    "a forward exits": (layer("sys.exit(0)"), "own.py: SystemExit: 0 (line 7, in forward)"),
+    "no Exception": ("class E(BaseException): ...\ndef build(): raise E", "(line 2, in build)"),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_net_file_that_is_wrong(wrong, tmp_path, monkeypatch, capsys, data_dir):
-    source, name, message = WRONG[wrong]
+def test_a_net_file_that_is_wrong(wrong, tmp_path, monkeypatch, fails, data_dir):
+    source, message, *name = WRONG[wrong]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(source)
-    words = ["--net", name, "--dataset", "synthetic", "--data-dir", data_dir, "--run-dir", "run"]
-    assert cli.main(["train", *words]) == 2
-    shown = capsys.readouterr()
-    lines = shown.err.splitlines()
-    assert lines[0].startswith("tinytrain: ") and message in shown.err
-    assert all("own.py" in line or not line.startswith("  File") for line in lines)
+    assert message in fails(2, *train_words("run", data_dir, *(name or ["own.py:build"])))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("does", ["raise ValueError(1)", "sys.exit(0)"])
+def test_a_forward_that_fails_in_training(does, tmp_path, fails, data_dir):
+    (tmp_path / "own.py").write_text(layer(f"if self.training: {does}"))
+    words = train_words(tmp_path / "run", data_dir, f"{tmp_path}/own.py:build")
+    assert "(line 7, in forward)" in fails(2, *words)
+
+
+def test_ctrl_c_in_a_net_file_interrupts(tmp_path, data_dir, fails):
+    (tmp_path / "own.py").write_text("def build(): raise KeyboardInterrupt")
+    words = train_words(tmp_path / "run", data_dir, f"{tmp_path}/own.py:build")
+    assert fails(130, *words) == "interrupted"
+
+
+GLOBAL = """\
+torch.set_default_dtype(torch.float64), torch.set_default_device("meta"), torch.manual_seed(3)
+torch.set_num_threads(3), torch.set_grad_enabled(False), torch.use_deterministic_algorithms(True)
+torch.autograd.set_detect_anomaly(True), torch.set_float32_matmul_precision("medium")
+torch.backends.cudnn.benchmark, torch.backends.cudnn.enabled = True, False
+"""
+
+
+@pytest.mark.filterwarnings("ignore:Anomaly")
+@pytest.mark.parametrize("end", ["", "1 / 0\n"])
+@pytest.mark.parametrize("place", ["import", "builder"])
+def test_torchs_global_state_is_as_before(place, end, tmp_path, global_generator_untouched):
+    def state():
+        flags = torch.backends.cudnn.benchmark, torch.backends.cudnn.enabled
+        numbers = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+        words = torch.get_default_device(), torch.get_float32_matmul_precision()
+        grad = torch.is_grad_enabled(), torch.is_anomaly_enabled()
+        return torch.get_default_dtype(), *flags, *numbers, *words, *grad
+
+    before, body = state(), f"{GLOBAL}{end}"
+    if place == "builder":
+        body = "def build():\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    (tmp_path / "own.py").write_text(f"{USUAL}{body}")
+    with global_generator_untouched(), pytest.raises(UsageError):
+        net_files.build(f"{tmp_path}/own.py:build", generator=streams.generator(1, "weights"))
+    assert state() == before
 
 
 @pytest.mark.parametrize(
@@ -139,7 +200,7 @@ def build():
 
 def test_a_last_batch_of_one_is_refused_before_a_folder_is_made(tmp_path, data_dir, capsys):
     (tmp_path / "alone.py").write_text(ALONE)
-    net = f"--net={tmp_path}/alone.py:build"
+    net = f"{tmp_path}/alone.py:build"
     assert cli.main(train_words(tmp_path / "run", data_dir, net, "--batch-size=57")) == 2
     errors = capsys.readouterr().err
     assert (
@@ -151,18 +212,13 @@ def test_a_last_batch_of_one_is_refused_before_a_folder_is_made(tmp_path, data_d
         assert cli.main([*words, "--epochs=1"]) == 0
 
 
-def train_words(folder, data_dir, *more):
-    words = ["train", "--dataset=synthetic", "--batch-size=50", "--threads=1", "--device=cpu"]
-    return [*words, f"--data-dir={data_dir}", f"--run-dir={folder}", *more]
-
-
 def state(folder):
     return torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
 
 
 def test_a_run_with_a_net_file_goes_on_as_it_began(net_file, tmp_path, data_dir, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    named = [f"--net={net_file}:build", "--epochs=2"]
+    named = [f"{net_file}:build", "--epochs=2"]
     assert cli.main(train_words(whole, data_dir, *named)) == 0
 
     def interrupted(*arguments):
@@ -189,7 +245,7 @@ def test_own_layers_are_exported_as_weights_and_not_as_torchs(
     net_file, tmp_path, data_dir, capsys
 ):
     run = tmp_path / "run"
-    assert cli.main(train_words(run, data_dir, f"--net={net_file}:build", "--epochs=1")) == 0
+    assert cli.main(train_words(run, data_dir, f"{net_file}:build", "--epochs=1")) == 0
     assert cli.main(["export", f"--run-dir={run}"]) == 0
     exported = torch.load(run / "weights.pt", weights_only=True)
     net_files.build(f"{net_file}:build").load_state_dict(exported)
@@ -203,7 +259,7 @@ def test_own_layers_are_exported_as_weights_and_not_as_torchs(
 
 def test_a_runs_copy_of_its_net_file_is_checked(net_file, tmp_path, data_dir, capsys):
     folder = tmp_path / "run"
-    assert cli.main(train_words(folder, data_dir, f"--net={net_file}:build", "--epochs=1")) == 0
+    assert cli.main(train_words(folder, data_dir, f"{net_file}:build", "--epochs=1")) == 0
     words = ["evaluate", f"--run-dir={folder}", f"--data-dir={data_dir}"]
     net_file.unlink()
     assert cli.main(words) == 0

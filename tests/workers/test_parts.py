@@ -162,3 +162,57 @@ def test_layers_get_their_forward_back(fails):
         lockstep.forward(replicas, inputs, parts)
     assert not any("forward" in vars(module) for one in replicas for module in one.modules())
     assert len(net(images(5).float())) == 5  # a whole batch again
+
+
+class Own(nn.Module):
+    """A layer that does `change` to its input."""
+
+    buffer_names = ("seen",)
+
+    def __init__(self, change):
+        self.change, self.seen = change, torch.zeros(())
+
+    def forward(self, input):
+        return self.change(self, input)
+
+
+class OwnNorm(nn.BatchNorm2d):
+    def forward(self, input):
+        return super().forward(input) + input.mean()
+
+
+WHOLE_BATCH = {
+    "mean": Own(lambda layer, input: input - input.mean(0)),
+    "std": Own(lambda layer, input: input / input.square().mean(0).sqrt()),
+    "only in training": Own(lambda layer, input: input - layer.training * input.mean()),
+    "softmax over images": Own(lambda layer, input: input.softmax(0)),
+    "another order": Own(lambda layer, input: input.flip(0)),
+    "in place": Own(lambda layer, input: input.sub_(input.mean(0))),
+    "a running mean": Own(lambda layer, input: input + 0 * layer.seen.add_(input.mean())),
+    "a count of batches": Own(lambda layer, input: input + 0 * layer.seen.add_(1)),
+    "one shape": Own(lambda layer, input: input.view(6, 3, 4, 4)),
+    "noise": Own(lambda layer, input: input + torch.rand_like(input)),
+    "more than batch norm": OwnNorm(3).to(torch.float64),
+}
+EACH_IMAGE = {
+    "its own mean": Own(lambda layer, input: input - input.mean(1, keepdim=True)),
+    "rounded": Own(lambda layer, input: input.bfloat16().to(input)),
+    "infinite and NaN": Own(lambda layer, input: input / 0),
+    "batch norm": nn.BatchNorm2d(3).to(torch.float64),
+    "dropout": nn.Dropout2d(0.5),
+}
+
+
+@pytest.mark.parametrize("kind", [*WHOLE_BATCH, *EACH_IMAGE])
+def test_layers_that_need_the_whole_batch_are_named(kind, global_generator_untouched):
+    layer = (WHOLE_BATCH | EACH_IMAGE)[kind]
+    net = nn.Sequential(nn.ReLU(), nn.Sequential({"own": layer}), nn.Flatten()).eval()
+    known = contextlib.nullcontext()
+    if kind in WHOLE_BATCH:
+        known = pytest.raises(ValueError, match=rf"^1\.own \({type(layer).__name__}\): .*--shards")
+    stream, seen = streams.generator(1, "masks"), net.state_dict()
+    seen = {name: tensor.clone() for name, tensor in seen.items()}
+    with known, global_generator_untouched(), streams.seeded(stream, torch.device("cpu")):
+        lockstep.require_separable(net, images(6), 4, stream)
+    assert all(torch.equal(tensor, seen[name]) for name, tensor in net.state_dict().items())
+    assert not net[0].training and not any("forward" in vars(one) for one in net.modules())

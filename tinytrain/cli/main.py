@@ -79,12 +79,13 @@ def run(words: Sequence[str]) -> None:
         raise
     try:
         command_file(options.command).run(options)
-    except TinytrainError:
+    except KeyboardInterrupt:
         raise
-    except Exception as error:
-        from tinytrain.runs.net_file import explained
-
-        raise explained(error) or error from error
+    except BaseException as error:  # a net file may also call sys.exit
+        net_file = sys.modules.get("tinytrain.runs.net_file")  # not loaded, it has run no file
+        if found := net_file and net_file.explained(error):
+            raise found from error
+        raise
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:

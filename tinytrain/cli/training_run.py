@@ -154,6 +154,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if not workers.rank:
         workers.share(dataset.name)
     require_suited(training, dataset)
+    workers.require_separable(training, dataset)
     settings = Settings(
         recipe=recipe,
         dataset=dataset.name,

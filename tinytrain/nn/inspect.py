@@ -45,16 +45,21 @@ def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> list[Row]:
 
 
 def output_of(net: Module, input_shape: Shape = (1, 28, 28), training: bool = False) -> Tensor:
-    """The output (1, ...) of a copy of `net` for one blank input (1, *input_shape).
+    """The output (1, ...) of a copy of `net` for one blank float32 input (1, *input_shape).
 
     Raises ValueError where `input_shape` does not fit, or one input alone does not in `training`;
     it names the innermost layer.
     """
-    return run_copy(net, input_shape, training)[1]
+    return run_copy(net, input_shape, training, torch.float32)[1]
 
 
-def run_copy(net: Module, input_shape: Shape, training: bool = False) -> tuple[list[Row], Tensor]:
-    """Run a copy of `net` on a blank input: all calls, that of the net first, and the output."""
+def run_copy(
+    net: Module, input_shape: Shape, training: bool = False, dtype: torch.dtype | None = None
+) -> tuple[list[Row], Tensor]:
+    """Run a copy of `net` on a blank input: all calls, that of the net first, and the output.
+
+    The input is of `dtype`, by default that of the net's first tensor.
+    """
     twin = copy.deepcopy(net).train(training)
     rows: list[Row] = []
     noted: set[int] = set()
@@ -63,7 +68,7 @@ def run_copy(net: Module, input_shape: Shape, training: bool = False) -> tuple[l
             noted.add(id(module))
             vars(module)["forward"] = noting(name, layer, module.forward, rows)
     tensors = [tensor for tensor in twin.state_dict().values() if tensor.is_floating_point()]
-    blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape))
+    blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape), dtype=dtype)
     elsewhere = [] if blank.device.type == "cpu" else [blank.device]
     with torch.no_grad(), torch.random.fork_rng(elsewhere, device_type=blank.device.type):
         return rows, twin(blank)
@@ -78,6 +83,8 @@ def noting(
         shape, place = tuple(input.shape[1:]), len(rows)
         try:
             output = forward(input)
+            if not isinstance(output, Tensor):
+                raise TypeError(f"expected an output that is a tensor, found {type(output)}")
         except DoesNotFit:
             raise
         except (IndexError, RuntimeError, TypeError, ValueError) as error:

@@ -12,20 +12,26 @@ import hashlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from tinytrain import nets, train
-from tinytrain.errors import UsageError, no_program
+from tinytrain.errors import TinytrainError, UsageError, no_program
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
 from tinytrain.store.files import read_file
 from tinytrain.train import Training
 
 PREFIX = "tinytrain_net_file_"  # module names of such files begin with it
+
+
+class NetFileError(UsageError):
+    """An error that a net file's own code has raised, in one line."""
 
 
 def is_own(net: str) -> bool:
@@ -58,28 +64,51 @@ def digest(net: str) -> str:
 def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = None) -> Module:
     """The net of the package called `net`, or what the function of "FILE.py:FUNCTION" returns.
 
-    Raises UsageError where that is no `Module`. Errors of the file's own code pass through;
-    `explained` makes a line of them.
+    Raises UsageError where that is no `Module` that can be trained, and for what the file raises.
+    The seed of a function's own draws comes from `generator`, which therefore draws other weights
+    here than where the function is called by hand.
     """
     if not is_own(net):
         return nets.build(net, dropout, generator)
     path, function = split(net)
-    maker = run(path, read(net)).get(function)
+    with torch_put_back():
+        try:
+            return made(path, function, dropout, generator)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit is none of Exception's
+            if found := explained(error):
+                raise found from error
+            raise
+
+
+def made(path: Path, function: str, dropout: float, generator: torch.Generator | None) -> Module:
+    """Run the file, with torch's own generator seeded, and call its function."""
+    place = f"--net {path}:{function}"
+    seed = int(torch.randint(2**31, (), generator=generator)) if generator else 0
+    if generator:
+        torch.manual_seed(generator.initial_seed())  # the file may draw while it is run
+    maker = run(path, read(f"{path}:{function}")).get(function)
     if not callable(maker):
-        raise UsageError(f"--net {net}: there is no function {function} in {path}")
+        raise UsageError(f"{place}: there is no function {function} in {path}")
     taken = inspect.signature(maker).parameters
     if dropout and "dropout" not in taken:
         raise UsageError(f"--dropout {dropout:g}: {function} takes no dropout; leave the flag out")
     given = {"dropout": dropout, "generator": generator}
     for name, parameter in taken.items():
         if name not in given and parameter.default is parameter.empty:
-            raise UsageError(f"--net {net}: {function} must not need {name}: give it a default")
-    arguments = {name: given[name] for name in given if name in taken}
-    made = seeded(lambda: maker(**arguments), generator)
-    if not isinstance(made, Module):
-        kind = f"{type(made).__module__}.{type(made).__name__}"
-        raise UsageError(f"--net {net}: expected {function} to return an nn.Module, found {kind}")
-    return made
+            raise UsageError(f"{place}: {function} must not need {name}: give it a default")
+    if generator:
+        torch.manual_seed(seed)
+    net = maker(**{name: given[name] for name in given if name in taken})
+    if not isinstance(net, Module):
+        kind = f"{type(net).__module__}.{type(net).__name__}"
+        raise UsageError(f"{place}: expected {function} to return an nn.Module, found {kind}")
+    try:
+        list(net.modules())
+    except RecursionError as error:
+        raise UsageError(f"{place}: a module of the net holds itself; remove that") from error
+    return net
 
 
 def run(path: Path, source: bytes) -> dict[str, object]:
@@ -95,27 +124,49 @@ def run(path: Path, source: bytes) -> dict[str, object]:
     return vars(module)
 
 
-def seeded(make: Callable[[], object], generator: torch.Generator | None) -> object:
-    """Call `make` with torch's own generator seeded from `generator`, and put it back."""
-    if generator is None:
-        return make()
-    with torch.random.fork_rng([]):
-        torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
-        return make()
-
-
-def explained(error: Exception) -> UsageError | None:
-    """The one-line error for an exception from a net file's own code, else None."""
-    codes = [
-        (frame.f_code, number)
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).startswith(PREFIX)
+@contextmanager
+def torch_put_back() -> Iterator[None]:
+    """Put torch's global state back at the end: its generators, defaults, threads and flags."""
+    kept: list[tuple[Callable[[], object], Callable[..., object]]] = [
+        (torch.get_default_dtype, torch.set_default_dtype),
+        (torch.get_default_device, torch.set_default_device),
+        (torch.get_num_threads, torch.set_num_threads),
+        (torch.is_grad_enabled, torch.set_grad_enabled),
+        (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+        (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     ]
-    if not codes:
+    for name in "enabled", "benchmark", "deterministic":
+        place = torch.backends.cudnn
+        kept.append((partial(getattr, place, name), partial(setattr, place, name)))
+    values = [get() for get, _ in kept]
+    try:
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            yield
+    finally:
+        for (get, put), value in zip(kept, values, strict=True):
+            if get() != value:
+                put(value)
+
+
+def explained(error: BaseException) -> UsageError | None:
+    """The one-line error, with file and line, for what a net file's own code raises, else None."""
+    if isinstance(error, TinytrainError) and not isinstance(error, UsageError):
         return None
-    message = " ".join(str(error).split())
-    places = "; ".join(f"line {number}, in {code.co_name}" for code, number in codes)
-    return UsageError(f"{codes[-1][0].co_filename}: {type(error).__name__}: {message} ({places})")
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, NetFileError):
+        places = [
+            (frame.f_code.co_filename, f"line {number}, in {frame.f_code.co_name}")
+            for frame, number in traceback.walk_tb(cause.__traceback__)
+            if str(frame.f_globals.get("__name__")).startswith(PREFIX)
+        ]
+        if places:
+            kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
+            lines = "; ".join(line for _, line in places[-3:])
+            message = " ".join(str(error).split())[:300]
+            return NetFileError(f"{places[-1][0]}: {kind}{message} ({lines})")
+        cause = cause.__cause__
+    return None
 
 
 def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:

@@ -36,8 +36,8 @@ from tinytrain.errors import Lost, ReportedByAnotherWorker, TinytrainError, Usag
 from tinytrain.nn import Module, functional
 from tinytrain.optim.vectors import flatten
 from tinytrain.runs import signals
-from tinytrain.train import Score, Training
-from tinytrain.train.compute import Gradients, InProcess, MakeBatch
+from tinytrain.train import Batch, Score, Training
+from tinytrain.train.compute import Gradients, InProcess, MakeBatch, make_batch
 from tinytrain.workers import lockstep
 from tinytrain.workers.parts import Part
 
@@ -57,6 +57,7 @@ class Workers(InProcess):
         self.rank, self.count, self.store = rank, count, store
         self.shards = self.stop_requested = self.shared = 0
         self.nets: list[Module] = []
+        self.separable: Module | None = None
         self.stop = signals.Stop()
 
     def cut(self, shards: int) -> None:
@@ -103,6 +104,25 @@ class Workers(InProcess):
         self.exchange(lambda: torch.distributed.all_reduce(total))
         return total
 
+    def step(self, training: Training, dataset: Dataset, rows: Tensor, steps: int) -> Batch:
+        self.require_separable(training, dataset)
+        return super().step(training, dataset, rows, steps)
+
+    def require_separable(self, training: Training, dataset: Dataset) -> None:
+        """Raise UsageError where a batch in parts would train the net otherwise than a whole one.
+
+        The first batch of the training images is looked at, once for each net.
+        """
+        count = self.parts(0)[0].count
+        if count == 1 or self.separable is training.net:
+            return
+        device, rows = training.device, torch.arange(min(training.batch_size, len(dataset.train)))
+        images, _ = make_batch(training, dataset, rows)
+        with streams.seeded(training.stream("torch"), device), as_usage_error():
+            dropout = training.stream("dropout", device)
+            lockstep.require_separable(training.net, images.to(device), count, dropout)
+        self.separable = training.net
+
     def gradients(self, training: Training, batch: MakeBatch, size: int) -> Gradients:
         """The whole batch's gradients, mean loss and correct count: sums over all workers' parts.
 
@@ -116,11 +136,8 @@ class Workers(InProcess):
         made = [batch(part.rows) for part in parts]
         for net in nets:
             net.set_generator(training.stream("dropout", made[0][0].device))
-        with streams.seeded(training.stream("torch"), training.device):
-            try:
-                outputs = lockstep.forward(nets, [images for images, _ in made], parts)
-            except ValueError as error:
-                raise UsageError(f"the net: {error}") from error
+        with streams.seeded(training.stream("torch"), training.device), as_usage_error():
+            outputs = lockstep.forward(nets, [images for images, _ in made], parts)
         pairs = [(output, labels) for output, (_, labels) in zip(outputs, made, strict=True)]
         losses = [training.loss(*pair) for pair in pairs]
         correct = [functional.correct(*pair) for pair in pairs]
@@ -211,6 +228,15 @@ class Workers(InProcess):
             return self.rank == 0
 
 
+@contextmanager
+def as_usage_error() -> Iterator[None]:
+    """Raise UsageError for a ValueError of the net."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(f"the net: {error}") from error
+
+
 def started() -> int:
     """The number of workers that torchrun started, this one included; 0 if none."""
     return int(os.environ.get("WORLD_SIZE", 0))
@@ -254,7 +280,7 @@ def joined() -> Iterator[Workers]:
             redirect_stdout(nowhere if rank else sys.stdout),
         ):
             yield workers
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         if workers.reports():
             raise
         # another machine's torchrun must hear of it

@@ -17,9 +17,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from tinytrain.nn import BatchNorm2d, Dropout, Module, Sequential
+from tinytrain.nn import BatchNorm2d, Dropout, Dropout2d, Module, Sequential
 from tinytrain.workers import parts as batch_parts
 from tinytrain.workers.parts import Part
+
+ALONE = "train without --workers and --shards"
+# `forward` of layers that are the same for parts of a batch.
+KNOWN = {Sequential.forward, BatchNorm2d.forward, Dropout.forward, Dropout2d.forward}
 
 
 def replica(net: Module) -> Module:
@@ -45,7 +49,7 @@ def forward(
     if not torch.equal(before, torch.default_generator.get_state()):
         raise ValueError(
             "a layer draws from torch's own generator: parts of a batch would draw the same "
-            "numbers; train without --workers and --shards"
+            f"numbers; {ALONE}"
         )
     return outputs
 
@@ -78,7 +82,7 @@ def forward_of_part(module: Module, part: Part) -> Callable[[Tensor], Tensor] | 
     if isinstance(getattr(module, "generator", None), torch.Generator):
         raise ValueError(
             f"{type(module).__name__}: draws with its generator: parts of a batch would draw the "
-            "same numbers; train without --workers and --shards"
+            f"same numbers; {ALONE}"
         )
     return None
 
@@ -99,3 +103,62 @@ def together(nets: Sequence[Module], inputs: list[Tensor], parts: Sequence[Part]
             "Sequentials; move it out of this layer, or leave out --workers and --shards"
         )
     return [net(input) for net, input in zip(nets, inputs, strict=True)]
+
+
+@torch.no_grad()
+def require_separable(net: Module, images: Tensor, count: int, generator: torch.Generator) -> None:
+    """Raise ValueError where training on a batch is not the same as on `count` parts of it.
+
+    In a copy of `net` every layer gets its input for `images` (N, C, H, W) whole and in parts.
+    Outputs and buffers must be the same but for rounding, which they are not where a layer of
+    one's own takes statistics over the images, counts batches or draws. `generator` is dropout's.
+    """
+    parts = [Part(number, count, len(images), lambda rows: rows) for number in range(count)]
+    twin = copy.deepcopy(net).train()
+    twin.set_generator(generator)
+    before = dict(copy.deepcopy(twin).named_modules())
+    for name, module in list(twin.named_modules()):
+        if type(module).forward not in KNOWN:
+            place = f"{name} ({type(module).__name__})".strip()
+            vars(module)["forward"] = compared(place, module, before[name], parts, generator)
+    twin(images)
+
+
+def compared(
+    place: str, module: Module, before: Module, parts: Sequence[Part], generator: torch.Generator
+) -> Callable[[Tensor], Tensor]:
+    """The `forward` of `module`, which also gives `before`, a copy, its input in `parts`."""
+    forward_whole = module.forward
+
+    def checked(input: Tensor) -> Tensor:
+        pieces = [input[part.rows].clone() for part in parts]
+        nets = [before, *(replica(before) for _ in parts[1:])]
+        for net in nets:
+            net.set_generator(generator.clone_state())
+        whole = forward_whole(input)  # the layers in it are compared first, and so named first
+        try:
+            outputs = forward(nets, pieces, parts)
+            full = [output for output, part in zip(outputs, parts, strict=True) if part.size]
+            buffers = zip(module.named_buffers(), before.named_buffers(), strict=True)
+            pairs = [(whole, torch.cat(full)), *((one, other) for (_, one), (_, other) in buffers)]
+            if not all(same(*pair) for pair in pairs):
+                raise RuntimeError("its output or buffers depend on the images together")
+        except RuntimeError as error:
+            raise ValueError(f"{place}: {error}; {ALONE}") from error
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from error
+        vars(module)["forward"] = forward_whole  # once is enough, where a net runs it twice
+        return whole
+
+    return checked
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal but for rounding."""
+    if one.shape != other.shape:
+        return False
+    kind = one.dtype if one.is_floating_point() else torch.float32
+    equal = (one == other) | (one.isnan() & other.isnan())  # infinities, too
+    change = torch.where(equal, 0, one.to(kind) - other.to(kind))
+    size = torch.linalg.vector_norm(one.to(kind).nan_to_num(0, 0, 0))
+    return bool(torch.linalg.vector_norm(change) <= torch.finfo(kind).eps ** 0.5 * size)
