@@ -1,0 +1,35 @@
+"""The check of a GPU, tried on a CPU: what it finds, and that a failure does not stop it."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def check(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return importlib.import_module("gpu_check")
+
+
+def test_runs_are_compared_bit_by_bit(check, tiny, monkeypatch):
+    assert check.all_true(check.repeats(tiny, "cpu", 4))
+    monkeypatch.setattr(check.torch, "equal", lambda first, second: False)
+    assert not check.all_true(check.repeats(tiny, "cpu", 4))
+
+
+def test_what_fails_is_recorded_and_the_rest_is_run(check, tiny, monkeypatch, tmp_path):
+    record = tmp_path / "record.json"
+    words = ["--device", "cpu", "--steps", "2", "--epochs", "1", "--no-tests", "--json", record]
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", *map(str, words)])
+    monkeypatch.setattr(check.datasets, "load", lambda name: tiny)
+    monkeypatch.setattr(check, "milliseconds", lambda *settings: 1 / 0)
+    with pytest.raises(SystemExit) as end:
+        check.main()
+    found = json.loads(record.read_text())
+    assert end.value.code == 1 and "ZeroDivision" in found["milliseconds a step"]["failed"]
+    assert len(found["a whole training"]["accuracies"]) == 1
