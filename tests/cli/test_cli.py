@@ -21,7 +21,7 @@ from tinytrain.cli.main import main, parse
 from tinytrain.cli.plot import PICTURES
 from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import UsageError
-from tinytrain.plots import drawing, feature_maps
+from tinytrain.plots import drawing, net_pictures
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import signals
@@ -337,7 +337,7 @@ def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):
 @pytest.mark.parametrize("picture", PICTURES)
 def test_gallery(run, data_dir, tmp_path, picture, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.setattr(feature_maps, "MOST_MAPS", 3)
+    monkeypatch.setattr(net_pictures, "MOST_MAPS", 3)
     output = tmp_path / "new" / "picture.png"
     assert main(["gallery", picture, *on(run, data_dir), "--output", str(output)]) == 0
     assert output.read_bytes().startswith(b"\x89PNG")

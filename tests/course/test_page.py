@@ -55,7 +55,7 @@ def course(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rendered(course, tiny):
     net = nets.build(RECIPES["final"].net, generator=streams.generator(1, "weights"))
-    drawings = net_pictures.net_pictures(net, tiny, RECIPES["five-looks"])
+    drawings = net_pictures.Pictures(net, tiny, RECIPES["five-looks"]).by_name
     return build.as_html(course, [draw() for name, draw in drawings.items() if name != "maps"])
 
 

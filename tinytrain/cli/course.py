@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, tables and pictures of the repository, too."""
     from tinytrain.cli.resolve import net_and_data
     from tinytrain.course import ladder, page, readme
-    from tinytrain.plots.net_pictures import net_pictures
+    from tinytrain.plots.net_pictures import Pictures
 
     course = ladder.course()
     texts = readme.rendered(options.readme, course) if options.readme else {}
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     options.run_dir = None
     try:
         net, dataset, recipe = net_and_data(options)
-        drawings = net_pictures(net, dataset, recipe)
+        drawings = Pictures(net, dataset, recipe).by_name
         drawn = [draw() for name, draw in drawings.items() if name != "maps"]  # live on the page
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)

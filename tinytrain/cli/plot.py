@@ -56,12 +56,12 @@ def draw_picture(what: str, options: argparse.Namespace) -> None:
     """Draw a picture of a trained net."""
     from tinytrain.cli.resolve import net_and_data
     from tinytrain.plots import drawing
-    from tinytrain.plots.net_pictures import net_pictures
+    from tinytrain.plots.net_pictures import Pictures
 
     if options.digit is not None and what not in ("maps", "augmentation"):
         raise UsageError(f"--digit: is for maps and augmentation, not for {what}")
     net, dataset, recipe = net_and_data(options)
-    title, figure = net_pictures(net, dataset, recipe, options.digit)[what]()
+    title, figure = Pictures(net, dataset, recipe, options.digit).by_name[what]()
     output = options.output or Path("runs") / f"{what}.png"
     drawing.save(figure, output)
     print(f"{title}: drawn into {output}")

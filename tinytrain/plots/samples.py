@@ -1,4 +1,4 @@
-"""Images of a data set: some of each class, and some of them augmented."""
+"""Images of a data set: some of each class."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tinytrain import streams
-from tinytrain.data import augment
-from tinytrain.data.augment import Augmentation
 from tinytrain.data.datasets import Split
-from tinytrain.plots.drawing import Tile, grid, new_figure, viewable
+from tinytrain.plots.drawing import new_figure, viewable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,16 +53,3 @@ def mosaic(split: Split, classes: int) -> Tensor:
             top, left = label * height, column * width
             canvas[top : top + len(image), left : left + image.shape[1]] = image / 255
     return canvas
-
-
-def augmented(images: Tensor, augmentation: Augmentation, seed: int = 1) -> Figure:
-    """Draw images (N, C, H, W), one a row, as they are and five times augmented."""
-    tiles = []
-    for number, image in enumerate(images.float()):
-        generator = streams.generator(seed, "gallery", number)
-        copies = augment.apply(image.expand(5, -1, -1, -1), augmentation.draw(5, generator))
-        tiles += [
-            Tile(viewable(image), "as it is"),
-            *(Tile(viewable(copy), "augmented") for copy in copies),
-        ]
-    return grid(tiles, columns=6, inch=1.0)
