@@ -24,9 +24,9 @@ from tinytrain.errors import UsageError
 from tinytrain.plots import drawing, net_pictures
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
-from tinytrain.runs import signals
+from tinytrain.runs import run_folder, signals
 from tinytrain.store import sources, synthetic
-from tinytrain.train import loop
+from tinytrain.train import build, loop
 
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
 
@@ -266,6 +266,11 @@ def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys, in
     folders = [str(tmp_path / name) for name in "ab"]
     assert main(["runs", "compare", *folders]) == 0
     text = capsys.readouterr().out
+    assert main(["runs", "compare", *folders, "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert compared["settings"] == {"lr": ["0.03", "0.001"]} and compared["records"] == folders
+    assert all(compared["pooled"][folder] in text for folder in folders)
+    assert compared["gain"] in text
     accuracy = [
         sum(line["test_accuracy"][-1] for line in lines_of(Path(folder, "record.jsonl"))[1:]) / 2
         for folder in folders
@@ -485,6 +490,21 @@ SETTINGS = ["--lr=0.1", "--seed=1", "--batch-size=5", "--deskew", "--threads=1",
 @pytest.mark.parametrize("word", SETTINGS)
 def test_a_setting_cannot_change_in_a_resumed_run(run, data_dir, capsys, word):
     assert fails(capsys, 2, [*resume(run, data_dir), word], word.partition("=")[0], "run.json")
+
+
+def test_a_device_may_change_in_a_resumed_run(run, data_dir, capsys, tmp_path):
+    assert main([*resume(run, data_dir), "--device", "cpu"]) == 0  # as it was
+    assert "begun on" not in capsys.readouterr().out
+    begun = replace(run_folder.read_settings(run), device="cuda")
+    training = build.start(begun.recipe, begun.seed)
+    run_folder.restore(run, replace(begun, device="cpu"), training)
+    moved = tmp_path / "moved"
+    run_folder.create(moved, begun, training, "")
+    run_folder.save(moved, begun, training)
+    assert fails(capsys, 2, resume(moved, data_dir), "was begun on cuda", "--device")
+    assert main([*resume(moved, data_dir), "--device", "auto"]) == 0
+    assert "begun on cuda and goes on on cpu: sums round differently" in capsys.readouterr().out
+    assert run_folder.read_settings(moved) == begun
 
 
 def other(field):

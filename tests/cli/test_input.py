@@ -195,3 +195,37 @@ def test_a_limit_of_memory_is_one_line():
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("tinytrain: not enough memory")
     assert done.stderr.count("\n") == 1
+
+
+LONG = [
+    "{}",
+    "train {}",
+    "train --{}",
+    "train --recipe {}",
+    "train --recipe {}.json",
+    "train --dataset {}",
+    "train --device {}",
+    "train --lr {}",
+    "seeds --seeds {}",
+    "summary --net {}",
+    "summary --net {}.py:build",
+    "data convert {} --output new",
+    "exercise start {}",
+    "ladder {}",
+    "runs {}",
+    "plot {}",
+    "predict {}",
+    "train --recipe long.json",
+    "data convert long.csv --output new",
+]
+
+
+@pytest.mark.parametrize("words", LONG)
+def test_a_long_word_is_cut_where_it_is_repeated(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "long.json").write_text('{"%s": 1}' % ("x" * 5000))
+    (tmp_path / "long.csv").write_text(",".join(["x" * 5000] * 9))
+    status = main(words.format("x" * 5000).split())
+    error = capsys.readouterr().err
+    assert status in (2, 3) and error.startswith("tinytrain: ") and error.count("\n") == 1
+    assert "x" * 20 in error and "x" * 81 not in error

@@ -202,3 +202,18 @@ def test_refused_in_one_line(how, fails):
     images_file("two", np.zeros((1, 2, 28, 28), np.uint8))
     Path("half").write_bytes(Path("images").read_bytes()[:-1])
     assert named in fails(status, "predict", *words)
+
+
+def test_one_that_cannot_be_read_leaves_the_others_their_answers(fails, capsys):
+    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
+    image.new("L", (8, 9), 200).save("blank.png")
+    Path("text").write_text("a word")
+    words = ["predict", "blank.png", picture(7), "text", picture(4, "four.png")]
+    assert main(words) == 3
+    output = capsys.readouterr()
+    assert output.out.count("digit.png: 7 (") == output.out.count("four.png: 4 (") == 1
+    errors = output.err.splitlines()
+    assert [error.split(": ")[:2] for error in errors] == [
+        ["tinytrain", "blank.png"],
+        ["tinytrain", "text"],
+    ]

@@ -11,6 +11,7 @@ from tinytrain.course import ladder
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import LADDER
 from tinytrain.results import published, records
+from tinytrain.results.comparison import base_of
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch, build
@@ -98,3 +99,9 @@ def test_published_weights_that_are_damaged_missing_or_of_another_net(tmp_path, 
         path.write_bytes(as_state_dict(net_of(content)) if content == "net7" else content)
     with pytest.raises(DataError, match=r"weights\.pt"):
         published.final_net(path)
+
+
+def test_the_base_of_a_recipe():
+    assert (base_of("net1"), base_of("net2"), base_of("without-shift")) == (None, "net1", "final")
+    with pytest.raises(KeyError):
+        base_of("nothing")

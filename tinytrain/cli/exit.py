@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from tinytrain.errors import TinytrainError, printable
+from tinytrain.errors import DataError, TinytrainError, UsageError, printable
 from tinytrain.runs import signals
 
 # What Python, torch and the loader of libraries say where memory or threads cannot be had.
@@ -39,6 +40,12 @@ def open_streams() -> None:
         sys.stderr = os.fdopen(2, "w")
 
 
+def shortened(message: str) -> str:
+    """Cut long words, unless they are paths, and what is long in all: a user's input, repeated."""
+    message = re.sub(r"(?<!\S)[^\s/\\]{81,}", lambda word: f"{word[0][:79]}…", message)
+    return message if len(message) <= 1000 else f"{message[:999]}…"
+
+
 def exit_status(main: Callable[[], None]) -> int:
     """Run `main` and return the exit status; an error that a user can cause becomes one line."""
     open_streams()
@@ -56,6 +63,8 @@ def exit_status(main: Callable[[], None]) -> int:
         return 0
     except TinytrainError as error:
         status, message = error.status, str(error)
+        if isinstance(error, UsageError | DataError):
+            message = shortened(message)
     except KeyboardInterrupt as error:
         status, message = 128 + signals.number(error), "interrupted"
     except Exception as error:
@@ -64,6 +73,8 @@ def exit_status(main: Callable[[], None]) -> int:
             reason = printable(str(error)[:300]) or type(error).__name__
             advice = "try a smaller --batch-size, fewer --threads or --jobs, or a higher ulimit"
             status, message = 2, f"not enough memory ({reason}); {advice}"
+        elif isinstance(error, OSError) and number == errno.ENAMETOOLONG:
+            status, message = 2, shortened(f"{error.filename}: {error.strerror}")
         elif number in (errno.EPIPE, errno.ENOSPC):
             # Nobody takes our output any more; Python's own flush at the end must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ it: where the answer is wrong, the reason can often be seen there.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -44,24 +45,39 @@ def add_flags(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print each image as the net gets it, with its most probable classes."""
+    """Print each image as the net gets it, with its most probable classes.
+
+    Raises DataError for an image that cannot be read, after the answers for the others.
+    """
     import torch
 
-    pictures = [read(path, options.index) for path in options.images]
-    if options.index is not None and not any(name.endswith("]") for name, _ in pictures):
-        raise UsageError("--index: is for IDX files, and there is none among these images")
     predictor = predictor_of(options.run_dir)
-    images = torch.stack([predictor.prepared(*picture) for picture in pictures])
-    probabilities = predictor.probabilities(images)
-    answers = []
-    for (name, _), image, row in zip(pictures, images, probabilities, strict=True):
-        answer = f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})"
-        answers.append(answer)
+    names, pictures, images = [], [], []
+    errors: list[DataError] = []
+    for path in options.images:
+        try:
+            name, picture = read(path, options.index)
+            images.append(predictor.prepared(name, picture))
+        except DataError as error:
+            errors.append(error)
+            continue
+        names.append(name)
+        pictures.append(picture)
+    if options.index is not None and not errors and not any(name[-1] == "]" for name in names):
+        raise UsageError("--index: is for IDX files, and there is none among these images")
+    answers: list[str] = []
+    rows = predictor.probabilities(torch.stack(images)) if images else ()
+    for name, image, row in zip(names, images, rows, strict=True):
+        answers.append(f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})")
         columns = side_by_side(as_text(image), class_lines(row, predictor.names))
-        print(f"{name}: {answer}\n{columns}\n")
-    if options.output:
-        draw(pictures, images, answers, options.output)
+        print(f"{name}: {answers[-1]}\n{columns}\n")
+    if options.output and images:
+        draw(names, pictures, images, answers, options.output)
         print(f"Drawn into {options.output}")
+    for earlier in errors[:-1]:
+        print(f"tinytrain: {earlier}", file=sys.stderr)
+    if errors:
+        raise errors[-1]
 
 
 def read(path: Path, index: int | None) -> tuple[str, Tensor]:
@@ -202,12 +218,16 @@ def side_by_side(left: list[str], right: list[str]) -> str:
 
 
 def draw(
-    pictures: list[tuple[str, Tensor]], images: Tensor, answers: list[str], output: Path
+    names: list[str],
+    pictures: list[Tensor],
+    images: list[Tensor],
+    answers: list[str],
+    output: Path,
 ) -> None:
     """Draw each picture as it is and as the net gets it."""
     from tinytrain.plots.drawing import Tile, grid, save, viewable
 
     tiles: list[Tile | None] = []
-    for (name, picture), image, answer in zip(pictures, images, answers, strict=True):
+    for name, picture, image, answer in zip(names, pictures, images, answers, strict=True):
         tiles += [Tile(viewable(picture), name[-24:]), Tile(viewable(image), f"seen as {answer}")]
     save(grid(tiles, columns=2 * min(len(pictures), 4), inch=1.5), output)

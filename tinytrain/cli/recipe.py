@@ -32,7 +32,6 @@ GROUPS: dict[str, Mapping[str, object]] = {
     "The final recipe without one of its ingredients": ABLATION,
     "Where a net looks, wider or less wide": VIEWS,
     "Beyond the final recipe": FRONTIER,
-    "Others": {name: {} for name in RECIPES if name not in CHANGES},
 }
 
 
@@ -63,8 +62,6 @@ def listed() -> str:
     """A line a recipe: its name, and what it changes."""
     lines = []
     for title, names in GROUPS.items():
-        if not names:
-            continue
         lines += ["", f"{title}:"]
         for name in names:
             said = changed(before(name), RECIPES[name])
@@ -74,7 +71,6 @@ def listed() -> str:
 
 def before(name: str) -> Recipe:
     """The recipe that the named one changes."""
-
     base = base_of(name)
     return RECIPES[base] if base else Recipe()
 

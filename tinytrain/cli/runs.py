@@ -24,14 +24,6 @@ prints how the settings and the results of two differ; for two folders of `seeds
 the second recipe is, seed by seed or fold by fold.
 """
 
-
-def add_flags(parser: Parser) -> None:
-    """Add the flags of `runs`."""
-    folders = "where to look (default: runs); or compare, and two runs"
-    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=folders)
-    parser.add_argument("--json", action="store_true", help="as JSON, for tools")
-
-
 RESULTS = {
     "epochs_done": ("epochs done", ""),
     "last_five": ("mean accuracy of the last 5 epochs, %", ".3f"),
@@ -43,16 +35,29 @@ RESULTS = {
 HEAD = ("run", "recipe", "data", "seed", "epochs", "last", "last 5", "verdict", "time")
 
 
+def add_flags(parser: Parser) -> None:
+    """Add the flags of `runs`."""
+    folders = "where to look (default: runs); or compare, and two runs"
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=folders)
+    parser.add_argument("--json", action="store_true", help="as JSON, for tools")
+
+
 def run(options: argparse.Namespace) -> None:
-    """List the runs below some folders, or compare two."""
-    (compare if options.folders[:1] == ["compare"] else list_runs)(options)
+    """List the runs below some folders, or compare two runs or records."""
+    if options.folders[:1] != ["compare"]:
+        list_runs([Path(folder) for folder in options.folders], options.json)
+        return
+    if len(options.folders) != 3:
+        raise UsageError("runs compare: expected two runs, such as: runs compare runs/a runs/b")
+    one, other = map(Path, options.folders[1:])
+    recorded = (one / "record.jsonl").exists() and (other / "record.jsonl").exists()
+    (compare_records if recorded else compare_runs)(one, other, options.json)
 
 
-def list_runs(options: argparse.Namespace) -> None:
-    """List the runs below some folders."""
+def list_runs(named: list[Path], as_json: bool) -> None:
+    """List the runs below some folders, or below `runs`."""
     from tinytrain.results.run_list import read, run_folders
 
-    named = [Path(folder) for folder in options.folders]
     for folder in named:
         if not folder.is_dir():
             raise DataError(f"{folder}: expected a folder of runs, found none")
@@ -62,14 +67,14 @@ def list_runs(options: argparse.Namespace) -> None:
             good.append(read(folder))
         except DataError as error:
             damaged[str(folder)] = str(error)
-    if options.json:
-        broken = [{"folder": folder, "error": said} for folder, said in damaged.items()]
+    if as_json:
+        broken = [{"folder": folder, "error": error} for folder, error in damaged.items()]
         print(json.dumps([*map(asdict, good), *broken], indent=2))
         return
     if good:
         print(as_text([HEAD, *map(row, good)]))
-    for said in damaged.values():
-        print(f"damaged: {said}")
+    for reason in damaged.values():
+        print(f"damaged: {reason}")
     if not good and not damaged:
         places = ", ".join(map(str, tops))
         print(f"no runs below {places}; python -m tinytrain train makes one")
@@ -79,10 +84,11 @@ def row(run: Run) -> tuple[str, ...]:
     """The run's line of the table."""
     from tinytrain.results.comparison import recipe_text
 
+    held_out = f", {run.holdout:,} held out" if run.holdout else ""
     return (
         run.folder,
         recipe_text(run.recipe, run.changes),
-        tested(run),
+        run.dataset + (f", fold {run.fold}" if run.fold else held_out),
         str(run.seed),
         f"{run.epochs_done}/{run.epochs}",
         text(run.last_accuracy, ".2f"),
@@ -90,13 +96,6 @@ def row(run: Run) -> tuple[str, ...]:
         run.verdict.partition(" (")[0],
         str(datetime.timedelta(seconds=round(run.seconds))),
     )
-
-
-def tested(run: Run) -> str:
-    """The data of a run, and which of its training images play the test set, if any."""
-    if run.fold:
-        return f"{run.dataset}, fold {run.fold}"
-    return f"{run.dataset}, {run.holdout:,} held out" if run.holdout else run.dataset
 
 
 def text(value: float | str | None, form: str) -> str:
@@ -107,30 +106,21 @@ def text(value: float | str | None, form: str) -> str:
 def as_text(rows: Sequence[tuple[str, ...]]) -> str:
     """The rows as lines, each column as wide as it has to be."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    padded = (map(str.ljust, row, widths) for row in rows)
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
-def compare(options: argparse.Namespace) -> None:
+def compare_runs(one: Path, other: Path, as_json: bool) -> None:
     """Print how two runs differ: first their settings, then their results."""
     from tinytrain.results.comparison import meaning, shown
     from tinytrain.results.run_list import read
 
-    if len(options.folders) != 3:
-        raise UsageError("runs compare: expected two runs, such as: runs compare runs/a runs/b")
-    one, other = map(Path, options.folders[1:])
-    if (one / "record.jsonl").exists() and (other / "record.jsonl").exists():
-        compare_records(one, other)
-        return
     runs, settings = (read(one), read(other)), (everything(one), everything(other))
     names = dict.fromkeys(name for run in settings for name in run)
     pairs = {name: [run.get(name) for run in settings] for name in names}
     differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     results = {name: [getattr(run, name) for run in runs] for name in RESULTS}
-    if options.json:
+    if as_json:
         content = {"runs": [str(one), str(other)], "settings": differing, "results": results}
         print(json.dumps(content, indent=2))
         return
@@ -151,18 +141,28 @@ def compare(options: argparse.Namespace) -> None:
     )
 
 
-def compare_records(one: Path, other: Path) -> None:
+def compare_records(one: Path, other: Path, as_json: bool) -> None:
     """Print how much better the runs of one record are than those of another, seed by seed."""
     from tinytrain.results import records
-    from tinytrain.results.comparison import changed
+    from tinytrain.results.comparison import changed, changes
 
-    found = [records.read_record("record", folder) for folder in (one, other)]
-    earlier, later = (record for record in found if record is not None)
+    found = {str(folder): records.read_record("record", folder) for folder in (one, other)}
+    earlier, later = (record for record in found.values() if record is not None)
+    gain = records.compared(earlier, later)
+    pooled = {
+        folder: records.pooled(record)
+        for folder, record in found.items()
+        if record is not None and record.fold.startswith("all/")
+    }
+    if as_json:
+        differing = {field.name: pair for field, *pair in changes(earlier.recipe, later.recipe)}
+        content = {"records": [*found], "settings": differing, "pooled": pooled, "gain": gain}
+        print(json.dumps(content, indent=2))
+        return
     print(f"{one} → {other}\n{changed(earlier.recipe, later.recipe) or 'the same recipe'}")
-    for folder, record in ((one, earlier), (other, later)):
-        if record.fold.startswith("all/"):
-            print(f"{folder}: {records.pooled(record)}")
-    print(f"mean of the last epochs: {records.compared(earlier, later)}")
+    for folder, text in pooled.items():
+        print(f"{folder}: {text}")
+    print(f"mean of the last epochs: {gain}")
 
 
 def everything(folder: Path) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def everything(folder: Path) -> dict[str, Any]:
 
     settings = asdict(folders.read_settings(folder))
     content = json.loads((folder / "run.json").read_text())
-    said = content.get("versions")
-    versions = said.items() if isinstance(said, dict) else ()
+    versions = content.get("versions")
+    versions = versions if isinstance(versions, dict) else {}
+    named = {f"{name} version": version for name, version in versions.items()}
     recipe: dict[str, Any] = settings.pop("recipe")
-    machine = {"machine": content.get("machine")}
-    return recipe | settings | {f"{name} version": found for name, found in versions} | machine
+    return recipe | settings | named | {"machine": content.get("machine")}

@@ -87,8 +87,8 @@ def train_and_save(
 ) -> bool:
     """Train to the last epoch, print and save; False where it was stopped before, after a save.
 
-    Raises Diverged, without saving what is not finite, or DataError where images are gone
-    meanwhile; both name the state that the folder keeps.
+    Raises Diverged where a number is not finite, before that is saved, or DataError where images
+    are gone meanwhile; both name the state that the folder keeps.
     """
     printed = log.Log("Holdout set" if settings.holdout else "Test set")
     saved = (training.epoch, training.batch)
@@ -201,22 +201,30 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         expected = chosen_recipe(options), options.seed, options.fold
         if (settings.recipe, settings.seed, settings.fold) != expected:
             raise UsageError(f"{folder}: another run is in it; name another --run-dir")
-    elif options.given:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options.given))
+    elif given := sorted(options.given - {"device"}):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
             f"{flags}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
             "or start a new run in another --run-dir"
         )
-    choose_device(settings.device, f"{folder} was begun on")
+    if "device" in options.given:
+        device = choose_device(options.device)
+    else:
+        device = choose_device(settings.device, f"--device: {folder} was begun on")
     use_threads(settings.threads, f"{folder} was begun with threads:")
     run_folder.require_unchanged(settings)
     recipe = run_folder.recipe_of(folder, settings)
-    training = net_file.start(recipe, settings.seed, own_device(settings.device))
+    training = net_file.start(recipe, settings.seed, own_device(device))
     workers.cut(settings.recipe.shards)
     if workers.rank == 0:
         locks.require_free(folder)
     dataset = workers.first(lambda: load_same_data(options, settings))
     require_same_settings(settings, workers)
+    if device != settings.device:
+        print(
+            f"The run was begun on {settings.device} and goes on on {device}: sums round "
+            "differently from here on.\n"
+        )
     if workers.count != settings.workers:
         same = "nothing changes" if settings.recipe.shards else "sums round differently"
         print(

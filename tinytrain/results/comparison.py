@@ -14,8 +14,8 @@ CHANGES = LADDER | ABLATION | VIEWS | FRONTIER
 
 
 def base_of(name: str) -> str | None:
-    """The recipe that the one of this name changes; None for the first rung."""
-    return (dict(zip(LADDER, [None, *LADDER], strict=False)) | BASES).get(name, "final")
+    """The recipe that the one of this name changes; None for the first rung. Raises KeyError."""
+    return (dict(zip(LADDER, [None, *LADDER], strict=False)) | BASES)[name]
 
 
 def changed(before: Recipe, after: Recipe) -> str:
