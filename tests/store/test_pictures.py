@@ -107,7 +107,7 @@ REFUSED = {
     "16 bits, grey": (lambda path: png_of_16_bits(path, 0), True, "16 bits"),
     "16 bits, colour": (lambda path: png_of_16_bits(path, 2), True, "16 bits"),
     "a palette": (lambda path: save(path, "P", format="PNG"), True, "a palette"),
-    "transparency": (lambda path: save(path, "RGBA", format="PNG"), True, "mode RGBA"),
+    "transparency": (lambda path: save(path, "RGBA", format="PNG"), True, "transparency"),
     "one bit": (lambda path: save(path, "1", format="PNG"), True, "1 bits"),
     "four inks": (lambda path: save(path, "CMYK", format="JPEG"), True, "mode CMYK"),
     "another format": (lambda path: save(path, "L", format="GIF"), True, "another format"),

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import Parser, add_data_dir, add_data_flags, add_path, number, size
+from tinytrain.cli.options import (
+    Parser,
+    add_data_dir,
+    add_data_flags,
+    add_path,
+    number,
+    size,
+    truth,
+)
 from tinytrain.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +29,8 @@ make a data set, four IDX files in a folder, of images in other forms; SOURCE is
                      and --test-share 0.2; needs Pillow (pip install '.[images]')
   one .npz           with x_train, y_train, x_test, y_test, or train_images, train_labels, …
   .npy or IDX files  with names that say so: x_train.npy y_train.npy x_test.npy y_test.npy
-  CSV files          of lines "label, pixel, pixel, …": mnist_train.csv mnist_test.csv
+  CSV files          of lines "label, pixel, pixel, …": mnist_train.csv mnist_test.csv; columns
+                     are told by names and numbers, or by --header and --label-column
 Pixels are whole numbers from 0 to 255 and stay what they are: grey (N, H, W), colour (N, 3, H, W)
 or (N, H, W, 3). Labels are 0 to 255. EMNIST, whose images are transposed, is converted by
   data convert emnist-letters-*-ubyte.gz --transpose --output emnist-letters
@@ -64,6 +72,34 @@ def add_flags(parser: Parser) -> None:
     high = "the size of images that are only a row of pixels (default: they are square)"
     other.add_argument("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
     other.add_argument("--transpose", action="store_true", help="swap rows and columns")
+    first = "CSV: whether the first line has the names of the columns (default: as it looks)"
+    other.add_argument("--header", type=truth, help=first, metavar="yes|no")
+    label = "CSV: the label's column, its name or its number from 0; -1 is the last"
+    other.add_argument("--label-column", help=label, metavar="COLUMN")
+    drop = "CSV: columns to leave out, separated by commas; '' for none (default: an index)"
+    other.add_argument("--drop-columns", type=column_list, help=drop, metavar="COLUMNS")
+    behind = "pictures: the colour behind what is transparent, such as white or '#ffffff'"
+    other.add_argument("--flatten", type=colour, help=behind, metavar="COLOUR")
+
+
+def column_list(text: str) -> list[str]:
+    """The argparse type of "0,id": columns by number or name."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def colour(text: str) -> str:
+    """The argparse type of a colour that Pillow knows."""
+    try:
+        from PIL import ImageColor
+
+        ImageColor.getrgb(text)
+    except ImportError:
+        pass  # reading pictures says what is missing
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a colour such as white, got {text!r}"
+        ) from error
+    return text
 
 
 def run(options: argparse.Namespace) -> None:
@@ -158,7 +194,7 @@ def convert(options: argparse.Namespace) -> None:
     output = options.output.resolve()
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise UsageError(f"--output {options.output}: is there already; name a new folder")
-    found = read(options.sources)
+    found = read(options)
     dataset = as_dataset(found, options)
     with whole_folder(output) as folder:
         write_files(folder, "train", dataset.train)
@@ -177,23 +213,29 @@ def convert(options: argparse.Namespace) -> None:
     print(f"Look at them: {command}")
 
 
-def read(sources: Sequence[Path]) -> Found:
+def read(options: argparse.Namespace) -> Found:
     """Read the images in the sources. Raises DataError for what cannot be read or is incomplete.
 
-    Raises UsageError for sources that do not go together.
+    Raises UsageError for sources that do not go together, or flags that do not go with them.
     """
     from tinytrain.store import named_arrays, picture_folder, tables
     from tinytrain.store.files import require
 
+    sources: list[Path] = options.sources
     for path in sources:
         require(path.exists(), path, "a file or a folder", "nothing there")
     kinds = {"folder" if path.is_dir() else path.suffix.lower() for path in sources}
+    layout = tables.Layout(options.header, options.label_column, options.drop_columns)
+    if kinds != {".csv"} and layout != tables.Layout():
+        raise UsageError("--header, --label-column, --drop-columns: for CSV files only")
+    if kinds != {"folder"} and options.flatten:
+        raise UsageError("--flatten: for pictures only")
     if len(sources) == 1 and kinds == {"folder"}:
-        return picture_folder.read_folder(sources[0])
+        return picture_folder.read_folder(sources[0], options.flatten)
     if len(sources) == 1 and kinds == {".npz"}:
         return named_arrays.read_npz(sources[0])
     if kinds == {".csv"}:
-        return tables.read_tables(sources)
+        return tables.read_tables(sources, layout)
     if kinds & {"folder", ".npz", ".csv"}:
         raise UsageError(
             f"{' '.join(map(str, sources))}: expected one folder of images, one .npz, or files of "

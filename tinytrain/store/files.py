@@ -145,3 +145,14 @@ def require(holds: bool, path: AnyPath, expected: str, found: object) -> None:
     """Raise DataError, which names the file, what was expected and found, unless `holds`."""
     if not holds:
         raise DataError(f"{path}: expected {expected}, found {found}")
+
+
+def cut(text: str) -> str:
+    """A text out of a file for a message: in one line of at most 80 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:79]}…"
+
+
+def reason(error: BaseException) -> str:
+    """Why something could not be read, in one short line."""
+    return cut(getattr(error, "strerror", None) or str(error)) or type(error).__name__

@@ -79,9 +79,9 @@ def largest() -> int:
 
 
 def require_room(path: AnyPath, promised: int) -> None:
-    """Raise DataError where a gzip promises more than `largest()` bytes."""
+    """Raise DataError where what is packed promises more than `largest()` bytes."""
     found = f"a header for {promised}; unpack it, or set TINYTRAIN_LARGEST (bytes)"
-    require(promised <= largest(), path, f"at most {largest()} bytes in a gzip", found)
+    require(promised <= largest(), path, f"at most {largest()} bytes in a packed file", found)
 
 
 def write(path: AnyPath, array: Array) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,10 +48,8 @@ def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) ->
     Images (N, P) are rows of P pixels: of `size` (height, width), or else of a square. Of
     (N, H, W, C) the channels are moved to the front, where C is 1 or 3.
     """
-    images, labels = (
-        as_bytes(found.images, found.place),
-        as_bytes(found.labels, found.labels_place),
-    )
+    images = as_bytes(found.images, found.place)
+    labels = as_bytes(found.labels, found.labels_place)
     if images.ndim == 2:
         count = images.shape[1]
         height, width = size or (math.isqrt(count), math.isqrt(count))
@@ -65,15 +63,20 @@ def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) ->
     labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
     expected = f"a label for each of {len(images)} images, (N,)"
     require(labels.shape == images.shape[:1], found.labels_place, expected, labels.shape)
-    images = images.swapaxes(-1, -2) if transpose else images
-    return Labelled(images, labels, found.place, found.labels_place)
+    return replace(found, images=images.swapaxes(-1, -2) if transpose else images, labels=labels)
+
+
+def is_byte(array: Array) -> Array:
+    """Whether each number is a whole one from 0 to 255."""
+    whole: Array = np.floor(array) == array
+    return whole & (array >= 0) & (array <= 255)
 
 
 def as_bytes(array: Array, place: str) -> Array:
     """The same numbers as uint8. Raises DataError for one that is no whole number 0 to 255."""
     numbers = array.dtype.kind in "uif" and array.ndim > 0
     require(numbers, place, "an array of numbers", array.dtype)
-    fits = (array >= 0) & (array <= 255) & (np.floor(array) == array)
+    fits = is_byte(array)
     if not fits.all():
         require(False, place, "whole numbers from 0 to 255", array[~fits][0])
     return array.astype(np.uint8)
@@ -93,6 +96,6 @@ def divided(found: Labelled, share: float) -> Mapping[str, Labelled]:
     enough = f"a class of enough images for --test-share {share:g}"
     require(bool(test.any()), found.place, enough, f"{len(found.labels)} images in all")
     return {
-        name: Labelled(found.images[rows], found.labels[rows], found.place, found.labels_place)
+        name: replace(found, images=found.images[rows], labels=found.labels[rows])
         for name, rows in (("train", ~test), ("test", test))
     }

@@ -7,16 +7,17 @@ never the order of files on the command line, which is that of the alphabet: tes
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx
-from tinytrain.store.files import AnyPath, open_file, require
+from tinytrain.store.files import AnyPath, cut, open_file, reason, require
 from tinytrain.store.labelled import Found, Labelled
 
 SPLITS = {"train": "train", "training": "train", "test": "test", "t10k": "test"}
@@ -50,7 +51,8 @@ def read_by_name(names: Mapping[str, str], read: Callable[[str], idx.Array], who
     splits = sorted({split for split, _ in places}, reverse=True)
     complete = len(places) == 2 * len(splits) and splits in (["train", "test"], splits[:1])
     expected = "x_train, y_train, x_test, y_test, or train_images, …, or images and labels"
-    require(complete and bool(splits), whole, expected, ", ".join(names.values()) or "nothing")
+    found = cut(", ".join(names.values())) or "nothing"
+    require(complete and bool(splits), whole, expected, found)
     pairs = {}
     for split in splits:
         place, labels_place = places[split, "images"], places[split, "labels"]
@@ -60,36 +62,46 @@ def read_by_name(names: Mapping[str, str], read: Callable[[str], idx.Array], who
 
 def read_files(paths: Sequence[Path]) -> Found:
     """The arrays in .npy or IDX files, one array a file."""
-    names = {str(path): path.name for path in paths}
-    found = read_by_name(names, read_file, ", ".join(map(str, paths)))
+
+    def read(path: str) -> idx.Array:
+        if not path.lower().endswith(".npy"):
+            return idx.read(path)
+        with numpy_errors(path, ".npy file"), open_file(path) as file:
+            return read_array(path, file)
+
+    found = read_by_name(
+        {str(path): path.name for path in paths}, read, ", ".join(map(str, paths))
+    )
     for place in found.left_out:
         raise UsageError(f"{place}: expected a name that says train or test, or leave it out")
     return found
 
 
-def read_file(path: str) -> idx.Array:
-    """The array in a .npy or an IDX file. Raises DataError."""
-    if not path.lower().endswith(".npy"):
-        return idx.read(path)
-    with numpy_errors(path, ".npy file"), open_file(path) as file:
-        array: idx.Array = np.lib.format.read_array(file, allow_pickle=False)
-        require(not file.read(1), path, "the end of the file after the array", "more")
-    return array
-
-
 def read_npz(path: Path) -> Found:
     """The arrays in an .npz file."""
-    with numpy_errors(path, ".npz file"), open_file(path) as file:
-        archive = np.load(file, allow_pickle=False)
-        require(isinstance(archive, NpzFile), path, "an .npz file", "a single array")
-        names = {f"{path}: {key}": key for key in archive.files}
+    with (
+        numpy_errors(path, ".npz file"),
+        open_file(path) as file,
+        zipfile.ZipFile(file) as archive,
+    ):
+        members = {f"{path}: {name.removesuffix('.npy')}": name for name in archive.namelist()}
+        different = len(members) == len(archive.namelist())
+        require(different, path, "a name for each array", "one name twice")
 
         def read(place: str) -> idx.Array:
-            with numpy_errors(place, "array"):
-                array: idx.Array = archive[names[place]]
-                return array
+            with numpy_errors(place, "array"), archive.open(members[place]) as member:
+                idx.require_room(place, archive.getinfo(members[place]).file_size)
+                return read_array(place, member)
 
+        names = {place: name.removesuffix(".npy") for place, name in members.items()}
         return read_by_name(names, read, str(path))
+
+
+def read_array(place: str, file: IO[bytes]) -> idx.Array:
+    """The array in the .npy format that fills the rest of `file`."""
+    array: idx.Array = np.lib.format.read_array(file, allow_pickle=False)
+    require(not file.read(1), place, "the end of the file after the array", "more")
+    return array
 
 
 @contextmanager
@@ -100,5 +112,4 @@ def numpy_errors(place: AnyPath, kind: str) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # of many types, for bytes that cannot be read
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{place}: expected a whole {kind}, found: {reason}") from error
+        raise DataError(f"{place}: expected a whole {kind}, found: {reason(error)}") from error

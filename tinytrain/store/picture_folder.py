@@ -17,11 +17,11 @@ from tinytrain.store.pictures import exact_pixels
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def read_folder(folder: Path) -> Found:
+def read_folder(folder: Path, flatten: str | None = None) -> Found:
     """The pictures in `folder`/train/CLASS and `folder`/test/CLASS, or in `folder`/CLASS.
 
     A label is the place of the class among those of training, in the order of the alphabet, or of
-    their values where all are numbers. Raises DataError, which names a folder or a file.
+    their values where all are numbers. `flatten`: see `exact_pixels`. Raises DataError.
     """
     parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
     left_out = [str(path) for path in folders_in(folder) if path not in parts.values()]
@@ -29,7 +29,7 @@ def read_folder(folder: Path) -> Found:
         parts, left_out = {"": folder}, []
     names = class_names(next(iter(parts.values())))
     listed = {split: pictures_by_class(part, names) for split, part in parts.items()}
-    pixels = read_pictures([path for rows in listed.values() for path, _ in rows])
+    pixels = read_pictures([path for rows in listed.values() for path, _ in rows], flatten)
     splits = {}
     for split, rows in listed.items():
         labels = np.array([label for _, label in rows], np.uint8)
@@ -80,12 +80,12 @@ def pictures_by_class(part: Path, names: Sequence[str]) -> list[tuple[Path, int]
     return rows
 
 
-def read_pictures(paths: Sequence[Path]) -> Array:
+def read_pictures(paths: Sequence[Path], flatten: str | None) -> Array:
     """The pictures, uint8 (N, H, W) or (N, 3, H, W). Raises DataError for one unlike the first."""
-    first = exact_pixels(paths[0])
+    first = exact_pixels(paths[0], flatten)
     images = np.empty((len(paths), *first.shape), np.uint8)
     for row, path in enumerate(tqdm(paths, unit="image", disable=None)):
-        image = exact_pixels(path)
+        image = exact_pixels(path, flatten)
         same, expected = image.shape == first.shape, f"{kind(first)}, as {paths[0]}"
         require(same, path, expected, kind(image))
         images[row] = image

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.store.files import open_file, require
+from tinytrain.store.files import open_file, reason, require
 from tinytrain.store.idx import Array
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def opened(path: Path, formats: tuple[str, ...] | None = None) -> Iterator[Image
         with warnings.catch_warnings(), open_file(path) as file:
             warnings.simplefilter("ignore")  # such as of the size, which is checked below
             with Image.open(file, formats=formats) as picture:
+                frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+                require(frames == 1, path, "one picture", f"an animation of {frames}")
                 count = picture.width * picture.height
                 if count > (Image.MAX_IMAGE_PIXELS or count):
                     raise ValueError(f"{picture.width}×{picture.height} pixels are too many")
@@ -51,28 +53,43 @@ def opened(path: Path, formats: tuple[str, ...] | None = None) -> Iterator[Image
     except DataError:
         raise
     except Exception as error:  # of many types, for bytes that cannot be read
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, UnidentifiedImageError):
-            reason = "another format"
-        raise DataError(f"{path}: expected a whole PNG or JPEG, found: {reason}") from error
+        found = "another format" if isinstance(error, UnidentifiedImageError) else reason(error)
+        raise DataError(f"{path}: expected a whole PNG or JPEG, found: {found}") from error
 
 
-def exact_pixels(path: Path) -> Array:
+def exact_pixels(path: Path, flatten: str | None = None) -> Array:
     """The pixels of a PNG or JPEG of 8 bits: uint8 (H, W), or (3, H, W) in colour.
 
-    Pillow would reduce 16 bits to 8, and a palette to colours, without a word; they are refused.
+    Pillow would reduce 16 bits to 8, a palette to colours, and forget what is transparent, without
+    a word; they are refused. `flatten`: the colour behind what is transparent, such as "white".
     """
     with opened(path, ("PNG", "JPEG")) as picture:
         with open_file(path) as file:
             start = file.read(25)
-        bits = start[24] if start.startswith(PNG) else 8  # of a channel
-        found = (
-            "a palette" if picture.mode == "P" else f"{bits} bits, Pillow's mode {picture.mode}"
-        )
-        expected, fits = "8 bits a channel, grey or red-green-blue", picture.mode in ("L", "RGB")
-        require(bits == 8 and fits, path, expected, f"{found}; save it as such")
-        pixels = np.asarray(picture)
+        bits = 8  # of a channel
+        if start.startswith(PNG):
+            bits = start[24] if start[12:16] == b"IHDR" else 0
+        found = {"P": "a palette"}.get(picture.mode, f"{bits} bits, Pillow's mode {picture.mode}")
+        expected, modes = "8 bits a channel, grey or red-green-blue", ("L", "RGB", "LA", "RGBA")
+        fits = bits == 8 and picture.mode in modes
+        require(fits, path, expected, f"{found}; save it as such")
+        see_through = "A" in picture.mode or "transparency" in picture.info
+        found = "transparency; --flatten COLOUR says what is behind it"
+        require(bool(flatten) or not see_through, path, "pixels without transparency", found)
+        pixels = on_ground(picture, flatten) if flatten and see_through else np.asarray(picture)
     return pixels if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+
+
+def on_ground(picture: Image, colour: str) -> Array:
+    """A transparent picture before a ground of that colour: uint8 (H, W), or (H, W, 3)."""
+    from PIL import ImageColor
+
+    grey = picture.mode in ("L", "LA")
+    ground = np.array(ImageColor.getcolor(colour, "L" if grey else "RGB"), int)
+    pixels = np.asarray(picture.convert("RGBA")).astype(int)
+    image, opacity = pixels[..., :3], pixels[..., 3:]
+    flat: Array = (image * opacity + ground * (255 - opacity) + 127) // 255
+    return (flat[..., 0] if grey else flat).astype(np.uint8)
 
 
 def rgb_pixels(path: Path) -> Tensor:

@@ -1,68 +1,210 @@
-"""Read images from CSV files, one a line: a label and its pixels, whole numbers from 0 to 255."""
+"""Read images from CSV files, one a line: a label and its pixels, whole numbers from 0 to 255.
+
+Columns are told by their names or their numbers. Where either could mislead, the file is refused,
+with the flag of `data convert` that decides.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-import itertools
-import warnings
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.store.files import open_file, require
-from tinytrain.store.labelled import Found, Labelled
+from tinytrain.store.files import cut, open_file, reason, require
+from tinytrain.store.idx import Array
+from tinytrain.store.labelled import Found, Labelled, is_byte
 from tinytrain.store.named_arrays import split_and_kind
 
+LABELS = ("label", "class", "target")  # names of the label's column
+INDEX = ("", "index", "id", "unnamed: 0")  # names of a column of line numbers; pandas' is ""
+HEAD = 300  # lines in which an index is looked for: enough to count above 255
 
-def read_tables(paths: Sequence[Path]) -> Found:
-    """The images in one CSV file, or in two, whose names say train and test."""
+
+@dataclass(frozen=True)
+class Layout:
+    """What the flags say of the tables; None where names and numbers have to tell.
+
+    `header`: whether the first line has the names of the columns. `label`: the label's column, its
+    name or its number from 0, -1 for the last. `drop`: columns to leave out, named likewise.
+    """
+
+    header: bool | None = None
+    label: str | None = None
+    drop: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """`numbers`: uint8 (N, columns). `label`: a column, None where nothing says which."""
+
+    path: Path
+    numbers: Array
+    label: int | None
+    left_out: list[str]
+
+
+def read_tables(paths: Sequence[Path], layout: Layout = Layout()) -> Found:
+    """The images (N, P) and labels (N,), uint8, in one CSV file, or in two called train and test.
+
+    Raises DataError, which names a file and a line, and UsageError for a flag that does not fit.
+    """
     splits = [split_and_kind(path.name)[0] for path in paths]
     if len(paths) > 1 and sorted(splits) != ["test", "train"]:
         raise UsageError(
             f"{' '.join(map(str, paths))}: expected one CSV file, or two with names that say "
             "train and test, such as mnist_train.csv mnist_test.csv"
         )
-    return Found({split: read_table(path) for split, path in zip(splits, paths, strict=True)})
+    tables = [read_table(path, layout) for path in paths]
+    unnamed = [table for table in tables if table.label is None]
+    if unnamed:
+        require_label_first(unnamed)
+    pairs = {}
+    for split, table in zip(splits, tables, strict=True):
+        images, labels = (
+            np.delete(table.numbers, table.label or 0, 1),
+            table.numbers.T[table.label or 0],
+        )
+        pairs[split] = Labelled(images, labels, str(table.path), str(table.path))
+    return Found(pairs, left_out=[place for table in tables for place in table.left_out])
 
 
-def read_table(path: Path) -> Labelled:
-    """Images (N, P) and labels (N,), uint8, of a CSV file of N lines. Raises DataError.
-
-    The label is the first number of a line. If the first line does not begin with a number, it is
-    a header, and the label's column is the one that is called label or class.
-    """
+def read_table(path: Path, layout: Layout) -> Table:
+    """The numbers of a CSV file without its index. Raises DataError and UsageError."""
     try:
-        with open_file(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("error")  # loadtxt warns of a file without numbers
-            lines = io.TextIOWrapper(file, encoding="utf-8-sig")
-            first = next(filter(str.strip, lines), "")
-            names = [name.strip().lower() for name in next(csv.reader([first]), [""])]
-            header = not names[0].isdecimal()
-            if header:
-                columns = [i for i, name in enumerate(names) if name in ("label", "class")]
-                expected = "a number, or a header with one column named label or class"
-                seen = ", ".join(names[:3])[:80] + ", …"
-                require(len(columns) == 1, f"{path}, first line", expected, seen)
-            table = np.loadtxt(
-                lines if header else itertools.chain([first], lines),
-                dtype=np.uint8,  # which refuses what is no whole number from 0 to 255
-                delimiter=",",
-                quotechar='"',
-                comments=None,
-                ndmin=2,
-            )
-    except DataError:
-        raise
-    except Exception as error:  # of many types: of the file, its encoding, its numbers
-        reason = " ".join(str(error).partition(";")[0].split())[:300]
-        expected = "lines of a label and pixels, whole numbers from 0 to 255"
-        raise DataError(f"{path}: expected {expected}, found: {reason}") from error
-    width = table.shape[1]
-    require(width > 1, path, "a label and pixels in a line", "one number")
-    require(not header or len(names) == width, path, f"{len(names)} numbers in a line", width)
-    column = columns[0] if header else 0
-    images, labels = np.delete(table, column, axis=1), table[:, column].copy()
-    return Labelled(images, labels, str(path), str(path))
+        with io.TextIOWrapper(open_file(path), encoding="utf-8-sig") as text:
+            rows = rows_of(path, text)
+            first = next(rows, ("", [""]))
+            names, width = [cell.strip() for cell in first[1]], len(first[1])
+            require(width > 1, path, "a label and pixels in a line", "one number")
+            if not (has_header(path, names) if layout.header is None else layout.header):
+                rows, names = chain([first], rows), []
+            head = [*islice(rows, HEAD)]
+            require(bool(head), path, "lines of a label and pixels", "none")
+            label = named_label(path, names, width, layout)
+            index = index_columns(path, names, numbers_of(head), label, layout)
+            kept = [i for i in range(width) if i not in index]
+            numbers = np.stack([as_bytes(place, row, kept) for place, row in chain(head, rows)])
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(f"{path}: expected a CSV file, found: {reason(error)}") from error
+    left_out = [f"{path}: column {names[i] if names and names[i] else i}" for i in index]
+    return Table(path, numbers, None if label is None else kept.index(label), left_out)
+
+
+def rows_of(path: Path, text: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """The place and the cells of every line that is not blank. Raises DataError."""
+    delimiter, width = "", 0
+    for number, line in enumerate(text, 1):
+        if line.strip():
+            place = f"{path}, line {number}"
+            delimiter = delimiter or max(",;\t", key=line.count)
+            row = next(csv.reader([line], delimiter=delimiter))
+            width = width or len(row)
+            require(len(row) == width, place, f"{width} numbers", len(row))
+            yield place, row
+
+
+def numbers_of(rows: Sequence[tuple[str, Sequence[str]]]) -> Array:
+    """The numbers in the cells, float64 (rows, cells); NaN for what is no number."""
+
+    def number(cell: str) -> float:
+        try:
+            return float(cell)
+        except ValueError:
+            return math.nan
+
+    try:
+        return np.array([[*map(float, row)] for _, row in rows])
+    except ValueError:
+        return np.array([[*map(number, row)] for _, row in rows])
+
+
+def as_bytes(place: str, row: Sequence[str], kept: Sequence[int]) -> Array:
+    """The numbers of a row's `kept` cells, uint8. Raises DataError, which names a column."""
+    numbers: Array = numbers_of([(place, row)])[0, kept]
+    fits = is_byte(numbers)
+    if not fits.all():
+        i = kept[int(fits.argmin())]
+        expected = "a whole number from 0 to 255"
+        require(False, f"{place}, column {i}", expected, cut(repr(row[i])))
+    return numbers.astype(np.uint8)
+
+
+def has_header(path: Path, names: Sequence[str]) -> bool:
+    """Whether the first line has names. Raises DataError where it counts 0, 1, 2, …"""
+    numbers = np.sort(numbers_of([("", names)])[0])
+    if np.isnan(numbers).any():
+        return True
+    counts = bool((np.diff(numbers) == 1).all())
+    expected = "--header yes (names of columns) or --header no (an image)"
+    certain = not counts or numbers[-1] > 255
+    require(certain, f"{path}, first line", expected, cut(", ".join(names)))
+    return counts
+
+
+def named_label(path: Path, names: Sequence[str], width: int, layout: Layout) -> int | None:
+    """The label's column by flag or name; None where neither says. Raises DataError."""
+    if layout.label is not None:
+        return column_of(path, names, width, layout.label, "--label-column")
+    others = [name for name in names if name.lower() not in INDEX]
+    if not np.isnan(numbers_of([("", others)])).any():
+        return None
+    found = [i for i, name in enumerate(names) if name.lower() in LABELS]
+    expected = f"one column called {' or '.join(LABELS)} (or --label-column, or --header no)"
+    require(len(found) == 1, f"{path}, first line", expected, cut(", ".join(names)))
+    return found[0]
+
+
+def index_columns(
+    path: Path, names: Sequence[str], head: Array, label: int | None, layout: Layout
+) -> list[int]:
+    """The columns to leave out: those that the flag says, or else an index. Raises DataError.
+
+    `head`: the first rows. A column that rises by 1 from line to line is an index if it is called
+    so or rises above 255; elsewhere the flag decides.
+    """
+    width = head.shape[1]
+    if layout.drop is not None:
+        index = [column_of(path, names, width, name, "--drop-columns") for name in layout.drop]
+    else:
+        index = [i for i, name in enumerate(names) if name.lower() in INDEX and i != label]
+        rises = (np.diff(head, axis=0) == 1).all(0) & (len(head) > 2)
+        for i in np.flatnonzero(rises).tolist():
+            if i not in index and i != label:
+                flag = f"--drop-columns {i} leaves it out, --drop-columns '' keeps it"
+                found = f"a number that rises by 1 from line to line; {flag}"
+                require(head[-1, i] > 255, f"{path}, column {i}", "labels or pixels", found)
+                index.append(i)
+    if label in index:
+        raise UsageError(f"--drop-columns: {path} has the label in column {label}")
+    return index
+
+
+def require_label_first(tables: Sequence[Table]) -> None:
+    """Raise DataError unless only the first column has classes: from 0 or 1 up without a gap."""
+    first, last = (np.unique(np.concatenate([t.numbers[:, i] for t in tables])) for i in (0, -1))
+    classes = [
+        len(values) > 1 and values[0] < 2 and (np.diff(values) == 1).all()
+        for values in (first, last)
+    ]
+    expected = "classes in the first column alone, from 0 or 1 without a gap"
+    found = f"{len(first)} different numbers in the first column, {len(last)} in the last"
+    flag = "--label-column 0 or --label-column -1 says which it is"
+    require(classes == [True, False], tables[0].path, expected, f"{found}; {flag}")
+
+
+def column_of(path: Path, names: Sequence[str], width: int, name: str, flag: str) -> int:
+    """The number of the column of that name or number. Raises UsageError."""
+    if names.count(name) == 1:
+        return names.index(name)
+    try:
+        return range(width)[int(name)]
+    except (ValueError, IndexError) as error:
+        columns = cut(", ".join(names)) if names else f"columns 0 to {width - 1}"
+        raise UsageError(f"{flag} {name}: {path} has {columns}") from error
