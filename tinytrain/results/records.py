@@ -14,7 +14,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,41 +27,29 @@ from tinytrain.recipes import Recipe
 from tinytrain.results.statistics import Summary, paired_text, summarise
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.checkpoints import require_same_form
-from tinytrain.runs.settings import parse_recipe
+from tinytrain.runs.settings import Settings, parse_settings
 from tinytrain.store import files
 from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent.parent / "course" / "records"
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")
 MEASURED = (*SCORES, "seconds")
-TEXTS = ("command", "date", "dataset", "data_digest", "device", "machine", "fingerprint", "fold")
-ANY_HEAD: dict[str, Any] = dict.fromkeys((*TEXTS, "net_digest"), "")
-ANY_HEAD |= {"mean": 0.0, "std": 0.0, "holdout": 0, "threads": 0, "workers": 1}
-ANY_HEAD |= {"image_shape": [1, 28, 28]}
 
 
-@dataclass(frozen=True)
-class Record:
-    """The measured runs of a recipe; `seeds[seed][name]` has a number for each epoch."""
+@dataclass(frozen=True, kw_only=True)
+class Record(Settings):
+    """The measured runs of a recipe, with the settings that all of them share but `seed`.
 
+    `seeds[seed][name]` has a number for each epoch of the run with that seed.
+    """
+
+    seed: int = 0
     command: str
     date: str
-    recipe: Recipe
-    dataset: str
-    data_digest: str
-    mean: float
-    std: float
-    holdout: int
-    device: str
-    threads: int
     versions: dict[str, str]
     machine: str
     fingerprint: str
     seeds: dict[int, dict[str, list[float]]]
-    fold: str = ""
-    image_shape: tuple[int, ...] = (1, 28, 28)
-    net_digest: str = ""
-    workers: int = 1
 
     def column(self, name: str) -> list[list[float]]:
         """Return one of the MEASURED columns: a list of epochs for each seed."""
@@ -103,22 +91,21 @@ def fingerprint(net: Module, image_shape: tuple[int, ...] = (1, 28, 28)) -> str:
 
     Dilation and groups count only where they are not 1: the first records knew neither.
     """
-    described = []
-    for row in layer_rows(net, image_shape):
-        described.append(
-            (
-                row.name,
-                type(row.layer).__name__,
-                *(size(row.layer, name) for name in ("kernel_size", "stride", "padding")),
-                *(
-                    value
-                    for name in ("dilation", "groups")
-                    if (value := vars(row.layer).get(name)) not in (None, 1, (1, 1))
-                ),
-                row.output_shape,
-                parameter_count(row.layer),
-            )
+    described = [
+        (
+            row.name,
+            type(row.layer).__name__,
+            *(size(row.layer, name) for name in ("kernel_size", "stride", "padding")),
+            *(
+                value
+                for name in ("dilation", "groups")
+                if (value := vars(row.layer).get(name)) not in (None, 1, (1, 1))
+            ),
+            row.output_shape,
+            parameter_count(row.layer),
         )
+        for row in layer_rows(net, image_shape)
+    ]
     return hashlib.blake2b(repr(described).encode(), digest_size=8).hexdigest()
 
 
@@ -133,46 +120,48 @@ def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
 
     Raises DataError where a run cannot be read, UsageError where more than the seed differs.
     """
-    kinds, measured, latest = [], {}, 0.0
+    kinds, measured = [], {}
     places = [folder / f"seed-{seed}" for seed in seeds]
-    folds = [run_folder.read_settings(place).fold for place in places]
-    parts = folds[0].rpartition("/")[2]
-    all_folds = bool(parts) and folds == [f"{part}/{parts}" for part in range(1, int(parts) + 1)]
-    for seed, place in zip(seeds, places, strict=True):
-        history = run_folder.read_history(place)
-        kinds.append(kind_of(place) | ({"fold": f"all/{parts}"} if all_folds else {}))
+    settings = [run_folder.read_settings(place) for place in places]
+    parts = settings[0].fold.rpartition("/")[2]
+    folds = [f"{part}/{parts}" for part in range(1, int(parts or 0) + 1)]
+    for seed, place, own in zip(seeds, places, settings, strict=True):
+        if [one.fold for one in settings] == folds:
+            own = replace(own, fold=f"all/{parts}")
+        kinds.append(kind_of(place, own))
         if other := [name for name in kinds[0] if kinds[-1][name] != kinds[0][name]]:
-            raise UsageError(f"{place}: other {', '.join(other)} than {folder}/seed-{seeds[0]}")
+            raise UsageError(f"{place}: other {', '.join(other)} than {places[0]}")
+        history = run_folder.read_history(place)
         measured[seed] = {
             name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
         }
-        latest = max(latest, (place / "history.jsonl").stat().st_mtime)
-    recipe = run_folder.recipe_of(places[0], run_folder.read_settings(places[0]))
+    recipe = run_folder.recipe_of(places[0], settings[0])
     net = net_file.build(recipe.net, generator=streams.generator(0, "look"))
+    latest = max((place / "history.jsonl").stat().st_mtime for place in places)
     return Record(
         command=command,
         date=time.strftime("%Y-%m-%d", time.gmtime(latest)),
-        **kinds[0],
-        fingerprint=fingerprint(net, kinds[0]["image_shape"]),
+        fingerprint=fingerprint(net, settings[0].image_shape),
         seeds=measured,
+        **kinds[0],
     )
 
 
-def kind_of(place: Path) -> dict[str, Any]:
+def kind_of(place: Path, settings: Settings) -> dict[str, Any]:
     """Return what all runs of a record share: settings without the seed, versions, machine."""
-    settings = dict(vars(run_folder.read_settings(place)))
-    del settings["seed"]
     content = json.loads((place / "run.json").read_text())
     try:
-        return settings | {name: content[name] for name in ("versions", "machine")}
+        shared = vars(settings) | {name: content[name] for name in ("versions", "machine")}
     except KeyError as error:
         raise DataError(f"{place / 'run.json'}: does not say {error}") from error
+    del shared["seed"]
+    return shared
 
 
 def write_record(path: Path, record: Record) -> None:
     """Write a record, whole or not at all. Raises UsageError."""
     head = asdict(record)
-    seeds = head.pop("seeds")
+    seeds, _ = head.pop("seeds"), head.pop("seed")
     lines = [head, *({"seed": seed} | columns for seed, columns in seeds.items())]
     files.write_file(path, "".join(json.dumps(line) + "\n" for line in lines))
 
@@ -184,19 +173,15 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
         return None
     try:
         head, *lines = map(json.loads, files.read_file(path).decode().splitlines())
-        recipe = parse_recipe(head.pop("recipe"))
-        head = {"fold": "", "image_shape": [1, 28, 28], "net_digest": "", "workers": 1} | head
-        require_same_form(
-            ANY_HEAD | {"versions": dict.fromkeys(head["versions"], "")}, head, "head"
-        )
-        columns = {line.pop("seed"): line for line in lines}
-        any_line = dict.fromkeys(MEASURED, [0.0] * recipe.epochs)
-        require_same_form(
-            dict.fromkeys(range(len(lines)), any_line), dict(enumerate(lines)), "seeds"
-        )
-        require_same_form([1] * max(1, len(lines)), [*columns], "seeds")
-        head["image_shape"] = tuple(head["image_shape"])
-        return Record(recipe=recipe, seeds=columns, **head)
+        settings = parse_settings(json.dumps(head | {"seed": 0}), str(path))
+        own = {name: head[name] for name in ("command", "date", "machine", "fingerprint")}
+        require_same_form(dict.fromkeys(own, ""), own, "head")
+        require_same_form(dict.fromkeys(head["versions"], ""), head["versions"], "versions")
+        seeds = {line.pop("seed"): line for line in lines}
+        epochs = dict.fromkeys(MEASURED, [0.0] * settings.recipe.epochs)
+        require_same_form([epochs] * len(lines), [*seeds.values()], "seeds")
+        require_same_form([1] * max(1, len(lines)), [*seeds], "seeds")
+        return Record(**vars(settings) | own, versions=head["versions"], seeds=seeds)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a record of this version: {error}") from error
     except DataError as error:

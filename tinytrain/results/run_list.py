@@ -66,11 +66,7 @@ def natural_order(text: str) -> list[tuple[int, str]]:
 
 def read(folder: Path) -> Run:
     """The run in a folder. Raises DataError where it is damaged."""
-    return summed_up(folder, run_folder.read_settings(folder), run_folder.read_history(folder))
-
-
-def summed_up(folder: Path, settings: Settings, history: Sequence[Epoch]) -> Run:
-    """The run with these settings and epochs."""
+    settings, history = run_folder.read_settings(folder), run_folder.read_history(folder)
     recipe, changed = nearest(settings.recipe)
     accuracies = [epoch.test_accuracy for epoch in history]
     long = len(accuracies) >= LAST_EPOCHS
