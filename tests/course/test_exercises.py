@@ -225,29 +225,22 @@ def test_from_start_to_solution(folder, quick, said):
     assert "0 of" in follow("list") and "exercise start idx-header" in follow("list")
     assert not folder.exists()
     assert str(Path("exercises") / "shuffle.py") in follow("start", "shuffle")
-    assert "exercise reset shuffle" in said("start", "shuffle", status=2)
+    assert "rename it" in said("start", "shuffle", status=2)
     assert "exercise hint shuffle" in said("check", "shuffle", status=1)
     for number in (1, 2, 3):
         assert f"Hint {number} of 3" in follow("hint", "shuffle")
     assert follow("hint", "shuffle").count("of 3: ") == 3
-    for word in ("solution", "diff"):
-        assert "--give-up" in said(word, "shuffle", status=2)
-        assert "torch.split" in follow(word, "shuffle", "--give-up")
+    assert "--give-up" in said("solution", "shuffle", status=2)
+    assert "torch.split" in follow("solution", "shuffle", "--give-up")
     path = write(folder, "shuffle", SHUFFLED)
     mine = path.read_text()
     assert "passed" in follow("check", "shuffle.py") and "1 of" in follow("list")
-    assert follow("diff", "shuffle") == "no difference\n"
     assert "def shuffled" in follow("solution", "shuffle")
     rows = {row["name"]: row for row in json.loads(follow("list", "--json"))}
     assert rows["shuffle"]["state"] == "done" and rows["shuffle"]["hints"] == 3
     assert rows["adam"]["state"] == "open" and list(rows) == [*NAMES]
     path.write_text(mine + "# and more\n")
     assert "0 of" in follow("list")
-    follow("reset", "shuffle")
-    follow("reset", "shuffle")
-    assert (folder / "shuffle.old1.py").read_text() == mine + "# and more\n"
-    new = template.template(exercise("shuffle"))
-    assert path.read_text() == (folder / "shuffle.old2.py").read_text() == new
     (folder / "progress.json").unlink()
     write(folder, "shuffle", SHUFFLED)
     assert "0 of" in follow("list") and "passed" in follow("check") and "1 of" in follow("list")
@@ -312,7 +305,7 @@ def test_a_file_without_rights(folder, said):
 def test_a_folder_that_holds_something_else(folder, said):
     folder.mkdir()
     (folder / "holiday.txt").touch()
-    for words in (["list"], ["start", "adam"], ["check"], ["reset", "adam"]):
+    for words in (["list"], ["start", "adam"], ["check"]):
         errors = said(*words, status=2)
         assert all(named in errors for named in ("exercises", "holiday.txt", "--folder"))
     file = folder / "holiday.txt"
@@ -336,7 +329,7 @@ def test_a_progress_file_that_is_none(text, folder, said):
         (["start", "shufle"], "close to it: shuffle"),
         (["hint", "nonsense"], "python -m tinytrain exercise list shows which there are"),
         (["check"], "nothing started"),
-        (["reset", "adam"], "exercise start adam"),
+        (["check", "adam"], "exercise start adam"),
         (["solution", "adam"], "--give-up"),
         (["list", "--output", "a.html"], "--answers"),
     ],

@@ -14,7 +14,7 @@ from typing import Any
 
 from tinytrain.course.exercises import NAMES, file_name
 from tinytrain.errors import UsageError
-from tinytrain.store.files import cannot_write, make_folder, read_file, write_file
+from tinytrain.store.files import make_folder, read_file, write_file
 
 PROGRESS = "progress.json"
 
@@ -79,18 +79,6 @@ class Folder:
         make_folder(self.path)
         write_file(self.file(name), text)
         return self.file(name)
-
-    def put_aside(self, name: str) -> Path:
-        """Rename the file of an exercise, so that a new one can be begun; the new name."""
-        path = self.file(name)
-        numbers = range(1, len(list(self.path.iterdir())) + 2)
-        names = (path.with_name(f"{path.stem}.old{number}.py") for number in numbers)
-        kept = next(name for name in names if not os.path.lexists(name))
-        try:
-            path.rename(kept)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
-        return kept
 
 
 def read(path: Path) -> bytes:
