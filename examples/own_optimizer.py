@@ -2,14 +2,17 @@
 
 import torch
 
-from tinytrain import data, nets, streams, train
+from tinytrain import data, nets, optim, streams, train
 
 
-class Lion:
+class Lion(optim.Optimizer):
     """m ← β₂ m + (1 − β₂) g, after θ ← θ − lr · sign(β₁ m + (1 − β₁) g)."""
 
+    state_names = ("momenta",)  # what is saved, so that a run can be resumed
+
     def __init__(self, params, lr=1e-4, betas=(0.9, 0.99)):
-        self.params, self.lr, self.betas = list(params), lr, betas
+        super().__init__(params, lr)
+        self.betas = betas
         self.momenta = [torch.zeros_like(param) for param in self.params]
 
     @torch.no_grad()

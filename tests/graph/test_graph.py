@@ -81,7 +81,7 @@ class Noisy(nn.Module):
 
 
 def own_training():
-    """A net of two dtypes, with frozen weights and a layer that draws."""
+    """A net with frozen weights and a layer that draws from torch's own generator."""
     generator = torch.Generator().manual_seed(1)
     net = nn.Sequential(
         nn.Conv2d(1, 4, 5, stride=4, generator=generator),
@@ -90,13 +90,12 @@ def own_training():
         nn.Flatten(),
         nn.Linear(144, 10, generator=generator),
         nn.LogSoftmax(1),
-    ).to(torch.float64)
+    )
     net[0].weight.requires_grad_(False)
     return Training(net, optim.Adam(net.parameters(), 0.01, decoupled_weight_decay=True), 2, 30)
 
 
-def test_a_net_of_ones_own(tiny, monkeypatch):
-    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+def test_a_net_of_ones_own(tiny):
     assert_equal(trained(own_training(), tiny, Graph()), trained(own_training(), tiny))
 
 

@@ -87,6 +87,8 @@ def mistakes():
     adam = optim.Adam(net.parameters())
     yield "expected a Module, found Net", {"net": type("Net", (), {})(), "optimizer": adam}
     yield "optimizer: expected one made", {"net": other, "optimizer": adam}
+    stepper = type("Stepper", (), {"lr": 0.1, "step": print})()
+    yield "Stepper has no state_dict, load_state_dict", {"net": net, "optimizer": stepper}
     average = optim.ExponentialMovingAverage(other, 0.9)
     yield "ema: expected an average made", {"net": net, "optimizer": adam, "ema": average}
 

@@ -23,8 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinytrain.optim.optimizers import Adam, require_range, tensors, zero_gradients
-from tinytrain.optim.vectors import overwrite
+from tinytrain.optim.optimizers import Adam, Optimizer, require_range
 
 Coefficients = tuple[float, float, float]
 JORDAN: Coefficients = (3.4445, -4.7750, 2.0315)
@@ -32,7 +31,7 @@ SCALES = ("original", "match_rms_adamw")
 PADDED = 5  # a matrix is padded to at most so many times its size
 
 
-class Muon:
+class Muon(Optimizer):
     """Muon for every matrix among `params`, with torch's arguments; Adam for all other tensors.
 
     A matrix is a tensor with at least two rows and two columns: a linear layer's weight (out, in),
@@ -56,6 +55,8 @@ class Muon:
     values outside their range, and where `params` has no matrix.
     """
 
+    state_names = ("momenta",)
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -72,7 +73,8 @@ class Muon:
         adam_betas: tuple[float, float] = (0.9, 0.999),
         adam_eps: float = 1e-8,
     ) -> None:
-        require_range(lr=lr, weight_decay=weight_decay, momentum=momentum, eps=eps)
+        super().__init__(params, lr)
+        require_range(weight_decay=weight_decay, momentum=momentum, eps=eps)
         if momentum >= 1:
             raise ValueError(f"momentum: expected a value in [0, 1), got {momentum}")
         if not 1 <= ns_steps < 100:
@@ -84,8 +86,6 @@ class Muon:
             raise ValueError(f"adjust_lr_fn: expected {expected}, got {adjust_lr_fn}")
         if adam_lr is not None and not lr > 0:
             raise ValueError(f"adam_lr: is kept in proportion to lr, which is {lr}; leave it out")
-        self.params = tensors(params)
-        self.lr = lr
         self.weight_decay = weight_decay
         self.momentum = momentum
         self.nesterov = nesterov
@@ -101,7 +101,7 @@ class Muon:
                 "muon: expected a matrix, at least 2 × 2, among the weights, found none"
             )
         self.adam = Adam(others, lr * self.adam_ratio, adam_betas, adam_eps) if others else None
-        self.buffers = [torch.zeros_like(matrix) for matrix in self.matrices]
+        self.momenta = [torch.zeros_like(matrix) for matrix in self.matrices]
         self.groups = grouped([size(matrix) for matrix in self.matrices])
 
     @torch.no_grad()
@@ -140,23 +140,17 @@ class Muon:
 
     def update(self, index: int) -> Tensor:
         """The momentum of a matrix after its present gradient, (rows, columns)."""
-        grad, buffer = self.matrices[index].grad, self.buffers[index]
+        grad, momentum = self.matrices[index].grad, self.momenta[index]
         assert grad is not None
-        buffer.lerp_(grad, 1 - self.momentum)
-        return (grad.lerp(buffer, self.momentum) if self.nesterov else buffer).flatten(1)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
-        zero_gradients(self.params, set_to_none)
+        momentum.lerp_(grad, 1 - self.momentum)
+        return (grad.lerp(momentum, self.momentum) if self.nesterov else momentum).flatten(1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state that a later step depends on, besides the parameters."""
         adam = self.adam.state_dict() if self.adam is not None else {}
-        return {"momentum": self.buffers, "adam": adam}
+        return super().state_dict() | {"adam": adam}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a copy of the state that `state_dict` gave."""
-        overwrite(self.buffers, state["momentum"])
+        super().load_state_dict(state)
         if self.adam is not None:
             self.adam.load_state_dict(state["adam"])
 

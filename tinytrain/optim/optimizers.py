@@ -10,28 +10,57 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from tinytrain.optim.vectors import grouped, overwrite
+from tinytrain.optim.vectors import grouped
 
 
-class Optimizer(Protocol):
-    """An optimizer as the loop uses it: it sets `lr`, calls `step`, and saves the state.
+class Optimizer:
+    """The base of optimizers, also of one's own: parameters, a rate, and a state to be saved.
 
-    A step reads `.grad` of the parameters that the optimizer was made with.
+    Subclasses define `step`, which reads `.grad` of `params`, and name in `state_names` the
+    attributes that a later step depends on: lists of tensors, or of lists of numbers.
+    Raises ValueError for a rate below 0, and what `tensors` raises.
     """
 
-    lr: float
+    state_names: tuple[str, ...] = ()
 
-    def step(self) -> None: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        require_range(lr=lr)
+        self.params = tensors(params)
+        self.lr = lr
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient."""
+        raise TypeError(f"{type(self).__name__} does not define step")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
+        for param in self.params:
+            if set_to_none:
+                param.grad = None
+            elif param.grad is not None:
+                param.grad.zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state that a later step depends on, besides the parameters."""
+        return {name: getattr(self, name) for name in self.state_names}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Copy the state that `state_dict` gave into this optimizer's own tensors and lists."""
+        for name in self.state_names:
+            for own, saved in zip(getattr(self, name), state[name], strict=True):
+                if isinstance(own, Tensor):
+                    own.copy_(saved)
+                else:
+                    own[:] = saved
 
 
-class SGD:
+class SGD(Optimizer):
     """Stochastic gradient descent with momentum, as torch's own.
 
     With gradient g (plus weight_decay · θ), momentum μ and dampening τ:
@@ -43,6 +72,8 @@ class SGD:
     for values outside their range, and for Nesterov without momentum or with dampening.
     """
 
+    state_names = ("steps", "velocity")
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -52,16 +83,16 @@ class SGD:
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        require_range(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        super().__init__(params, lr)
+        require_range(momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        self.params = tensors(params)
-        self.lr = lr
         self.momentum = momentum
         self.dampening = dampening
         self.weight_decay = weight_decay
         self.nesterov = nesterov
         self.groups = grouped(self.params)
+        self.steps = [group.steps for group in self.groups]
         self.velocity = [group.zeros() for group in self.groups]
 
     @torch.no_grad()
@@ -81,22 +112,8 @@ class SGD:
             if self.momentum:  # only those steps count: the first of them begins the velocity
                 group.count()
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
-        zero_gradients(self.params, set_to_none)
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state that a later step depends on, besides the parameters."""
-        return {"steps": [group.steps for group in self.groups], "velocity": self.velocity}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a copy of the state that `state_dict` gave."""
-        for group, steps in zip(self.groups, state["steps"], strict=True):
-            group.steps = list(steps)
-        overwrite(self.velocity, state["velocity"])
-
-
-class Adam:
+class Adam(Optimizer):
     """Adam, as torch's own; with `decoupled_weight_decay`, as torch's AdamW.
 
     With gradient g (plus weight_decay · θ) at step t:
@@ -111,6 +128,8 @@ class Adam:
     values outside their range.
     """
 
+    state_names = ("steps", "mean", "square")
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -120,16 +139,16 @@ class Adam:
         weight_decay: float = 0.0,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        require_range(lr=lr, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr)
+        require_range(eps=eps, weight_decay=weight_decay)
         if not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas: expected two values in [0, 1), got {betas}")
-        self.params = tensors(params)
-        self.lr = lr
         self.betas = betas
         self.eps = eps
         self.weight_decay = weight_decay
         self.decoupled_weight_decay = decoupled_weight_decay
         self.groups = grouped(self.params)
+        self.steps = [group.steps for group in self.groups]
         self.mean = [group.zeros() for group in self.groups]
         self.square = [group.zeros() for group in self.groups]
 
@@ -152,21 +171,6 @@ class Adam:
                 divisor = square.sqrt().div_(correction2**0.5).add_(self.eps)
                 some.write(param.addcdiv_(mean, divisor, value=-self.lr / correction1))
             group.count()
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
-        zero_gradients(self.params, set_to_none)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state that a later step depends on, besides the parameters."""
-        steps = [group.steps for group in self.groups]
-        return {"steps": steps, "mean": self.mean, "square": self.square}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a copy of the state that `state_dict` gave."""
-        for group, steps in zip(self.groups, state["steps"], strict=True):
-            group.steps = list(steps)
-        overwrite([*self.mean, *self.square], [*state["mean"], *state["square"]])
 
 
 def require_range(**values: float) -> None:
@@ -194,12 +198,3 @@ def tensors(params: Iterable[Tensor]) -> list[Tensor]:
     if len({*map(id, params)}) < len(params):
         raise ValueError("params: expected every tensor once, got one of them twice")
     return params
-
-
-def zero_gradients(params: Iterable[Tensor], set_to_none: bool) -> None:
-    """Drop every gradient, or fill it with zeros."""
-    for param in params:
-        if set_to_none:
-            param.grad = None
-        elif param.grad is not None:
-            param.grad.zero_()

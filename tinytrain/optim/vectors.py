@@ -85,9 +85,3 @@ def grouped(params: Sequence[Tensor]) -> list[Group]:
 def flatten(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors laid end to end in one new vector."""
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-def overwrite(vectors: Sequence[Tensor], saved: Sequence[Tensor]) -> None:
-    """Copy saved vectors into those of an optimizer, which stay where they are in memory."""
-    for vector, values in zip(vectors, saved, strict=True):
-        vector.copy_(values)

@@ -142,6 +142,12 @@ class Training:
     history: list[Epoch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        needed = ("lr", "step", "state_dict", "load_state_dict")
+        if missing := [name for name in needed if not hasattr(self.optimizer, name)]:
+            kind, names = type(self.optimizer).__name__, ", ".join(missing)
+            raise UsageError(
+                f"optimizer: {kind} has no {names}; make it a subclass of optim.Optimizer"
+            )
         self.lr = self.last_lr = self.optimizer.lr
         if not isinstance(self.net, Module):
             raise UsageError(f"net: expected a Module, found {type(self.net).__name__}")
