@@ -11,10 +11,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from tinytrain.cli.options import (
-    Parser,
-    add_field_flags,
-)
+from tinytrain.cli.options import Parser, add_field_flags
 from tinytrain.cli.recipe_files import named
 from tinytrain.recipes import LADDER, Recipe
 from tinytrain.results.comparison import CHANGES, base_of, changed
@@ -42,13 +39,9 @@ def add_flags(parser: Parser) -> None:
     kinds.add_parser("list", allow_abbrev=False).set_defaults(parser=parser)
     show = kinds.add_parser("show", allow_abbrev=False)
     show.set_defaults(parser=show)
+    help, name = "the recipe (default: final)", "NAME|FILE.json"
     show.add_argument(
-        "recipe",
-        nargs="?",
-        type=named,
-        default=named("final"),
-        metavar="NAME|FILE.json",
-        help="the recipe (default: final)",
+        "recipe", nargs="?", type=named, default=named("final"), metavar=name, help=help
     )
     add_field_flags(show.add_argument_group("what to change in it"))
 
@@ -64,15 +57,14 @@ def listed() -> str:
     for title, names in GROUPS.items():
         lines += ["", f"{title}:"]
         for name in names:
-            said = changed(before(name), RECIPES[name])
-            lines += textwrap.wrap(f"  {name:<18} {said}", 98, subsequent_indent=21 * " ")
+            line = f"  {name:<18} {changed(recipe_of(base_of(name)), RECIPES[name])}"
+            lines += textwrap.wrap(line, 98, subsequent_indent=21 * " ")
     return "\n".join(lines[1:])
 
 
-def before(name: str) -> Recipe:
-    """The recipe that the named one changes."""
-    base = base_of(name)
-    return RECIPES[base] if base else Recipe()
+def recipe_of(name: str | None) -> Recipe:
+    """The recipe of that name; without one a plain run."""
+    return RECIPES[name] if name else Recipe()
 
 
 def as_json(options: argparse.Namespace) -> str:
@@ -81,7 +73,7 @@ def as_json(options: argparse.Namespace) -> str:
 
     whole, name = chosen_recipe(options), str(options.recipe)
     base = base_of(name) if name in CHANGES else options.recipe.base
-    said = changed(RECIPES[base] if base else Recipe(), whole)
-    about = f"{base or 'a plain run'}, but {said}" if said else f"{base} as it is"
+    changes = changed(recipe_of(base), whole)
+    about = f"{base or 'a plain run'}, but {changes}" if changes else f"{base} as it is"
     content = {"about": about} | ({"base": base} if base else {}) | asdict(whole)
     return json.dumps(content, indent=2, ensure_ascii=False)

@@ -21,7 +21,6 @@ from tinytrain.recipes import OLD_NAMES, Recipe, checked, shown
 from tinytrain.results.variations import RECIPES
 
 BASE = "final"
-LIST = "python -m tinytrain recipe list"
 FIELDS = {field.name: field for field in fields(Recipe)}
 LARGEST = 1 << 20  # bytes of a file, which may be a device without end
 MOST_OVERRIDES = 6  # that a folder's name says; a name has 255 bytes at most
@@ -56,15 +55,21 @@ def named(word: str) -> NamedRecipe:
     """
     if is_file(word):
         return NamedRecipe(word, *read(Path(word)))
-    if word not in RECIPES:
-        close = did_you_mean(word, RECIPES)
-        raise UsageError(f"--recipe: expected a recipe ({LIST}) or FILE.json, found {word}{close}")
+    require_recipe(word, "--recipe", word)
     return NamedRecipe(word, word, {})
 
 
 def is_file(word: str) -> bool:
     """Whether the word means a file; a recipe's name never does."""
     return word not in RECIPES and (word.endswith(".json") or "/" in word or "\\" in word)
+
+
+def require_recipe(name: object, place: str, found: str) -> None:
+    """Raise UsageError, which says what was found in `place`, where no recipe has the name."""
+    if not isinstance(name, str) or name not in RECIPES:
+        expected = "a recipe's name (python -m tinytrain recipe list) or FILE.json"
+        close = did_you_mean(str(name), RECIPES)
+        raise UsageError(f"{place}: expected {expected}, found {found}{close}")
 
 
 def read(path: Path) -> tuple[str, dict[str, Any]]:
@@ -91,19 +96,13 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
         example = '{"base": "final", "lr": 0.02}'
         raise UsageError(f"{path}: expected an object such as {example}, found {shown(content)}")
     base, about = content.pop("base", BASE), content.pop("about", "")
-    if not isinstance(base, str) or base not in RECIPES:
-        close = did_you_mean(str(base), RECIPES)
-        raise UsageError(
-            f"{path}: base: expected a recipe's name ({LIST}), found {shown(base)}{close}"
-        )
+    require_recipe(base, f"{path}: base", shown(base))
     if not isinstance(about, str):
         raise UsageError(f"{path}: about: expected a text, found {shown(about)}")
     for name in content:
         if name not in FIELDS:
-            raise UsageError(
-                f"{path}: {shown(name)}: expected a field of a recipe (python -m tinytrain recipe "
-                f"show has them all), found none of that name{did_you_mean(name, FIELDS)}"
-            )
+            advice = f"python -m tinytrain recipe show has them all{did_you_mean(name, FIELDS)}"
+            raise UsageError(f"{path}: {shown(name)}: expected a field of a recipe; {advice}")
     try:
         return base, {name: checked(FIELDS[name], value) for name, value in content.items()}
     except ValueError as error:
@@ -135,10 +134,10 @@ def label(named: NamedRecipe, recipe: Recipe) -> str:
 
     What `recipe` has other than the one that was named stands after the name.
     """
-    before, parts = named.recipe, []
+    parts = []
     for name in FIELDS:
         value, words = getattr(recipe, name), name.replace("_", "-")
-        if value == getattr(before, name):
+        if value == getattr(named.recipe, name):
             continue
         if isinstance(value, bool):
             parts.append(words if value else f"no-{words}")
