@@ -10,9 +10,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import Parser, add_field_flags, add_seeds_flags, given_fields
+from tinytrain.cli.options import Parser, add_field_flags, given_fields
 from tinytrain.cli.recipe_files import is_file, label, named, plain, tested_on
-from tinytrain.cli.seeds import SHARED_RUNS
+from tinytrain.cli.seeds import SHARED_RUNS, add_seeds_flags
 from tinytrain.errors import UsageError
 from tinytrain.recipes import LADDER
 

@@ -11,7 +11,7 @@ import argparse
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import Field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -82,21 +82,21 @@ def all_folds(text: str) -> str:
     return fold(text, whole=("all",))
 
 
-def size(text: str) -> tuple[int, int]:
-    """The argparse type of "40x24": 40 pixels high and 24 wide."""
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if not found or not int(found[1]) * int(found[2]):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 40x24, got {text!r}")
-    return int(found[1]), int(found[2])
+def lengths(form: str, example: str) -> Callable[[str], tuple[int, ...]]:
+    """The argparse type of numbers with an x between them, such as 3x40x24, in that form."""
+
+    def parse(text: str) -> tuple[int, ...]:
+        parts = text.split("x")
+        whole = all(re.fullmatch("0*[1-9][0-9]{0,4}", part) for part in parts)
+        if not whole or len(parts) != len(form.split("x")):
+            raise argparse.ArgumentTypeError(f"expected {form} such as {example}, got {text!r}")
+        return tuple(map(int, parts))
+
+    return parse
 
 
-def shape(text: str) -> tuple[int, ...]:
-    """The argparse type of "3x40x24": three channels, 40 pixels high and 24 wide."""
-    found = re.fullmatch(r"(\d{1,4})x(\d{1,5})x(\d{1,5})", text)
-    if not found or not all(map(int, found.groups())):
-        wanted = "expected CHANNELSxHEIGHTxWIDTH such as 3x40x24"
-        raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}")
-    return tuple(map(int, found.groups()))
+size = lengths("HEIGHTxWIDTH", "40x24")
+shape = lengths("CHANNELSxHEIGHTxWIDTH", "3x40x24")
 
 
 def seed_list(text: str) -> list[int]:
@@ -145,6 +145,7 @@ def add_path(flags: Flags, name: str, help: str, default: str = "", **more: Any)
 
 
 def add_recipe_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add --recipe and the flags that change it."""
     group = parser.add_argument_group("what is trained")
     help = (
         'a named set of choices, or a file that changes some of one, such as {"base": '
@@ -156,28 +157,23 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
 
 
 def add_field_flags(group: argparse._ArgumentGroup) -> None:
-    """A flag for each field of a recipe."""
+    """Add a flag for each field of a recipe; type, choices and range follow from the field."""
     for field in fields(Recipe):
-        add_recipe_flag(group, field)
-
-
-def add_recipe_flag(group: argparse._ArgumentGroup, field: Field[Any]) -> None:
-    """Add the flag of one field of a recipe; type, choices and range follow from the field."""
-    flag, help = f"--{field.name.replace('_', '-')}", field.metadata["help"]
-    kind, limits = type(field.default), field.metadata["range"]
-    if kind is bool:
-        add_switch(group, flag, help, default=argparse.SUPPRESS)
-        return
-    former = [f"--{old}" for old, new in OLD_NAMES.items() if new == field.name]
-    for name, text in ((flag, help), *((old, argparse.SUPPRESS) for old in former)):
-        group.add_argument(
-            name,
-            dest=field.name,
-            type=number(kind, *limits) if limits else kind,
-            choices=field.metadata["choices"],
-            default=argparse.SUPPRESS,
-            help=text,
-        )
+        flag, help = f"--{field.name.replace('_', '-')}", field.metadata["help"]
+        kind, limits = type(field.default), field.metadata["range"]
+        if kind is bool:
+            add_switch(group, flag, help, default=argparse.SUPPRESS)
+            continue
+        former = [f"--{old}" for old, new in OLD_NAMES.items() if new == field.name]
+        for name in (flag, *former):
+            group.add_argument(
+                name,
+                dest=field.name,
+                type=number(kind, *limits) if limits else kind,
+                choices=field.metadata["choices"],
+                default=argparse.SUPPRESS,
+                help=help if name == flag else argparse.SUPPRESS,
+            )
 
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:
@@ -189,6 +185,7 @@ def given_fields(options: argparse.Namespace) -> dict[str, Any]:
 def add_data_flags(
     parser: argparse.ArgumentParser, data_dir: Any = None
 ) -> argparse._ArgumentGroup:
+    """Add --dataset and --data-dir."""
     group = parser.add_argument_group("data")
     sets = (
         "mnist, fashion-mnist, kmnist, synthetic (digits that tinytrain draws itself), or a "
@@ -200,12 +197,14 @@ def add_data_flags(
 
 
 def add_data_dir(flags: Flags, default: Any = None) -> None:
+    """Add --data-dir."""
     place = "$TINYTRAIN_DATA, else $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain"
     help = f"the folder of data sets, each in a folder of its own (default: {place})"
     flags.add_argument("--data-dir", type=Path, default=default, help=help)
 
 
 def add_holdout(group: argparse._ArgumentGroup, several: bool = False) -> None:
+    """Add --holdout and --fold; `several`: --fold may ask for all parts."""
     help = (
         "evaluate on N held-out training images, the same in every run, instead of the test set: "
         "choose recipes this way"
@@ -217,28 +216,17 @@ def add_holdout(group: argparse._ArgumentGroup, several: bool = False) -> None:
 
 
 def add_device(group: argparse._ArgumentGroup) -> None:
+    """Add --device."""
     help = "auto, cpu, cuda, cuda:1, mps, …: auto takes CUDA, then MPS, then the CPU"
     add_setting(group, "--device", help)
 
 
 def add_machine_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add --device and --threads."""
     group = parser.add_argument_group("machine")
     add_device(group)
     add_setting(group, "--threads", "CPU threads (default: as many as torch takes)", type=positive)
     return group
-
-
-def add_seeds_flags(parser: argparse.ArgumentParser, seeds: str, folder: str) -> None:
-    group = parser.add_argument_group("runs")
-    help = f"such as 1-5,9 (default: {seeds})"
-    default = seed_list(seeds)
-    group.add_argument("--seeds", type=seed_list, default=default, metavar="LIST", help=help)
-    several = "processes at a time (default: 2; of a worker that torchrun started: 1)"
-    group.add_argument("--jobs", type=positive, help=several)
-    add_device(group)
-    add_path(group, "--run-dir", f"the folder of all runs (default: {folder})")
-    add_path(group, "--records", "a folder for the records (default: beside the runs)")
-    add_holdout(add_data_flags(parser), several=True)
 
 
 def completed(options: argparse.Namespace) -> argparse.Namespace:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinytrain.cli.options import Parser, add_recipe_flags, add_seeds_flags
+from tinytrain.cli.options import (
+    Parser,
+    add_data_flags,
+    add_device,
+    add_holdout,
+    add_path,
+    add_recipe_flags,
+    positive,
+    seed_list,
+)
 from tinytrain.cli.recipe_files import label, plain, tested_on
 
 HELP = """\
@@ -27,7 +36,21 @@ def add_flags(parser: Parser) -> None:
     """Add the flags of `seeds`."""
     parser.epilog = SHARED_RUNS.format("seeds --seeds 1-40")
     add_recipe_flags(parser)
-    add_seeds_flags(parser, "1-5", "runs/seeds-DATASET/RECIPE-OVERRIDDEN")
+    add_seeds_flags(parser, "1-5", "runs/seeds-DATASET/RECIPE-CHANGES")
+
+
+def add_seeds_flags(parser: Parser, seeds: str, folder: str) -> None:
+    """Add the flags of `seeds` and `ladder`, with these defaults of --seeds and --run-dir."""
+    group = parser.add_argument_group("runs")
+    help = f"such as 1-5,9 (default: {seeds})"
+    default = seed_list(seeds)
+    group.add_argument("--seeds", type=seed_list, default=default, metavar="LIST", help=help)
+    several = "processes at a time (default: 2; of a worker that torchrun started: 1)"
+    group.add_argument("--jobs", type=positive, help=several)
+    add_device(group)
+    add_path(group, "--run-dir", f"the folder of all runs (default: {folder})")
+    add_path(group, "--records", "a folder for the records (default: beside the runs)")
+    add_holdout(add_data_flags(parser), several=True)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import sys
+import uuid
 
 from tinytrain.cli.options import (
     Parser,
@@ -16,7 +20,8 @@ from tinytrain.cli.options import (
     natural,
     positive,
 )
-from tinytrain.errors import UsageError
+from tinytrain.errors import Interrupted, Lost, ReportedByAnotherWorker, UsageError
+from tinytrain.runs import signals
 
 HELP = """\
 Train a net by a recipe, print the log and the verdict, and keep the run in a folder: run.json (how
@@ -39,7 +44,7 @@ def add_flags(parser: Parser) -> None:
         "--nproc-per-node N -m tinytrain train"
     )
     machine.add_argument("--workers", type=positive, default=1, metavar="N", help=workers)
-    folder = "the run's folder, new or empty (default: runs/DATASET-RECIPE-OVERRIDDEN-seedN)"
+    folder = "the run's folder, new or empty (default: runs/DATASET-RECIPE-CHANGES-seedN)"
     add_path(machine, "--run-dir", folder)
     resume = "continue the run in --run-dir, with the same result as without an interruption"
     add_switch(machine, "--resume", resume)
@@ -51,8 +56,6 @@ def run(options: argparse.Namespace) -> None:
     from tinytrain.workers.group import joined, started
 
     if options.workers > 1 and not started():
-        from tinytrain.cli.launch import launch  # only here: it takes a while to import
-
         launch(options)
         return
     from tinytrain.cli.training_run import train
@@ -63,3 +66,46 @@ def run(options: argparse.Namespace) -> None:
                 f"--workers {options.workers}: torchrun started {workers.count}; leave it out"
             )
         train(options, workers)
+
+
+def launch(options: argparse.Namespace) -> None:
+    """Run the command in `options.workers` processes, and end as they end.
+
+    torchrun's launcher gives every process its number and an address to meet at, watches them, and
+    ends all when one fails. Where nothing says how many threads each has, they share the cores.
+    Raises ReportedByAnotherWorker with the exit status of the worker that reported an error, Lost
+    where none of them lived to report one.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.disable()  # what torchrun says besides
+    each = max((os.cpu_count() or 1) // options.workers, 1)
+    os.environ.setdefault("OMP_NUM_THREADS", str(each))
+    os.environ[signals.PARENT] = str(os.getpid())
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=options.workers,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "tinytrain", *options.words)
+    except ChildFailedError as error:
+        statuses = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        if reported := [status for status in statuses.values() if status > 0]:
+            raise ReportedByAnotherWorker(reported[0]) from error
+        rank, status = next(iter(statuses.items()))
+        if -status in signals.SIGNALS:
+            raise Interrupted("interrupted before the run began", -status) from error
+        raise Lost(
+            f"worker {rank} was killed by signal {-status}; a run goes on from its last save "
+            f"with --resume --run-dir {options.run_dir or 'RUN'}"
+        ) from error
+    except SignalException as error:
+        raise ReportedByAnotherWorker(128 + error.sigval) from error
