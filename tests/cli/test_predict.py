@@ -144,23 +144,23 @@ def test_other_data_get_images_of_their_size(monkeypatch, capsys):
     ],
 )
 def test_only_digits_like_mnist_are_formed(monkeypatch, shape, dataset, formed):
-    predictor = predict.predictor_of(own_run(monkeypatch, shape, dataset))
+    own_run(monkeypatch, shape, dataset)
+    settings, _ = resolve.trained("run")
     image = torch.zeros(shape[0], 60, 60).double()
     image[:, :10, :5] = 255
     expected = mnist_form(image[0])[None] if formed else resized(image, shape[1:])
-    assert torch.equal(predictor.prepared("a", image), expected)
+    assert torch.equal(predict.prepared(settings, "a", image), expected)
 
 
 def test_a_net_of_deskewed_digits_gets_them_deskewed(monkeypatch):
-    run = own_run(monkeypatch, (1, 28, 28), recipe=RECIPES["upright"])
-    predictor, inputs = predict.predictor_of(run), []
-    assert predictor.deskew and predictor.tta == 1
+    own_run(monkeypatch, (1, 28, 28), recipe=RECIPES["upright"])
+    (settings, net), inputs = resolve.trained("run"), []
     monkeypatch.setattr(
         evaluation, "predict", lambda net, images, *more, **rest: inputs.append(images) or images
     )
     slanted = DIGITS[:3, None]
-    replace(predictor, deskew=False).probabilities(slanted)
-    predictor.probabilities(slanted)
+    for recipe in RECIPES["net7"], settings.recipe:
+        predict.probabilities(replace(settings, recipe=recipe), net, slanted)
     assert torch.equal(inputs[0], slanted) and not torch.equal(inputs[1], slanted)
 
 

@@ -6,13 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import (
-    Parser,
-    add_data_dir,
-    add_path,
-)
+from tinytrain.cli.options import Parser, add_data_dir, add_path
 from tinytrain.errors import DataError
-from tinytrain.results.variations import RECIPES
 from tinytrain.store.files import make_folder, write_file
 
 if TYPE_CHECKING:
@@ -30,12 +25,8 @@ def add_flags(parser: Parser) -> None:
     """The flags of `course`."""
     add_path(parser, "--run-dir", "the folder of the run whose net the page shows interactively")
     add_path(parser, "--output", "the page", "runs/course.html")
-    add_path(
-        parser,
-        "--readme",
-        "the README of this repository, to renew its results, its pictures and the tables of the "
-        "records",
-    )
+    help = "the README of this repository, to renew its results and pictures"
+    add_path(parser, "--readme", help)
     add_data_dir(parser)
 
 
@@ -50,8 +41,8 @@ def run(options: argparse.Namespace) -> None:
     shown = interactive_net(options)
     options.run_dir = None
     try:
-        net, dataset, recipe = net_and_data(options)
-        drawings = Pictures(net, dataset, recipe).by_name
+        settings, net, dataset = net_and_data(options)
+        drawings = Pictures(net, dataset, settings.recipe).by_name
         drawn = [draw() for name, draw in drawings.items() if name != "maps"]  # live on the page
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
@@ -74,16 +65,13 @@ def interactive_net(options: argparse.Namespace) -> InteractiveNet:
     """The net of --run-dir, or the final one, for the page, with digits if its data is there."""
     from tinytrain.cli.resolve import net_and_data, net_text, trained
     from tinytrain.course.page.interactive import interactive
-    from tinytrain.results import published
 
     dataset: Dataset | None = None
     try:
-        net, dataset, recipe = net_and_data(options)
+        settings, net, dataset = net_and_data(options)
         mean, std = dataset.mean, dataset.std
     except DataError:
-        if options.run_dir is None:
-            net, recipe, (mean, std) = published.final_net(), RECIPES["final"], published.MEAN_STD
-        else:
-            settings, net = trained(options.run_dir)
-            recipe, mean, std = settings.recipe, settings.mean, settings.std
-    return interactive(net_text(options.run_dir, net, recipe), net, recipe, mean, std, dataset)
+        settings, net = trained(options.run_dir)
+        mean, std = settings.mean, settings.std
+    text = net_text(options.run_dir, settings, net)
+    return interactive(text, net, settings.recipe, mean, std, dataset)

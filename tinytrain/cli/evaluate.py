@@ -26,12 +26,13 @@ def run(options: argparse.Namespace) -> None:
 
     use_threads(options.threads)
     device = choose_device(options.device)
-    net, dataset, recipe = net_and_data(options, device)
+    settings, net, dataset = net_and_data(options, device)
     test = dataset.test.to(device)
-    score = evaluate(net, test, dataset.mean, dataset.std, tta=recipe.tta)
-    print(f"Net: {net_text(options.run_dir, net, recipe)}")
+    tta = settings.recipe.tta
+    score = evaluate(net, test, dataset.mean, dataset.std, tta=tta)
+    print(f"Net: {net_text(options.run_dir, settings, net)}")
     images = f"{len(test):,} {'held-out training' if dataset.holdout else 'test'} images"
-    looks = f", {recipe.tta} looks at each" if recipe.tta > 1 else ""
+    looks = f", {tta} looks at each" if tta > 1 else ""
     print(f"Data: {dataset.name}, {images}{looks}")
     name = "Holdout set" if dataset.holdout else "Test set"
     print(log.score_line(score, name))

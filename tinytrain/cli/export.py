@@ -11,7 +11,6 @@ import inspect
 import io
 import json
 import sys
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,15 +28,10 @@ Write the net of a run, with averaged weights where it averages, as
   state-dict  weights.pt: torch.load reads it, and the equivalent torch.nn module takes it
   npz         weights.npz: an array for each name of the state dict, which numpy.load reads
   torch       net.py, a torch.nn program that needs torch alone, and its weights in net.pt; what it
-              takes and gives stands at its top, and `python net.py` prints its shapes. A net with
-              a layer of your own has no such program
+              takes and gives, and the call that makes ONNX of it, stand at its top, and `python
+              net.py` prints its shapes. A net with a layer of your own has no such program
 
-into the run's folder, or to --output. From the program ONNX is one call, made in its folder (with
-the extra "onnx": pip install -e ".[onnx]"):
-
-  import torch, net
-  torch.onnx.export(net.load(), (torch.zeros(2, *net.SHAPE),), "net.onnx", dynamo=True,
-                    dynamic_shapes=[{0: "N"}], external_data=False)
+into the run's folder, or to --output. ONNX needs the extra "onnx": pip install -e ".[onnx]".
 """
 FILES = {"state-dict": "weights.pt", "npz": "weights.npz", "torch": "net.py"}  # by format
 SIZES = ("kernel_size", "stride", "padding", "dilation")  # arguments where 3 means (3, 3)
@@ -94,12 +88,6 @@ if __name__ == "__main__":
         images = stage(images)
         print(f"{{name:<16}}{{tuple(images.shape)}}")
 '''
-DESKEWED = "The images were deskewed, by tinytrain/data/deskew.py: yours have to be, too."
-NOT_DESKEWED = "The images were not deskewed."
-TTA = (
-    "\nThe run was tested with the mean over {} shifts of each image (tinytrain/train/"
-    "evaluation.py); here is one."
-)
 
 
 def add_flags(parser: Parser) -> None:
@@ -122,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
         write_file(output.with_suffix(".pt"), as_state_dict(net))
         write_file(output, program)
     else:
-        write_file(output, as_state_dict(net) if options.format == "state-dict" else as_npz(net))
+        write_file(output, as_npz(net) if options.format == "npz" else as_state_dict(net))
     deskewed = " (it was trained on deskewed digits: tinytrain/data/deskew.py)"
     print(f"Written to {output}{deskewed if settings.recipe.deskew else ''}")
 
@@ -150,10 +138,10 @@ def as_npz(net: nn.Module) -> bytes:
     import numpy
 
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:  # numpy.savez cannot write a name like "file"
-        for name, value in net.state_dict().items():
-            with archive.open(f"{name}.npy", "w") as file:
-                numpy.lib.format.write_array(file, value.numpy(), allow_pickle=False)
+    arrays = {name: value.numpy() for name, value in net.state_dict().items()}
+    if taken := {"file", "allow_pickle"} & arrays.keys():
+        raise UsageError(f"--format npz: numpy.savez takes no array called {taken.pop()}")
+    numpy.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
@@ -161,7 +149,11 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
     """The source of the Python module `name`, which builds the net of `run` from `torch.nn`."""
     from tinytrain.nn.inspect import output_of
 
-    shape, recipe = settings.image_shape, settings.recipe
+    shape, tta = settings.image_shape, settings.recipe.tta
+    deskewed = "The images were not deskewed."
+    if settings.recipe.deskew:
+        deskewed = "The images were deskewed, by tinytrain/data/deskew.py: yours have to be, too."
+    shifted = f"\nThe run was tested with the mean over {tta} shifts of each image; here is one."
     return PROGRAM.format(
         name=name,
         run=quoted(run.resolve().name),
@@ -171,8 +163,8 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
         mean=settings.mean,
         std=settings.std,
         data=quoted(settings.dataset),
-        deskewed=DESKEWED if recipe.deskew else NOT_DESKEWED,
-        tta=TTA.format(recipe.tta) if recipe.tta > 1 else "",
+        deskewed=deskewed,
+        tta=shifted if tta > 1 else "",
         source=source(net).replace("\n", "\n    "),
     )
 
@@ -193,19 +185,18 @@ def source(module: nn.Module, name: str = "") -> str:
         )
     if not isinstance(module, nn.Sequential):
         return f"nn.{kind}({', '.join(arguments(module))})"
-    children = {
-        child_name: source(child, f"{name}.{child_name}" if name else child_name)
-        for child_name, child in module.named_children()
-    }
-    if not children:
+    lines = {}
+    for child_name, child in module.named_children():
+        lines[child_name] = source(child, f"{name}.{child_name}".strip("."))
+    if not lines:
         return "nn.Sequential()"
-    if list(children) == [str(number) for number in range(len(children))]:
-        begin, lines, end = "nn.Sequential(", list(children.values()), ")"
+    if list(lines) == [str(number) for number in range(len(lines))]:
+        begin, inside, end = "nn.Sequential(", list(lines.values()), ")"
     else:
         begin, end = "nn.Sequential(OrderedDict({", "}))"
-        lines = [f"{quoted(child_name)}: {line}" for child_name, line in children.items()]
-    inside = "".join(f"\n{line}," for line in lines).replace("\n", "\n    ")
-    return f"{begin}{inside}\n{end}"
+        inside = [f"{quoted(child_name)}: {line}" for child_name, line in lines.items()]
+    indented = "".join(f"\n{line}," for line in inside).replace("\n", "\n    ")
+    return f"{begin}{indented}\n{end}"
 
 
 def arguments(layer: nn.Module) -> list[str]:

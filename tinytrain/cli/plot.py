@@ -60,8 +60,8 @@ def draw_picture(what: str, options: argparse.Namespace) -> None:
 
     if options.digit is not None and what not in ("maps", "augmentation"):
         raise UsageError(f"--digit: is for maps and augmentation, not for {what}")
-    net, dataset, recipe = net_and_data(options)
-    title, figure = Pictures(net, dataset, recipe, options.digit).by_name[what]()
+    settings, net, dataset = net_and_data(options)
+    title, figure = Pictures(net, dataset, settings.recipe, options.digit).by_name[what]()
     output = options.output or Path("runs") / f"{what}.png"
     drawing.save(figure, output)
     print(f"{title}: drawn into {output}")

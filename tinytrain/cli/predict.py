@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, add_data_dir, add_path, natural
 from tinytrain.errors import DataError, UsageError
-from tinytrain.results.variations import RECIPES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tinytrain.nn import Module
+    from tinytrain.runs.settings import Settings
 
 HELP = """\
 Show images as a net gets them, with the classes and their probabilities. For nets of MNIST, or of
@@ -51,13 +50,22 @@ def run(options: argparse.Namespace) -> None:
     """
     import torch
 
-    predictor = predictor_of(options.run_dir)
+    from tinytrain.cli.resolve import trained
+    from tinytrain.nn.inspect import output_of
+    from tinytrain.store import class_names
+    from tinytrain.store.sources import SOURCES
+
+    settings, net = trained(options.run_dir)
+    count = output_of(net, settings.image_shape).shape[-1]
+    classes = [str(label) for label in range(count)]
+    if settings.dataset not in SOURCES:
+        classes = class_names.read(Path(settings.dataset), count)
     names, pictures, images = [], [], []
     errors: list[DataError] = []
     for path in options.images:
         try:
             name, picture = read(path, options.index)
-            images.append(predictor.prepared(name, picture))
+            images.append(prepared(settings, name, picture))
         except DataError as error:
             errors.append(error)
             continue
@@ -66,10 +74,10 @@ def run(options: argparse.Namespace) -> None:
     if options.index is not None and not errors and not any(name[-1] == "]" for name in names):
         raise UsageError("--index: is for IDX files, and there is none among these images")
     answers: list[str] = []
-    rows = predictor.probabilities(torch.stack(images)) if images else ()
+    rows = probabilities(settings, net, torch.stack(images)) if images else ()
     for name, image, row in zip(names, images, rows, strict=True):
-        answers.append(f"{predictor.names[int(row.argmax())]} ({percent(float(row.max()))})")
-        columns = side_by_side(as_text(image), class_lines(row, predictor.names))
+        answers.append(f"{classes[int(row.argmax())]} ({percent(float(row.max()))})")
+        columns = side_by_side(as_text(image), class_lines(row, classes))
         print(f"{name}: {answers[-1]}\n{columns}\n")
     if options.output and images:
         draw(names, pictures, images, answers, options.output)
@@ -114,73 +122,36 @@ def read(path: Path, index: int | None) -> tuple[str, Tensor]:
     return f"{path}[{index}]", image if image.ndim == 3 else image[None]
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A net, and how images of shape (C, H, W) are made for it."""
+def prepared(settings: Settings, name: str, picture: Tensor) -> Tensor:
+    """A picture, float64 (channels, H, W) from 0 to 255, as the net gets it: uint8 (C, H, W)."""
+    from tinytrain.store.files import require
+    from tinytrain.store.mnist_form import mnist_form, resized
+    from tinytrain.store.pictures import grey
 
-    net: Module
-    shape: tuple[int, ...]
-    as_mnist: bool  # brought to the form of MNIST's digits
-    deskew: bool
-    mean: float
-    std: float
-    tta: int
-    names: list[str]  # of the classes
-
-    def prepared(self, name: str, picture: Tensor) -> Tensor:
-        """A picture (1 or 3, H, W), 0 to 255, as uint8 of the net's shape. Raises DataError."""
-        from tinytrain.store.files import require
-        from tinytrain.store.mnist_form import mnist_form, resized
-        from tinytrain.store.pictures import grey
-
-        channels = self.shape[0]
-        if len(picture) == 3 and channels == 1:
-            picture = grey(picture)
-        elif len(picture) == 1 and channels == 3:
-            picture = picture.expand(3, -1, -1)
-        expected = f"{channels} channels, as the net's data have"
-        require(len(picture) == channels, name, expected, len(picture))
-        if not self.as_mnist:
-            return resized(picture, (self.shape[1], self.shape[2]))
-        try:
-            return mnist_form(picture[0])[None]
-        except ValueError as error:
-            size = "×".join(map(str, picture.shape[1:]))
-            raise DataError(f"{name}: expected a digit, found {size} pixels: {error}") from error
-
-    def probabilities(self, images: Tensor) -> Tensor:
-        """The probabilities of the classes, (N, classes), for prepared images (N, C, H, W)."""
-        from tinytrain.data.deskew import deskew
-        from tinytrain.train import evaluation
-
-        images = deskew(images) if self.deskew else images
-        scores = evaluation.predict(self.net, images, self.mean, self.std, tta=self.tta)
-        return scores.exp()
+    channels, *size = settings.image_shape
+    if len(picture) == 3 and channels == 1:
+        picture = grey(picture)
+    elif len(picture) == 1 and channels == 3:
+        picture = picture.expand(3, -1, -1)
+    expected = f"{channels} channels, as the net's data have"
+    require(len(picture) == channels, name, expected, len(picture))
+    if settings.image_shape != MNIST_SHAPE or settings.dataset in NOT_DIGITS:
+        return resized(picture, (size[0], size[1]))
+    try:
+        return mnist_form(picture[0])[None]
+    except ValueError as error:
+        pixels = "×".join(map(str, picture.shape[1:]))
+        raise DataError(f"{name}: expected a digit, found {pixels} pixels: {error}") from error
 
 
-def predictor_of(run_dir: Path | None) -> Predictor:
-    """The net of a run, or the final one that comes with tinytrain."""
-    from tinytrain.cli.resolve import trained
-    from tinytrain.nn.inspect import output_of
-    from tinytrain.results import published
-    from tinytrain.store import class_names
-    from tinytrain.store.sources import SOURCES
+def probabilities(settings: Settings, net: Module, images: Tensor) -> Tensor:
+    """The probabilities of the classes, (N, classes), for prepared images (N, C, H, W)."""
+    from tinytrain.data.deskew import deskew
+    from tinytrain.train import evaluation
 
-    if run_dir is None:
-        final, names = RECIPES["final"], [str(digit) for digit in range(10)]
-        normal = published.MEAN_STD
-        return Predictor(
-            published.final_net(), MNIST_SHAPE, True, final.deskew, *normal, final.tta, names
-        )
-    settings, net = trained(run_dir)
-    shape, recipe = settings.image_shape, settings.recipe
-    as_mnist = shape == MNIST_SHAPE and settings.dataset not in NOT_DIGITS
-    count = output_of(net, shape).shape[-1]
-    names = [str(label) for label in range(count)]
-    if settings.dataset not in SOURCES:
-        names = class_names.read(Path(settings.dataset), count)
-    normal = settings.mean, settings.std
-    return Predictor(net, shape, as_mnist, recipe.deskew, *normal, recipe.tta, names)
+    images = deskew(images) if settings.recipe.deskew else images
+    tta = settings.recipe.tta
+    return evaluation.predict(net, images, settings.mean, settings.std, tta=tta).exp()
 
 
 def percent(share: float) -> str:

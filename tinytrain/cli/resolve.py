@@ -36,11 +36,8 @@ def choose_device(name: str, flag: str = "--device") -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = name.partition(":")
-    present = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }
+    mps = int(torch.backends.mps.is_available())
+    present = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": mps}
     if kind not in present or not re.fullmatch("[0-9]{0,4}", index):
         raise UsageError(f"{flag} {name}: expected auto, cpu, cuda, cuda:N or mps")
     if int(index or 0) >= present[kind]:
@@ -118,8 +115,14 @@ def warn_of_synthetic(dataset: Dataset) -> None:
         print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
 
 
-def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:
-    """The settings of a run, and its net: the averaged one, where weights are averaged."""
+def trained(run_dir: Path | None, device: str = "cpu") -> tuple[Settings, Module]:
+    """The settings and the net of a run; without a run those of the final net of tinytrain.
+
+    Where weights are averaged, the net is the averaged one.
+    """
+    if run_dir is None:
+        final = Settings(RECIPES["final"], "mnist", "", *published.MEAN_STD, 0, 1, device, 1)
+        return final, published.final_net().to(device)
     settings = run_folder.read_settings(run_dir)
     training = net_file.start(run_folder.recipe_of(run_dir, settings), settings.seed, device)
     run_folder.restore(run_dir, settings, training)
@@ -128,21 +131,21 @@ def trained(run_dir: Path, device: str = "cpu") -> tuple[Settings, Module]:
 
 def net_and_data(
     options: argparse.Namespace, device: str = "cpu"
-) -> tuple[Module, Dataset, Recipe]:
-    """The net of --run-dir, or the final one that comes with tinytrain; its data and recipe."""
-    if options.run_dir is None:
-        recipe = RECIPES["final"]
-        dataset = data.load("mnist", options.data_dir, deskew=recipe.deskew)
-        return published.final_net().to(device), dataset, recipe
+) -> tuple[Settings, Module, Dataset]:
+    """The settings and net of --run-dir, as `trained`, and the data that it was trained on."""
     settings, net = trained(options.run_dir, device)
-    return net, load_same_data(options, settings), settings.recipe
+    if options.run_dir is not None:
+        return settings, net, load_same_data(options, settings)
+    dataset = data.load(settings.dataset, options.data_dir, deskew=settings.recipe.deskew)
+    return settings, net, dataset
 
 
-def net_text(run_dir: Path | None, net: Module, recipe: Recipe) -> str:
+def net_text(run_dir: Path | None, settings: Settings, net: Module) -> str:
     """Describe a net in a line: its name and size, and the run that it comes from."""
+    recipe = settings.recipe
     size = f"{recipe.net}, {parameter_count(net):,} parameters"
     if run_dir is None:
         return f"{size}, the final net that comes with tinytrain"
-    seed = run_folder.read_settings(run_dir).seed
     weights = ", averaged weights" if recipe.ema else ""
-    return f"{size}{weights}, of {run_dir} (recipe {recipe_text(*nearest(recipe))}; seed {seed})"
+    named = f"recipe {recipe_text(*nearest(recipe))}; seed {settings.seed}"
+    return f"{size}{weights}, of {run_dir} ({named})"
