@@ -1,5 +1,6 @@
 """The run folder: whole files only, and nothing damaged or foreign is believed."""
 
+import io
 import json
 import math
 import shutil
@@ -113,77 +114,27 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path):
     assert again.optimizer.state_dict()["steps"] == [steps]
 
 
-def test_a_used_folder_is_refused(folder):
+def test_a_used_folder_is_refused_and_a_fresh_one_is_beside_it(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UsageError, match="--resume.*--run-dir"):
         run_folder.create(folder, SETTINGS, start(), "")
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+    fresh = [run_folder.fresh_folder(folder.parent, "run").name for _ in range(2)]
+    assert fresh == ["run-2", "run-3"]
+    assert run_folder.fresh_folder(folder.parent / "new", "other").is_dir()
 
 
-def test_a_fresh_folder_beside_a_used_one(folder):
-    assert run_folder.fresh_folder(folder.parent, "run") == folder.parent / "run-2"
-    assert run_folder.fresh_folder(folder.parent, "other") == folder.parent / "other"
-
-
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_folder_that_cannot_be_written_or_looked_into(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UsageError, match="another folder"):
         run_folder.create(tmp_path / "file" / "run", SETTINGS, start(), "")
 
-
-def test_a_folder_that_cannot_be_looked_into(tmp_path, monkeypatch):
     def closed(path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.iterdir", closed)
     with pytest.raises(UsageError, match=f"{tmp_path}: cannot be written .Permission denied."):
         run_folder.require_unused(tmp_path)
-
-
-PLACE, SHAPE = "conv1.0.weight", (8, 1, 3, 3)
-
-
-DAMAGES = {
-    "version": (["version"], 0),
-    "another run": (["settings"], json.dumps(asdict(replace(SETTINGS, seed=2)))),
-    "no settings": (["settings"], "{}"),
-    "not a state": (["state"], [1]),
-    "a name missing": (["state"], {}),
-    "a shape": (["state", "net", "conv1.0.weight"], torch.zeros(8, 1, 5, 5)),
-    "a dtype": (["state", "net", "conv1.0.weight"], torch.zeros(8, 1, 3, 3).double()),
-    "a tensor's place": (["state", "net", "conv1.0.weight"], 3.0),
-    "no average": (["state", "ema"], None),
-    "a type": (["state", "epoch"], "two"),
-    "the optimizer's length": (["state", "optimizer", "steps"], []),
-    "an epoch of the history": (["state", "history"], [{"epoch": 1}]),
-    "a history that is none": (["state", "history"], 7),
-    "settings that are none": (["settings"], 7),
-    "a version that is many": (["version"], torch.ones(2)),
-    "a version that is true": (["version"], True),
-    "another dictionary": (["state"], OrderedDict()),
-    "another dictionary inside": (["state", "net"], OrderedDict()),
-    "names that are none": (["state", "net"], {torch.ones(2, 2): 1}),
-    "an epoch before the first": (["state", "epoch"], 0),
-    "an epoch that is negative": (["state", "epoch"], -1),
-    "an epoch that is huge": (["state", "epoch"], 10**5000),
-    "an epoch after the last": (["state", "epoch"], 3),
-    "a batch that is negative": (["state", "batch"], -1),
-    "more images than were seen": (["state", "correct"], 1),
-    "a loss that is none": (["state", "loss_sum"], math.nan),
-    "seconds backwards": (["state", "seconds"], -1.0),
-    "seconds without end": (["state", "seconds"], math.inf),
-    "steps of the optimizer": (["state", "optimizer", "steps", 0], -1),
-    "a mean that is not finite": (
-        ["state", "optimizer", "mean", 0],
-        torch.ones(7934) / 0,
-    ),
-    "an average of less than none": (["state", "ema", "steps"], -1),
-    "an average that diverged": (["state", "ema", "net", PLACE], torch.ones(SHAPE) / 0),
-    "more than all correct": (["state", "history", 0, "test_accuracy"], 101.0),
-    "correct of too few": (["state", "history", 0, "test_total"], 0),
-    "an epoch out of order": (["state", "history", 0, "epoch"], 2),
-    "an epoch without end": (["state", "history", 0, "seconds"], math.inf),
-}
 
 
 def hiding(name):
@@ -193,24 +144,50 @@ def hiding(name):
     return tensor
 
 
-TENSORS = {
-    "sparse": lambda: torch.zeros(SHAPE).to_sparse(),
-    "without numbers": lambda: torch.zeros(SHAPE, device="meta"),
-    "quantised": lambda: torch.quantize_per_tensor(torch.zeros(SHAPE), 1.0, 0, torch.qint8),
-    "nested": lambda: torch.nested.nested_tensor([torch.zeros(1)]),
-    "a parameter": lambda: torch.nn.Parameter(torch.zeros(SHAPE)),
-    "with a past": lambda: torch.zeros(SHAPE, requires_grad=True),
-    "with a method of its own": lambda: hiding("isfinite"),
+PLACE, SHAPE = "conv1.0.weight", (8, 1, 3, 3)
+TENSORS = [
+    torch.zeros(8, 1, 5, 5),
+    torch.zeros(SHAPE).double(),
+    torch.zeros(SHAPE).to_sparse(),
+    torch.zeros(SHAPE, device="meta"),
+    lambda: torch.quantize_per_tensor(torch.zeros(SHAPE), 1.0, 0, torch.qint8),
+    lambda: torch.nested.nested_tensor([torch.zeros(1)]),
+    torch.nn.Parameter(torch.zeros(SHAPE)),
+    torch.zeros(SHAPE, requires_grad=True),
+    hiding("isfinite"),
+]
+FOREIGN = {  # by where in the checkpoint
+    ("version",): [0, torch.ones(2), True],
+    ("settings",): [json.dumps(asdict(replace(SETTINGS, seed=2))), "{}", 7],
+    ("state",): [[1], {}, OrderedDict()],
+    ("state", "net"): [OrderedDict(), {torch.ones(2, 2): 1}],
+    ("state", "net", PLACE): [3.0, *TENSORS],
+    ("state", "ema"): [None],
+    ("state", "ema", "steps"): [-1],
+    ("state", "ema", "net", PLACE): [torch.ones(SHAPE) / 0],
+    ("state", "optimizer", "steps"): [[]],
+    ("state", "optimizer", "steps", 0): [-1],
+    ("state", "optimizer", "mean", 0): [torch.ones(7934) / 0],
+    ("state", "epoch"): ["two", 0, -1, 3, lambda: 10**5000],
+    ("state", "batch"): [-1],
+    ("state", "correct"): [1],
+    ("state", "loss_sum"): [math.nan],
+    ("state", "seconds"): [-1.0, math.inf],
+    ("state", "history"): [[{"epoch": 1}], 7],
+    ("state", "history", 0, "test_accuracy"): [101.0],
+    ("state", "history", 0, "test_total"): [0],
+    ("state", "history", 0, "epoch"): [2],
+    ("state", "history", 0, "seconds"): [math.inf],
 }
-DAMAGES |= {kind: (["state", "net", PLACE], make) for kind, make in TENSORS.items()}
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_foreign_checkpoint_changes_nothing(folder, damage):
-    path = folder / "checkpoint.pt"
+@pytest.mark.parametrize(
+    ("place", "value"), [(place, value) for place in FOREIGN for value in FOREIGN[place]]
+)
+def test_a_foreign_checkpoint_changes_nothing(folder, place, value):
+    path, (*names, last) = folder / "checkpoint.pt", place
     content = torch.load(path, weights_only=True)
-    (*names, last), value = DAMAGES[damage]
     reduce(getitem, names, content)[last] = value() if callable(value) else value
     torch.save(content, path)
     training = start()
@@ -218,8 +195,7 @@ def test_a_foreign_checkpoint_changes_nothing(folder, damage):
     with pytest.raises(DataError, match="checkpoint.pt") as error:
         run_folder.restore(folder, SETTINGS, training)
     assert len(str(error.value).splitlines()) == 1
-    after = training.net.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
+    torch.testing.assert_close(training.net.state_dict(), before, rtol=0, atol=0)
     assert training.epoch == 1 and not training.history
 
 
@@ -231,18 +207,33 @@ def test_weights_that_diverged_are_said_to_have(folder):
     refused(folder, "checkpoint.pt.*the run diverged")
 
 
-def test_a_checkpoint_that_unpacks_to_more_than_its_size(folder):
-    path = folder / "checkpoint.pt"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+def flipped(whole):
+    """One bit of a weight is another."""
+    content = torch.load(io.BytesIO(whole), weights_only=True)
+    place = whole.index(content["state"]["net"]["conv2.8.weight"].numpy().tobytes()[:64])
+    return whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+
+
+def bomb(_):
+    """It unpacks to more than its size."""
+    with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(10**6))
-    refused(folder, "checkpoint.pt: damaged .*more than its size")
+    return file.getvalue()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_cut_off_checkpoint(folder, share):
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (flipped, "damaged"),
+        (bomb, "damaged .*more than its size"),
+        *((lambda whole, share=share: whole[: int(len(whole) * share)], "") for share in (0, 0.5)),
+        (lambda whole: whole[:-1], ""),
+    ],
+)
+def test_a_damaged_checkpoint(folder, damage, said):
     path = folder / "checkpoint.pt"
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    refused(folder)
+    path.write_bytes(damage(path.read_bytes()))
+    refused(folder, f"checkpoint.pt: .*{said}")
 
 
 def with_setting(name, value):
@@ -313,16 +304,3 @@ def test_a_checkpoint_is_data_and_never_code(tmp_path):
     with pytest.raises(DataError, match="checkpoint.pt: damaged or not a checkpoint"):
         checkpoints.read_checkpoint(tmp_path / "checkpoint.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
-
-
-def test_a_flipped_bit_is_noticed(folder):
-    path = folder / "checkpoint.pt"
-    whole = path.read_bytes()
-    weights = torch.load(path, weights_only=True)["state"]["net"]["conv2.8.weight"]
-    place = whole.index(weights.numpy().tobytes()[:64])
-    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-    refused(folder, "checkpoint.pt: damaged")
-
-
-def test_two_runs_never_share_a_fresh_folder(tmp_path):
-    assert len({run_folder.fresh_folder(tmp_path / "runs", "name") for _ in range(3)}) == 3

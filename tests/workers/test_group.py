@@ -47,12 +47,16 @@ def one_of(rank, count, apart, port, work, folder, arguments):
     torch.save(work(*arguments), folder / f"found{rank}")
 
 
+def free_port():
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def started(count, work, folder, *arguments, apart=False):
     """Processes that do the work together; each leaves out and found in the folder."""
     folder.mkdir()
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     several = [
         FORKED.Process(target=one_of, args=(rank, count, apart, port, work, folder, arguments))
         for rank in range(count)
@@ -111,14 +115,13 @@ def trained(workers, dataset, batch_size, shards=0, exact=False, epochs=1):
 
 
 ALONE = {
-    "steps": lambda workers: trained(workers, digits(400, 50), 8, exact=True, epochs=2),
-    "bits": lambda workers: trained(workers, digits(100, 30), 15, shards=4),
-    "300 images": lambda workers: trained(workers, digits(300, 20), 64, exact=True),
-    "fewer than workers": lambda workers: trained(workers, digits(20, 2), 3, exact=True),
+    "steps": lambda workers: trained(workers, digits(64, 20), 8, exact=True, epochs=2),
+    "bits": lambda workers: trained(workers, digits(50, 30), 15, shards=4),
+    "fewer than workers": lambda workers: trained(workers, digits(10, 2), 2, exact=True),
     "one left over": lambda workers: trained(workers, digits(31, 10), 10, exact=True),
 }
 STEPS, BITS, *ODD = ALONE
-DONE_BY = {"1": [*ALONE], "2": [STEPS, BITS], "3": [STEPS], "4": [BITS], "7": ODD}
+DONE_BY = {"3": [STEPS, *ODD], "4": [BITS]}
 DONE_BY |= {"2 apart": [STEPS, BITS]}  # not on one machine: what they say goes over a network
 
 
@@ -132,42 +135,31 @@ def facts(names):
 def found(tmp_path_factory):
     """By workers, and worker, what comes out."""
     place = tmp_path_factory.mktemp("workers")
-    everything = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    everything = {"1": [facts(ALONE)]}
+    torch.set_num_threads(threads)
     for who, names in DONE_BY.items():
         several = started(int(who[0]), facts, place / who, names, apart="apart" in who)
         everything[who] = ended(several, place / who)
     return everything
 
 
-CASES = [(name, who) for who, names in DONE_BY.items() for name in names if who != "1"]
+CASES = [(name, who) for who, names in DONE_BY.items() for name in names]
 
 
-@pytest.mark.parametrize(("name", "who"), [case for case in CASES if case[0] != "bits"])
+@pytest.mark.parametrize(("name", "who"), CASES)
 def test_several_workers_take_the_steps_of_one(name, who, found):
+    """With shards bit for bit, else but for the order of sums."""
     losses, scores, test_loss, state = found["1"][0][name]
-    assert len(losses) == 100 or name != "steps"
-    for one in found[who]:
-        assert one[name][0] == pytest.approx(losses, abs=1e-9)
-        assert one[name][1] == scores and one[name][2] == pytest.approx(test_loss, abs=1e-6)
-        for key, value in one[name][3].items():
-            torch.testing.assert_close(value, state[key])
-
-
-@pytest.mark.parametrize("who", ["2", "4", "2 apart"])
-def test_with_shards_they_have_the_bits_of_one(who, found):
-    *numbers, state = found["1"][0]["bits"]
-    for one in found[who]:
-        *others, other = one["bits"]
-        assert others == numbers
-        assert all(torch.equal(other[name], value) for name, value in state.items())
-
-
-def test_all_have_the_same_numbers(found):
-    for everyone in found.values():
-        for name, (*numbers, state) in everyone[0].items():
-            for *others, other in (one[name] for one in everyone):
-                assert others == numbers
-                assert all(torch.equal(other[name], value) for name, value in state.items())
+    first, *others = (one[name] for one in found[who])
+    assert first[0] == pytest.approx(losses, abs=1e-9 * (name != BITS))
+    assert first[1] == scores and first[2] == pytest.approx(test_loss, abs=1e-6 * (name != BITS))
+    exact = {"atol": 0, "rtol": 0}
+    torch.testing.assert_close(first[3], state, **(exact if name == BITS else {}))
+    for other in others:
+        assert other[:3] == first[:3]
+        torch.testing.assert_close(other[3], first[3], **exact)
 
 
 def test_shards_that_cannot_be_dealt_out():
@@ -178,6 +170,15 @@ def test_shards_that_cannot_be_dealt_out():
 def command(words):
     """The exit status of a command line."""
     return main(words)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A data root with fewer images than that of the other tests."""
+    root = tmp_path_factory.mktemp("few")
+    (root / "synthetic").mkdir()
+    synthetic.write_files(root / "synthetic", train=60, test=20)
+    return str(root)
 
 
 TRAIN = ["train", "--dataset=synthetic", "--net=net9_3", "--threads=1", "--device=cpu"]
@@ -218,7 +219,7 @@ def at_work(run, processes):
 def test_an_end_of_one_is_the_end_of_all(number, status, said, data_dir, tmp_path, capsys):
     """Worker 1 is ended; one worker goes on, to the bits that it would have had alone."""
     run, whole, folder = (tmp_path / name for name in ("run", "whole", "folder"))
-    processes = started(2, command, folder, training(data_dir, run, "--epochs=6"))
+    processes = started(2, command, folder, training(data_dir, run, "--epochs=12"))
     at_work(run, processes)
     os.kill(processes[1].pid, number)
     for process in processes:
@@ -232,14 +233,14 @@ def test_an_end_of_one_is_the_end_of_all(number, status, said, data_dir, tmp_pat
     assert main(["train", "--resume", f"--run-dir={run}", f"--data-dir={data_dir}"]) == 0
     said = "begun with 2 workers and goes on with 1: .* nothing changes"
     assert re.search(said, capsys.readouterr().out)
-    assert main(training(data_dir, whole, "--epochs=6")) == 0
+    assert main(training(data_dir, whole, "--epochs=12")) == 0
     assert all(torch.equal(*pair) for pair in zip(weights(run), weights(whole), strict=True))
 
 
 @pytest.mark.parametrize(
     ("more", "status", "said"),
     [
-        (["--lr=1e30"], 4, "epoch 1, step 20: the loss or a weight is not finite"),
+        (["--lr=1e30"], 4, "epoch 1, step 3: the loss or a weight is not finite"),
         (["--shards=3"], 2, "--shards 3: expected a multiple of the workers, 2"),
         (["--wrong"], 2, "--wrong: not known here"),
         (["--workers=3"], 2, "--workers 3: torchrun started 2; leave it out"),
@@ -255,7 +256,7 @@ def test_an_error_is_said_once(more, status, said, data_dir, tmp_path):
 
 def test_other_data_than_worker_0_has(data_dir, tmp_path):
     (tmp_path / "synthetic").mkdir()
-    synthetic.write_files(tmp_path / "synthetic", seed=1, train=400, test=50)
+    synthetic.write_files(tmp_path / "synthetic", seed=1, train=60, test=20)
     statuses = ended(
         started(2, elsewhere, tmp_path / "folder", data_dir, tmp_path), tmp_path / "folder"
     )
@@ -367,10 +368,7 @@ def test_killed_at_random_moments(who, how, data_dir, tmp_path):
 @pytest.mark.long
 def test_two_machines_train_one_run(data_dir, tmp_path):
     """Two torchruns, each on an address of its own, and the bits of one process."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    agents = []
+    agents, port = [], free_port()
     for rank in range(2):
         command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2"]
         command += [f"--node-rank={rank}", "--master-addr=127.0.0.1", f"--master-port={port}"]
