@@ -435,6 +435,14 @@ WRONG = {
     "an unseen class": ([A, B, C, D + 2], "test_labels: .*training doesn't have, found 3"),
     "an empty class": ([A, B * 2, C, D], "test_labels: .*training doesn't have, found 1"),
     "one grey": ([A * 0 + 9, B, C, D], "train_images: .* found pixels of 9"),
+    "transparency": (
+        [A[..., None].repeat(4, 4)[:, 0].repeat(2, 1), B, C, D],
+        "train_images: .*1 or 3 channels",
+    ),
+    "two channels, last": (
+        [np.zeros((9, 8, 4, 2), np.uint8), B, C, D],
+        "train_images: .* found (9, 8, 4, 2)",
+    ),
     "five axes": ([A[:, None], B, C, D], "train_images: .* found uint8 (9, 1, 2, 4, 3)"),
     "ragged": ([[[1], [1, 2]], B, C, D], "train_images: expected a numpy array or a tensor"),
     "bfloat16": ([torch.zeros(9, 4, 3).bfloat16(), B, C, D], "train_images: .*BFloat16"),
@@ -449,6 +457,15 @@ def test_arrays_that_cannot_be_a_set(wrong):
     with pytest.raises(DataError, match=f"^{pattern}") as raised:
         from_arrays(*arrays)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_last_become_channels_first(channels):
+    first, labels, *test = own(channels, 6, 5, 3)
+    last, test_last = (
+        np.moveaxis(images.reshape(-1, channels, 6, 5), 1, -1) for images in (first, test[0])
+    )
+    assert same(from_arrays(last, labels, test_last, test[1]), from_arrays(first, labels, *test))
 
 
 def test_data_root(monkeypatch):

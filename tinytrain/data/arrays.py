@@ -28,9 +28,9 @@ def from_arrays(
 ) -> Dataset:
     """A `Dataset` of copies of numpy arrays or tensors, on the CPU.
 
-    Images are uint8 (N, H, W), grey, or (N, C, H, W), pixels 0 … 255; where they are augmented,
-    empty ground is 0. Labels are integers (N,), 0 … 255; the test has no label that training does
-    not have. Raises DataError, which names the array, for anything else.
+    Images are uint8 (N, H, W), grey, (N, C, H, W) or (N, H, W, C), pixels 0 … 255; where they are
+    augmented, empty ground is 0. Labels are integers (N,), 0 … 255; the test has no label that
+    training does not have. Raises DataError, which names the array, for anything else.
     """
     train = split_from(train_images, train_labels, "train_images", "train_labels")
     test = split_from(test_images, test_labels, "test_images", "test_labels")

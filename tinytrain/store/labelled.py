@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from tinytrain import streams
 from tinytrain.errors import UsageError
-from tinytrain.store.files import require
+from tinytrain.store.files import AnyPath, require
 from tinytrain.store.idx import Array
 
 
@@ -45,8 +46,7 @@ class Found:
 def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) -> Labelled:
     """The same as uint8 images (N, H, W) or (N, C, H, W) and labels (N,). Raises DataError.
 
-    Images (N, P) are rows of P pixels: of `size` (height, width), or else of a square. Of
-    (N, H, W, C) the channels are moved to the front, where C is 1 or 3.
+    Images (N, P) are rows of P pixels: of `size` (height, width), or else of a square.
     """
     images = as_bytes(found.images, found.place)
     labels = as_bytes(found.labels, found.labels_place)
@@ -58,12 +58,29 @@ def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) ->
         images = images.reshape(-1, height, width)
     elif size is not None:
         raise UsageError(f"--size: not needed: {found.place} has images of {images.shape[1:]}")
-    if images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
-        images = np.moveaxis(images, 3, 1)
+    if images.ndim == 4:
+        images = channels_first(images, found.place)
     labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
     expected = f"a label for each of {len(images)} images, (N,)"
     require(labels.shape == images.shape[:1], found.labels_place, expected, labels.shape)
     return replace(found, images=images.swapaxes(-1, -2) if transpose else images, labels=labels)
+
+
+def channels_first(images: Any, place: AnyPath) -> Any:
+    """Images (N, C, H, W) of images (N, H, W), (N, C, H, W) or (N, H, W, C).
+
+    An axis of at most four is taken for that of the channels. Raises DataError, which names the
+    place, where it is the last, and its channels are not 1 or 3: grey or colour with transparency.
+    """
+    if len(images.shape) == 3:
+        return images[:, None]
+    last = images.shape[3]
+    if images.shape[1] <= 4 or last > 4:
+        return images
+    expected = "images (N, C, H, W), or (N, H, W, C) of 1 or 3 channels without transparency"
+    fits = isinstance(images, np.ndarray) and last in (1, 3)
+    require(fits, place, expected, tuple(images.shape))
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
 
 
 def is_byte(array: Array) -> Array:
