@@ -23,7 +23,7 @@ from tinytrain.store import idx, sources
 from tinytrain.streams import generator
 
 TRAIN, TEST = 30, 7
-NAMES = list(sources.SIZES)
+NAMES = list(sources.NAMES)
 
 
 def digits(count, seed):

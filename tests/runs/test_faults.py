@@ -41,7 +41,7 @@ def program(words, output, url):
     with open(output, "ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    files = tuple(map(sources.File, sources.SIZES))
+    files = tuple(map(sources.File, sources.NAMES))
     sources.SOURCES["synthetic"] = DRAWN
     sources.SOURCES["mnist"] = sources.Source("mnist", files, (url,), mean_and_std=(0.1, 0.3))
     sys.exit(main(words))

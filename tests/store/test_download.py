@@ -15,7 +15,7 @@ import pytest
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store.download import Patience, fetch
 from tinytrain.store.files import whole_file
-from tinytrain.store.sources import SIZES
+from tinytrain.store.sources import SOURCES
 
 NAME = "digits.gz"
 GOOD = gzip.compress(b"seven, nine, one and many more " * 2000)
@@ -261,7 +261,7 @@ def test_a_file_may_be_as_large_as_the_largest(tmp_path):
 
 
 def test_the_largest_file_of_a_set_may_come_unpacked():
-    assert max(SIZES.values()) < Patience().largest
+    assert max(file.size for file in SOURCES["mnist"].files) < Patience().largest
     with pytest.raises(FrozenInstanceError):
         QUICK.largest = 0
 

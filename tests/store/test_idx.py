@@ -123,12 +123,6 @@ def test_any_byte_more_is_refused(folder, array, name, more):
         refused(folder / name, content + gzip.compress(more))
 
 
-def test_a_byte_more_after_the_last_piece(folder, monkeypatch):
-    content = gzip.compress(header(4) + b"abcd")
-    monkeypatch.setattr(idx, "CHUNK", len(content))  # so that reading it leaves the byte behind
-    refused(folder / "array.gz", content + b"0", "bytes after the end")
-
-
 @given(st.integers(1, 8), st.integers(1, 255))
 def test_gzip_check_sums_count(folder, place, change):
     content = bytearray(gzip.compress(header(4) + b"abcd"))

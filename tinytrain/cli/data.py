@@ -140,12 +140,11 @@ def show(options: argparse.Namespace) -> None:
 
     from tinytrain import data
     from tinytrain.plots import drawing, samples
-    from tinytrain.store import class_names
-    from tinytrain.store.sources import SOURCES, in_folder
+    from tinytrain.store.sources import SOURCES, class_names, in_folder
 
     dataset = data.load(options.dataset, options.data_dir)
     folder = folder_of(dataset, options)
-    names = class_names.read(folder, dataset.classes)
+    names = class_names(folder, dataset.classes)
     channels, height, width = dataset.train.images.shape[1:]
     print(f"folder    {folder}")
     print(f"images    uint8, {channels} × {height} × {width} (channels × height × width)")
@@ -188,8 +187,8 @@ def convert(options: argparse.Namespace) -> None:
     """Write the images of the sources as IDX files into a new folder."""
     from tinytrain.data.arrays import write_files
     from tinytrain.data.datasets import load_source
-    from tinytrain.store import class_names, manifest
-    from tinytrain.store.files import whole_folder
+    from tinytrain.store import manifest
+    from tinytrain.store.files import whole_folder, write_file
 
     output = options.output.resolve()
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
@@ -200,7 +199,7 @@ def convert(options: argparse.Namespace) -> None:
         write_files(folder, "train", dataset.train)
         write_files(folder, "test", dataset.test)
         if found.names:
-            class_names.write(folder, found.names)
+            write_file(folder / "classes.txt", "".join(f"{name}\n" for name in found.names))
         manifest.verify(folder, load_source)
     if found.left_out:
         print(f"Left out: {', '.join(found.left_out)}")

@@ -52,14 +52,13 @@ def run(options: argparse.Namespace) -> None:
 
     from tinytrain.cli.resolve import trained
     from tinytrain.nn.inspect import output_of
-    from tinytrain.store import class_names
-    from tinytrain.store.sources import SOURCES
+    from tinytrain.store.sources import SOURCES, class_names
 
     settings, net = trained(options.run_dir)
     count = output_of(net, settings.image_shape).shape[-1]
     classes = [str(label) for label in range(count)]
     if settings.dataset not in SOURCES:
-        classes = class_names.read(Path(settings.dataset), count)
+        classes = class_names(Path(settings.dataset), count)
     names, pictures, images = [], [], []
     errors: list[DataError] = []
     for path in options.images:
@@ -106,9 +105,8 @@ def read(path: Path, index: int | None) -> tuple[str, Tensor]:
         raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from error
     if start not in (b"\0\0", idx.GZIP):
         return str(path), pictures.rgb_pixels(path)
-    images: idx.Array | on_disk.StoredImages | None = on_disk.opened(path)
-    if images is None:
-        images = idx.read(path)
+    images = on_disk.read(path)
+    if not isinstance(images, on_disk.StoredImages):
         kind = images.dtype.name == "uint8" and images.ndim in (2, 3, 4) and images.size > 0
         expected = "images, uint8 (N, H, W) or (N, C, H, W)"
         require(kind, path, expected, f"{images.dtype.name} {images.shape}")

@@ -10,7 +10,7 @@ from tinytrain.data.arrays import from_arrays
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.datasets import Dataset, Split, load
 from tinytrain.store import idx
-from tinytrain.store.read import data_root
+from tinytrain.store.sources import data_root
 
 __all__ = [
     "Augmentation",

@@ -26,8 +26,7 @@ from tinytrain.errors import UsageError
 from tinytrain.store.files import AnyPath, require
 from tinytrain.store.labelled import channels_first
 from tinytrain.store.on_disk import Images
-from tinytrain.store.read import data_root, find_source, read_pair
-from tinytrain.store.sources import Source
+from tinytrain.store.sources import Source, data_root, find_source, read_pair
 
 
 @dataclass(frozen=True, eq=False)

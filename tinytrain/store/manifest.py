@@ -15,35 +15,19 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any
 
 from tinytrain.errors import DataError
 from tinytrain.store.files import require, write_file
 from tinytrain.store.sources import MANIFEST, Source, in_folder, present
 
 
-class Loaded(Protocol):
-    """The facts of a data set that are written: see `data.Dataset`."""
-
-    @property
-    def mean(self) -> float: ...
-
-    @property
-    def std(self) -> float: ...
-
-    @property
-    def digests(self) -> tuple[str, ...]: ...
-
-
-AnyLoaded = TypeVar("AnyLoaded", bound=Loaded)
-
-
-def verify(folder: Path, load: Callable[[Source, Path], AnyLoaded]) -> AnyLoaded:
+def verify(folder: Path, load: Callable[[Source, Path], Any]) -> Any:
     """Read every byte of the set in `folder`, compare with its manifest, and return the set.
 
-    `load` is `data.datasets.load_source`. A missing manifest is written; where only the times of
-    the files differ, as after copying them, it is written anew. Raises DataError where anything
-    else differs, UsageError where the manifest cannot be written.
+    `load`: `data.datasets.load_source`, which gives the `data.Dataset`. A missing manifest is
+    written; where only the times of the files differ, as after copying them, it is written anew.
+    Raises DataError where anything else differs, UsageError where it cannot be written.
     """
     source = in_folder(folder.resolve())
     paths = [path for file in source.files for path in present(file, folder)[:1]]

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from tinytrain.errors import DataError
 from tinytrain.store import idx
-from tinytrain.store.files import AnyPath, open_file, require
+from tinytrain.store.files import AnyPath, open_file, reason, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,7 @@ class StoredImages:
 
 
 Images: TypeAlias = Tensor | StoredImages
+Stored: TypeAlias = idx.Array | StoredImages
 
 
 def stamp_of(file: BufferedReader) -> tuple[int, int]:
@@ -109,24 +110,24 @@ def stamp_of(file: BufferedReader) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def opened(path: AnyPath, size: int | None = None) -> StoredImages | None:
-    """The images in a plain IDX file of more than `idx.largest()` bytes; None for any other file.
+def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Stored:
+    """`idx.read`, but uint8 images in a plain file of more than `idx.largest()` bytes stay there.
 
-    `size` is as in `idx.read`, and DataError is raised for what it is raised for there.
+    Those are not hashed. Windows, which has no pread, holds all in memory.
     """
     try:
         with open_file(path) as file:
             stamp = stamp_of(file)
             if stamp[0] <= idx.largest() or file.peek(2)[:2] == idx.GZIP:
-                return None
+                return idx.read(path, size, hasher)
             header, dtype, shape = idx.read_header(path, file)
     except OSError as error:
-        raise DataError(f"{path}: expected a whole IDX file, found: {error}") from error
+        raise DataError(f"{path}: expected a whole IDX file, found: {reason(error)}") from error
     count = math.prod(shape)
     if dtype != np.uint8 or len(shape) not in (3, 4) or not count or not hasattr(os, "pread"):
-        return None  # Windows has no pread
+        return idx.read(path, size, hasher)
     promised = len(header) + count
     require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
     require(promised == stamp[0], path, f"{promised} bytes, as its header says", stamp[0])
-    image_size = (*shape[1:],) if len(shape) == 4 else (1, *shape[1:])
+    image_size = shape[1:] if len(shape) == 4 else (1, *shape[1:])
     return StoredImages(path, torch.arange(shape[0]), image_size, len(header), stamp)

@@ -1,9 +1,9 @@
 """The data sets by name, with mirrors and digests; finding, fetching and reading their files.
 
 The published digest says whether a mirror's copy is complete, and makes even a mirror without
-encryption safe. So no set is listed without digests, and EMNIST, which is published as one large
-archive, is not listed. Files of one's own are found by their names; their digests are those in
-manifest.json beside them, where `manifest.verify` has written one.
+encryption safe. So no set is in published.json without digests (of MNIST's files, which mirrors
+have compressed anew, of their content); EMNIST, one large archive, is not there. Files of one's
+own are found by their names, their digests in manifest.json, if `manifest.verify` has written it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx, on_disk, synthetic
-from tinytrain.store.files import BY_FLAG, read_file, require, whole_folder
-from tinytrain.store.on_disk import StoredImages
+from tinytrain.store.files import BY_FLAG, AnyPath, read_file, reason, require, whole_folder
+
+MANIFEST = "manifest.json"
+NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,45 @@ class Source:
     mean_and_std: tuple[float, float] | None = None  # of the training pixels, from 0 to 1
 
 
-MANIFEST = "manifest.json"
-SIZES = {
-    "train-images-idx3-ubyte": 47_040_016,
-    "train-labels-idx1-ubyte": 60_008,
-    "t10k-images-idx3-ubyte": 7_840_016,
-    "t10k-labels-idx1-ubyte": 10_008,
-}
+def published() -> dict[str, Source]:
+    """The sets in published.json, and the drawn one, by name."""
+    sources = {}
+    for name, facts in json.loads(Path(__file__).with_name("published.json").read_text()).items():
+        files = tuple(File(file, **known) for file, known in facts["files"].items())
+        normal = tuple(facts["mean_and_std"]) if "mean_and_std" in facts else None
+        sources[name] = Source(name, files, tuple(facts["mirrors"]), mean_and_std=normal)
+    # Without sizes, so that a test or a lesson can write few digits.
+    drawn = Source("synthetic", tuple(map(File, NAMES)), write_files=synthetic.write_files)
+    return sources | {"synthetic": drawn}
+
+
+SOURCES = published()
+
+
+def data_root(data_dir: AnyPath | None = None) -> Path:
+    """The folder of all sets: `data_dir` (the flag --data-dir), else $TINYTRAIN_DATA, else
+    $XDG_CACHE_HOME/tinytrain, else ~/.cache/tinytrain.
+    """
+    named = data_dir or os.environ.get("TINYTRAIN_DATA")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    try:
+        return Path(named or cache / "tinytrain").expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{named or cache}: {error}; name a folder with --data-dir") from error
+
+
+def find_source(name: AnyPath) -> Source:
+    """The source called `name`: a key of SOURCES, or a folder with four IDX files.
+
+    Raises UsageError where there is none.
+    """
+    folder = Path(os.path.expanduser(name))
+    if source := SOURCES.get(os.fspath(name)):
+        return source
+    if folder.is_dir():
+        return in_folder(folder.resolve())
+    sets = f"expected one of {', '.join(SOURCES)}, or a folder with four IDX files"
+    raise UsageError(f"--dataset {name}: {sets}")
 
 
 def in_folder(folder: Path) -> Source:
@@ -93,10 +133,27 @@ def with_manifest(source: Source, folder: Path) -> Source:
     except FileNotFoundError:
         return source
     except Exception as error:  # of many types, for a text of any form
-        found = " ".join(f"{type(error).__name__}: {error}".split())
+        found = f"{type(error).__name__}: {reason(error)}"
         expected = "the output of `data verify`"
         raise DataError(f"{path}: expected {expected}, found {found}; move it away") from error
     return replace(source, files=tuple(files), mean_and_std=(mean, std))
+
+
+def class_names(folder: Path, classes: int) -> list[str]:
+    """Label and name of each class, such as "3 dog"; labels alone where there is no classes.txt.
+
+    The names are the lines of that file, in order of the labels. Raises DataError where it does
+    not have as many lines as there are classes.
+    """
+    path = folder / "classes.txt"
+    if not path.exists():
+        return [str(label) for label in range(classes)]
+    try:
+        names = read_file(path).decode(errors="replace").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    require(len(names) == classes, path, f"a line for each of {classes} classes", len(names))
+    return [f"{label} {name}" for label, name in enumerate(names)]
 
 
 def present(file: File, folder: Path) -> list[Path]:
@@ -105,15 +162,40 @@ def present(file: File, folder: Path) -> list[Path]:
     return [path for path in paths if os.path.exists(path)]
 
 
+def read_pair(
+    source: Source, files: tuple[File, ...], folder: Path
+) -> tuple[tuple[Any, Any], tuple[str, str], tuple[Path, Path]]:
+    """Images and labels, verified, with the sha256 (hex) and the path of each of the two files.
+
+    They are arrays, and images larger than memory `StoredImages`. Files that are missing are
+    downloaded or drawn first. Raises DataError and UsageError.
+    """
+    fetch_missing(source, files, folder)
+    paths = present(files[0], folder)[0], present(files[1], folder)[0]
+    try:
+        (images, digest), (labels, labels_digest) = (
+            read_verified(file, path, path.suffix == ".gz")
+            for file, path in zip(files, paths, strict=True)
+        )
+    except DataError as error:
+        if source.mirrors:
+            raise DataError(f"{error}; move the file away, and it is fetched again") from error
+        if files[0].mtime_ns is not None:
+            verify = f"python -m tinytrain data verify {folder}"
+            raise DataError(f"{error}; {verify} compares every byte") from error
+        raise
+    return (images, labels), (digest, labels_digest), paths
+
+
 def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None:
     """Download, or draw, those of `files` that are not in `folder`.
 
     Raises DataError where they cannot be had, UsageError where `folder` cannot be written.
     """
     missing = [file for file in files if not present(file, folder)]
+    names = ", ".join(file.name for file in missing)
     if missing and source.write_files is not None:
         if any(present(file, folder) for file in source.files):
-            names = ", ".join(file.name for file in missing)
             raise DataError(f"{folder}: {names} missing; move the rest away to draw all anew")
         try:
             with whole_folder(folder) as temporary:
@@ -122,7 +204,6 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
             if not all(present(file, folder) for file in files):  # another run may have drawn it
                 raise UsageError(f"{error} {BY_FLAG}") from error
     elif missing and not source.mirrors:
-        names = ", ".join(file.name for file in missing)
         raise DataError(f"{folder}: expected four IDX files, plain or .gz, found no {names}")
     elif missing:
         from tinytrain.store import download  # here, since it imports requests
@@ -133,9 +214,7 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
             download.fetch(f"{file.name}.gz", source.mirrors, folder, check, unreachable)
 
 
-def read_verified(
-    file: File, path: Path, packed: bool = True
-) -> tuple[idx.Array | StoredImages, str]:
+def read_verified(file: File, path: Path, packed: bool = True) -> tuple[on_disk.Stored, str]:
     """Read the array in `path`, and the sha256 (hex) of its plain bytes. `packed`: it is a .gz.
 
     Raises DataError where it is not the file that `file` describes. All bytes are read, except of
@@ -143,15 +222,13 @@ def read_verified(
     `size` and `sha256` only: `md5` is of the .gz.
     """
     hasher = hashlib.sha256()
-    images = None if packed else on_disk.opened(path, file.size)
-    if images is None:
-        array = idx.read(path, file.size, hasher)
-    elif file.sha256 and file.mtime_ns is not None:
-        same = images.stamp[1] == file.mtime_ns
-        require(same, path, f"no change since {MANIFEST} was written", "one")
-        return images, file.sha256
-    else:
-        images.update(hasher)
+    array = on_disk.read(path, file.size, hasher)
+    if isinstance(array, on_disk.StoredImages):
+        if file.sha256 and file.mtime_ns is not None:
+            same = array.stamp[1] == file.mtime_ns
+            require(same, path, f"no change since {MANIFEST} was written", "one")
+            return array, file.sha256
+        array.update(hasher)
     sha256 = hasher.hexdigest()
     require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
     if packed:
@@ -159,61 +236,4 @@ def read_verified(
         require(content.startswith(idx.GZIP), path, "a gzip file", "a plain one")
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         require(file.md5 in (None, md5), path, f"a file of md5 {file.md5}", md5)
-    return array if images is None else images, sha256
-
-
-def published(kind: str, *digests: str) -> tuple[File, ...]:
-    """MNIST's four files with their published digests of one `kind`, "sha256" or "md5"."""
-    sha256, md5 = (digests if kind == name else [None] * 4 for name in ("sha256", "md5"))
-    return tuple(map(File, SIZES, SIZES.values(), sha256, md5))
-
-
-SOURCES = {
-    source.name: source
-    for source in (
-        Source(
-            "mnist",
-            # Mirrors have compressed the files anew, so the content has the digest.
-            published(
-                "sha256",
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            ),
-            (
-                "https://ossci-datasets.s3.amazonaws.com/mnist/",
-                "https://storage.googleapis.com/cvdf-datasets/mnist/",
-                "https://raw.githubusercontent.com/fgnt/mnist/master/",
-            ),
-            mean_and_std=(0.1307, 0.3081),
-        ),
-        Source(
-            "fashion-mnist",
-            published(
-                "md5",
-                "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-                "25c81989df183df01b3e8a0aad5dffbe",
-                "bef4ecab320f06d8554ea6380940ec79",
-                "bb300cfdad3c16e7a12a480ee83cd310",
-            ),
-            (
-                "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
-                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-            ),
-        ),
-        Source(
-            "kmnist",
-            published(
-                "md5",
-                "bdb82020997e1d708af4cf47b453dcf7",
-                "e144d726b3acfaa3e44228e80efcd344",
-                "5c965bf0a639b31b8f53240b1b52f4d7",
-                "7320c461ea6c1c855c0b718fb2a4b134",
-            ),
-            ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
-        ),
-        # Without sizes, so that a test or a lesson can write few digits.
-        Source("synthetic", tuple(map(File, SIZES)), write_files=synthetic.write_files),
-    )
-}
+    return array, sha256

@@ -85,9 +85,9 @@ def read_table(path: Path, layout: Layout) -> Table:
             require(width > 1, path, "a label and pixels in a line", "one number")
             if not (has_header(path, names) if layout.header is None else layout.header):
                 rows, names = chain([first], rows), []
+            label = named_label(path, names, width, layout)
             head = [*islice(rows, HEAD)]
             require(bool(head), path, "lines of a label and pixels", "none")
-            label = named_label(path, names, width, layout)
             index = index_columns(path, names, numbers_of(head), label, layout)
             kept = [i for i in range(width) if i not in index]
             numbers = np.stack([as_bytes(place, row, kept) for place, row in chain(head, rows)])
