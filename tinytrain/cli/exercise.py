@@ -56,7 +56,7 @@ def add_flags(parser: Parser) -> None:
     add_path(listed, "--output", "with --answers: as a page, FILE.html")
     add_word("start", start, "write the file of an exercise, to be completed by you", "1")
     checks = "check an exercise, or all that are started: exit status 0 if passed, 1 if not yet, "
-    checks += "2 if the file cannot be checked; what your file prints is shown, its first 20 lines"
+    checks += "2 if the file cannot be checked; of what your file prints the beginning is shown"
     tested = add_word("check", check, checks, "?")
     tested.add_argument("--json", action="store_true", help="as JSON, for tools")
     limit = "seconds after which a check is stopped (default: 60)"

@@ -40,37 +40,17 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     observe=observe,
     rungs=("reference",),
-    mistakes={
-        "the mean's bias stays": (
-            "correction1 = 1 - beta1 ** (some.steps + 1)",
-            "correction1 = 1",
-        ),
-        "the square's bias stays": (
-            "correction2 = 1 - beta2 ** (some.steps + 1)",
-            "correction2 = 1",
-        ),
-        "steps count from 2": (
-            "correction1 = 1 - beta1 ** (some.steps + 1)",
-            "correction1 = 1 - beta1 ** (some.steps + 2)",
-        ),
-        "eps under the root": (
-            "square.sqrt().div_(correction2**0.5).add_(self.eps)",
-            "square.add(self.eps).sqrt().div_(correction2**0.5)",
-        ),
-        "the learning rate is 1 % too high": ("value=-self.lr", "value=-1.01 * self.lr"),
-        "one step count for all": (
-            "correction1 = 1 - beta1 ** (some.steps + 1)",
-            "correction1 = 1 - beta1 ** (max(group.steps) + 1)",
-        ),
-        "steps are not counted": ("group.count()", "pass"),
-        "the parameters are not written": ("some.write(", "("),
-        "not in place": (
-            "some.write(",
-            "some.params[0].data = some.params[0].data.clone(); some.write(",
-        ),
-        "weight decay always through the gradient": (
-            "self.weight_decay and self.decoupled_weight_decay",
-            "False",
-        ),
-    },
+    wrong="""
+        the mean's bias stays: correction1 = 1 - beta1 ** (some.steps + 1) → correction1 = 1
+        the square's bias stays: correction2 = 1 - beta2 ** (some.steps + 1) → correction2 = 1
+        steps count from 2: beta1 ** (some.steps + 1) → beta1 ** (some.steps + 2)
+        eps under the root: square.sqrt().div_(correction2**0.5).add_(self.eps)
+            → square.add(self.eps).sqrt().div_(correction2**0.5)
+        the learning rate is 1 % too high: value=-self.lr → value=-1.01 * self.lr
+        one step count for all: beta1 ** (some.steps + 1) → beta1 ** (max(group.steps) + 1)
+        steps are not counted: group.count() → pass
+        the parameters are not written: some.write( → (
+        not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
+        weight decay always through the gradient: and self.decoupled_weight_decay → and False
+    """,
 )

@@ -43,15 +43,12 @@ EXERCISE = Exercise(
     shipped=augment.sampling_matrix,
     draw_arguments=draw_arguments,
     rungs=("net9-rotation", "final"),
-    mistakes={
-        "turns the other way": ("(cos, -sin, sin, cos)", "(cos, sin, -sin, cos)"),
-        "height and width are ignored": (
-            "(one, one * (height / width), one * (width / height), one)",
-            "(one, one, one, one)",
-        ),
-        "larger becomes smaller": ("torch.exp(-transform.scale)", "torch.exp(transform.scale)"),
-        "the shift in pixels": ("right * (2 / width), down * (2 / height)", "right, down"),
-        "moves the other way": ("offset = -inverse", "offset = inverse"),
-        "slanted last": ("(unslant @ unturn)", "(unturn @ unslant)"),
-    },
+    wrong="""
+        turns the other way: (cos, -sin, sin, cos) → (cos, sin, -sin, cos)
+        height and width are ignored: (height / width), one * (width / height) → 1, one * 1
+        larger becomes smaller: torch.exp(-transform.scale) → torch.exp(transform.scale)
+        the shift in pixels: right * (2 / width), down * (2 / height) → right, down
+        moves the other way: offset = -inverse → offset = inverse
+        slanted last: (unslant @ unturn) → (unturn @ unslant)
+    """,
 )

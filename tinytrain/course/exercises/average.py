@@ -49,14 +49,11 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     observe=observe,
     rungs=("averaged",),
-    mistakes={
-        "the start is remembered": (
-            "max(1 - self.decay, 9 / (10 + self.steps))",
-            "1 - self.decay",
-        ),
-        "decay instead of 1 − decay": ("max(1 - self.decay,", "max(self.decay,"),
-        "steps are not counted": ("self.steps += 1", "self.steps += 0"),
-        "the count of batches stays": ("average.copy_(value)", "average.copy_(average)"),
-        "the weight is 1 % too large": ("lerp_(value, weight)", "lerp_(value, 1.01 * weight)"),
-    },
+    wrong="""
+        the start is remembered: max(1 - self.decay, 9 / (10 + self.steps)) → 1 - self.decay
+        decay instead of 1 − decay: max(1 - self.decay, → max(self.decay,
+        steps are not counted: self.steps += 1 → self.steps += 0
+        the count of batches stays: average.copy_(value) → average.copy_(average)
+        the weight is 1 % too large: lerp_(value, weight) → lerp_(value, 1.01 * weight)
+    """,
 )

@@ -58,25 +58,22 @@ EXERCISE = Exercise(
     # Not with Adam, which divides by the size of the gradients and would hide a wrong one.
     demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9),
     forbidden="batch_norm(_legit|_backward)?$",
-    hidden=("plain_gradients",),
+    body="""\
+input, _, _, mean, inverse, scale = ctx.saved_tensors
+offset = input - mean[:, None, None]
+places = gradient.numel() // len(mean)
+bias_gradient = gradient.sum((0, 2, 3))
+weight_gradient = inverse * (gradient * offset).sum((0, 2, 3))
+slope = inverse * weight_gradient / places
+gradient = gradient - (bias_gradient / places)[:, None, None] - offset * slope[:, None, None]
+return scale[:, None, None] * gradient, weight_gradient, bias_gradient, None
+""",
     rungs=("net7",),
-    mistakes={
-        "the mean is a constant": (
-            "offset = -scale * bias_gradient / places - slope * mean",
-            "offset = -slope * mean",
-        ),
-        "the variance is a constant": (
-            "slope = -scale * inverse * weight_gradient / places",
-            "slope = 0 * scale",
-        ),
-        "one place too few": (
-            "places = gradient.numel() // len(mean)",
-            "places = gradient.numel() // len(mean) - 1",
-        ),
-        "the weight's gradient without its scale": (
-            "(product - mean * bias_gradient) * inverse",
-            "(product - mean * bias_gradient)",
-        ),
-        "1 % too large": ("return input_gradient,", "return 1.01 * input_gradient,"),
-    },
+    wrong="""
+        the mean is a constant: gradient - (bias_gradient / places)[:, None, None] → gradient
+        the variance is a constant: slope = inverse → slope = 0 * inverse
+        one place too few: // len(mean) → // len(mean) - 1
+        the weight's gradient without its scale: weight_gradient = inverse * → weight_gradient =
+        1 % too large: return scale → return 1.01 * scale
+    """,
 )

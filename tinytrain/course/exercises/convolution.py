@@ -42,14 +42,11 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     forbidden="conv2d|convolution",
     rungs=("net2",),
-    mistakes={
-        "the kernel is flipped": (
-            "weight.reshape(outputs, -1).T",
-            "weight.flip(2, 3).reshape(outputs, -1).T",
-        ),
-        "the stride is forgotten": (": y + bottom : stride_y", ": y + bottom"),
-        "the dilation is forgotten": ("(0, step_y * kernel_height, step_y)", "(kernel_height)"),
-        "no bias": ("output = output + bias", "output = output + 0 * bias"),
-        "padded on one side": ("(pad_x, pad_x, pad_y, pad_y)", "(2 * pad_x, 0, 2 * pad_y, 0)"),
-    },
+    wrong="""
+        the kernel is flipped: weight.reshape(outputs → weight.flip(2, 3).reshape(outputs
+        the stride is forgotten: : y + bottom : stride_y → : y + bottom
+        the dilation is forgotten: (0, step_y * kernel_height, step_y) → (kernel_height)
+        no bias: output = output + bias → output = output + 0 * bias
+        padded on one side: (pad_x, pad_x, pad_y, pad_y) → (2 * pad_x, 0, 2 * pad_y, 0)
+    """,
 )

@@ -36,17 +36,12 @@ EXERCISE = Exercise(
     shipped=deskew.slant,
     draw_arguments=draw_arguments,
     demonstrate=partial(train_on_digits, deskew=True),
-    mistakes={
-        "rows counted from the top": ("- (size - 1) / 2", "+ 0"),
-        "not about the mean": (
-            "column - x[:, None], row - y[:, None]",
-            "column + 0 * x[:, None], row + 0 * y[:, None]",
-        ),
-        "nan without ink": (".clamp(min=1)", ""),
-        "a slope where there is none": (
-            "torch.where(variance > 1e-3, covariance / variance, 0)",
-            "covariance / variance",
-        ),
-        "1 % too far": ("covariance / variance, 0)", "1.01 * covariance / variance, 0)"),
-    },
+    wrong="""
+        rows counted from the top: - (size - 1) / 2 → + 0
+        not about the mean: - x[:, None], row - y[:, None]
+            → + 0 * x[:, None], row + 0 * y[:, None]
+        nan without ink: .clamp(min=1) →
+        a slope where there is none: variance > 1e-3 → variance > -1
+        1 % too far: covariance / variance, 0) → 1.01 * covariance / variance, 0)
+    """,
 )

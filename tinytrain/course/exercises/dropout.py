@@ -69,15 +69,13 @@ EXERCISE = Exercise(
     demonstrate=partial(train_on_digits, dropout=0.1),
     forbidden="dropout",
     rungs=("net8", "net8_1"),
-    mistakes={
-        "no scale": (".div_(1 - p)", ""),
-        "p of them are kept": ("bernoulli_(1 - p", "bernoulli_(p"),
-        "in evaluation, too": ("not training or p == 0", "p == 0"),
-        "made smaller, not larger": (".div_(1 - p)", ".mul_(1 - p)"),
-        "drawn from torch's own generator": ("1 - p, generator=generator)", "1 - p)"),
-        "every step alike": (
-            "generator=generator)",
-            "generator=torch.Generator().manual_seed(generator.initial_seed()))",
-        ),
-    },
+    wrong="""
+        no scale: .div_(1 - p) →
+        p of them are kept: bernoulli_(1 - p → bernoulli_(p
+        in evaluation, too: not training or p == 0 → p == 0
+        made smaller, not larger: .div_(1 - p) → .mul_(1 - p)
+        drawn from torch's own generator: 1 - p, generator=generator) → 1 - p)
+        every step alike: generator=generator)
+            → generator=torch.Generator().manual_seed(generator.initial_seed()))
+    """,
 )

@@ -54,17 +54,12 @@ EXERCISE = Exercise(
     shipped=idx.read_header,
     draw_arguments=draw_arguments,
     observe=observe,
-    mistakes={
-        "little-endian": ('f">{rank}I"', 'f"<{rank}I"'),
-        "always three sizes": ("rank = magic[3]", "rank = 3"),
-        "any type is known": (
-            'magic[:2] == b"\\0\\0" and magic[2] in TYPES',
-            "magic[2] in range(256)",
-        ),
-        "sizes may be cut short": (
-            "require(len(sizes) == 4 * rank,",
-            "sizes += bytes(9)[:4 * rank - len(sizes)]; require(True,",
-        ),
-        "the zeros are not checked": ('magic[:2] == b"\\0\\0" and ', ""),
-    },
+    wrong="""
+        little-endian: f">{rank}I" → f"<{rank}I"
+        always three sizes: rank = magic[3] → rank = 3
+        any type is known: magic[2] in TYPES → magic[2] in range(256)
+        sizes may be cut short: require(len(sizes) == 4 * rank,
+            → sizes += bytes(9)[:4 * rank - len(sizes)]; require(True,
+        the zeros are not checked: magic[:2] → bytes(2)
+    """,
 )

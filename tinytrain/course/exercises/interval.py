@@ -53,11 +53,11 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     demonstrate=demonstrate,
     rungs=("reference", "final"),
-    mistakes={
-        "the deviation of a population": ("statistics.stdev(means)", "statistics.pstdev(means)"),
-        "as if there were many seeds": ("student_t(count - 1)", "1.96"),
-        "all epochs": ("seed[-LAST_EPOCHS:]", "seed"),
-        "the interval of one run": (" * deviation / math.sqrt(count)", " * deviation"),
-        "the best epoch": ("statistics.mean(seed[-LAST_EPOCHS:])", "max(seed)"),
-    },
+    wrong="""
+        the deviation of a population: statistics.stdev(means) → statistics.pstdev(means)
+        as if there were many seeds: student_t(count - 1) → 1.96
+        all epochs: seed[-LAST_EPOCHS:] → seed
+        the interval of one run: * deviation / math.sqrt(count) → * deviation
+        the best epoch: statistics.mean(seed[-LAST_EPOCHS:]) → max(seed)
+    """,
 )

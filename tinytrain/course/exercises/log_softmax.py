@@ -32,11 +32,11 @@ shifted = input - input.amax(dim, keepdim=True)
 return shifted - shifted.exp().sum(dim, keepdim=True).log()
 """,
     rungs=("net1",),
-    mistakes={
-        "overflows": (" - input.amax(dim, keepdim=True)", ""),
-        "along another axis": (".sum(dim, keepdim=True)", ".sum(keepdim=True, dim=0)"),
-        "no logarithm": ("shifted.exp().sum(dim, keepdim=True).log()", "shifted.exp().sum()"),
-        "the shift is subtracted only once": ("return shifted -", "return input -"),
-        "1 % too large": ("return shifted", "return 1.01 * shifted"),
-    },
+    wrong="""
+        overflows: - input.amax(dim, keepdim=True) →
+        along another axis: .sum(dim, keepdim=True) → .sum(keepdim=True, dim=0)
+        no logarithm: shifted.exp().sum(dim, keepdim=True).log() → shifted.exp().sum()
+        the shift is subtracted only once: return shifted - → return input -
+        1 % too large: return shifted → return 1.01 * shifted
+    """,
 )

@@ -31,11 +31,11 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     forbidden="nll_loss|cross_entropy",
     rungs=("net1",),
-    mistakes={
-        "the sum": ("target[:, None]).mean()", "target[:, None]).sum()"),
-        "uphill": ("return -log", "return log"),
-        "every class counts": (".gather(1, target[:, None])", ""),
-        "the first class is always right": ("target[:, None])", "0 * target[:, None])"),
-        "1 % too large": ("return -log", "return -1.01 * log"),
-    },
+    wrong="""
+        the sum: target[:, None]).mean() → target[:, None]).sum()
+        uphill: return -log → return log
+        every class counts: .gather(1, target[:, None]) →
+        the first class is always right: target[:, None]) → 0 * target[:, None])
+        1 % too large: return -log → return -1.01 * log
+    """,
 )

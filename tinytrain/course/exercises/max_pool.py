@@ -38,14 +38,11 @@ input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y), -math.inf)
 return input.unfold(-2, height, stride_y).unfold(-2, width, stride_x).amax((-2, -1))
 """,
     rungs=("net2",),
-    mistakes={
-        "padded with 0": (", -math.inf)", ")"),
-        "the mean": (".amax((-2, -1))", ".mean((-2, -1))"),
-        "windows overlap": (
-            "pair(kernel_size if stride is None else stride)",
-            "pair(stride or 1)",
-        ),
-        "the smallest": (".amax((-2, -1))", ".amin((-2, -1))"),
-        "1 % too large": (".amax((-2, -1))", ".amax((-2, -1)) * 1.01"),
-    },
+    wrong="""
+        padded with 0: , -math.inf) → )
+        the mean: .amax((-2, -1)) → .mean((-2, -1))
+        windows overlap: pair(kernel_size if stride is None else stride) → pair(stride or 1)
+        the smallest: .amax((-2, -1)) → .amin((-2, -1))
+        1 % too large: .amax((-2, -1)) → .amax((-2, -1)) * 1.01
+    """,
 )

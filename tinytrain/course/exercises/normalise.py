@@ -47,11 +47,11 @@ EXERCISE = Exercise(
     observe=observe,
     forbidden="batch_norm|layer_norm|group_norm",
     rungs=("net1",),
-    mistakes={
-        "the mean on another scale": ("images - 255 * mean", "images - mean"),
-        "the standard deviation on another scale": ("/ (255 * std)", "/ std"),
-        "divided by the variance": ("/ (255 * std)", "/ (255 * std**2)"),
-        "channels first": (".contiguous(memory_format=torch.channels_last)", ".contiguous()"),
-        "1 % too large": ("/ (255 * std)", "/ (255 * std) * 1.01"),
-    },
+    wrong="""
+        the mean on another scale: images - 255 * mean → images - mean
+        the standard deviation on another scale: / (255 * std) → / std
+        divided by the variance: / (255 * std) → / (255 * std**2)
+        channels first: .contiguous(memory_format=torch.channels_last) → .contiguous()
+        1 % too large: / (255 * std) → / (255 * std) * 1.01
+    """,
 )

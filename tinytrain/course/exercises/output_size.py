@@ -63,21 +63,17 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     observe=observe,
     demonstrate=demonstrate,
-    hidden=("run_copy",),
     body="""\
 twin = copy.deepcopy(net).train(training)
 with torch.no_grad():
     return twin(torch.zeros(1, *input_shape))
 """,
     rungs=("net6",),
-    mistakes={
-        "the net itself runs": ("copy.deepcopy(net).train(training)", "net"),
-        "the net's mode changes": ("copy.deepcopy(net).train(training)", "net.eval()"),
-        "without the batch axis": ("torch.zeros(1, *input_shape)", "torch.zeros(*input_shape)"),
-        "height and width exchanged": ("zeros(1, *input_shape)", "zeros(1, *input_shape).mT"),
-        "the input's shape": (
-            "twin(torch.zeros(1, *input_shape))",
-            "torch.zeros(1, *input_shape)",
-        ),
-    },
+    wrong="""
+        the net itself runs: copy.deepcopy(net).train(training) → net
+        the net's mode changes: copy.deepcopy(net).train(training) → net.eval()
+        without the batch axis: torch.zeros(1, *input_shape) → torch.zeros(*input_shape)
+        height and width exchanged: zeros(1, *input_shape) → zeros(1, *input_shape).mT
+        the input's shape: twin(torch.zeros(1, *input_shape)) → torch.zeros(1, *input_shape)
+    """,
 )

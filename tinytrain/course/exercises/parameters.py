@@ -37,13 +37,10 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     demonstrate=demonstrate,
     rungs=("net6", "net9_3"),
-    mistakes={
-        "buffers are counted": ("module.parameters()", "module.state_dict().values()"),
-        "tensors are counted, not numbers": ("parameter.numel()", "1"),
-        "the first axis only": ("parameter.numel()", "len(parameter)"),
-        "without biases": (
-            "for parameter in module.parameters()",
-            "for parameter in module.parameters() if parameter.dim() > 1",
-        ),
-    },
+    wrong="""
+        buffers are counted: module.parameters() → module.state_dict().values()
+        tensors are counted, not numbers: parameter.numel() → 1
+        the first axis only: parameter.numel() → len(parameter)
+        without biases: in module.parameters() → in module.parameters() if parameter.dim() > 1
+    """,
 )

@@ -49,13 +49,10 @@ EXERCISE = Exercise(
     observe=observe,
     demonstrate=demonstrate,
     rungs=("net9_3", "wide"),
-    mistakes={
-        "the jump of the layer itself": (
-            "field = before.field + (kernel - 1) * before.jump",
-            "field = before.field + (kernel - 1) * before.jump * stride",
-        ),
-        "the padding is forgotten": ("((kernel - 1) / 2 - padding)", "((kernel - 1) / 2)"),
-        "strides are added": ("before.jump * stride, start", "before.jump + stride - 1, start"),
-        "kernels are added": ("(kernel - 1) * before.jump\n", "kernel * before.jump\n"),
-    },
+    wrong="""
+        the jump of the layer itself: (kernel - 1) * before → (kernel - 1) * stride * before
+        the padding is forgotten: ((kernel - 1) / 2 - padding) → ((kernel - 1) / 2)
+        strides are added: before.jump * stride, start → before.jump + stride - 1, start
+        kernels are added: (kernel - 1) * before → kernel * before
+    """,
 )

@@ -83,27 +83,15 @@ EXERCISE = Exercise(
     observe=observe,
     demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True),
     rungs=("net1",),
-    mistakes={
-        "the first step is dampened": (
-            "1 if some.steps == 0 else 1 - self.dampening",
-            "1 - self.dampening",
-        ),
-        "Nesterov is forgotten": (
-            "grad.add_(velocity, alpha=self.momentum) if self.nesterov else velocity",
-            "velocity",
-        ),
-        "uphill": ("alpha=-self.lr", "alpha=self.lr"),
-        "the gradient itself is changed": (
-            "grad.add_(param, alpha=self.weight_decay)",
-            "grad.add_(param, alpha=self.weight_decay); some.params[0].grad.add_(1)",
-        ),
-        "no memory": ("velocity.mul_(self.momentum)", "velocity.mul_(0)"),
-        "the learning rate is 1 % too high": ("alpha=-self.lr", "alpha=-1.01 * self.lr"),
-        "one step count for all": ("some.steps == 0", "max(group.steps) == 0"),
-        "not in place": (
-            "some.write(param.add_(grad, alpha=-self.lr))",
-            "some.params[0].data = some.params[0].data.clone(); "
-            "some.write(param.add_(grad, alpha=-self.lr))",
-        ),
-    },
+    wrong="""
+        the first step is dampened: 1 if some.steps == 0 else →
+        Nesterov is forgotten: if self.nesterov → if False
+        uphill: alpha=-self.lr → alpha=self.lr
+        the gradient itself is changed: grad.add_(param, alpha=self.weight_decay)
+            → some.params[0].grad.add_(1); grad.add_(param, alpha=self.weight_decay)
+        no memory: velocity.mul_(self.momentum) → velocity.mul_(0)
+        the learning rate is 1 % too high: alpha=-self.lr → alpha=-1.01 * self.lr
+        one step count for all: some.steps == 0 → max(group.steps) == 0
+        not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
+    """,
 )

@@ -18,7 +18,7 @@ from tinytrain import streams
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
 from tinytrain.data import batches
 
-MANY = 500  # rows, enough for their order to show how it was made
+MANY = 200  # rows, enough for their order to show how it was made
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -62,27 +62,17 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     observe=observe,
     rungs=("net1",),
-    mistakes={
-        "the remainder is dropped": (
-            "torch.split(torch.randperm(count, generator=generator), batch_size)",
-            "torch.randperm(count, generator=generator)"
-            "[: count // batch_size * batch_size].split(batch_size)",
-        ),
-        "not shuffled": ("torch.randperm(count, generator=generator)", "torch.arange(count)"),
-        "drawn from torch's own generator": ("(count, generator=generator)", "(count)"),
-        "every epoch alike": (
-            "(count, generator=generator)",
-            "(count, generator=torch.Generator().manual_seed(generator.initial_seed()))",
-        ),
-        "the last batch is dropped": ("batch_size)", "batch_size)[:-1]"),
-        "drawn with replacement": (
-            "torch.randperm(count, generator=generator)",
-            "torch.randint(count, (count,), generator=generator)",
-        ),
-        "batches are shuffled, not samples": (
-            "torch.split(torch.randperm(count, generator=generator), batch_size)",
-            "[torch.arange(count).split(batch_size)[one] for one in "
-            "torch.randperm(-(-count // batch_size), generator=generator)]",
-        ),
-    },
+    wrong="""
+        the remainder is dropped: batch_size) → batch_size)[: count // batch_size]
+        not shuffled: torch.randperm(count, generator=generator) → torch.arange(count)
+        drawn from torch's own generator: (count, generator=generator) → (count)
+        every epoch alike: generator=generator)
+            → generator=torch.Generator().manual_seed(generator.initial_seed()))
+        the last batch is dropped: batch_size) → batch_size)[:-1]
+        drawn with replacement: randperm(count, → randint(count, (count,),
+        batches are shuffled, not samples:
+            torch.split(torch.randperm(count, generator=generator), batch_size)
+            → [torch.arange(count).split(batch_size)[one] for one in
+            torch.randperm(-(-count // batch_size), generator=generator)]
+    """,
 )

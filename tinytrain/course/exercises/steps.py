@@ -33,13 +33,10 @@ EXERCISE = Exercise(
     shipped=batches.in_order,
     draw_arguments=draw_arguments,
     observe=observe,
-    mistakes={
-        "the remainder is dropped": (
-            "range(0, count, batch",
-            "range(0, count - batch_size + 1, batch",
-        ),
-        "a row is in two batches": ("start + batch_size)", "start + batch_size + 1)"),
-        "the first row is lost": ("range(0, count", "range(1, count"),
-        "a batch too many": ("range(0, count, batch", "range(0, count + batch_size, batch"),
-    },
+    wrong="""
+        the remainder is dropped: range(0, count, batch → range(0, count - batch_size + 1, batch
+        a row is in two batches: start + batch_size) → start + batch_size + 1)
+        the first row is lost: range(0, count → range(1, count
+        a batch too many: range(0, count, batch → range(0, count + batch_size, batch
+    """,
 )

@@ -44,12 +44,12 @@ EXERCISE = Exercise(
     observe=observe,
     demonstrate=demonstrate,
     rungs=("reference", "wide", "final"),
-    mistakes={
-        "the best epoch": ("min(last)", "max(last)"),
-        "their mean": ("min(last)", "sum(last) / len(last)"),
-        "more than the target": (">= TARGET", "> TARGET"),
-        "four epochs are enough": ("len(last) == LAST_EPOCHS and ", ""),
-        "the last epoch alone": ("min(last)", "last[-1]"),
-        "every epoch": ("last = accuracies[-LAST_EPOCHS:]", "last = list(accuracies)"),
-    },
+    wrong="""
+        the best epoch: min(last) → max(last)
+        their mean: min(last) → sum(last) / len(last)
+        more than the target: >= TARGET → > TARGET
+        four epochs are enough: len(last) == LAST_EPOCHS and →
+        the last epoch alone: min(last) → last[-1]
+        every epoch: last = accuracies[-LAST_EPOCHS:] → last = list(accuracies)
+    """,
 )

@@ -38,13 +38,10 @@ EXERCISE = Exercise(
     draw_arguments=draw_arguments,
     observe=observe,
     rungs=("falling",),
-    mistakes={
-        "the rise does not reach 1": ("progress / self.warmup", "progress"),
-        "the fall begins below 1": ("(1 - progress) / (1 - self.warmup)", "(1 - progress)"),
-        "below zero beyond the end": (
-            "min(max(epochs / self.total, 0.0), 1.0)",
-            "epochs / self.total",
-        ),
-        "epochs, not their share": ("max(epochs / self.total, 0.0)", "max(epochs, 0.0)"),
-    },
+    wrong="""
+        the rise does not reach 1: progress / self.warmup → progress
+        the fall begins below 1: (1 - progress) / (1 - self.warmup) → (1 - progress)
+        below zero beyond the end: min(max(epochs / self.total, 0.0), 1.0) → epochs / self.total
+        epochs, not their share: max(epochs / self.total, 0.0) → max(epochs, 0.0)
+    """,
 )

@@ -7,56 +7,58 @@ of JSON goes into a file, so that the step is known even if the process ends in 
 from __future__ import annotations
 
 import faulthandler
+import io
 import json
-import linecache
 import os
 import sys
 import time
-import traceback
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tinytrain.course.exercises import exercise as exercise_named
-from tinytrain.course.exercises.checking.comparison import CASES, failures
+from tinytrain.course.exercises.checking.compare import Borrowed, compare, one_line
 from tinytrain.course.exercises.checking.exercise import Exercise
-from tinytrain.course.exercises.checking.process import READY
-from tinytrain.course.exercises.checking.report import Comparison, Report, Rows
-from tinytrain.course.exercises.checking.substitution import Borrowed, in_place_of, raising
+from tinytrain.course.exercises.checking.report import Report, Rows
 from tinytrain.errors import Diverged, TinytrainError, UsageError, did_you_mean
 from tinytrain.runs import net_file
 from tinytrain.store.files import read_file
 
-Note = Callable[[str], object]  # is told the next step
+PRINTED = 2000  # characters of what the file prints that are kept
+EXERCISES = "tinytrain.course.exercises."  # modules that keep the shipped function
 
 
-def check(exercise: Exercise, path: Path, note: Note, demonstrate: bool = True) -> Report:
-    """Check the file, in this process; without `demonstrate` the engine does not run.
+def check(
+    exercise: Exercise, path: Path, note: Callable[[str], object], demonstrate: bool = True
+) -> Report:
+    """Check the file, in this process; `note` is told the next step.
 
-    Raises UsageError where the file cannot be run, or has no such function.
+    Without `demonstrate` the engine does not run. Raises UsageError where the file cannot be run,
+    or has no such function.
     """
     try:
         with in_place_of(exercise, raising(exercise)):
             note("running the file")
             learned = load(exercise, path)
-            comparison = compare(exercise, learned, note)
+            report = compare(exercise, learned, note)
     except Borrowed as error:
         return Report(exercise.name, reason=f"it calls {error}: write that yourself")
-    passed, reason = not comparison.differing, ""
-    right: Rows = {}
-    yours: Rows = {}
-    if demonstrate and not comparison.error:
-        note("the training")
-        try:
-            right, yours = both(exercise, learned)
-        except Diverged:
-            passed, reason = False, "in the engine the loss is not a finite number"
-        except Exception as error:
-            passed, reason = False, f"in the engine it raises {one_line(error)}"
-    return Report(exercise.name, passed, reason, comparison, right, yours)
+    if not demonstrate or report.error:
+        return report
+    note("the training")
+    try:
+        right, yours = both(exercise, learned)
+    except Diverged:
+        reason = "in the engine the loss is not a finite number"
+    except Exception as error:
+        reason = f"in the engine it raises {one_line(error)}"
+    else:
+        return replace(report, right=right, yours=yours)
+    return replace(report, passed=False, reason=reason)
 
 
 def load(exercise: Exercise, path: Path) -> Any:
@@ -79,18 +81,38 @@ def load(exercise: Exercise, path: Path) -> Any:
     return learned
 
 
-def compare(exercise: Exercise, learned: Any, note: Note) -> Comparison:
-    """Compare `learned` with the shipped function in all cases."""
+@contextmanager
+def in_place_of(exercise: Exercise, other: Any) -> Iterator[None]:
+    """Within this context `other` stands wherever the package names the exercise's function."""
+    replaced = exercise.shipped, *exercise.also_replaces
+    places = [
+        (module, name, value)
+        for module_name, module in list(sys.modules.items())
+        if module_name.startswith("tinytrain.") and not module_name.startswith(EXERCISES)
+        for name, value in list(vars(module).items())
+        if any(value is shipped for shipped in replaced)
+    ]
+    for module, name, _ in places:
+        setattr(module, name, other)
+    try:
+        yield
+    finally:
+        for module, name, value in places:
+            setattr(module, name, value)
 
-    def note_case(arguments: str) -> None:
-        note(f"the case {arguments}")
 
-    found = list(failures(exercise, learned, exercise.forbidden, note_case))
-    if not found:
-        return Comparison(CASES)
-    smallest = min(found, key=lambda case: (case.size, sum(map(len, case.arguments))))
-    error = one_line(smallest.error) if smallest.error else ""
-    return Comparison(CASES, len(found), smallest.arguments, smallest.shown(), error)
+def raising(exercise: Exercise) -> Any:
+    """The function, or the class with its method, with a body that raises Borrowed."""
+
+    def borrowed(*args: Any, **kwargs: Any) -> Any:
+        raise Borrowed(f"tinytrain's own {exercise.function}")
+
+    shipped = exercise.shipped
+    if not exercise.method:
+        return borrowed
+    static = isinstance(vars(shipped)[exercise.method], staticmethod)
+    methods = {exercise.method: staticmethod(borrowed) if static else borrowed}
+    return type(shipped.__name__, (shipped,), methods)
 
 
 def both(exercise: Exercise, learned: Any) -> tuple[Rows, Rows]:
@@ -107,30 +129,37 @@ def timed(demonstrate: Callable[[], Rows]) -> Rows:
     return {**rows, "seconds": [time.perf_counter() - started]}
 
 
-def one_line(error: BaseException) -> str:
-    """An exception in a line, with the line of the learner's file where it was raised."""
-    places = [
-        (number, linecache.getline(frame.f_code.co_filename, number).strip())
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).startswith(net_file.PREFIX)
-    ]
-    place = " (not in your file: its result cannot be used; is a `return` missing?)"
-    if places:
-        place = " (line {}: {})".format(*places[-1])
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{place}"
+class Beginning(io.TextIOBase):
+    """Output of which the first characters go into a file, and the others nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.room = path, PRINTED
+
+    def write(self, text: str) -> int:
+        """Write as much of the text as there is room for."""
+        if self.room:
+            with open(self.path, "a", encoding="utf-8", errors="replace") as file:
+                file.write(text[: self.room])
+            self.room -= len(text[: self.room])
+        return len(text)
 
 
-def main(name: str, path: str, notes: str, limit: str) -> None:
-    """Check a file in this process and write the result into the file `notes`."""
+def main(name: str, path: str, folder: str, limit: str) -> None:
+    """Check a file in this process, which ends after `limit` seconds.
+
+    Into the folder go the files `notes`, `printed`, and `stopped` if the time was over.
+    """
     torch.set_num_threads(1)  # more do not help with batches as small as these
+    with open(Path(folder) / "stopped", "w") as stopped:
+        faulthandler.dump_traceback_later(float(limit), exit=True, file=stopped)
+        # A process that the file starts, and that outlives this one, must not hold our output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stdout = sys.stderr = Beginning(Path(folder) / "printed")
 
-    def write(**line: object) -> None:
-        with open(notes, "a") as file:
-            file.write(json.dumps(line) + "\n")
+        def write(**line: object) -> None:
+            with open(Path(folder) / "notes", "a") as file:
+                file.write(json.dumps(line) + "\n")
 
-    os.write(1, READY)
-    with open(os.devnull, "w") as nowhere:  # a backstop for the case that the parent was killed
-        faulthandler.dump_traceback_later(float(limit) + 5, exit=True, file=nowhere)
         try:
             report = check(exercise_named(name), Path(path), lambda step: write(step=step))
         except UsageError as error:

@@ -1,15 +1,15 @@
 """An exercise: a function of the engine without its body, and how a right body is recognised.
 
 Nothing here repeats the function: its signature and docstring are the task, its values and
-gradients the answer. An exercise adds why, three hints, how arguments are drawn, and what of the
-engine shows the learner's function at work.
+gradients the answer. An exercise adds why, three hints, how arguments are drawn, known mistakes,
+and what of the engine shows the learner's function at work.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import torch
@@ -62,27 +62,19 @@ def values_and_gradients(function: Callable[..., Any], arguments: Arguments) -> 
     is 1 everywhere, many a wrong backward gives the right answer. A tensor that requires a
     gradient is handed over as a copy, which the function may overwrite.
     """
-    leaves = {
-        name: value
-        for name, value in arguments.items()
-        if isinstance(value, Tensor) and value.requires_grad
-    }
+    tensors = {name: value for name, value in arguments.items() if isinstance(value, Tensor)}
+    leaves = {name: value for name, value in tensors.items() if value.requires_grad}
     given = {**arguments, **{name: 1 * leaf for name, leaf in leaves.items()}}
     result = function(**given)
-    facts: Facts = {"result": result}
+    facts: Facts = dict(vars(result)) if is_dataclass(result) else {"result": result}
     if isinstance(result, Tensor) and leaves:
-        facts["result"] = result.detach()
-        uneven = torch.randn(result.shape, generator=streams.generator(0, "uneven")).to(result)
-        gradients = [torch.zeros_like(leaf) for leaf in leaves.values()]
-        if result.requires_grad:
-            inputs = list(leaves.values())
-            gradients = list(
-                torch.autograd.grad(result, inputs, uneven.detach(), materialize_grads=True)
-            )
+        uneven = torch.randn(result.shape, generator=streams.generator(0, "uneven"))
+        # The zeros stand for leaves that the result does not depend on.
+        loss = (result * uneven).sum() + sum(0 * leaf.sum() for leaf in leaves.values())
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
         pairs = zip(leaves, gradients, strict=True)
         facts |= {f"gradient of {name}": gradient for name, gradient in pairs}
-    tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
-    return facts | {f"{name} afterwards": value.detach() for name, value in tensors.items()}
+    return facts | {f"{name} afterwards": given[name] for name in tensors}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,10 +88,9 @@ class Exercise:
     - `observe`: what is compared of a call, to the relative `tolerance`
     - `demonstrate`: runs a part of the engine that uses the function; the numbers that it shows
     - `forbidden`: a regular expression for the names of torch functions that are the answer
-      themselves; `body`: a right body, where the shipped one calls such a function
-    - `hidden`: names that the shipped body uses and the template does not import
+      themselves; `body`: a right body, where the shipped one is not what the hints lead to
     - `rungs`: the lessons that the exercise belongs to
-    - `mistakes`, for the tests: name → (piece of the answer's source, what replaces it)
+    - `wrong`: known mistakes, a line each: `name: piece of the answer → what stands there instead`
     """
 
     name: str
@@ -113,9 +104,8 @@ class Exercise:
     demonstrate: Callable[[], Rows] = train_on_digits
     forbidden: str = ""
     body: str = ""
-    hidden: tuple[str, ...] = ()
     rungs: tuple[str, ...] = ()
-    mistakes: Mapping[str, tuple[str, str]]
+    wrong: str
 
     @property
     def paragraphs(self) -> list[str]:
@@ -142,3 +132,13 @@ class Exercise:
     def function(self) -> str:
         """The name of what is to be written: of the function, or Class.method."""
         return f"{self.shipped.__name__}.{self.method}".removesuffix(".")
+
+    @property
+    def mistakes(self) -> dict[str, tuple[str, str]]:
+        """The known mistakes: name → (piece of the answer, what stands there instead)."""
+        found = {}
+        for entry in re.split(r"\n {8}(?=\S)", self.wrong.strip()):
+            name, _, change = entry.partition(":")
+            right, wrong = change.split("→")
+            found[name] = right.strip(), " ".join(wrong.split())
+        return found

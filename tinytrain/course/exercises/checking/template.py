@@ -1,6 +1,5 @@
 """Make the learner's file from the shipped function, so that the two cannot drift apart.
 
-The source is read as a tree, which knows where a body begins and ends and which names it needs.
 Names that the function takes from its own file are imported from there and described in a comment
 each: they are help, not the answer.
 """
@@ -11,25 +10,21 @@ import ast
 import inspect
 import sys
 import textwrap
+from types import ModuleType
+from typing import Any
 
 from tinytrain.course.exercises.checking.exercise import Exercise
 
-Definition = ast.FunctionDef | ast.ClassDef
 UNWRITTEN = "raise NotImplementedError"
-
-
-def find(node: ast.Module | ast.ClassDef, name: str) -> Definition:
-    """The function or class of that name at the top of `node`."""
-    found = (part for part in node.body if isinstance(part, Definition) and part.name == name)
-    return next(found)
 
 
 def function_in(exercise: Exercise, source: str) -> ast.FunctionDef:
     """The function to be written, in a source that has it or its class at the top."""
-    node = find(ast.parse(source), exercise.shipped.__name__)
-    inner = find(node, exercise.method) if isinstance(node, ast.ClassDef) else node
-    assert isinstance(inner, ast.FunctionDef)
-    return inner
+    node: Any = ast.parse(source)
+    for name in exercise.function.split("."):
+        node = next(part for part in node.body if getattr(part, "name", "") == name)
+    assert isinstance(node, ast.FunctionDef)
+    return node
 
 
 def shipped_source(exercise: Exercise) -> str:
@@ -54,53 +49,50 @@ def answer(exercise: Exercise) -> str:
     return with_body(exercise, exercise.body) if exercise.body else shipped_source(exercise)
 
 
+def with_mistake(exercise: Exercise, name: str) -> str:
+    """The answer with one of the exercise's known mistakes in it."""
+    return answer(exercise).replace(*exercise.mistakes[name])
+
+
 def template(exercise: Exercise) -> str:
     """The learner's file at the start."""
-    return as_file(exercise, with_body(exercise, UNWRITTEN), exercise.hidden)
+    return as_file(exercise, with_body(exercise, UNWRITTEN))
 
 
-def as_file(exercise: Exercise, source: str, hidden: tuple[str, ...] = ()) -> str:
+def as_file(exercise: Exercise, source: str) -> str:
     """A file with the task, the imports that the answer needs, and `source`."""
-    imports, own = imported(exercise, hidden)
     command = f"python -m tinytrain exercise check {exercise.name}"
     task = f"Write the body of {exercise.function}, then: {command}"
     opening = "\n\n".join([f"{exercise.title}.", textwrap.fill(exercise.why, 99), task])
-    parts = [f'"""{opening}\n"""', "from __future__ import annotations", *imports]
-    if helpers := [line for name in own for line in helper_lines(exercise, name)]:
-        parts.append("\n".join(helpers))
+    parts = [f'"""{opening}\n"""', "from __future__ import annotations", *imports(exercise)]
     return "\n\n".join(parts) + "\n\n\n" + source
 
 
-def imported(exercise: Exercise, hidden: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The import statements that the answer needs, in groups, and its names from its own file."""
+def imports(exercise: Exercise) -> list[str]:
+    """The import statements that the answer needs, in groups, and comments on what they give."""
     module = sys.modules[exercise.shipped.__module__]
-    tree = ast.parse(inspect.getsource(module))
-    needing = ast.parse(shipped_source(exercise)), ast.parse(exercise.body)
-    used = {node.id for part in needing for node in ast.walk(part) if isinstance(node, ast.Name)}
-    used |= {"torch", "Tensor"} if "torch" in vars(module) else set()
-    used -= {*hidden, exercise.shipped.__name__}
-    groups: tuple[list[str], ...] = [], [], []  # from Python's library, others, this package
-    known: set[str] = set()
-    for statement in tree.body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            known |= {name.asname or name.name for name in statement.names}
-            wanted = [name for name in statement.names if (name.asname or name.name) in used]
-            if wanted:
-                statement.names = wanted
-                line = ast.unparse(statement)
-                package = line.split()[1].partition(".")[0]
-                other = package not in sys.stdlib_module_names
-                groups[2 if package == "tinytrain" else other].append(line)
-    own = [name for name in vars(module) if name in used - known]
-    groups[2].extend(f"from {module.__name__} import {name}" for name in own)
-    return ["\n".join(group) for group in groups if group], own
+    nodes = ast.walk(ast.parse(answer(exercise)))
+    used = {node.id for node in nodes if isinstance(node, ast.Name)} | {"torch", "Tensor"}
+    groups: list[list[str]] = [[], [], []]  # Python's library, others, this package
+    comments = []
+    for name in sorted(used & vars(module).keys() - {exercise.shipped.__name__}):
+        value = vars(module)[name]
+        if isinstance(value, ModuleType):
+            home, _, last = value.__name__.rpartition(".")
+            imported = last if last == name else f"{last} as {name}"
+        else:
+            defined = getattr(value, "__name__", "") == name  # a function or class, no constant
+            home, imported = value.__module__ if defined else module.__name__, name
+            if defined and home == module.__name__:
+                comments += helper_lines(name, value)
+        package = (home or imported).partition(".")[0].partition(" ")[0]
+        group = 2 if package == "tinytrain" else package not in sys.stdlib_module_names
+        groups[group].append(f"from {home} import {imported}" if home else f"import {imported}")
+    return ["\n".join(lines) for lines in (*groups, comments) if lines]
 
 
-def helper_lines(exercise: Exercise, name: str) -> list[str]:
+def helper_lines(name: str, value: Any) -> list[str]:
     """A comment that describes a function or class which the answer may use."""
-    value = getattr(sys.modules[exercise.shipped.__module__], name)
-    if not (inspect.isroutine(value) or inspect.isclass(value)):
-        return []
     arguments = ", ".join(inspect.signature(value).parameters)
     summary = (inspect.getdoc(value) or "").partition("\n")[0]
     text = f"{name}({arguments}): {summary}"
