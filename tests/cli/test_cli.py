@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -31,16 +32,8 @@ from tinytrain.train import build, loop
 SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
 
 
-@pytest.fixture(autouse=True)
-def threads():
-    """Commands set the number of threads; put it back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-def train(run_dir, data_dir, *more):
-    return ["train", *SMALL, *on(run_dir, data_dir), *more]
+SMALL = ["--dataset=synthetic", "--epochs=2", "--batch-size=5", "--threads=1"]
+QUICK = ["--dataset=synthetic", "--recipe=net1", "--epochs=1", "--batch-size=20"]
 
 
 def on(run_dir, data_dir):
@@ -48,20 +41,16 @@ def on(run_dir, data_dir):
     return ["--run-dir", str(run_dir), "--data-dir", str(data_dir)]
 
 
+def train(run_dir, data_dir, *more):
+    return ["train", *SMALL, *on(run_dir, data_dir), *more]
+
+
+def quick(run_dir, data_dir, *more):
+    return ["train", *QUICK, *on(run_dir, data_dir), *more]
+
+
 def resume(run_dir, data_dir):
     return ["train", "--resume", *on(run_dir, data_dir)]
-
-
-def one_line(errors):
-    return errors.startswith("tinytrain: ") and errors.count("\n") == 1
-
-
-def fails(capsys, status, arguments, *named):
-    """Whether `arguments` end in that exit status, with one line that has all of `named`."""
-    capsys.readouterr()
-    found = main([*map(str, arguments)])
-    errors = capsys.readouterr().err
-    return found == status and one_line(errors) and all(str(name) in errors for name in named)
 
 
 def lines_of(path):
@@ -77,17 +66,24 @@ def weights(run_dir):
     return [*state["net"].values(), *state["ema"]["net"].values()]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, data_dir):
-    """A run that nothing interrupted."""
-    run_dir = tmp_path_factory.mktemp("runs") / "run"
-    assert main(train(run_dir, data_dir)) == 0
-    return run_dir
+def interrupted(monkeypatch, after, what=lambda training: None):
+    """Have the process get a SIGTERM at that event of the training, once; `what` comes before."""
+    fit = loop.fit
+
+    def interrupting(training, *others):
+        for number, event in enumerate(fit(training, *others), 1):
+            if number == after - 2:
+                what(training)
+            if number == after:
+                monkeypatch.setattr(loop, "fit", fit)
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield event
+
+    monkeypatch.setattr(loop, "fit", interrupting)
 
 
-def test_the_log(tmp_path, data_dir, capsys):
-    assert main(train(tmp_path / "run", data_dir)) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_the_log(run):
+    lines = (run.parent / "log.txt").read_text().splitlines()
     assert lines[0].startswith("THIS IS NOT MNIST")
     for expected in (
         "Layer (type:depth-idx)                   Output Shape              Param #",
@@ -99,52 +95,56 @@ def test_the_log(tmp_path, data_dir, capsys):
     ):
         assert lines.count(expected) == 1
     start = lines.index("Epoch 2")
-    lr = history(tmp_path / "run")[1]["lr"]
+    lr = history(run)[1]["lr"]
     assert lines[start - 1] == f"Adjusting learning rate of group 0 to {lr:.4e}."
     assert lines[start + 1].startswith("Train: Loss=")
     assert "Batch_id=79 Accuracy=" in lines[start + 1] and " 80/80 [" in lines[start + 1]
     assert lines[start + 2].startswith("Test set: Average loss: ")
     assert lines[start + 2].endswith("%)") and "/50 (" in lines[start + 2]
     assert lines[-2].startswith("Verdict: not judged") and "not MNIST" in lines[-2]
-    assert lines[-1] == f"The run is in {tmp_path / 'run'}"
+    assert lines[-1] == f"The run is in {run}"
     assert not any(line.startswith("WARNING") for line in lines)
 
 
 def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
     command = json.loads((run / "run.json").read_text())["command"]
-    assert command.startswith("python -m tinytrain train --dataset synthetic")
-    assert main(train(tmp_path / "run", data_dir)) == 0
+    assert command.startswith("python -m tinytrain train --dataset=synthetic")
+    words = [*shlex.split(command)[3:], "--run-dir", str(tmp_path / "run")]
+    assert main(words) == 0
     assert history(tmp_path / "run") == history(run)
 
 
-@pytest.mark.parametrize("how, status", [("SIGKILL", -9), ("SIGTERM", 143)])
-def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, how, status):
-    folder = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tinytrain", *train(folder, data_dir)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stdout:
-        if line == "Epoch 2\n":
-            process.send_signal(getattr(signal, how))
-            break
-    _, errors = process.communicate()
-    assert process.returncode == status
-    if status > 0:
-        assert errors.count("\n") == 1 and f"train --resume --run-dir {folder}" in errors
+def require_resumed(run, folder, data_dir):
+    """Resume the run in the folder; it becomes that which nothing interrupted."""
     assert len(history(folder)) == 1
     assert main(resume(folder, data_dir)) == 0
     assert history(folder) == history(run)
     assert all(torch.equal(a, b) for a, b in zip(weights(folder), weights(run), strict=True))
 
 
-def test_resuming_a_finished_run_prints_its_verdict(run, data_dir, capsys):
-    before = history(run)
+def test_killed_in_an_epoch_and_resumed(run, tmp_path, data_dir):
+    command = [sys.executable, "-m", "tinytrain", *train(tmp_path / "run", data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line == "Epoch 2\n":
+                process.kill()
+    assert process.returncode == -9
+    require_resumed(run, tmp_path / "run", data_dir)
+
+
+def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, fails, monkeypatch):
+    interrupted(monkeypatch, after=100)
+    folder = tmp_path / "run"
+    assert f"train --resume --run-dir {folder}" in fails(143, *train(folder, data_dir))
+    require_resumed(run, folder, data_dir)
+
+
+def test_resuming_a_finished_run_prints_its_verdict_and_mends_its_history(run, data_dir, capsys):
+    before = (run / "history.jsonl").read_text()
+    (run / "history.jsonl").write_text(before.splitlines()[0] + "\n")
     assert main(resume(run, data_dir)) == 0
     assert "Verdict" in capsys.readouterr().out
-    assert history(run) == before
+    assert (run / "history.jsonl").read_text() == before
 
 
 def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
@@ -159,8 +159,7 @@ def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
 
 
 def test_evaluate_says_what_it_looked_at(tmp_path, data_dir, capsys):
-    few = ["--fold=2/4", "--recipe=net1", "--tta=5", "--epochs=1"]
-    assert main([*train(tmp_path / "run", data_dir), *few]) == 0
+    assert main(quick(tmp_path / "run", data_dir, "--fold=2/4", "--tta=5")) == 0
     assert main(["evaluate", *on(tmp_path / "run", data_dir)]) == 0
     net, images, score = capsys.readouterr().out.splitlines()[-3:]
     assert net.startswith("Net: net1, 109,946 parameters, of ") and "averaged" not in net
@@ -168,40 +167,34 @@ def test_evaluate_says_what_it_looked_at(tmp_path, data_dir, capsys):
     assert score.startswith("Holdout set: ")
 
 
-def test_an_upright_run_stays_upright(run, tmp_path, data_dir, capsys, monkeypatch):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert main(train(whole, data_dir, "--recipe", "upright")) == 0
+def test_an_upright_run_stays_upright(tmp_path, data_dir, capsys, monkeypatch):
+    crooked, whole, stopped = (tmp_path / name for name in ("crooked", "whole", "stopped"))
+    for folder, deskew in ((crooked, "no"), (whole, "yes")):
+        assert main(quick(folder, data_dir, f"--deskew={deskew}")) == 0
     with monkeypatch.context() as patch:
         patch.setenv(signals.PARENT, "a process that is no more")
-        assert main(train(stopped, data_dir, "--recipe", "upright")) == 143
+        assert main(quick(stopped, data_dir, "--deskew")) == 143
     assert main(resume(stopped, data_dir)) == 0
-    assert history(stopped) == history(whole) != history(run)
+    assert history(stopped) == history(whole) != history(crooked)
     capsys.readouterr()
     assert main(["evaluate", *on(whole, data_dir)]) == 0
     last = history(whole)[-1]
     assert f"loss: {last['test_loss']:.4f}" in capsys.readouterr().out
     assert main(["export", "--run-dir", str(whole), "--output", str(tmp_path / "it.pt")]) == 0
-    assert "upright" in capsys.readouterr().out
+    assert "deskewed" in capsys.readouterr().out
 
 
-def test_evaluate_wants_the_images_of_the_run(run, tmp_path, capsys):
+def test_evaluate_wants_the_images_of_the_run(run, tmp_path, fails):
     (tmp_path / "synthetic").mkdir()
     synthetic.write_files(tmp_path / "synthetic", seed=1, train=400, test=50)
-    assert fails(capsys, 3, ["evaluate", *on(run, tmp_path)])
-
-
-def test_a_history_that_lost_a_line_is_mended(run, data_dir, capsys):
-    before = (run / "history.jsonl").read_text()
-    (run / "history.jsonl").write_text(before.splitlines()[0] + "\n")
-    assert main(resume(run, data_dir)) == 0
-    assert (run / "history.jsonl").read_text() == before
+    fails(3, "evaluate", *on(run, tmp_path))
 
 
 def test_holdout_does_not_open_the_test_images(tmp_path, data_dir, capsys):
     (tmp_path / "synthetic").mkdir()
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
         os.link(f"{data_dir}/synthetic/{name}", tmp_path / "synthetic" / name)
-    assert main(train(tmp_path / "run", str(tmp_path), "--holdout", "100")) == 0
+    assert main(quick(tmp_path / "run", tmp_path, "--holdout=100")) == 0
     output = capsys.readouterr().out
     assert "Holdout set: Average loss" in output and "Test set" not in output
     assert history(tmp_path / "run")[-1]["test_total"] == 100
@@ -215,10 +208,10 @@ def test_summary(capsys):
     assert "~" not in output
 
 
-def test_summary_of_images_that_are_not_square(capsys):
+def test_summary_of_images_that_are_not_square(capsys, fails):
     assert main(["summary", "--shape", "1x28x30"]) == 0
     assert "square images only" in capsys.readouterr().out
-    assert fails(capsys, 2, ["summary", "--shape", "3x28x28"], "--shape")
+    assert "--shape" in fails(2, "summary", "--shape", "3x28x28")
 
 
 def test_summary_marks_what_rests_on_a_measurement(capsys, monkeypatch):
@@ -231,37 +224,40 @@ def test_summary_marks_what_rests_on_a_measurement(capsys, monkeypatch):
     assert " ~3    13 to 15    13 to 15\n~ " in output
 
 
-def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, capsys):
-    few = ["seeds", *SMALL[:-2], *on(tmp_path / "all", data_dir)]
+def test_seeds_are_trained_once_and_told_together(
+    tmp_path, data_dir, capsys, fails, in_one_process
+):
+    few, record = ["seeds", *QUICK, *on(tmp_path, data_dir)], tmp_path / "record.jsonl"
     assert main([*few, "--seeds", "1,3"]) == 0
     shown = capsys.readouterr().out
     assert "over 2 seeds (no interval" in shown and "not judged (the digits were drawn" in shown
-    first = (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
+    first = (tmp_path / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
     assert main([*few, "--seeds", "1-3"]) == 0
-    assert (tmp_path / "all" / "seed-1" / "checkpoint.pt").stat().st_mtime_ns == first
-    _, *columns = lines_of(tmp_path / "all" / "record.jsonl")
+    assert (tmp_path / "seed-1" / "checkpoint.pt").stat().st_mtime_ns == first
+    _, *columns = lines_of(record)
     assert [column["seed"] for column in columns] == [1, 2, 3]
-    assert columns[1]["test_accuracy"] == [
-        line["test_accuracy"] for line in history(tmp_path / "all" / "seed-2")
-    ]
-    before = (tmp_path / "all" / "record.jsonl").read_bytes()
-    older = json.loads((tmp_path / "all" / "seed-1" / "run.json").read_text())
+    second = [line["test_accuracy"] for line in history(tmp_path / "seed-2")]
+    assert columns[1]["test_accuracy"] == second
+    before = record.read_bytes()
+    older = json.loads((tmp_path / "seed-1" / "run.json").read_text())
     del older["recipe"]["deskew"], older["recipe"]["tta"]
-    (tmp_path / "all" / "seed-1" / "run.json").write_text(json.dumps(older))
+    (tmp_path / "seed-1" / "run.json").write_text(json.dumps(older))
     assert main([*few, "--seeds", "1-3"]) == 0
-    assert (tmp_path / "all" / "record.jsonl").read_bytes() == before
-    assert fails(capsys, 2, [*few, "--lr", "0.5"])
+    assert record.read_bytes() == before
+    fails(2, *few, "--lr", "0.5")
 
 
-def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys, in_one_process):
-    one, other = (["seeds", *SMALL[:-2], *on(tmp_path / name, data_dir)] for name in "ab")
-    assert main([*one, "--fold", "all/2", "--epochs", "1"]) == 0
+def test_all_folds_test_every_training_image_once(
+    tmp_path, data_dir, capsys, fails, in_one_process
+):
+    one, other = (["seeds", *QUICK, *on(tmp_path / name, data_dir)] for name in "ab")
+    assert main([*one, "--fold", "all/2"]) == 0
     assert "all 400 images of the folds, last epoch: accuracy" in capsys.readouterr().out
     head, *columns = lines_of(tmp_path / "a" / "record.jsonl")
     assert (head["fold"], head["holdout"]) == ("all/2", 200)
     assert [column["seed"] for column in columns] == [1, 2]
     assert "--fold=all/2" in head["command"]
-    assert main([*other, "--fold", "all/2", "--epochs", "1", "--lr", "0.001"]) == 0
+    assert main([*other, "--fold", "all/2", "--lr", "0.001"]) == 0
     capsys.readouterr()
     folders = [str(tmp_path / name) for name in "ab"]
     assert main(["runs", "compare", *folders]) == 0
@@ -281,40 +277,88 @@ def test_all_folds_test_every_training_image_once(tmp_path, data_dir, capsys, in
     assert "no interval" in text and "95 %" not in text and "0.001" in text
     record = tmp_path / "b" / "record.jsonl"
     record.write_text(record.read_text().replace('"fold": "all/2"', '"fold": ""'))
-    assert fails(capsys, 2, ["runs", "compare", *folders], "fold")
-    assert fails(capsys, 2, [*other, "--fold", "all/3", "--epochs", "1"])
+    assert "fold" in fails(2, "runs", "compare", *folders)
+    fails(2, *other, "--fold", "all/3")
+    assert main([*one[:-4], *on(tmp_path / "c", data_dir), "--seeds=1-2", "--fold=2/2"]) == 0
+    assert lines_of(tmp_path / "c" / "record.jsonl")[0]["fold"] == "2/2"
 
 
-def test_many_seeds_on_one_fold(tmp_path, data_dir, in_one_process):
-    words = ["seeds", *SMALL[:-2], *on(tmp_path / "one", data_dir), "--epochs", "1"]
-    assert main([*words, "--seeds", "1-2", "--fold", "2/2"]) == 0
-    assert lines_of(tmp_path / "one" / "record.jsonl")[0]["fold"] == "2/2"
-
-
-def test_plot(run, tmp_path, capsys):
+@pytest.fixture
+def drawn(run, data_dir, tmp_path, fails):
+    """`drawn(*words)`: draw into a new file, which is returned; with a status: the refusal."""
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    assert main(["plot", str(run), "--output", str(tmp_path / "curves.svg")]) == 0
-    assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
-    assert fails(capsys, 2, ["plot", run, "--output", tmp_path / "curves.nothing"])
+
+    def drawn(*words, status=0, name="picture.svg"):
+        output = tmp_path / "new" / name
+        words = ["plot", *map(str, words), "--output", str(output)]
+        if status:
+            return fails(status, *words)
+        assert main(words) == 0
+        return output.read_bytes()
+
+    return drawn
 
 
-def test_drawing_without_matplotlib_or_a_kind(run, tmp_path, capsys, monkeypatch):
-    words = ["plot", run, "--output", tmp_path / "curves"]
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    assert fails(capsys, 2, words, "suffix")
+def test_curves(run, tmp_path, drawn, monkeypatch):
+    assert drawn(run).startswith(b"<?xml") and drawn("curves", run).startswith(b"<?xml")
+    other = tmp_path / "other" / run.name  # two runs of one name
+    shutil.copytree(run, other)
+    lines = [
+        line | {"raw_test_accuracy": line["test_accuracy"]}
+        for line in lines_of(other / "history.jsonl")
+    ]
+    (other / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert str(other).encode() in drawn(run, other)
+    assert "curves.nothing" in drawn(run, status=2, name="curves.nothing")
+    assert "suffix" in drawn(run, status=2, name="curves")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert fails(capsys, 2, words, "matplotlib", "plots")
+    assert re.search("matplotlib.*plots", drawn(run, status=2))
 
 
-def test_plot_of_runs_of_one_name(run, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["a\udcffb", "a\nb", r"$\frac$", "_a"])
+def test_curves_of_a_run_of_any_name(run, tmp_path, monkeypatch, drawn, name):
+    shutil.copytree(run, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert drawn(name, name="curves.png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_pictures_of_a_net(run, data_dir, drawn, picture, monkeypatch):
+    monkeypatch.setattr(net_pictures, "MOST_MAPS", 3)
+    assert drawn(picture, *on(run, data_dir), name="it.png").startswith(b"\x89PNG")
+
+
+def test_pictures_of_one_digit(run, data_dir, capsys, drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        drawing, "save", lambda figure, output: output.parent.mkdir() or output.write_text("drawn")
+    )
+    words = on(run, data_dir)
+    drawn("maps", *words, "--digit=7")
+    assert "image 7, a " in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "new")
+    drawn("augmentation", *words, "--digit=399")
+    assert "from 0 to 49" in drawn("maps", *words, "--digit=50", status=2)
+    assert "from 0 to 399" in drawn("augmentation", *words, "--digit=400", status=2)
+    assert "filters" in drawn("filters", *words, "--digit=1", status=2)
+
+
+def test_pictures_of_a_net_with_nothing_to_show(tmp_path, data_dir, drawn):
+    assert main(quick(tmp_path / "run", data_dir)) == 0
+    words = on(tmp_path / "run", data_dir)
+    named = {"filters": "no convolution", "maps": "no layer", "augmentation": "no augmentation"}
+    for picture, reason in named.items():
+        assert reason in drawn(picture, *words, status=2)
+    drawn("confusion", *words)
+
+
+def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    shutil.copytree(run, tmp_path / "other" / run.name)
-    output = tmp_path / "curves.svg"
-    history = tmp_path / "other" / run.name / "history.jsonl"
-    lines = [line | {"raw_test_accuracy": line["test_accuracy"]} for line in lines_of(history)]
-    history.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert main(["plot", str(run), str(history.parent), "--output", str(output)]) == 0
-    assert str(history.parent) in output.read_text()
+    monkeypatch.chdir(tmp_path)
+    assert main(["plot", str(run)]) == 0
+    assert main(["gallery", "filters", *on(run, data_dir)]) == 0
+    names = {str(path) for path in Path().rglob("*.*")}
+    assert names == {"runs/curves.svg", "runs/filters.png"}
+    assert str(parse(["course"]).output) == "runs/course.html"
 
 
 @pytest.mark.parametrize("cuda, mps, chosen", [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
@@ -328,56 +372,8 @@ def test_the_best_device_is_taken(monkeypatch, cuda, mps, chosen):
             assert choose_device(name) == name
 
 
-def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.chdir(tmp_path)
-    assert main(["plot", str(run)]) == 0
-    assert main(["gallery", "filters", *on(run, data_dir)]) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
-    names = {path.name for path in (tmp_path / "runs").iterdir()}
-    assert names == {"curves.svg", "filters.png"}
-    assert str(parse(["course"]).output) == "runs/course.html"
-
-
-@pytest.mark.parametrize("picture", PICTURES)
-def test_gallery(run, data_dir, tmp_path, picture, monkeypatch):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.setattr(net_pictures, "MOST_MAPS", 3)
-    output = tmp_path / "new" / "picture.png"
-    assert main(["gallery", picture, *on(run, data_dir), "--output", str(output)]) == 0
-    assert output.read_bytes().startswith(b"\x89PNG")
-
-
-def test_gallery_help_names_the_pictures(capsys):
-    assert main(["gallery", "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert all(f"  {name:<14}{said}\n" in shown for name, said in PICTURES.items())
-
-
-def test_gallery_of_one_digit(run, data_dir, tmp_path, capsys, monkeypatch):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    monkeypatch.setattr(drawing, "save", lambda figure, output: None)
-    words = [*on(run, data_dir), "--output", str(tmp_path / "picture.png")]
-    assert main(["gallery", "maps", *words, "--digit", "7"]) == 0
-    assert "image 7, a " in capsys.readouterr().out
-    assert main(["gallery", "augmentation", *words, "--digit", "399"]) == 0
-    assert fails(capsys, 2, ["gallery", "maps", *words, "--digit", "50"], "from 0 to 49")
-    assert fails(capsys, 2, ["gallery", "augmentation", *words, "--digit=400"], "from 0 to 399")
-    assert fails(capsys, 2, ["gallery", "filters", *words, "--digit=1"], "--digit", "filters")
-
-
-def test_gallery_of_a_net_with_nothing_to_show(tmp_path, data_dir, capsys):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    assert main([*train(tmp_path / "run", data_dir), "--net=net1", "--recipe=net7"]) == 0
-    words = [*on(tmp_path / "run", data_dir), "--output", str(tmp_path / "picture.png")]
-    assert fails(capsys, 2, ["gallery", "filters", *words], "no convolution")
-    assert fails(capsys, 2, ["gallery", "maps", *words], "no layer")
-    assert fails(capsys, 2, ["gallery", "augmentation", *words], "no augmentation")
-    assert main(["gallery", "confusion", *words]) == 0
-
-
 def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
-    words = ["seeds", *SMALL[:2], "--batch-size=1", "--seeds=1", *on(tmp_path / "all", data_dir)]
+    words = ["seeds", SMALL[0], "--batch-size=1", "--seeds=1", *on(tmp_path / "all", data_dir)]
     command = [sys.executable, "-m", "tinytrain", *words]
     # Where tests run in the background Ctrl-C is ignored, and a process inherits that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -394,17 +390,17 @@ def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
     assert (state["epoch"], state["batch"]) > (1, 0)
 
 
-def test_a_process_that_cannot_be_started(tmp_path, data_dir, capsys, monkeypatch):
-    words = ["seeds", *SMALL[:-2], *on(tmp_path / "all", data_dir)]
+def test_a_process_that_cannot_be_started(tmp_path, data_dir, fails, monkeypatch):
+    words = ["seeds", *QUICK, *on(tmp_path / "all", data_dir)]
     monkeypatch.setattr(subprocess, "Popen", Mock(side_effect=OSError(11, "Try again")))
-    assert fails(capsys, 1, words, "seed-1: its process", "Try again", "--jobs")
+    assert re.search("seed-1: its process.*Try again.*--jobs", fails(1, *words))
     (tmp_path / "all" / "seed-1.log").unlink()
     (tmp_path / "all" / "seed-1.log").mkdir()
-    assert fails(capsys, 2, words, tmp_path / "all", "cannot be written")
+    assert f"{tmp_path / 'all'}: cannot be written" in fails(2, *words)
 
 
 def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys, in_one_process):
-    words = [*SMALL[:2], *on(tmp_path / "runs", data_dir), "--records", str(tmp_path / "records")]
+    words = [SMALL[0], *on(tmp_path / "runs", data_dir), "--records", str(tmp_path / "records")]
     assert main(["ladder", "net1", *words, "--seeds", "1"]) == 0
     assert "mean of the last 5: " in capsys.readouterr().out
     head, column = lines_of(tmp_path / "records" / "net1.jsonl")
@@ -420,8 +416,8 @@ def test_exported_weights_are_those_that_count(run, tmp_path):
     assert all(torch.equal(state[name], averaged[name]) for name in state)
 
 
-def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, capsys):
-    assert fails(capsys, 1, train(tmp_path / "run", data_dir, "--require-target"))
+def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, fails):
+    fails(1, *quick(tmp_path / "run", data_dir, "--require-target"))
 
 
 MISTAKES = {
@@ -475,12 +471,12 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line(mistake, data_dir, capsys, monkeypatch, tmp_path):
+def test_a_mistake_is_one_line(mistake, data_dir, fails, monkeypatch, tmp_path):
     monkeypatch.setenv("TINYTRAIN_DATA", data_dir)
     unreachable(monkeypatch)
     monkeypatch.chdir(tmp_path)
     arguments, status, named = MISTAKES[mistake]
-    assert fails(capsys, status, arguments, named)
+    assert named in fails(status, *arguments)
     assert not list(tmp_path.iterdir())
 
 
@@ -488,11 +484,11 @@ SETTINGS = ["--lr=0.1", "--seed=1", "--batch-size=5", "--deskew", "--threads=1",
 
 
 @pytest.mark.parametrize("word", SETTINGS)
-def test_a_setting_cannot_change_in_a_resumed_run(run, data_dir, capsys, word):
-    assert fails(capsys, 2, [*resume(run, data_dir), word], word.partition("=")[0], "run.json")
+def test_a_setting_cannot_change_in_a_resumed_run(run, data_dir, fails, word):
+    assert re.search(f"{word.partition('=')[0]}.*run.json", fails(2, *resume(run, data_dir), word))
 
 
-def test_a_device_may_change_in_a_resumed_run(run, data_dir, capsys, tmp_path):
+def test_a_device_may_change_in_a_resumed_run(run, data_dir, capsys, fails, tmp_path):
     assert main([*resume(run, data_dir), "--device", "cpu"]) == 0  # as it was
     assert "begun on" not in capsys.readouterr().out
     begun = replace(run_folder.read_settings(run), device="cuda")
@@ -501,7 +497,7 @@ def test_a_device_may_change_in_a_resumed_run(run, data_dir, capsys, tmp_path):
     moved = tmp_path / "moved"
     run_folder.create(moved, begun, training, "")
     run_folder.save(moved, begun, training)
-    assert fails(capsys, 2, resume(moved, data_dir), "was begun on cuda", "--device")
+    assert re.search("--device: .*was begun on cuda", fails(2, *resume(moved, data_dir)))
     assert main([*resume(moved, data_dir), "--device", "auto"]) == 0
     assert "begun on cuda and goes on on cpu: sums round differently" in capsys.readouterr().out
     assert run_folder.read_settings(moved) == begun
@@ -532,80 +528,48 @@ def test_a_switch_alone_or_with_its_value(words):
     assert not parse(["train", "--deskew", "no"]).deskew
 
 
-def test_a_used_run_folder(run, data_dir, capsys):
-    assert fails(capsys, 2, train(run, data_dir), "--resume", "--run-dir")
-
-
-def test_a_run_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
-    file = tmp_path / "file"
-    file.write_text("not a folder")
-    assert fails(capsys, 2, train(file / "run", data_dir), "another folder", file)
-
-
-def test_a_damaged_data_file(tmp_path, data_dir, capsys):
-    (tmp_path / "synthetic").mkdir()
-    for path in Path(data_dir, "synthetic").iterdir():
-        (tmp_path / "synthetic" / path.name).write_bytes(path.read_bytes()[:-1])
-    assert fails(capsys, 3, train(tmp_path / "run", tmp_path), "train-images-idx3-ubyte")
+def test_folders_that_cannot_be_used(run, tmp_path, data_dir, fails):
+    assert re.search("--resume.*--run-dir", fails(2, *train(run, data_dir)))
+    (tmp_path / "file").write_text("not a folder")
+    assert str(tmp_path / "file") in fails(2, *train(tmp_path / "file" / "run", data_dir))
+    root = tmp_path / "synthetic"  # a set that is there in part, and one that is damaged
+    shutil.copytree(f"{data_dir}/synthetic", root)
+    images = (root / "t10k-images-idx3-ubyte").rename(tmp_path / "elsewhere")
+    assert "t10k-images-idx3-ubyte missing" in fails(3, *train(tmp_path / "run", tmp_path))
+    assert len(list(root.iterdir())) == 3
+    (root / "t10k-images-idx3-ubyte").write_bytes(images.read_bytes()[:-1])
+    assert "t10k-images-idx3-ubyte: " in fails(3, *train(tmp_path / "run", tmp_path))
     assert not (tmp_path / "run").exists()
 
 
-def test_a_set_that_is_there_in_part(tmp_path, data_dir, capsys):
-    (tmp_path / "synthetic").mkdir()
-    for path in sorted(Path(data_dir, "synthetic").iterdir())[1:]:
-        os.link(path, tmp_path / "synthetic" / path.name)
-    assert fails(capsys, 3, train(tmp_path / "run", tmp_path), "t10k-images-idx3-ubyte missing")
-    assert len(list((tmp_path / "synthetic").iterdir())) == 3
-
-
-def test_a_reader_that_goes_away():
-    command = [sys.executable, "-m", "tinytrain", "summary"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.close()
-    assert process.stderr.read() == b"" and process.wait() == 0
-    process.stderr.close()
-
-
-def test_a_second_interrupt_says_how_to_go_on(tmp_path, data_dir, capsys, monkeypatch):
+def test_a_second_interrupt_says_how_to_go_on(tmp_path, data_dir, fails, monkeypatch):
     monkeypatch.setattr(loop, "fit", Mock(side_effect=KeyboardInterrupt))
     run_dir = tmp_path / "run"
-    assert fails(capsys, 130, train(run_dir, data_dir), "--resume", run_dir)
+    assert f"--resume --run-dir {run_dir}" in fails(130, *train(run_dir, data_dir))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_under_the_output():
-    command = [sys.executable, "-m", "tinytrain", "summary"]
+    command = [sys.executable, "-m", "tinytrain", "recipe"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2 and one_line(done.stderr) and "no space left" in done.stderr
+    assert done.returncode == 2 and re.fullmatch("tinytrain: .*no space left\n", done.stderr)
 
 
-def test_a_diverging_run(tmp_path, data_dir, capsys):
+def test_a_diverging_run(tmp_path, data_dir, fails):
     run_dir = tmp_path / "run"
-    kept = f"{run_dir} keeps the run as it was before step 1 of epoch 1"
-    assert fails(capsys, 4, train(run_dir, data_dir, "--lr", "1e30"), "epoch 1, step 50", kept)
+    kept = f"epoch 1, step 50.*{run_dir} keeps the run as it was before step 1 of epoch 1"
+    assert re.search(kept, fails(4, *train(run_dir, data_dir, "--lr", "1e30")))
     assert main(["evaluate", *on(run_dir, data_dir)]) == 0
 
 
 @pytest.mark.parametrize("after", [5, 85])
-def test_what_diverged_is_not_saved_by_an_interrupt(
-    tmp_path, data_dir, capsys, monkeypatch, after
-):
+def test_what_diverged_is_not_saved_by_an_interrupt(tmp_path, data_dir, fails, monkeypatch, after):
     """The loss is looked at every fiftieth step only, and the interrupt comes before that."""
-    run_dir, fit = tmp_path / "run", loop.fit
-
-    def interrupted(training, *others):
-        for number, event in enumerate(fit(training, *others), 1):
-            if number == after - 2:
-                training.lr = 1e20
-            if number == after:
-                os.kill(os.getpid(), signal.SIGINT)
-            yield event
-
-    monkeypatch.setattr(loop, "fit", interrupted)
-    epoch = 1 + after // 80
-    kept = f"{run_dir} keeps the run as it was before step 1 of epoch {epoch}"
-    assert fails(capsys, 4, train(run_dir, data_dir), "not finite", kept)
+    run_dir, epoch = tmp_path / "run", 1 + after // 80
+    interrupted(monkeypatch, after, lambda training: setattr(training, "lr", 1e20))
+    kept = f"not finite.*{run_dir} keeps the run as it was before step 1 of epoch {epoch}"
+    assert re.search(kept, fails(4, *train(run_dir, data_dir)))
     assert len(history(run_dir)) == epoch - 1
     assert all(tensor.isfinite().all() for tensor in weights(run_dir))
 
@@ -620,37 +584,29 @@ def test_a_training_that_does_nothing_is_said_once(tmp_path, data_dir, capsys):
     assert "that of guessing 2.2939; try another rate (--lr, now 1e-09)" in lines[said[0]]
 
 
-def test_help_needs_neither_torch_nor_numpy():
+def test_help_needs_neither_torch_nor_numpy_and_rooms_are_imported_when_asked_for():
     check = (
-        "import sys\nfrom tinytrain.cli.main import COMMANDS, main\n"
+        "import sys, tinytrain\nfrom tinytrain.cli.main import COMMANDS, main\n"
         "main(['--help'])\n"
         "assert not any(f'tinytrain.cli.{name}' in sys.modules for name in COMMANDS)\n"
         "assert not any(main([name, '--help']) for name in COMMANDS)\n"
-        "sys.exit(bool({'torch', 'numpy', 'tinytrain.course'} & set(sys.modules)))"
+        "assert not {'torch', 'numpy', 'tinytrain.course'} & set(sys.modules)\n"
+        "assert set(tinytrain.ROOMS) < set(dir(tinytrain))\n"
+        "tinytrain.nn.Linear, tinytrain.data.load, tinytrain.nets.net9_3, tinytrain.train.fit\n"
+        "assert not hasattr(tinytrain, 'nothing')"
     )
     done = subprocess.run([sys.executable, "-c", check], stdout=subprocess.DEVNULL)
     assert done.returncode == 0
 
 
-def test_without_a_word_there_is_help():
-    shown = [
-        subprocess.run([sys.executable, "-m", "tinytrain", *words], capture_output=True, text=True)
-        for words in ([], ["--help"])
-    ]
-    assert [(one.returncode, one.stdout, one.stderr) for one in shown] == [
-        (0, shown[1].stdout, "")
-    ] * 2
-    assert "exit status" in shown[0].stdout
-
-
-def test_rooms_are_imported_when_they_are_asked_for():
-    check = (
-        "import sys, tinytrain; assert 'torch' not in sys.modules; "
-        "assert set(tinytrain.ROOMS) < set(dir(tinytrain)); "
-        "tinytrain.nn.Linear, tinytrain.data.load, tinytrain.nets.net9_3, tinytrain.train.fit; "
-        "sys.exit(hasattr(tinytrain, 'nothing'))"
-    )
-    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+def test_without_a_word_there_is_help(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tinytrain"])
+    assert main() == main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown[: len(shown) // 2] == shown[len(shown) // 2 :] and "exit status" in shown
+    assert main(["gallery", "--help"]) == 0  # an earlier name of `plot`
+    shown = capsys.readouterr().out
+    assert all(f"  {name:<14}{said}\n" in shown for name, said in PICTURES.items())
 
 
 def unreachable(monkeypatch):
@@ -659,17 +615,12 @@ def unreachable(monkeypatch):
     monkeypatch.setitem(sources.SOURCES, "mnist", source)
 
 
-def test_no_mirror_answers(tmp_path, capsys, monkeypatch):
+def test_no_mirror_answers(tmp_path, data_dir, capsys, fails, monkeypatch):
     unreachable(monkeypatch)
-    named = ("127.0.0.1:1", "--dataset synthetic", "--data-dir")
-    assert fails(capsys, 3, ["train", *on(tmp_path / "run", tmp_path)], *named)
+    error = fails(3, "train", *on(tmp_path / "run", tmp_path))
+    assert all(name in error for name in ("127.0.0.1:1", "--dataset synthetic", "--data-dir"))
     assert not (tmp_path / "run").exists()
-
-
-def test_no_mirror_answers_or_synthetic(tmp_path, data_dir, capsys, monkeypatch):
-    unreachable(monkeypatch)
-    small = [word for word in train(tmp_path / "run", data_dir) if word not in SMALL[:2]]
-    assert main([*small, "--or-synthetic"]) == 0
+    assert main([*quick(tmp_path / "run", data_dir), "--dataset=mnist", "--or-synthetic"]) == 0
     output = capsys.readouterr()
     assert "127.0.0.1:1" in output.err
     assert output.out.startswith("THIS IS NOT MNIST")
