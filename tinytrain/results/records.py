@@ -173,7 +173,9 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
         return None
     try:
         head, *lines = map(json.loads, files.read_file(path).decode().splitlines())
-        settings = parse_settings(json.dumps(head | {"seed": 0}), str(path))
+        fold = head.get("fold", "")  # a run has one of the parts of all/N
+        one_run = head | {"seed": 0, "fold": fold.replace("all/", "1/")}
+        settings = parse_settings(json.dumps(one_run), str(path))
         own = {name: head[name] for name in ("command", "date", "machine", "fingerprint")}
         require_same_form(dict.fromkeys(own, ""), own, "head")
         require_same_form(dict.fromkeys(head["versions"], ""), head["versions"], "versions")
@@ -181,7 +183,9 @@ def read_record(name: str, folder: Path = FOLDER) -> Record | None:
         epochs = dict.fromkeys(MEASURED, [0.0] * settings.recipe.epochs)
         require_same_form([epochs] * len(lines), [*seeds.values()], "seeds")
         require_same_form([1] * max(1, len(lines)), [*seeds], "seeds")
-        return Record(**vars(settings) | own, versions=head["versions"], seeds=seeds)
+        return Record(
+            **vars(settings) | own | {"fold": fold}, versions=head["versions"], seeds=seeds
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a record of this version: {error}") from error
     except DataError as error:
