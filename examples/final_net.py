@@ -44,6 +44,7 @@ def build_net(seed):
 def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
     """Train and test; yield the mean training loss and the test score of every epoch."""
     net = build_net(seed)
+    train.require_suited(net, dataset, batch_size)
     train.log.print_net(net)
     optimizer = optim.Adam(net.parameters(), lr)
     schedule = optim.WarmupLinear(epochs, warmup=0.2)

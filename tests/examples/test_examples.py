@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tinytrain import nets, streams, train
+from tinytrain.errors import UsageError
 from tinytrain.results.variations import RECIPES
 from tinytrain.train import build, loop
 
@@ -55,6 +56,14 @@ def test_its_default_is_the_whole_run():
         "batch_size": recipe.batch_size,
         "lr": recipe.lr,
     }
+
+
+def test_a_net_without_its_last_layer_is_refused(tiny, monkeypatch):
+    example = load()
+    whole = example.build_net
+    monkeypatch.setattr(example, "build_net", lambda seed: whole(seed)[:-1])
+    with pytest.raises(UsageError, match="LogSoftmax"):
+        next(example.train_and_test(tiny))
 
 
 def test_help(capsys, monkeypatch):

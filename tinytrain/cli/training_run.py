@@ -153,7 +153,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     dataset = load_dataset(options, recipe)
     if not workers.rank:
         workers.share(dataset.name)
-    require_suited(training, dataset)
+    require_suited(training.net, dataset, training.batch_size, training.loss)
     workers.require_separable(training, dataset)
     settings = Settings(
         recipe=recipe,

@@ -6,6 +6,7 @@ from a recipe; `log`: printing; `target`: the verdict; `memory`: a faster alloca
 """
 
 from tinytrain.train import build, log, target
+from tinytrain.train.checks import require_suited
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.loop import fit
 from tinytrain.train.memory import keep_freed_memory
@@ -21,5 +22,6 @@ __all__ = [
     "fit",
     "keep_freed_memory",
     "log",
+    "require_suited",
     "target",
 ]

@@ -1,32 +1,32 @@
-"""Checks before the first step: do net, optimizer, data and batch size suit each other?"""
+"""Checks before the first step: do net, data, batch size and loss suit each other?"""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+
+from torch import Tensor
 
 from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
-from tinytrain.nn import functional
+from tinytrain.nn import Module, functional
 from tinytrain.nn.inspect import output_of
-from tinytrain.train.state import Training
 
 
-def require_suited(training: Training, dataset: Dataset) -> None:
+def require_suited(
+    net: Module,
+    dataset: Dataset,
+    batch_size: int,
+    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss,
+) -> None:
     """Raise UsageError where the net cannot be trained on this data with this batch size and loss.
 
     A copy of the net is run on a blank image, so the net itself stays as it is.
     """
     shape = tuple(dataset.train.images.shape[1:])
     try:
-        output = output_of(training.net, shape)
+        output = output_of(net, shape)
     except ValueError as error:
         raise UsageError(f"--dataset {dataset.name}: does not suit the net: {error}") from error
-    require_outputs(training, dataset, output)
-    require_batches(training, dataset)
-
-
-def require_outputs(training: Training, dataset: Dataset, output: torch.Tensor) -> None:
-    """Raise UsageError where the `output` for one image does not suit the classes or the loss."""
     found = tuple(output.shape)
     if len(found) != 2 or found[1] != dataset.classes:
         raise UsageError(
@@ -34,23 +34,23 @@ def require_outputs(training: Training, dataset: Dataset, output: torch.Tensor) 
             f"{dataset.name}, found {found}; choose another --net"
         )
     total = float(output.exp().sum())
-    if training.loss is functional.nll_loss and not abs(total - 1) < 0.01:
+    if loss is functional.nll_loss and not abs(total - 1) < 0.01:
         raise UsageError(
             "the net: expected log-probabilities, of probabilities that add up to 1, found "
             f"{total:g}; end it with nn.LogSoftmax(), or give Training another loss"
         )
+    require_batches(net, len(dataset.train), batch_size, shape)
 
 
-def require_batches(training: Training, dataset: Dataset) -> None:
-    """Raise UsageError where a batch of one image remains and the net cannot train on one.
+def require_batches(net: Module, count: int, size: int, shape: tuple[int, ...]) -> None:
+    """Raise UsageError where a batch of one of `count` images remains that the net cannot take.
 
     Batch norm cannot: where its map is 1 × 1, a single value a channel has no deviation.
     """
-    count, size = len(dataset.train), training.batch_size
     if size > 1 and count % size != 1:
         return
     try:
-        output_of(training.net, tuple(dataset.train.images.shape[1:]), training=True)
+        output_of(net, shape, training=True)
     except ValueError as error:
         works = [other for other in range(2, count + 1) if count % other != 1]
         nearest = sorted(works, key=lambda other: abs(other - size))[:2]

@@ -27,7 +27,7 @@ def fit(
     Diverged where the loss is no longer finite.
     """
     compute = compute or InProcess()
-    require_suited(training, dataset)
+    require_suited(training.net, dataset, training.batch_size, training.loss)
     dataset = dataset.to(training.device)
     while training.epoch <= training.epochs:
         shuffle = streams.generator(training.seed, "shuffle", training.epoch)
