@@ -152,7 +152,7 @@ def test_one_process_at_a_time_is_at_work_in_a_folder(tmp_path, capsys):
             pass
     assert list(run.iterdir()) == []
     (run / locks.NAME).write_text("1\n")  # as a killed process leaves it
-    assert locks.holder(run) is None
+    locks.require_free(run)
     assert main(words) == 0
     assert locks.NAME not in [path.name for path in run.iterdir()]
     with locks.held(run):
@@ -233,7 +233,7 @@ def test_no_run_outlives_seeds(how, status, tmp_path):
     assert process.exitcode == status
     with suppress(FileNotFoundError), open(run / locks.NAME) as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)  # waits for the run to end
-    assert locks.holder(run) is None
+    locks.require_free(run)
     assert len((run / "history.jsonl").read_text().splitlines()) < 12
     assert finished(whole, tmp_path / "train") and finished(seeds, tmp_path / "seeds")
     assert contents(run) == contents(tmp_path / "whole" / "seed-1")

@@ -7,7 +7,6 @@ ranges of everything in it are compared with a fresh state, and only then does a
 from __future__ import annotations
 
 import io
-import math
 import os
 import zipfile
 from pathlib import Path
@@ -84,7 +83,7 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
         raise DataError(f"{place}: expected {form(expected)}, found {form(found)}")
     if isinstance(found, int) and not 0 <= found < 1 << 63:
         raise DataError(f"{place}: expected a whole number from 0 to 2⁶³ - 1, found another")
-    if isinstance(found, torch.Tensor | float) and not finite(found):
+    if isinstance(found, torch.Tensor | float) and not torch.as_tensor(found).isfinite().all():
         raise DataError(
             f"{place}: not finite: the run diverged; begin another one, with a smaller rate (--lr)"
         )
@@ -96,13 +95,6 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
     elif isinstance(expected, list):
         for index, (one, other) in enumerate(zip(expected, found, strict=True)):
             require_same_form(one, other, f"{place}[{index}]")
-
-
-def finite(value: torch.Tensor | float) -> bool:
-    """Whether a number, or every number in a tensor, is finite."""
-    return (
-        bool(value.isfinite().all()) if isinstance(value, torch.Tensor) else math.isfinite(value)
-    )
 
 
 def form(value: Any) -> str:

@@ -68,23 +68,16 @@ def locked(descriptor: int) -> bool:
     return True
 
 
-def holder(folder: Path) -> int | None:
-    """The number of the process that holds `folder`, 0 if unknown; None if none does."""
+def require_free(folder: Path) -> None:
+    """Raise UsageError where another process holds `folder`."""
     try:
         with open(folder / NAME, "r+") as file:  # NFS locks no file that is only read
             if locked(file.fileno()):
-                return None
-            text = file.read().strip()
-            return int(text) if text.isdecimal() else 0
+                return
+            number = file.read().strip()
     except OSError:
-        return None
-
-
-def require_free(folder: Path) -> None:
-    """Raise UsageError where another process holds `folder`."""
-    number = holder(folder)
-    if number is not None:
-        raise UsageError(
-            f"{folder}: process {number or 'unknown'} is at work there; wait for it, or name "
-            "another --run-dir"
-        )
+        return
+    raise UsageError(
+        f"{folder}: process {number if number.isdecimal() else 'unknown'} is at work there; wait "
+        "for it, or name another --run-dir"
+    )

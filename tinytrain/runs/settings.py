@@ -1,7 +1,7 @@
 """The settings of a run, as they stand in run.json.
 
 They decide the outcome of a run, so that it can be repeated on another machine and years later.
-All values are checked for type and range when they are read; files of earlier versions are read.
+All values are checked for type and range when they are read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 from tinytrain.errors import DataError
 from tinytrain.recipes import OLD_NAMES, Recipe, checked
@@ -46,37 +45,31 @@ class Settings:
 ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"image_shape": [1] * 3}
 
 
+LATER = {"fold": "", "image_shape": [1, 28, 28], "net_digest": "", "workers": 1}
+
+
 def parse_settings(text: str, place: str) -> Settings:
-    """Settings from the JSON text of the file `place`. Raises DataError."""
+    """Settings from the JSON text of the file `place`, also of an earlier version.
+
+    What came `LATER`, and fields of the recipe, may be missing, and the recipe's fields may have
+    their old names. Raises DataError.
+    """
     try:
-        return parsed(text, place)
-    except (ValueError, TypeError, RecursionError) as error:
+        content = LATER | json.loads(text)
+        values = {name: content.get(name) for name in Settings.__dataclass_fields__}
+        named = {OLD_NAMES.get(name, name): value for name, value in values["recipe"].items()}
+        recipe = Recipe(**{"net": None} | named)  # a net is never missing
+        for field in fields(recipe):
+            checked(field, getattr(recipe, field.name))
+        require_same_form(ANY_SETTINGS, values | {"recipe": ANY_SETTINGS["recipe"]}, place)
+        shape, fold = tuple(values["image_shape"]), values["fold"]
+        if not 0 < math.prod(shape) < 1 << 31:
+            raise ValueError(f"image_shape: expected (C, H, W), found {shape}")
+        part, parts = map(int, fold.split("/")) if fold else (1, 1)
+        if not 1 <= part <= parts:
+            raise ValueError(f"fold: expected part K of N, found {fold}")
+        if net_file.is_own(recipe.net) != bool(values["net_digest"]):
+            raise ValueError("net_digest: expected one exactly where the net is from a file")
+        return Settings(**values | {"recipe": recipe, "image_shape": shape})
+    except (AttributeError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{place}: not the run.json of this version: {error}") from error
-
-
-def parsed(text: str, place: str) -> Settings:
-    """The settings in a JSON text. Raises DataError, ValueError, TypeError or RecursionError."""
-    later = {"fold": "", "image_shape": [1, 28, 28], "net_digest": "", "workers": 1}
-    content = later | json.loads(text)
-    values = {name: content.get(name) for name in Settings.__dataclass_fields__}
-    recipe = parse_recipe(values["recipe"])
-    require_same_form(ANY_SETTINGS, values | {"recipe": ANY_SETTINGS["recipe"]}, place)
-    shape, fold = tuple(values["image_shape"]), values["fold"]
-    if not 0 < math.prod(shape) < 1 << 31:
-        raise ValueError(f"image_shape: expected (C, H, W), found {shape}")
-    part, parts = map(int, fold.split("/")) if fold else (1, 1)
-    if not 1 <= part <= parts:
-        raise ValueError(f"fold: expected part K of N, found {fold}")
-    if net_file.is_own(recipe.net) != bool(values["net_digest"]):
-        raise ValueError("net_digest: expected one exactly where the net is from a file")
-    return Settings(**values | {"recipe": recipe, "image_shape": shape})
-
-
-def parse_recipe(content: dict[str, Any]) -> Recipe:
-    """A recipe from its fields, also under their old names; a missing field has its default."""
-    if not (isinstance(content, dict) and isinstance(content.get("net"), str)):
-        raise ValueError("recipe: expected an object with a net")
-    recipe = Recipe(**{OLD_NAMES.get(name, name): value for name, value in content.items()})
-    for field in fields(recipe):
-        checked(field, getattr(recipe, field.name))
-    return recipe
