@@ -118,16 +118,22 @@ WRONG = {
     "an import exits": (f"{USUAL}sys.exit(0)", "own.py: SystemExit: 0 (line 3, in <module>)"),
     "a builder exits": ("def build(): exit(0)", "own.py: SystemExit: 0 (line 1, in build)"),
     "a forward exits": (layer("sys.exit(0)"), "own.py: SystemExit: 0 (line 7, in forward)"),
+    "a batch in parts": (
+        layer("input = input - input.mean(0)"),
+        "1 (Own): its output or buffers depend on the images together",
+        "own.py:build",
+        "--shards=2",
+    ),
     "no Exception": ("class E(BaseException): ...\ndef build(): raise E", "(line 2, in build)"),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_net_file_that_is_wrong(wrong, tmp_path, monkeypatch, fails, data_dir):
-    source, message, *name = WRONG[wrong]
+    source, message, *words = WRONG[wrong]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(source)
-    assert message in fails(2, *train_words("run", data_dir, *(name or ["own.py:build"])))
+    assert message in fails(2, *train_words("run", data_dir, *(words or ["own.py:build"])))
     assert not (tmp_path / "run").exists()
 
 
@@ -197,72 +203,67 @@ def build():
 """
 
 
-def test_a_last_batch_of_one_is_refused_before_a_folder_is_made(tmp_path, data_dir, capsys):
+def test_a_last_batch_of_one_is_refused_before_a_folder_is_made(tmp_path, data_dir, fails):
     (tmp_path / "alone.py").write_text(ALONE)
     net = f"{tmp_path}/alone.py:build"
-    assert cli.main(train_words(tmp_path / "run", data_dir, net, "--batch-size=57")) == 2
-    errors = capsys.readouterr().err
-    assert (
-        errors.count("\n") == 1 and "1 (BatchNorm2d)" in errors and not (tmp_path / "run").exists()
-    )
+    line = fails(2, *train_words(tmp_path / "run", data_dir, net, "--batch-size=57"))
+    assert "1 (BatchNorm2d)" in line and not (tmp_path / "run").exists()
     for size in 56, 58:
-        assert f"--batch-size {size}" in errors
+        assert f"--batch-size {size}" in line
         words = train_words(tmp_path / f"run{size}", data_dir, net, f"--batch-size={size}")
         assert cli.main([*words, "--epochs=1"]) == 0
 
 
-def state(folder):
-    return torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
+@pytest.fixture
+def run(net_file, tmp_path, data_dir):
+    """A finished run of the net file's net."""
+    words = train_words(tmp_path / "run", data_dir, f"{net_file}:build", "--epochs=2")
+    assert cli.main(words) == 0
+    return tmp_path / "run"
 
 
-def test_a_run_with_a_net_file_goes_on_as_it_began(net_file, tmp_path, data_dir, monkeypatch):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    named = [f"{net_file}:build", "--epochs=2"]
-    assert cli.main(train_words(whole, data_dir, *named)) == 0
-
+def test_a_run_with_a_net_file_goes_on_as_it_began(
+    run, net_file, tmp_path, data_dir, monkeypatch, fails
+):
     def interrupted(*arguments):
         yield from itertools.islice(fit(*arguments), 12)
         raise KeyboardInterrupt
 
-    fit = train.loop.fit
+    fit, cut = train.loop.fit, tmp_path / "cut"
     with monkeypatch.context() as patch:
         patch.setattr(train.loop, "fit", interrupted)
-        assert cli.main(train_words(cut, data_dir, *named)) == 130
+        fails(130, *train_words(cut, data_dir, f"{net_file}:build", "--epochs=2"))
     again = ["train", "--resume", f"--run-dir={cut}", f"--data-dir={data_dir}"]
     net_file.write_text(NET + "# changed\n")
-    assert cli.main(again) == 2
+    fails(2, *again)
     net_file.unlink()
     assert cli.main(again) == 0
-    found, expected = state(cut), state(whole)
-    torch.testing.assert_close(found["ema"]["net"], expected["ema"]["net"], rtol=0, atol=0)
-    torch.testing.assert_close(found["net"], expected["net"], rtol=0, atol=0)
+    found, expected = (
+        torch.load(folder / "checkpoint.pt", weights_only=True)["state"] for folder in (cut, run)
+    )
+    for one, other in (
+        (found["ema"]["net"], expected["ema"]["net"]),
+        (found["net"], expected["net"]),
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
     learned = found["net"]
     assert learned["2.seen"] == 16 and learned["2.mean"].all() and (learned["2.scale"] != 1).all()
 
 
-def test_own_layers_are_exported_as_weights_and_not_as_torchs(
-    net_file, tmp_path, data_dir, capsys
-):
-    run = tmp_path / "run"
-    assert cli.main(train_words(run, data_dir, f"{net_file}:build", "--epochs=1")) == 0
+def test_own_layers_are_exported_as_weights_and_not_as_torchs(run, net_file, fails):
     assert cli.main(["export", f"--run-dir={run}"]) == 0
     exported = torch.load(run / "weights.pt", weights_only=True)
     net_files.build(f"{net_file}:build").load_state_dict(exported)
-    capsys.readouterr()
-    assert cli.main(["export", "--format=torch", f"--run-dir={run}"]) == 2
-    errors = capsys.readouterr().err
-    assert "2 (Centred)" in errors or "1 (Residual)" in errors
-    assert errors.count("\n") == 1
+    line = fails(2, "export", "--format=torch", f"--run-dir={run}")
+    assert "2 (Centred)" in line or "1 (Residual)" in line
     assert not (run / "net.py").exists() and not (run / "net.pt").exists()
 
 
-def test_a_runs_copy_of_its_net_file_is_checked(net_file, tmp_path, data_dir, capsys):
-    folder = tmp_path / "run"
-    assert cli.main(train_words(folder, data_dir, f"{net_file}:build", "--epochs=1")) == 0
-    words = ["evaluate", f"--run-dir={folder}", f"--data-dir={data_dir}"]
+def test_a_runs_copy_of_its_net_file_is_checked(run, net_file, data_dir, fails):
+    words = ["evaluate", f"--run-dir={run}", f"--data-dir={data_dir}"]
     net_file.unlink()
     assert cli.main(words) == 0
-    (folder / "net_file.py").write_text(NET + "# changed\n")
-    assert cli.main(words) == 3 and "net_file.py: not the net file" in capsys.readouterr().err
-    (folder / "net_file.py").unlink()
-    assert cli.main(words) == 3 and "copy of its net file is gone" in capsys.readouterr().err
+    (run / "net_file.py").write_text(NET + "# changed\n")
+    assert "net_file.py: not the net file" in fails(3, *words)
+    (run / "net_file.py").unlink()
+    assert "copy of its net file is gone" in fails(3, *words)

@@ -243,15 +243,17 @@ def test_an_end_of_one_is_the_end_of_all(number, status, said, data_dir, tmp_pat
         (["--lr=1e30"], 4, "epoch 1, step 3: the loss or a weight is not finite"),
         (["--shards=3"], 2, "--shards 3: expected a multiple of the workers, 2"),
         (["--wrong"], 2, "--wrong: not known here"),
+        (["--net={}/exits.py:build"], 2, "{}/exits.py: SystemExit: 0 (line 1, in build)"),
         (["--workers=3"], 2, "--workers 3: torchrun started 2; leave it out"),
     ],
 )
 def test_an_error_is_said_once(more, status, said, data_dir, tmp_path):
-    words = training(data_dir, tmp_path / "run", *more)
+    (tmp_path / "exits.py").write_text("def build(): exit(0)")
+    words = training(data_dir, tmp_path / "run", *(word.format(tmp_path) for word in more))
     statuses = ended(started(2, command, tmp_path / "folder", words), tmp_path / "folder")
     assert sorted(statuses) == [0, status]
     errors = [text for text in printed(tmp_path / "folder") if "tinytrain: " in text]
-    assert len(errors) == 1 and f"tinytrain: {said}" in errors[0]
+    assert len(errors) == 1 and f"tinytrain: {said.format(tmp_path)}" in errors[0]
 
 
 def test_other_data_than_worker_0_has(data_dir, tmp_path):
