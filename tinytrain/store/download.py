@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError, TimeoutError
 
 from tinytrain.errors import DataError, Unavailable, UsageError
-from tinytrain.store.files import BY_FLAG, cannot_write, whole_file
+from tinytrain.store.files import BY_FLAG, cannot_write, cut, whole_file
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,11 @@ def fetch(
                     break
                 time.sleep(attempt * patience.pause)
                 try:
-                    with whole_file(folder / name) as file, Session() as session:
-                        receive(session, mirror + name, file, check, patience)
+                    with whole_file(folder / name) as file:
+                        for piece in pieces(mirror + name, patience):
+                            file.write(piece)
+                        file.flush()
+                        checked(Path(file.name), check)
                     return folder / name
                 except Refused as error:
                     reasons = unreachable if isinstance(error, Unreachable) else refusals
@@ -97,38 +99,49 @@ def fetch(
     )
 
 
-def receive(
-    session: Session, url: str, file: BinaryIO, check: Callable[[Path], object], patience: Patience
-) -> None:
-    """Write the file at `url` into the open `file`, and check it."""
-    with request(session, url, patience) as response:
+def checked(path: Path, check: Callable[[Path], object]) -> None:
+    """Raise Refused where `check` raises DataError."""
+    try:
+        check(path)
+    except DataError as error:
+        raise Refused(f"200, but {error}".replace(f"{path}: ", "")) from error
+
+
+def pieces(url: str, patience: Patience) -> Iterator[bytes]:
+    """The file at `url` as it arrives, not decoded: many servers call a .gz an encoding."""
+    with Session() as session, answer(session, url, patience) as response:
         if response.status_code != 200:
             busy = response.status_code == 429 or response.status_code >= 500
             raise (Busy if busy else Refused)(f"{response.status_code} {response.reason}")
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        name = url.rpartition("/")[2]
+        name, start, received = url.rpartition("/")[2], time.monotonic(), 0
         # disable=None: a bar in a terminal, nothing in a file.
         with tqdm(desc=name, total=total, unit="B", unit_scale=True, disable=None) as bar:
-            for piece in pieces(response, patience):
-                bar.update(file.write(piece))
-    file.flush()
-    try:
-        check(Path(file.name))
-    except DataError as error:
-        raise Refused(f"200, but {error}".replace(f"{file.name}: ", "")) from error
+            try:
+                # read1 returns what is there; other ways to read would wait for a whole piece.
+                while piece := response.raw.read1(1 << 14, decode_content=False):
+                    yield piece
+                    received += len(piece)
+                    bar.update(len(piece))
+                    seconds = time.monotonic() - start
+                    if received > patience.largest:
+                        raise Refused(f"more than {patience.largest} bytes")
+                    if seconds > patience.silence + received / patience.pace:
+                        raise Refused(f"only {received} bytes in {seconds:.3g} s")
+            except TimeoutError as error:
+                found = f"no byte for {patience.silence:.3g} s after {received}"
+                raise Refused(found) from error
+            except (OSError, HTTPError) as error:
+                raise Busy(f"broken off after {received} bytes ({cause(error)})") from error
 
 
-def request(session: Session, url: str, patience: Patience) -> requests.Response:
+def answer(session: Session, url: str, patience: Patience) -> requests.Response:
     """The answer to a GET of `url`, after redirects; its body is not read yet."""
+    headers, waits = {"Accept-Encoding": "identity"}, (patience.connect, patience.silence)
     for _ in range(patience.redirects + 1):
         try:
-            response = session.get(
-                url,
-                headers={"Accept-Encoding": "identity"},
-                stream=True,
-                timeout=(patience.connect, patience.silence),
-            )
+            response = session.get(url, headers=headers, stream=True, timeout=waits)
         except OSError as error:  # as all errors of requests are
             raise Unreachable(f"no answer ({cause(error)})") from error
         if not response.is_redirect:
@@ -138,27 +151,8 @@ def request(session: Session, url: str, patience: Patience) -> requests.Response
     raise Unreachable(f"no answer (more than {patience.redirects} redirects)")
 
 
-def pieces(response: requests.Response, patience: Patience) -> Iterator[bytes]:
-    """The body of a response as it arrives, not decoded: many servers call a .gz an encoding."""
-    start, received = time.monotonic(), 0
-    try:
-        # read1 returns what is there; other ways to read would wait for a whole piece.
-        while piece := response.raw.read1(1 << 14, decode_content=False):
-            yield piece
-            received += len(piece)
-            seconds = time.monotonic() - start
-            if received > patience.largest:
-                raise Refused(f"more than {patience.largest} bytes")
-            if seconds > patience.silence + received / patience.pace:
-                raise Refused(f"only {received} bytes in {seconds:.3g} s")
-    except TimeoutError as error:
-        raise Refused(f"no byte for {patience.silence:.3g} s after {received}") from error
-    except (OSError, HTTPError) as error:
-        raise Busy(f"broken off after {received} bytes ({cause(error)})") from error
-
-
 def cause(error: BaseException) -> str:
     """The first cause in one line: "Connection refused" rather than a pool and its retries."""
     while error.__context__ is not None:
         error = error.__context__
-    return " ".join(f"{error}".split()) or type(error).__name__
+    return cut(str(error)) or type(error).__name__

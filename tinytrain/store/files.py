@@ -1,8 +1,8 @@
 """Read regular files only; write files and folders whole or not at all.
 
 A program can be stopped between any two bytes. So a file is written under a temporary name in the
-same folder and renamed when it is complete: renaming within a folder is one step. What a killed
-writer leaves has a name that nobody reads, and is removed by the next writer in that folder.
+same folder and renamed, in one step, when it is complete. What a killed writer leaves is removed
+by the next writer in that folder.
 """
 
 from __future__ import annotations

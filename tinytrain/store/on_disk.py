@@ -1,13 +1,12 @@
 """Images that stay in their file: a batch is read when it is asked for.
 
 For sets larger than memory. Reads are used, not a memory map: where the file is cut short, a map
-ends the process by a signal (SIGBUS), a read by an ordinary error, and a read costs no more (128
-digits: 0.19 ms from the system's cache, 0.17 from memory, in a training step of 15 ms). From a
-cold disk those digits take 13 ms one after another, and 7 ms where all are announced first.
+ends the process by a signal (SIGBUS), a read by an ordinary error, and it costs no more (128
+digits: 0.19 ms from the system's cache, 0.17 from memory). From a cold disk those digits take
+13 ms one after another, and 7 ms where all are announced first.
 
-The file is opened anew for every batch, and its length and time of change are compared, so a run
-ends with the bytes that it began with. A byte that is changed and dated back, or that the disk
-loses, is not noticed here: `manifest.verify` reads all.
+The file is opened anew for every batch, and its length and time of change are compared. A byte
+that is changed and dated back, or that the disk loses, is noticed by `manifest.verify` only.
 """
 
 from __future__ import annotations

@@ -32,8 +32,7 @@ def read_folder(folder: Path, flatten: str | None = None) -> Found:
     pixels = read_pictures([path for rows in listed.values() for path, _ in rows], flatten)
     splits = {}
     for split, rows in listed.items():
-        labels = np.array([label for _, label in rows], np.uint8)
-        place = str(parts[split])
+        labels, place = np.array([label for _, label in rows], np.uint8), str(parts[split])
         splits[split] = Labelled(pixels[: len(rows)], labels, place, place)
         pixels = pixels[len(rows) :]
     return Found(splits, names, left_out)
@@ -54,12 +53,11 @@ def folders_in(folder: Path) -> list[Path]:
 
 def class_names(folder: Path) -> list[str]:
     """The names of the classes, in the order of their labels."""
-    names = [path.name for path in folders_in(folder)]
     for path in entries(folder):
         loose = path.suffix.lower() in SUFFIXES and not path.is_dir()
         require(not loose, path, "every picture in the folder of its class", "it beside them")
-    fits = 1 <= len(names) <= 256
-    require(fits, folder, "1 to 256 folders, one a class", len(names))
+    names = [path.name for path in folders_in(folder)]
+    require(1 <= len(names) <= 256, folder, "1 to 256 folders, one a class", len(names))
     for name in names:
         require(name.isprintable(), folder, "folders with printable names", ascii(name))
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
@@ -72,8 +70,8 @@ def pictures_by_class(part: Path, names: Sequence[str]) -> list[tuple[Path, int]
         require(folder.name in names, folder, "a class that training has, too", "another")
         paths = entries(folder)
         for path in paths:
-            suffixes = f"a picture, {', '.join(SUFFIXES)}"
-            require(path.suffix.lower() in SUFFIXES, path, suffixes, f"{path.suffix or 'no'} file")
+            known, expected = path.suffix.lower() in SUFFIXES, f"a picture, {', '.join(SUFFIXES)}"
+            require(known, path, expected, f"{path.suffix or 'no'} file")
         require(bool(paths), folder, "pictures of the class", "none")
         rows += [(path, names.index(folder.name)) for path in paths]
     require(bool(rows), part, "folders of pictures, one a class", "none")
@@ -82,17 +80,15 @@ def pictures_by_class(part: Path, names: Sequence[str]) -> list[tuple[Path, int]
 
 def read_pictures(paths: Sequence[Path], flatten: str | None) -> Array:
     """The pictures, uint8 (N, H, W) or (N, 3, H, W). Raises DataError for one unlike the first."""
-    first = exact_pixels(paths[0], flatten)
-    images = np.empty((len(paths), *first.shape), np.uint8)
+    images = np.empty((0, 0, 0), np.uint8)
     for row, path in enumerate(tqdm(paths, unit="image", disable=None)):
         image = exact_pixels(path, flatten)
-        same, expected = image.shape == first.shape, f"{kind(first)}, as {paths[0]}"
-        require(same, path, expected, kind(image))
+        if not row:
+            images = np.empty((len(paths), *image.shape), np.uint8)
+        found, first = (
+            f"{'colour' if len(shape) == 3 else 'grey'}, {shape[-1]} wide and {shape[-2]} high"
+            for shape in (image.shape, images.shape[1:])
+        )
+        require(found == first, path, f"{first}, as {paths[0]}", found)
         images[row] = image
     return images
-
-
-def kind(image: Array) -> str:
-    """The kind and the size of a picture, in words."""
-    height, width = image.shape[-2:]
-    return f"{'colour' if image.ndim == 3 else 'grey'}, {width} wide and {height} high"
