@@ -123,9 +123,15 @@ def test_batch_norm_inside_of_an_own_module_meets_nobody():
         def forward(self, input):
             return input + self.change(input)
 
-    agree(lambda: nn.Sequential(Residual()).to(torch.float64), images(6), 1)
+    def make():
+        return nn.Sequential(Residual()).to(torch.float64)
+
+    agree(make, images(6), 1)
+    lockstep.require_separable(make(), images(6), 2, 1, torch.Generator())
     with pytest.raises(ValueError, match="Residual: .*--shards"):
-        agree(lambda: nn.Sequential(Residual()).to(torch.float64), images(6), 2)
+        agree(make, images(6), 2)
+    with pytest.raises(ValueError, match="Residual: .*--shards"):
+        lockstep.require_separable(make(), images(6), 2, 2, torch.Generator())
 
 
 @given(total=st.integers(1, 12), count=counts)
@@ -204,15 +210,16 @@ EACH_IMAGE = {
 
 
 @pytest.mark.parametrize("kind", [*WHOLE_BATCH, *EACH_IMAGE])
-def test_layers_that_need_the_whole_batch_are_named(kind, global_generator_untouched):
+@pytest.mark.parametrize("here", [1, 4])
+def test_layers_that_need_the_whole_batch_are_named(kind, here, global_generator_untouched):
     layer = (WHOLE_BATCH | EACH_IMAGE)[kind]
     net = nn.Sequential(nn.ReLU(), nn.Sequential({"own": layer}), nn.Flatten()).eval()
     known = contextlib.nullcontext()
-    if kind in WHOLE_BATCH:
+    if kind in WHOLE_BATCH and (here, kind) != (1, "a count of batches"):
         known = pytest.raises(ValueError, match=rf"^1\.own \({type(layer).__name__}\): .*--shards")
     stream, seen = streams.generator(1, "masks"), net.state_dict()
     seen = {name: tensor.clone() for name, tensor in seen.items()}
     with known, global_generator_untouched(), streams.seeded(stream, torch.device("cpu")):
-        lockstep.require_separable(net, images(6), 4, stream)
+        lockstep.require_separable(net, images(6), 4, here, stream)
     assert all(torch.equal(tensor, seen[name]) for name, tensor in net.state_dict().items())
     assert not net[0].training and not any("forward" in vars(one) for one in net.modules())

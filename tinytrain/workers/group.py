@@ -113,14 +113,15 @@ class Workers(InProcess):
 
         The first batch of the training images is looked at, once for each net.
         """
-        count = self.parts(0)[0].count
-        if count == 1 or self.separable is training.net:
+        parts = self.parts(0)
+        if parts[0].count == 1 or self.separable is training.net:
             return
         device, rows = training.device, torch.arange(min(training.batch_size, len(dataset.train)))
         images, _ = make_batch(training, dataset, rows)
         with streams.seeded(training.stream("torch"), device), as_usage_error():
             dropout = training.stream("dropout", device)
-            lockstep.require_separable(training.net, images.to(device), count, dropout)
+            separate = parts[0].count, len(parts), dropout
+            lockstep.require_separable(training.net, images.to(device), *separate)
         self.separable = training.net
 
     def gradients(self, training: Training, batch: MakeBatch, size: int) -> Gradients:

@@ -106,51 +106,56 @@ def together(nets: Sequence[Module], inputs: list[Tensor], parts: Sequence[Part]
 
 
 @torch.no_grad()
-def require_separable(net: Module, images: Tensor, count: int, generator: torch.Generator) -> None:
+def require_separable(
+    net: Module, images: Tensor, count: int, here: int, generator: torch.Generator
+) -> None:
     """Raise ValueError where training on a batch is not the same as on `count` parts of it.
 
-    In a copy of `net` every layer gets its input for `images` (N, C, H, W) whole and in parts.
-    Outputs and buffers must be the same but for rounding, which they are not where a layer of
-    one's own takes statistics over the images, counts batches or draws. `generator` is dropout's.
+    `here` of the parts are computed in one process, by replicas that share their buffers. In a
+    copy of `net` every layer gets its input for `images` (N, C, H, W) whole and in parts. Outputs
+    and buffers must be the same but for rounding, which they are not where a layer of one's own
+    takes statistics over the images or draws. `generator` is dropout's.
     """
     parts = [Part(number, count, len(images), lambda rows: rows) for number in range(count)]
     twin = copy.deepcopy(net).train()
     twin.set_generator(generator)
-    before = dict(copy.deepcopy(twin).named_modules())
+    untouched = dict(copy.deepcopy(twin).named_modules())
+
+    def comparing(name: str, module: Module) -> Callable[[Tensor], Tensor]:
+        place = f"{name} ({type(module).__name__})".strip()
+        forward_whole, before = module.forward, untouched[name]
+
+        def compared(input: Tensor) -> Tensor:
+            pieces = [input[part.rows].clone() for part in parts]
+            another = replica if here > 1 else copy.deepcopy
+            nets = [before, *(another(before) for _ in parts[1:])]
+            for one in nets:
+                one.set_generator(generator.clone_state())
+            whole = forward_whole(input)  # compares the layers in it first, and so names them
+            try:
+                outputs = forward(nets, pieces, parts)
+                full = [output for output, part in zip(outputs, parts, strict=True) if part.size]
+                buffers = [[buffer for _, buffer in one.named_buffers()] for one in nets]
+                wanted = [buffer for _, buffer in module.named_buffers()]
+                pairs = [(wanted, found) for found in buffers] + [([whole], [torch.cat(full)])]
+                if not all(all(map(same, *pair)) for pair in pairs):
+                    raise RuntimeError("its output or buffers depend on the images together")
+            except RuntimeError as error:
+                raise ValueError(f"{place}: {error}; {ALONE}") from error
+            except ValueError as error:
+                raise ValueError(f"{place}: {error}") from error
+            vars(module)["forward"] = forward_whole  # once is enough, where a net runs it twice
+            return whole
+
+        return compared
+
     for name, module in list(twin.named_modules()):
-        if type(module).forward not in KNOWN:
-            place = f"{name} ({type(module).__name__})".strip()
-            vars(module)["forward"] = compared(place, module, before[name], parts, generator)
+        # Batch norm in a layer of one's own needs a process for each part: it is trusted there.
+        _, *inside = module.modules()
+        norms = any(isinstance(inner, BatchNorm2d) for inner in inside)
+        if type(module).forward not in KNOWN and not (norms and here == 1):
+            vars(module)["forward"] = comparing(name, module)
     twin(images)
-
-
-def compared(
-    place: str, module: Module, before: Module, parts: Sequence[Part], generator: torch.Generator
-) -> Callable[[Tensor], Tensor]:
-    """The `forward` of `module`, which also gives `before`, a copy, its input in `parts`."""
-    forward_whole = module.forward
-
-    def checked(input: Tensor) -> Tensor:
-        pieces = [input[part.rows].clone() for part in parts]
-        nets = [before, *(replica(before) for _ in parts[1:])]
-        for net in nets:
-            net.set_generator(generator.clone_state())
-        whole = forward_whole(input)  # the layers in it are compared first, and so named first
-        try:
-            outputs = forward(nets, pieces, parts)
-            full = [output for output, part in zip(outputs, parts, strict=True) if part.size]
-            buffers = zip(module.named_buffers(), before.named_buffers(), strict=True)
-            pairs = [(whole, torch.cat(full)), *((one, other) for (_, one), (_, other) in buffers)]
-            if not all(same(*pair) for pair in pairs):
-                raise RuntimeError("its output or buffers depend on the images together")
-        except RuntimeError as error:
-            raise ValueError(f"{place}: {error}; {ALONE}") from error
-        except ValueError as error:
-            raise ValueError(f"{place}: {error}") from error
-        vars(module)["forward"] = forward_whole  # once is enough, where a net runs it twice
-        return whole
-
-    return checked
 
 
 def same(one: Tensor, other: Tensor) -> bool:
