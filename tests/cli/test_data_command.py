@@ -23,11 +23,9 @@ PARTS = ["x_train", "y_train", "x_test", "y_test"]
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """An empty folder to work in; the number of threads is put back."""
+    """An empty folder to work in."""
     monkeypatch.chdir(tmp_path)
-    before = torch.get_num_threads()
-    yield tmp_path
-    torch.set_num_threads(before)
+    return tmp_path
 
 
 def drawn(*shape, classes=3, train=7, test=4):

@@ -18,11 +18,8 @@ without_training = pytest.mark.usefixtures("no_training")
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """An empty folder to work in; the number of threads is put back."""
-    threads = torch.get_num_threads()
+    """An empty folder to work in."""
     monkeypatch.chdir(tmp_path)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

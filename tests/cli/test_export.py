@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import runpy
 import subprocess
 import sys
 from collections import OrderedDict
@@ -29,19 +30,6 @@ from tinytrain.streams import generator
 from tinytrain.train.evaluation import predict
 
 NAMES = {"state-dict": ["weights.pt"], "npz": ["weights.npz"], "torch": ["net.py", "net.pt"]}
-
-
-def train(run_dir, data_dir, *more):
-    words = ["train", "--dataset=synthetic", "--epochs=1", "--batch-size=20", "--device=cpu"]
-    threads = f"--threads={torch.get_num_threads()}"
-    assert main([*words, threads, f"--run-dir={run_dir}", f"--data-dir={data_dir}", *more]) == 0
-    return run_dir
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, data_dir):
-    """A short run of the final recipe."""
-    return train(tmp_path_factory.mktemp("runs") / "run", data_dir)
 
 
 def export(run, *more):
@@ -102,7 +90,7 @@ def test_the_program_says_what_the_net_says(tmp_path, run, tiny):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
-def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run):
+def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run, capsys):
     path = tmp_path / "own.py"
     assert export(run, "--format=torch", "--output", path) == 0
     imports = {
@@ -111,8 +99,9 @@ def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run):
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     assert imports == {"torch", "collections", "pathlib"}
-    printed = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
-    lines = [line.split(maxsplit=1) for line in printed.stdout.splitlines()]
+    capsys.readouterr()
+    runpy.run_path(str(path), run_name="__main__")
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["input", "(1, 1, 28, 28)"]
     assert ["conv2", "(1, 31, 8, 8)"] in lines
     assert lines[-1] == ["log_softmax", "(1, 10)"]
@@ -197,12 +186,9 @@ def test_a_layer_of_ones_own_has_no_program(name):
 
 
 @pytest.mark.parametrize("name", ["net.pt", "net", "my-net.py", "torch.py", "pathlib.py"])
-def test_a_program_has_a_name_that_python_can_import(tmp_path, run, capsys, name):
-    capsys.readouterr()
-    assert export(run, "--format=torch", "--output", tmp_path / name) == 2
-    errors = capsys.readouterr().err
-    assert name in errors and "net.py" in errors and errors.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+def test_a_program_has_a_name_that_python_can_import(tmp_path, run, fails, name):
+    error = fails(2, "export", f"--run-dir={run}", "--format=torch", "--output", tmp_path / name)
+    assert name in error and "net.py" in error and not list(tmp_path.iterdir())
 
 
 def test_onnx_says_what_the_net_says(tmp_path, run):

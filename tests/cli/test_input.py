@@ -16,25 +16,6 @@ from tinytrain.cli.main import main
 from tinytrain.errors import DataError
 from tinytrain.store import idx
 
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, data_dir):
-    """A finished run of one epoch."""
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    small = ["--dataset=synthetic", "--recipe=net1", "--epochs=1", "--threads=1"]
-    assert main(["train", *small, f"--data-dir={data_dir}", f"--run-dir={folder}"]) == 0
-    return folder
-
-
-def fails(capsys, status, arguments, *named):
-    """Whether `arguments` end in that exit status, with one line that has all of `named`."""
-    capsys.readouterr()
-    found = main([*map(str, arguments)])
-    errors = capsys.readouterr().err
-    one_line = errors.startswith("tinytrain: ") and errors.count("\n") == 1
-    return found == status and one_line and all(str(name) in errors for name in named)
-
-
 # Where a file is read: its name below a folder that has `run` and `set`, the status, the command.
 READ = {
     "run/run.json": (3, ["export", "--run-dir", "run"]),
@@ -47,6 +28,7 @@ READ = {
     "image.png": (3, ["predict", "image.png"]),
     "x.csv": (3, ["data", "convert", "x.csv", "--output", "new"]),
     "x.npz": (3, ["data", "convert", "x.npz", "--output", "new"]),
+    "x.npy": (3, ["data", "convert", "x.npy", "--output", "new"]),
     "images/a/1.png": (3, ["data", "convert", "images", "--output", "new"]),
     "recipe.json": (2, ["train", "--recipe", "recipe.json"]),
 }
@@ -62,7 +44,7 @@ KINDS.remove(("recipe.json", os.mkfifo))  # a recipe may come out of a pipe
 
 @pytest.mark.parametrize(("name", "made"), KINDS)
 def test_a_pipe_a_device_and_a_folder_are_no_files(
-    run, data_dir, tmp_path, monkeypatch, capsys, name, made
+    run, data_dir, tmp_path, monkeypatch, fails, name, made
 ):
     shutil.copytree(run, tmp_path / "run")
     shutil.copytree(f"{data_dir}/synthetic", tmp_path / "set")
@@ -72,16 +54,8 @@ def test_a_pipe_a_device_and_a_folder_are_no_files(
     path.unlink(missing_ok=True)
     made(path)
     status, command = READ[name]
-    assert fails(capsys, status, command, path.name)
+    assert path.name in fails(status, *command)
     assert not (tmp_path / "new").exists()
-
-
-def test_sources_that_are_no_files(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    names = [f"{part}.npy" for part in ("x_train", "y_train", "x_test", "y_test")]
-    for name in names:
-        os.mkfifo(name)
-    assert fails(capsys, 3, ["data", "convert", *names, "--output", "new"], "x_train.npy")
 
 
 def started(words, redirected="", **environment):
@@ -94,18 +68,17 @@ def started(words, redirected="", **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["--version"]])
 @pytest.mark.parametrize("redirected", [">&-", "<&- >&-", "2>&- >&-"])
-def test_a_closed_output_is_as_a_closed_pipe(words, redirected):
-    assert started(words, redirected) == (0, "", "")
+def test_a_closed_output_is_as_a_closed_pipe(redirected):
+    assert started(["train", "--help"], redirected) == started(["--version"], redirected)
+    assert started(["--help"], redirected) == (0, "", "")
 
 
-def test_help_for_a_reader_that_goes_away():
+def test_a_reader_that_goes_away():
     command = [sys.executable, "-m", "tinytrain", "--help"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.close()
-    assert process.stderr.read() == b"" and process.wait() == 0
-    process.stderr.close()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 0
 
 
 def test_a_closed_output_leaves_errors_and_files_alone(data_dir, tmp_path):
@@ -120,29 +93,18 @@ def test_a_closed_output_leaves_errors_and_files_alone(data_dir, tmp_path):
 @pytest.mark.parametrize(
     ("name", "shown"), [("a\nb", r"a\nb"), ("a\r\x1b[2J\u2028b", r"a\r\x1b[2J\u2028b")]
 )
-def test_a_name_that_cannot_be_printed_is_escaped(capsys, tmp_path, name, shown):
-    for words in (
-        ["train", "--run-dir", tmp_path / name, "--resume"],
-        ["summary", "--net", f"{name}.py:build"],
-        ["data", "--dataset", name],
-        ["plot", name],
-        ["train", name],
+def test_a_name_that_cannot_be_printed_is_escaped(fails, tmp_path, name, shown):
+    for status, words in (
+        (3, ["train", "--run-dir", tmp_path / name, "--resume"]),
+        (2, ["summary", "--net", f"{name}.py:build"]),
+        (2, ["data", "--dataset", name]),
+        (3, ["plot", name]),
+        (2, ["train", name]),
     ):
-        assert fails(
-            capsys, 2 if words[0] != "plot" and "--resume" not in words else 3, words, shown
-        )
+        assert shown in fails(status, *words)
     with pytest.raises(DataError) as error:
         idx.read(tmp_path / name)
     assert str(error.value).isprintable()
-
-
-@pytest.mark.parametrize("name", ["a\udcffb", "a\nb", r"$\frac$", "_a"])
-def test_a_picture_of_a_run_of_any_name(run, tmp_path, capsys, monkeypatch, name):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    shutil.copytree(run, tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    assert main(["plot", name, "--output", "curves.png"]) == 0
-    assert fails(capsys, 2, ["plot", name, "--output", "curves.nothing"], "curves.nothing")
 
 
 def test_libraries_say_nothing_before_the_line(run, tmp_path):
@@ -152,7 +114,7 @@ def test_libraries_say_nothing_before_the_line(run, tmp_path):
     assert status == 2 and errors.startswith("tinytrain: --output") and errors.count("\n") == 1
 
 
-def test_without_a_home(capsys, monkeypatch, tmp_path):
+def test_without_a_home(fails, monkeypatch, tmp_path):
     def nobody(*_):
         raise KeyError("no such user")
 
@@ -161,7 +123,7 @@ def test_without_a_home(capsys, monkeypatch, tmp_path):
     for name in ("HOME", "TINYTRAIN_DATA", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for words in (["data"], ["train"], ["seeds"], ["evaluate"], ["data", "info"]):
-        assert fails(capsys, 2, words, "--data-dir")
+        assert "--data-dir" in fails(2, *words)
     assert main(["summary"]) == 0 and main(["recipe"]) == 0
 
 
@@ -178,9 +140,10 @@ SCARCITIES = [
 
 
 @pytest.mark.parametrize("error", SCARCITIES, ids=lambda error: type(error).__name__)
-def test_memory_that_is_not_there_is_one_line(capsys, monkeypatch, error):
+def test_memory_that_is_not_there_is_one_line(fails, monkeypatch, error):
     monkeypatch.setattr(summary, "run", Mock(side_effect=error))
-    assert fails(capsys, 2, ["summary"], "not enough memory", "--batch-size")
+    said = fails(2, "summary")
+    assert said.startswith("not enough memory") and "--batch-size" in said
 
 
 def test_other_errors_are_not_mistaken_for_it(monkeypatch):
