@@ -500,7 +500,7 @@ def test_what_stands_before_info_holds(here, capsys):
     assert main(words) == 0
     assert "verified" in capsys.readouterr().out
     assert main(["data", "--dataset", "data/synthetic"]) == 0
-    assert f"in {here}/data/synthetic, whole; nobody published" in capsys.readouterr().out
+    assert f"in {here}/data/synthetic, whole (no published digest)" in capsys.readouterr().out
 
 
 def test_digits_that_nobody_here_made(capsys):

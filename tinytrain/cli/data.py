@@ -121,7 +121,7 @@ def verify(options: argparse.Namespace) -> None:
     else:
         dataset = data.load(options.dataset, options.data_dir)
     folder = folder_of(dataset, options)
-    checked = "whole; nobody published a digest to verify them by"
+    checked = "whole (no published digest)"
     if dataset.name in SOURCES:
         checked = "verified"
     elif (folder / MANIFEST).exists():

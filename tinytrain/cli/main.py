@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from tinytrain import __version__
 from tinytrain.cli.exit import exit_status
@@ -93,11 +94,15 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
     `words` and `command` are among them, and `given`: the names of the settings that were given.
     """
-    name = words[0]
-    if name not in COMMANDS and name not in FORMER:
-        parse_without_command(words)
-    name = FORMER.get(name, name)
-    parser = command_parser(name)
+    name = FORMER.get(words[0], words[0])
+    if name not in COMMANDS:
+        parser = parser_without_command()
+        parser.parse_known_args(words)  # ends with --help and --version
+        parser.error(f"{name}: expected a COMMAND{did_you_mean(name, COMMANDS)}")
+    command = command_file(name)
+    parser = new_parser(f" {name}", command.HELP)
+    parser.set_defaults(parser=parser)
+    command.add_flags(parser)
     options, unknown = parser.parse_known_args(words[1:])
     if unknown:
         options.parser.error(f"{unknown[0]}: not known here")
@@ -105,40 +110,32 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return completed(options)
 
 
-def parse_without_command(words: Sequence[str]) -> None:
-    """Answer --help and --version. Raises UsageError for anything else."""
+def new_parser(name: str, description: str, **more: Any) -> Parser:
+    """A parser without flags, of `python -m tinytrain` and `name`."""
+    return Parser(
+        prog=f"python -m tinytrain{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        **more,
+    )
+
+
+def parser_without_command() -> Parser:
+    """The parser of --help and --version."""
     width = max(map(len, COMMANDS))
     listed = "\n".join(f"  {name:<{width}}  {help}" for name, help in COMMANDS.items())
-    parser = Parser(
-        prog="python -m tinytrain",
-        usage="python -m tinytrain [-h] [--version] COMMAND …",
-        description="A minimal training engine: MNIST at 99.4 % with fewer than 8,000 parameters."
+    parser = new_parser(
+        "",
+        "A minimal training engine: MNIST at 99.4 % with fewer than 8,000 parameters."
         f"\n\ncommands, each with a --help of its own:\n{listed}",
+        usage="python -m tinytrain [-h] [--version] COMMAND …",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"tinytrain {__version__}")
-    parser.parse_known_args(words)
-    name = words[0]
-    close = did_you_mean(name, COMMANDS)
-    parser.error(f"{name}: expected a COMMAND{close}")
-
-
-def command_parser(name: str) -> Parser:
-    """The parser of a command's flags."""
-    command = command_file(name)
-    parser = Parser(
-        prog=f"python -m tinytrain {name}",
-        description=command.HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(parser=parser)
-    command.add_flags(parser)
     return parser
 
 
 def command_file(name: str) -> ModuleType:
     """The file of a command."""
-    return importlib.import_module(f"tinytrain.cli.{name.replace('-', '_')}")
+    return importlib.import_module(f"tinytrain.cli.{name}")

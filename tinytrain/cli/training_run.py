@@ -49,8 +49,7 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
     """
     keep_freed_memory()
     start = resume if options.resume or is_restart(options) else begin
-    with start(options, workers) as run:
-        settings, training, dataset, folder = run
+    with start(options, workers) as (settings, training, dataset, folder):
         log.print_net(training.net, settings.image_shape)
         command = resume_command(options, folder, workers)
         try:
@@ -243,8 +242,8 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
 
 def is_restart(options: argparse.Namespace) -> bool:
     """Whether torchrun has started this again after it lost a worker of a run that had begun."""
-    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) and options.run_dir
-    return bool(again) and (options.run_dir / "run.json").exists()
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    return again and options.run_dir is not None and (options.run_dir / "run.json").exists()
 
 
 def require_same_settings(settings: Settings, workers: Workers) -> None:
