@@ -86,7 +86,7 @@ def table(draw, folder):
 
 def arrays(draw, folder):
     """An .npz or two .npy files of any type and form, at times with damaged bytes."""
-    shape = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
+    shape = draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
     images, labels = drawn_set(draw, *shape)
     kinds = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(DTYPES))
     broken = draw(st.sampled_from([None, None, 0.5, 256, -1, np.nan]))
@@ -120,8 +120,8 @@ def arrays(draw, folder):
         images = images.reshape(-1, side, side) if side * side == images.shape[1] else None
     if images is not None and images.ndim == 3:
         images = images[:, None]
-    elif images is not None and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
-        images = np.moveaxis(images, 3, 1)
+    elif images is not None and images.ndim == 4 and images.shape[1] > 4 >= images.shape[3]:
+        images = np.moveaxis(images, 3, 1) if images.shape[3] in (1, 3) else None
     return found, images, labels
 
 
@@ -145,10 +145,9 @@ def pictures(draw, folder):
         picture = grey.convert(mode.removesuffix("A") if mode != "I;16" else "I;16")
         if mode in ("LA", "RGBA"):
             picture.putalpha(image.fromarray(alpha[number]))
-        more = (
-            {"transparency": 0 if mode == "L" else (0, 0, 0)} if clear and mode in "RGBL" else {}
-        )
-        more |= {"save_all": True, "append_images": [grey.rotate(90)]} if frames == 2 else {}
+        more = {"save_all": True, "append_images": [grey.rotate(90)]} if frames == 2 else {}
+        if clear and mode in ("L", "RGB"):
+            more["transparency"] = 0 if mode == "L" else (0, 0, 0)
         picture.save(part / f"{number:03}.png", **more)
         if see_through and ground is not None:
             opacity = alpha[number] if mode in ("LA", "RGBA") else 255 * (pixels != 0)
