@@ -49,9 +49,11 @@ def header(*shape: int, code: int = 8) -> bytes:
 def test_round_trip(folder, array, name):
     idx.write(folder / name, array)
     found = idx.read(folder / name)
-    assert found.shape == array.shape
-    assert found.dtype == array.dtype
+    assert (found.shape, found.dtype) == (array.shape, array.dtype)
     assert found.tobytes() == array.tobytes()  # bytes: a NaN equals itself
+    before = (folder / name).read_bytes()
+    found[...] = 9  # it is writable, and the file's no longer
+    assert (folder / name).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -68,15 +70,6 @@ def test_highest_rank(folder):
     idx.write(folder / "array", np.full((1,) * 64, 7, np.uint8))
     assert idx.read(folder / "array").shape == (1,) * 64
     refused(folder / "array", header(*(1,) * 65) + b"7")
-
-
-@pytest.mark.parametrize("name", ["array", "array.gz"])
-def test_array_is_writable_and_private_and_of_native_byte_order(folder, name):
-    idx.write(folder / name, np.arange(5, dtype=np.int32))
-    before = (folder / name).read_bytes()
-    array = idx.read(folder / name)
-    array[:] = 9
-    assert (folder / name).read_bytes() == before and array.dtype == np.int32
 
 
 def test_gzip_is_told_by_content_and_deterministic(folder):
@@ -109,10 +102,6 @@ def test_every_prefix_is_refused(folder, array, name):
         refused(folder / name, content[:length])
 
 
-def test_how_long_a_header_should_be(folder):
-    refused(folder / "array", header(2, 3)[:7], "a header of 12 bytes, found fewer")
-
-
 @given(ARRAYS, NAMES, st.binary(min_size=1))
 def test_any_byte_more_is_refused(folder, array, name, more):
     idx.write(folder / name, array)
@@ -130,19 +119,12 @@ def test_gzip_check_sums_count(folder, place, change):
     refused(folder / "array.gz", bytes(content))
 
 
-@given(st.binary())
-def test_foreign_files_are_refused(folder, content):
-    assume(content[:2] != b"\0\0" or content[2:3] not in map(bytes, zip(idx.CODES.values())))
-    refused(folder / "array", content)
-    refused(folder / "array", gzip.compress(content))
-
-
-@given(st.integers(0, 2), st.integers(1, 255))
-def test_every_byte_of_the_magic_counts(folder, place, change):
-    content = bytearray(header(3) + b"abc")
-    content[place] ^= change
-    assume(place < 2 or content[2] not in idx.CODES.values())
-    refused(folder / "array", bytes(content), "expected an IDX file")
+@given(st.one_of(st.binary(), st.tuples(*[st.integers(0, 20)] * 3).map(bytes)))
+def test_foreign_files_are_refused(folder, start):
+    assume(start[:2] != b"\0\0" or start[2:3] not in map(bytes, zip(idx.CODES.values())))
+    for content in start, start + b"\1\0\0\0\3abc":  # but for its start it may be an IDX file
+        refused(folder / "array", content)
+        refused(folder / "array", gzip.compress(content))
 
 
 @pytest.mark.parametrize("shape", [(1 << 20,) * 2, (0xFFFFFFFF,) * 40, (0xFFFFFFFF,) * 3 + (0,)])
