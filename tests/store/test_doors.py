@@ -228,6 +228,19 @@ def test_what_the_columns_of_a_table_are(how, tmp_path):
         assert bool(found.left_out) == ("index" in how or how == "columns left out")
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_noise_is_not_taken_for_labels(last, tmp_path):
+    rows = [(i % 3, 7, i % 256) if last else (i % 256, 7, i % 3) for i in range(0, 5 * 300, 5)]
+    path = tmp_path / "it.csv"
+    path.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    if last:
+        [split] = tables.read_tables([path]).splits.values()
+        assert split.labels.tolist() == [row[0] for row in rows]
+    else:
+        with pytest.raises(DataError, match="256 different numbers in the first column, 3 in"):
+            tables.read_tables([path])
+
+
 def test_arrays_that_hide_something(tmp_path):
     """Bytes after an array, two arrays of a name, more than memory holds, an endless header."""
     path, images, labels = tmp_path / "it.npz", np.zeros((3, 2, 2), np.uint8), np.arange(3)

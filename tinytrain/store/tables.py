@@ -187,10 +187,13 @@ def index_columns(
 
 
 def require_label_first(tables: Sequence[Table]) -> None:
-    """Raise DataError unless only the first column has classes: from 0 or 1 up without a gap."""
+    """Raise DataError unless only the first column has classes: from 0 or 1 up without a gap.
+
+    All numbers from 0 to 255 are no classes but pixels.
+    """
     first, last = (np.unique(np.concatenate([t.numbers[:, i] for t in tables])) for i in (0, -1))
     classes = [
-        len(values) > 1 and values[0] < 2 and (np.diff(values) == 1).all()
+        1 < len(values) < 256 and values[0] < 2 and (np.diff(values) == 1).all()
         for values in (first, last)
     ]
     expected = "classes in the first column alone, from 0 or 1 without a gap"
