@@ -89,12 +89,14 @@ def read_table(path: Path, layout: Layout) -> Table:
             head = [*islice(rows, HEAD)]
             require(bool(head), path, "lines of a label and pixels", "none")
             index = index_columns(path, names, numbers_of(head), label, layout)
-            kept = [i for i in range(width) if i not in index]
+            kept = np.setdiff1d(np.arange(width), index)
             numbers = np.stack([as_bytes(place, row, kept) for place, row in chain(head, rows)])
     except (OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV file, found: {reason(error)}") from error
     left_out = [f"{path}: column {names[i] if names and names[i] else i}" for i in index]
-    return Table(path, numbers, None if label is None else kept.index(label), left_out)
+    return Table(
+        path, numbers, None if label is None else int(np.searchsorted(kept, label)), left_out
+    )
 
 
 def rows_of(path: Path, text: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
@@ -125,12 +127,12 @@ def numbers_of(rows: Sequence[tuple[str, Sequence[str]]]) -> Array:
         return np.array([[*map(number, row)] for _, row in rows])
 
 
-def as_bytes(place: str, row: Sequence[str], kept: Sequence[int]) -> Array:
+def as_bytes(place: str, row: Sequence[str], kept: Array) -> Array:
     """The numbers of a row's `kept` cells, uint8. Raises DataError, which names a column."""
     numbers: Array = numbers_of([(place, row)])[0, kept]
     fits = is_byte(numbers)
     if not fits.all():
-        i = kept[int(fits.argmin())]
+        i = int(kept[fits.argmin()])
         expected = "a whole number from 0 to 255"
         require(False, f"{place}, column {i}", expected, cut(repr(row[i])))
     return numbers.astype(np.uint8)
