@@ -48,15 +48,13 @@ def net(recipe: str) -> Module:
     return nets.build(RECIPES[recipe].net, generator=stream("net"))
 
 
-def pictures(
-    shown: Sequence[tuple[Tensor, str, bool]], columns: int, height: float = 1.45
-) -> Figure:
-    """Draw images (H, W), each with a title and whether it is signed, in rows of `columns`."""
+def pictures(*shown: tuple[Tensor, str], columns: int = 3, height: float = 1.45) -> Figure:
+    """Draw images (H, W), each with a title, in rows; negative numbers are blue, others then red."""
     rows = -(-len(shown) // columns)
     figure = new_figure(WIDTH, height * rows)
-    for number, (image, title, signed) in enumerate(shown, 1):
+    for number, (image, title) in enumerate(shown, 1):
         axes = figure.add_subplot(rows, columns, number)
-        limit = max(float(image.abs().max()), 1e-9)
+        limit, signed = max(float(image.abs().max()), 1e-9), bool((image < 0).any())
         drawn = axes.imshow(image.numpy(), "RdBu_r" if signed else "gray", interpolation="none")
         drawn.set_clim(-limit if signed else 0, limit)
         drawn.set_gid("signed" if signed else None)
@@ -75,11 +73,21 @@ def panels(count: int, height: float = 1.9) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def square(axes: Axes, title: str) -> None:
-    """Make axes square, with a title and nothing else."""
+def square(axes: Axes, title: str, field: Tensor | None = None, colors: str = "") -> None:
+    """Make axes square, with a title and nothing else but the places of `field` (H, W), 0 … 1.2."""
+    if field is not None:
+        axes.pcolormesh(field.numpy(), cmap=colors, vmin=0, vmax=1.2, edgecolor="grey")
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.set_title(title, size=SMALL)
+
+
+def label(axes: Axes, across: str = "", down: str = "", legend: int = 0) -> None:
+    """Name the axes; with `legend`, the lines, too, in so many columns."""
+    axes.set_xlabel(across, size=SMALL)
+    axes.set_ylabel(down, size=SMALL)
+    if legend:
+        axes.legend(fontsize=SMALL, frameon=False, ncols=legend)
 
 
 def linear() -> Figure:
@@ -88,25 +96,21 @@ def linear() -> Figure:
     weights = functional.avg_pool2d(noise, 9, 1)[0, 0]
     products = image * weights
     title = f"sum: {float(products.sum()):.2f}"
-    return pictures(
-        [(image, "image", False), (weights, "weights", True), (products, title, True)], 3
-    )
+    return pictures((image, "image"), (weights, "weights"), (products, title))
 
 
 def convolution() -> Figure:
     """An image, a kernel, and the map that it gives."""
     image = digit()
     map = functional.conv2d(image, EDGES[None, None])[0, 0]
-    return pictures(
-        [(image[0, 0], "image", False), (EDGES, "kernel", True), (map, "its map", True)], 3
-    )
+    return pictures((image[0, 0], "image"), (EDGES, "kernel"), (map, "its map"))
 
 
 def one_by_one() -> Figure:
     """Two maps, and a weighted sum of them."""
     maps = functional.conv2d(digit(), torch.stack((EDGES, EDGES.T))[:, None])[0]
     mixed = functional.conv2d(maps[None], torch.tensor([0.7, -0.7]).view(1, 2, 1, 1))[0, 0]
-    return pictures([(maps[0], "0.7 ·", True), (maps[1], "− 0.7 ·", True), (mixed, "=", True)], 3)
+    return pictures((maps[0], "0.7 ·"), (maps[1], "− 0.7 ·"), (mixed, "="))
 
 
 def pooling() -> Figure:
@@ -115,8 +119,7 @@ def pooling() -> Figure:
     maps = map, functional.max_pool2d(map, 2), functional.max_pool2d(map, 4)
     mean = float(functional.adaptive_avg_pool2d(maps[-1]))
     titles = "26 × 26", "13 × 13", f"6 × 6, mean {mean:.2f}"
-    shown = [(map[0, 0], title, False) for map, title in zip(maps, titles, strict=True)]
-    return pictures(shown, 3)
+    return pictures(*((map[0, 0], title) for map, title in zip(maps, titles, strict=True)))
 
 
 def width() -> Figure:
@@ -143,8 +146,7 @@ def padding() -> Figure:
         field = torch.zeros(8 + 2 * padded, 8 + 2 * padded)
         field[padded : 8 + padded, padded : 8 + padded] = 0.35
         field[1:-1, 1:-1] += 0.45
-        axes.pcolormesh(field.numpy(), cmap="Blues", vmin=0, vmax=1.2, edgecolor="grey")
-        square(axes, title)
+        square(axes, title, field, "Blues")
     return figure
 
 
@@ -173,8 +175,7 @@ def dilation() -> Figure:
     for axes, step in zip(sides, (1, 2, 3), strict=True):
         field = torch.full((7, 7), 0.1)
         field[3 - step : 4 + step : step, 3 - step : 4 + step : step] = 0.8
-        axes.pcolormesh(field.numpy(), cmap="Oranges", vmin=0, vmax=1.2, edgecolor="grey")
-        square(axes, f"dilation {step}")
+        square(axes, f"dilation {step}", field, "Oranges")
     return figure
 
 
@@ -185,9 +186,7 @@ def uses() -> Figure:
         rows = [row for row in layer_rows(net(name)) if isinstance(row.layer, Conv2d)]
         places = [math.prod(row.output_shape[1:]) for row in rows]
         axes.plot(range(1, len(places) + 1), places, marker="o", markersize=4, label=name)
-    axes.set_xlabel("convolution", size=SMALL)
-    axes.set_ylabel("places", size=SMALL)
-    axes.legend(fontsize=SMALL, frameon=False)
+    label(axes, "convolution", "places", legend=1)
     return figure
 
 
@@ -213,7 +212,8 @@ def dropout() -> Figure:
     maps = functional.relu(functional.conv2d(digit(), kernels))
     kept = functional.dropout2d(maps, 0.25, generator=stream("dropout"))[0]
     kept = kept / (maps.amax((2, 3))[0, :, None, None] / 0.75)
-    return pictures([(map, "× 4/3" if map.any() else "zero", False) for map in kept], 4, 1.3)
+    shown = ((map, "× 4/3" if map.any() else "zero") for map in kept)
+    return pictures(*shown, columns=4, height=1.3)
 
 
 def intervals() -> Figure:
@@ -227,32 +227,29 @@ def intervals() -> Figure:
         axes.plot([place, place], [change.low, change.high], color=color)
         axes.plot(place, change.value, "o", color=color, markersize=4)
     axes.axhline(0, color="grey", linewidth=1)
-    axes.set_ylabel("difference, points", size=SMALL)
+    label(axes, "", "difference, points")
     axes.set_xticks([])
     return figure
 
 
 def rotation() -> Figure:
     """A digit, and random rotations of it."""
-    return augmented(Augmentation(rotation=7), 6)
+    return augmented(6, rotation=7)
 
 
 def affine() -> Figure:
     """A digit, and draws of the final recipe's augmentation."""
-    final = RECIPES["final"]
-    augmentation = Augmentation(
-        rotation=final.rotation, shift=final.shift, scale=final.scale, shear=final.shear
-    )
-    return augmented(augmentation, 13)
+    names = "rotation", "shift", "scale", "shear"
+    return augmented(13, **{name: getattr(RECIPES["final"], name) for name in names})
 
 
-def augmented(augmentation: Augmentation, count: int) -> Figure:
+def augmented(count: int, **settings: float) -> Figure:
     """A digit as it is, and `count` augmented copies, in rows of seven."""
     image = digit(4)
-    copies = augmentation(255 * image.expand(count, -1, -1, -1), stream("turned"))
+    copies = Augmentation(**settings)(255 * image.expand(count, -1, -1, -1), stream("turned"))
     shown = torch.cat((255 * image, copies))[:, 0]
     rows = [torch.cat([*part], 1) for part in torch.split(shown, 7)]
-    return pictures([(torch.cat(rows), "", False)], 1, 0.66 * len(rows))
+    return pictures((torch.cat(rows), ""), columns=1, height=0.66 * len(rows))
 
 
 def standard_error() -> Figure:
@@ -262,7 +259,7 @@ def standard_error() -> Figure:
     accuracies = (right / 100).tolist()
     axes.hist(accuracies, [99.1 + 0.01 * place - 0.005 for place in range(60)])
     axes.axvline(statistics.mean(accuracies), color="grey", linewidth=1)
-    axes.set_xlabel("accuracy, %", size=SMALL)
+    label(axes, "accuracy, %")
     axes.set_yticks([])
     return figure
 
@@ -298,9 +295,7 @@ def schedules() -> Figure:
     epochs = [place / 20 for place in range(300)]
     axes.plot(epochs, [0.01 * StepLR(6)(epoch) for epoch in epochs], label="reference")
     axes.plot(epochs, [0.03 * WarmupLinear(15)(epoch) for epoch in epochs], label="falling")
-    axes.set_xlabel("epoch", size=SMALL)
-    axes.set_ylabel("learning rate", size=SMALL)
-    axes.legend(fontsize=SMALL, frameon=False)
+    label(axes, "epoch", "learning rate", legend=1)
     return figure
 
 
@@ -315,8 +310,7 @@ def average() -> Figure:
         means.append(mean)
     axes.plot(path, color="grey", linewidth=0.7, label="weight")
     axes.plot(means, label="average")
-    axes.set_xlabel("step", size=SMALL)
-    axes.legend(fontsize=SMALL, frameon=False, ncols=2)
+    label(axes, "step", legend=2)
     return figure
 
 

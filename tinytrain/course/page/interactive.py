@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,49 +35,49 @@ from tinytrain.train.evaluation import predict
 
 FOLDER = Path(__file__).parent / "live"
 SCRIPTS = ("net.js", "digit.js", "think.js", "train.js")
-SHAPE = (1, 28, 28)
+SIDE = 28
+SHAPE = (1, SIDE, SIDE)
 CLASSES = 10
 MOST_PARAMETERS = 150_000  # 800 kB of the page
 TRAINING, HELD, TEST, WRONG = 200, 20, 300, 300  # digits: the first two of each class
 JSON = dict[str, Any]
-# The layers that the scripts know, and the arguments of each that they need.
-KINDS: dict[type[Module], tuple[str, ...]] = {
-    nn.Conv2d: ("kernel_size", "stride", "padding", "dilation", "groups"),
-    nn.BatchNorm2d: ("eps", "momentum"),
-    nn.ReLU: (),
-    nn.Dropout: ("p",),
-    nn.Dropout2d: ("p",),
-    nn.MaxPool2d: ("kernel_size", "stride", "padding"),
-    nn.AvgPool2d: ("kernel_size", "stride", "padding"),
-    nn.AdaptiveAvgPool2d: (),
-    nn.Flatten: (),
-    nn.Linear: (),
-    nn.LogSoftmax: (),
-}
-PAIRS = ("kernel_size", "stride", "dilation", "padding")
-STEPS = {  # the kinds that begin a step
-    "Conv2d": "convolution",
-    "Linear": "linear layer",
-    "MaxPool2d": "max pooling",
-    "AvgPool2d": "mean pooling",
-    "AdaptiveAvgPool2d": "mean of all places",
-}
-WORDS = STEPS | {"BatchNorm2d": "batch norm", "ReLU": "ReLU", "LogSoftmax": "log-softmax"}
 ORDINALS = (
     *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
     "tenth",
 )
+
+
+class Kind(NamedTuple):
+    """A kind of layer that the scripts know.
+
+    `arguments` are those of the layer that the scripts need. `word` is its plain name, and `how`
+    says how it computes a number: the script puts numbers for what is in braces. Some kinds
+    `begin` a step.
+    """
+
+    arguments: tuple[str, ...] = ()
+    word: str = ""
+    how: str = ""
+    begins: bool = False
+
+
+WINDOW = "kernel_size", "stride", "padding"
+PAIRS = (*WINDOW, "dilation")
 SUM, MEAN = "{taps} products, added up", "the mean of {taps} numbers"
-# How a layer computes a number; the script puts numbers for what is in braces.
-HOW = {
-    "Conv2d": SUM,
-    "Linear": SUM,
-    "MaxPool2d": "the largest of {taps} numbers",
-    "AvgPool2d": MEAN,
-    "AdaptiveAvgPool2d": MEAN,
-    "BatchNorm2d": "({before} − {running_mean}) / √({running_var} + {eps}) × {weight} + {bias}",
-    "ReLU": "the larger of 0 and {before}",
-    "LogSoftmax": "{before} less the log of all ten's Σ exp: a probability of {share}, whose log",
+SCALED = "({before} − {running_mean}) / √({running_var} + {eps}) × {weight} + {bias}"
+SHARE = "{before} less the log of all ten's Σ exp: a probability of {share}, whose log"
+KINDS: dict[type[Module], Kind] = {
+    nn.Conv2d: Kind((*PAIRS, "groups"), "convolution", SUM, begins=True),
+    nn.BatchNorm2d: Kind(("eps", "momentum"), "batch norm", SCALED),
+    nn.ReLU: Kind((), "ReLU", "the larger of 0 and {before}"),
+    nn.Dropout: Kind(("p",)),
+    nn.Dropout2d: Kind(("p",)),
+    nn.MaxPool2d: Kind(WINDOW, "max pooling", "the largest of {taps} numbers", begins=True),
+    nn.AvgPool2d: Kind(WINDOW, "mean pooling", MEAN, begins=True),
+    nn.AdaptiveAvgPool2d: Kind((), "mean of all places", MEAN, begins=True),
+    nn.Flatten: Kind(),
+    nn.Linear: Kind((), "linear layer", SUM, begins=True),
+    nn.LogSoftmax: Kind((), "log-softmax", SHARE),
 }
 
 
@@ -146,22 +146,34 @@ def description(name: str, net: Module, weights: bool = True) -> JSON:
             raise CannotRun(f"its layer {layer_name} {found}, is in an unusual place")
     seen = fields(net)
     described = [
-        {
-            "kind": type(layer).__name__,
-            **words(type(layer).__name__, "bias" in tensors(layer, False)),
-            "name": layer_name,
-            "output": shapes[layer_name],
-            "field": seen.get(layer_name),
-            **settings(layer),
-            **tensors(layer, weights),
-        }
-        for layer_name, layer in layers
+        described_layer(name, layer, weights) | {"output": shapes[name], "field": seen.get(name)}
+        for name, layer in layers
     ]
     for before, after in itertools.pairwise(described):
         if len(after["output"]) == 3:  # pointwise layers see what the one before them sees
             after["field"] = after["field"] or before["field"]
     size = {"parameters": parameters, "shape": SHAPE}
     return {"name": name, **size, "layers": described, "steps": steps(described)}
+
+
+def described_layer(name: str, layer: Module, weights: bool) -> JSON:
+    """A layer as JSON: kind and words, arguments under their names, sizes as [down, across].
+
+    Of its tensors by their names come the shapes and, with `weights`, the numbers as base64.
+    """
+    kind, how = type(layer), KINDS[type(layer)].how
+    state = {key: value for key, value in layer.state_dict().items() if value.ndim}
+    if how == SUM:
+        how += ": {before}; plus the bias, {bias}," if "bias" in state else ","
+    arguments = {key: getattr(layer, key) for key in KINDS[kind].arguments}
+    return {
+        **{"kind": kind.__name__, "word": KINDS[kind].word, "how": how, "name": name},
+        **{key: pair(value) if key in PAIRS else value for key, value in arguments.items()},
+        **{
+            key: {"shape": list(value.shape)} | ({"data": encoded(value)} if weights else {})
+            for key, value in state.items()
+        },
+    }
 
 
 def in_order(module: Module, name: str = "") -> Iterator[tuple[str, Module]]:
@@ -182,21 +194,6 @@ def usual(layer: Module, shape: tuple[int, ...], last: bool) -> bool:
     if isinstance(layer, nn.LogSoftmax):
         return last and layer.dim in (None, 1, -1) and shape == (CLASSES,)
     return len(shape) == 1 if isinstance(layer, (nn.Flatten, nn.Linear)) else len(shape) in (1, 3)
-
-
-def settings(layer: Module) -> JSON:
-    """A layer's arguments under their names; sizes as [vertical, horizontal]."""
-    values = {name: getattr(layer, name) for name in KINDS[type(layer)]}
-    return {name: pair(value) if name in PAIRS else value for name, value in values.items()}
-
-
-def tensors(layer: Module, weights: bool) -> JSON:
-    """A layer's tensors by name: their shapes and, with `weights`, their numbers as base64."""
-    state = {name: value for name, value in layer.state_dict().items() if value.ndim}
-    return {
-        name: {"shape": list(value.shape)} | ({"data": encoded(value)} if weights else {})
-        for name, value in state.items()
-    }
 
 
 def encoded(tensor: Tensor) -> str:
@@ -253,51 +250,49 @@ def packed(split: Split) -> JSON:
     return {"images": base64.b64encode(pixels).decode(), "labels": split.labels.tolist()}
 
 
-def words(kind: str, bias: bool) -> dict[str, str]:
-    """The plain name of a kind of layer, and how it computes a number; "" where unknown."""
-    how = HOW.get(kind, "")
-    if how == SUM:
-        how += ": {before}; plus the bias, {bias}," if bias else ","
-    return {"word": WORDS.get(kind, ""), "how": how}
-
-
 def steps(layers: Sequence[JSON]) -> list[JSON]:
     """The steps of a net, the image first, from its layers as in `description`."""
-    groups: list[list[int]] = [[]]
-    for number, layer in enumerate(layers):
-        if layer["kind"] in STEPS:
-            groups.append([])
-        groups[-1].append(number)
-    kinds = [layer["kind"] for layer in layers]
+    kinds = {kind.__name__: known for kind, known in KINDS.items()}
+    words = [layer["word"] for layer in layers]
+    starts = [number for number, layer in enumerate(layers) if kinds[layer["kind"]].begins]
     names = ["image"]
-    for first, *_ in groups[1:]:
-        kind = kinds[first]
-        name, before = STEPS[kind], kinds[:first].count(kind)
+    for first in starts:
+        word, before = words[first], words[:first].count(words[first])
         ordinal = ORDINALS[before] if before < len(ORDINALS) else f"number {before + 1},"
-        names.append(name if kinds.count(kind) == 1 else f"{ordinal} {name}")
-    return [step(*one, layers) for one in zip(names, groups, strict=True)]
+        names.append(word if words.count(word) == 1 else f"{ordinal} {word}")
+    groups = [list(range(*ends)) for ends in itertools.pairwise([0, *starts, len(layers)])]
+    image, *others = zip(names, groups, strict=True)
+    return [step(*image, {}, layers)] + [step(*one, layers[one[1][0]], layers) for one in others]
 
 
-def step(name: str, group: Sequence[int], layers: Sequence[JSON]) -> JSON:
-    """A step: the numbers of its `layers`, the one `shown` (-1: the image), texts and field."""
-    side = SHAPE[-1]
-    first = layers[group[0]] if group and layers[group[0]]["kind"] in STEPS else {}
+def step(name: str, group: Sequence[int], first: JSON, layers: Sequence[JSON]) -> JSON:
+    """A step: the numbers of its `layers`, the one `shown` (-1: the image), texts and field.
+
+    `first` is the first of its layers; the image has none.
+    """
     maps = [one for one in group if layers[one]["kind"] not in ("Flatten", "LogSoftmax")]
     shown = maps[-1] if maps else -1
     output = layers[shown]["output"] if maps else SHAPE
     point = len(output) == 1 or output[1:] == (1, 1)
+    title, seen = "the image, as the net takes it", ""
     field: JSON = {"size": [1, 1], "jump": [1, 1], "start": [0, 0]}
     if first:
-        middle = [(side - 1) / 2] * 2
-        field = first["field"] or {"size": [side, side], "jump": [0, 0], "start": middle}
+        middle = [(SIDE - 1) / 2] * 2
+        field = first["field"] or {"size": [SIDE, SIDE], "jump": [0, 0], "start": middle}
+        window = " × ".join(map(str, first.get("kernel_size", ())))
+        words = [layers[one]["word"] for one in group[1:]]
+        scores = ": the ten scores" if words[-1:] == ["log-softmax"] else ""
+        words = [f"{name} ({window})" if window else name, *filter(None, words)]
+        title = ", ".join(word for word in words if word != "log-softmax") + scores
+        seen = sees(field["size"], point)
     return {
         "layers": group,
         "shown": shown,
         "name": name,
-        "title": title(name, group, layers) if first else "the image, as the net takes it",
+        "title": title,
         "layer": first.get("name", ""),
         "size": " × ".join(map(str, output)),
-        "sees": sees(field["size"], side, point) if first else "",
+        "sees": seen,
         "channels": output[0],
         "point": point,
         "kernels": "weight" in first,
@@ -305,19 +300,10 @@ def step(name: str, group: Sequence[int], layers: Sequence[JSON]) -> JSON:
     }
 
 
-def title(name: str, group: Sequence[int], layers: Sequence[JSON]) -> str:
-    """The layers of a step in words."""
-    kinds = [layers[one]["kind"] for one in group]
-    window = " × ".join(map(str, layers[group[0]].get("kernel_size", ())))
-    sized = f"{name} ({window})" if window else name
-    others = [WORDS[kind] for kind in kinds[1:] if kind in WORDS and kind != "LogSoftmax"]
-    return ", ".join([sized, *others]) + (": the ten scores" if "LogSoftmax" in kinds else "")
-
-
-def sees(field: Sequence[int], side: int, point: bool) -> str:
-    """How much of an image of side × side a number sees; beyond its edges there is nothing."""
-    text = " × ".join(str(min(size, side)) for size in field)
-    if not point or min(field) < side:
+def sees(field: Sequence[int], point: bool) -> str:
+    """How much of the image a number sees; beyond its edges there is nothing."""
+    text = " × ".join(str(min(size, SIDE)) for size in field)
+    if not point or min(field) < SIDE:
         return f"each number sees {text} pixels"
     larger = " × ".join(map(str, field))
     beyond = f" (its field: {larger})" if larger != text else ""
