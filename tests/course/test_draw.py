@@ -286,15 +286,15 @@ def test_keys_go_through_the_maps(opened):
     assert opened.evaluate(place) == "[5,2,[0,0]]"
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
-def test_it_fits_its_screen_and_all_has_a_name(open_page, tiny, width):
-    page = wait(open_page(live_of(dataset=tiny), width))
-    draw(page, STROKES[7])
-    page.evaluate("choose(7, 30)")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_it_fits_its_screen_and_all_has_a_name(opened):
+    draw(opened, STROKES[7])
+    opened.evaluate("choose(7, 30)")
+    for width in (1280, 768, 390):
+        opened.set_viewport_size({"width": width, "height": 900})
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width
     nameless = """[...document.querySelectorAll("#live-body :is(button, input, [tabindex])")]
       .filter((one) => !one.ariaLabel && !one.textContent.trim() && !one.labels?.length).length"""
-    assert page.evaluate(nameless) == 0
+    assert opened.evaluate(nameless) == 0
 
 
 def test_without_javascript_it_says_so(open_page):

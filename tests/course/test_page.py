@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 import statistics
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
+import tinytrain.course
 from tinytrain import data, nets, streams
 from tinytrain.cli import main as cli
 from tinytrain.cli.resolve import trained
@@ -157,11 +157,12 @@ def opened(open_file, rendered, tmp_path):
     return lambda search="", **how: open_file(tmp_path / "course.html", search, **how)
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
-def test_nothing_is_cut_off_or_too_small(opened, width):
-    page = opened(width=width)
-    assert page.evaluate(CUT_OFF) == [[], []]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_nothing_is_cut_off_or_too_small(opened):
+    page = opened()
+    for width in (1280, 768, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(CUT_OFF) == [[], []], width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_prediction_by_keyboard(opened):
@@ -289,13 +290,10 @@ def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, und
 
 
 @pytest.mark.parametrize("library", ["jinja2", "latex2mathml", "markdown_it"])
-def test_a_missing_library_is_named_with_its_extra(library, tmp_path):
-    program = (
-        f"import sys; sys.modules[{library!r}] = None; from tinytrain.cli import main; "
-        f"sys.exit(main.main(['course', '--output', {str(tmp_path / 'page.html')!r}]))"
-    )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert ended.returncode == 2
-    (line,) = ended.stderr.splitlines()
-    assert f" {library};" in line and "[course]" in line
-    assert not list(tmp_path.iterdir())
+def test_a_missing_library_is_named_with_its_extra(library, tmp_path, monkeypatch, fails):
+    monkeypatch.delattr(tinytrain.course, "page")
+    for name in [name for name in sys.modules if name.startswith("tinytrain.course.page")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    said = fails(2, "course", "--output", tmp_path / "page.html")
+    assert f" {library};" in said and "[course]" in said and not list(tmp_path.iterdir())

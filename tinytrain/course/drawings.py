@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -49,7 +49,7 @@ def net(recipe: str) -> Module:
 
 
 def pictures(*shown: tuple[Tensor, str], columns: int = 3, height: float = 1.45) -> Figure:
-    """Draw images (H, W), each with a title, in rows; negative numbers are blue, others then red."""
+    """Draw images (H, W) with titles, in rows; where some are negative, in blue and red."""
     rows = -(-len(shown) // columns)
     figure = new_figure(WIDTH, height * rows)
     for number, (image, title) in enumerate(shown, 1):
@@ -69,25 +69,19 @@ def panels(count: int, height: float = 1.9) -> tuple[Figure, list[Axes]]:
     panels = [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
     for axes in panels:
         axes.tick_params(labelsize=SMALL)
+        axes.xaxis.label.set_fontsize(SMALL)
+        axes.yaxis.label.set_fontsize(SMALL)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, panels
 
 
 def square(axes: Axes, title: str, field: Tensor | None = None, colors: str = "") -> None:
-    """Make axes square, with a title and nothing else but the places of `field` (H, W), 0 … 1.2."""
+    """Make axes square, with a title and `field` (H, W), from 0 to 1.2, and nothing else."""
     if field is not None:
         axes.pcolormesh(field.numpy(), cmap=colors, vmin=0, vmax=1.2, edgecolor="grey")
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.set_title(title, size=SMALL)
-
-
-def label(axes: Axes, across: str = "", down: str = "", legend: int = 0) -> None:
-    """Name the axes; with `legend`, the lines, too, in so many columns."""
-    axes.set_xlabel(across, size=SMALL)
-    axes.set_ylabel(down, size=SMALL)
-    if legend:
-        axes.legend(fontsize=SMALL, frameon=False, ncols=legend)
 
 
 def linear() -> Figure:
@@ -186,7 +180,8 @@ def uses() -> Figure:
         rows = [row for row in layer_rows(net(name)) if isinstance(row.layer, Conv2d)]
         places = [math.prod(row.output_shape[1:]) for row in rows]
         axes.plot(range(1, len(places) + 1), places, marker="o", markersize=4, label=name)
-    label(axes, "convolution", "places", legend=1)
+    axes.set(xlabel="convolution", ylabel="places")
+    axes.legend(fontsize=SMALL, frameon=False)
     return figure
 
 
@@ -227,8 +222,7 @@ def intervals() -> Figure:
         axes.plot([place, place], [change.low, change.high], color=color)
         axes.plot(place, change.value, "o", color=color, markersize=4)
     axes.axhline(0, color="grey", linewidth=1)
-    label(axes, "", "difference, points")
-    axes.set_xticks([])
+    axes.set(ylabel="difference, points", xticks=[])
     return figure
 
 
@@ -259,8 +253,7 @@ def standard_error() -> Figure:
     accuracies = (right / 100).tolist()
     axes.hist(accuracies, [99.1 + 0.01 * place - 0.005 for place in range(60)])
     axes.axvline(statistics.mean(accuracies), color="grey", linewidth=1)
-    label(axes, "accuracy, %")
-    axes.set_yticks([])
+    axes.set(xlabel="accuracy, %", yticks=[])
     return figure
 
 
@@ -295,7 +288,8 @@ def schedules() -> Figure:
     epochs = [place / 20 for place in range(300)]
     axes.plot(epochs, [0.01 * StepLR(6)(epoch) for epoch in epochs], label="reference")
     axes.plot(epochs, [0.03 * WarmupLinear(15)(epoch) for epoch in epochs], label="falling")
-    label(axes, "epoch", "learning rate", legend=1)
+    axes.set(xlabel="epoch", ylabel="learning rate")
+    axes.legend(fontsize=SMALL, frameon=False)
     return figure
 
 
@@ -310,7 +304,8 @@ def average() -> Figure:
         means.append(mean)
     axes.plot(path, color="grey", linewidth=0.7, label="weight")
     axes.plot(means, label="average")
-    label(axes, "step", legend=2)
+    axes.set(xlabel="step")
+    axes.legend(fontsize=SMALL, frameon=False, ncols=2)
     return figure
 
 

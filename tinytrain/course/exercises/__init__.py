@@ -1,7 +1,7 @@
 """Exercises: functions of the engine to be written anew, each checked against the shipped one.
 
-Each file here is one exercise: its docstring is the task and the hints, `EXERCISE` the rest.
-`checking` makes the learner's files and checks them.
+Each file here is one exercise: its docstring is the task and the hints, and its other names are
+fields of `Exercise`. `checking` makes the learner's files and checks them.
 """
 
 from __future__ import annotations
@@ -45,9 +45,11 @@ def file_name(name: str) -> str:
 
 def exercise(name: str) -> Exercise:
     """The exercise of that name, one of `NAMES`."""
-    module = import_module(f"{__name__}.{file_name(name).removesuffix('.py')}")
-    found: Exercise = module.EXERCISE
-    return found
+    from tinytrain.course.exercises.checking.exercise import Exercise
+
+    module = vars(import_module(f"{__name__}.{file_name(name).removesuffix('.py')}"))
+    fields = {key: module[key] for key in Exercise.__dataclass_fields__ if key in module}
+    return Exercise(name=name, text=module["__doc__"], **fields)
 
 
 def exercises() -> list[Exercise]:

@@ -16,14 +16,19 @@ first step as long as the learning rate says, instead of three times as long.
 """
 
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
-from tinytrain.course.exercises.sgd import draw_steps, observe
+from tinytrain.course.exercises import sgd
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
+
+shipped = optim.Adam
+method = "step"
+observe = sgd.observe
+rungs = ("reference",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
     """Parameters, their gradients, and the settings of Adam."""
     return {
-        **draw_steps(draw),
+        **sgd.draw_steps(draw),
         "lr": draw.number(0.01, 1),
         "betas": (draw.number(0, 0.95), draw.number(0.5, 0.999)),
         "eps": draw.one_of(1e-8, 0.1),
@@ -32,25 +37,16 @@ def draw_arguments(draw: Draw) -> Arguments:
     }
 
 
-EXERCISE = Exercise(
-    name="adam",
-    text=__doc__,
-    shipped=optim.Adam,
-    method="step",
-    draw_arguments=draw_arguments,
-    observe=observe,
-    rungs=("reference",),
-    wrong="""
-        the mean's bias stays: correction1 = 1 - beta1 ** (some.steps + 1) → correction1 = 1
-        the square's bias stays: correction2 = 1 - beta2 ** (some.steps + 1) → correction2 = 1
-        steps count from 2: beta1 ** (some.steps + 1) → beta1 ** (some.steps + 2)
-        eps under the root: square.sqrt().div_(correction2**0.5).add_(self.eps)
-            → square.add(self.eps).sqrt().div_(correction2**0.5)
-        the learning rate is 1 % too high: value=-self.lr → value=-1.01 * self.lr
-        one step count for all: beta1 ** (some.steps + 1) → beta1 ** (max(group.steps) + 1)
-        steps are not counted: group.count() → pass
-        the parameters are not written: some.write( → (
-        not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
-        weight decay always through the gradient: and self.decoupled_weight_decay → and False
-    """,
-)
+mistakes = """
+the mean's bias stays: correction1 = 1 - beta1 ** (some.steps + 1) → correction1 = 1
+the square's bias stays: correction2 = 1 - beta2 ** (some.steps + 1) → correction2 = 1
+steps count from 2: beta1 ** (some.steps + 1) → beta1 ** (some.steps + 2)
+eps under the root: square.sqrt().div_(correction2**0.5).add_(self.eps)
+    → square.add(self.eps).sqrt().div_(correction2**0.5)
+the learning rate is 1 % too high: value=-self.lr → value=-1.01 * self.lr
+one step count for all: beta1 ** (some.steps + 1) → beta1 ** (max(group.steps) + 1)
+steps are not counted: group.count() → pass
+the parameters are not written: some.write( → (
+not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
+weight decay always through the gradient: and self.decoupled_weight_decay → and False
+"""

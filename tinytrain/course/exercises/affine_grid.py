@@ -18,8 +18,11 @@ square stays a square only if height and width are taken into account.
 import torch
 from torch import Tensor
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.data import augment
+
+shipped = augment.sampling_matrix
+rungs = ("net9-rotation", "final")
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -37,18 +40,11 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"transform": transform, "height": height, "width": width}
 
 
-EXERCISE = Exercise(
-    name="affine-grid",
-    text=__doc__,
-    shipped=augment.sampling_matrix,
-    draw_arguments=draw_arguments,
-    rungs=("net9-rotation", "final"),
-    wrong="""
-        turns the other way: (cos, -sin, sin, cos) → (cos, sin, -sin, cos)
-        height and width are ignored: (height / width), one * (width / height) → 1, one * 1
-        larger becomes smaller: torch.exp(-transform.scale) → torch.exp(transform.scale)
-        the shift in pixels: right * (2 / width), down * (2 / height) → right, down
-        moves the other way: offset = -inverse → offset = inverse
-        slanted last: (unslant @ unturn) → (unturn @ unslant)
-    """,
-)
+mistakes = """
+turns the other way: (cos, -sin, sin, cos) → (cos, sin, -sin, cos)
+height and width are ignored: (height / width), one * (width / height) → 1, one * 1
+larger becomes smaller: torch.exp(-transform.scale) → torch.exp(transform.scale)
+the shift in pixels: right * (2 / width), down * (2 / height) → right, down
+moves the other way: offset = -inverse → offset = inverse
+slanted last: (unslant @ unturn) → (unturn @ unslant)
+"""

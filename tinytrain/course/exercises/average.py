@@ -17,7 +17,11 @@ from typing import Any
 import torch
 
 from tinytrain import nn, optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+
+shipped = optim.ExponentialMovingAverage
+method = "update"
+rungs = ("averaged",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -41,19 +45,10 @@ def observe(average_class: Any, arguments: Arguments) -> Facts:
     return facts | {"the weight that is averaged": source.weight.detach()}
 
 
-EXERCISE = Exercise(
-    name="average",
-    text=__doc__,
-    shipped=optim.ExponentialMovingAverage,
-    method="update",
-    draw_arguments=draw_arguments,
-    observe=observe,
-    rungs=("averaged",),
-    wrong="""
-        the start is remembered: max(1 - self.decay, 9 / (10 + self.steps)) → 1 - self.decay
-        decay instead of 1 − decay: max(1 - self.decay, → max(self.decay,
-        steps are not counted: self.steps += 1 → self.steps += 0
-        the count of batches stays: average.copy_(value) → average.copy_(average)
-        the weight is 1 % too large: lerp_(value, weight) → lerp_(value, 1.01 * weight)
-    """,
-)
+mistakes = """
+the start is remembered: max(1 - self.decay, 9 / (10 + self.steps)) → 1 - self.decay
+decay instead of 1 − decay: max(1 - self.decay, → max(self.decay,
+steps are not counted: self.steps += 1 → self.steps += 0
+the count of batches stays: average.copy_(value) → average.copy_(average)
+the weight is 1 % too large: lerp_(value, weight) → lerp_(value, 1.01 * weight)
+"""

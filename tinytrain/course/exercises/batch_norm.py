@@ -13,8 +13,13 @@ evaluation, where there is no batch.
    / (n − 1), where n = values_a_channel(input, channels, training).
 """
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.nn import fast, functional
+
+shipped = functional.batch_norm
+also_replaces = (fast.batch_norm,)
+forbidden = "(batch_norm|_legit|instance_norm|group_norm|layer_norm)$"
+rungs = ("net7",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -33,20 +38,11 @@ def draw_arguments(draw: Draw) -> Arguments:
     }
 
 
-EXERCISE = Exercise(
-    name="batch-norm",
-    text=__doc__,
-    shipped=functional.batch_norm,
-    also_replaces=(fast.batch_norm,),
-    draw_arguments=draw_arguments,
-    forbidden="(batch_norm|_legit|instance_norm|group_norm|layer_norm)$",
-    rungs=("net7",),
-    wrong="""
-        the running variance is biased: var * (count / (count - 1)) → var
-        the batch's variance is unbiased: correction=0 → correction=1
-        eps outside the root: torch.rsqrt(var + eps) → 1 / (var.sqrt() + eps)
-        batch statistics in evaluation: mean, var = running_mean, running_var
-            → var, mean = torch.var_mean(input, (0, 2, 3), correction=0)
-        1 − momentum: mean.to(running_mean.dtype), → mean.to(running_mean.dtype), 1 -
-    """,
-)
+mistakes = """
+the running variance is biased: var * (count / (count - 1)) → var
+the batch's variance is unbiased: correction=0 → correction=1
+eps outside the root: torch.rsqrt(var + eps) → 1 / (var.sqrt() + eps)
+batch statistics in evaluation: mean, var = running_mean, running_var
+    → var, mean = torch.var_mean(input, (0, 2, 3), correction=0)
+1 − momentum: mean.to(running_mean.dtype), → mean.to(running_mean.dtype), 1 -
+"""

@@ -23,12 +23,28 @@ import torch
 from tinytrain.course.exercises.checking.exercise import (
     Arguments,
     Draw,
-    Exercise,
     Facts,
     values_and_gradients,
 )
 from tinytrain.course.exercises.checking.training import train_on_digits
 from tinytrain.nn import fast
+
+shipped = fast.Normalise
+method = "backward"
+# Not with Adam, which divides by the size of the gradients and would hide a wrong one.
+demonstrate = partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9)
+forbidden = "batch_norm(_legit|_backward)?$"
+body = """\
+input, _, _, mean, inverse, scale = ctx.saved_tensors
+offset = input - mean[:, None, None]
+places = gradient.numel() // len(mean)
+bias_gradient = gradient.sum((0, 2, 3))
+weight_gradient = inverse * (gradient * offset).sum((0, 2, 3))
+slope = inverse * weight_gradient / places
+gradient = gradient - (bias_gradient / places)[:, None, None] - offset * slope[:, None, None]
+return scale[:, None, None] * gradient, weight_gradient, bias_gradient, None
+"""
+rungs = ("net7",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -48,32 +64,10 @@ def observe(function: Any, arguments: Arguments) -> Facts:
     return values_and_gradients(lambda **given: function.apply(*given.values())[0], arguments)
 
 
-EXERCISE = Exercise(
-    name="batch-norm-backward",
-    text=__doc__,
-    shipped=fast.Normalise,
-    method="backward",
-    draw_arguments=draw_arguments,
-    observe=observe,
-    # Not with Adam, which divides by the size of the gradients and would hide a wrong one.
-    demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9),
-    forbidden="batch_norm(_legit|_backward)?$",
-    body="""\
-input, _, _, mean, inverse, scale = ctx.saved_tensors
-offset = input - mean[:, None, None]
-places = gradient.numel() // len(mean)
-bias_gradient = gradient.sum((0, 2, 3))
-weight_gradient = inverse * (gradient * offset).sum((0, 2, 3))
-slope = inverse * weight_gradient / places
-gradient = gradient - (bias_gradient / places)[:, None, None] - offset * slope[:, None, None]
-return scale[:, None, None] * gradient, weight_gradient, bias_gradient, None
-""",
-    rungs=("net7",),
-    wrong="""
-        the mean is a constant: gradient - (bias_gradient / places)[:, None, None] → gradient
-        the variance is a constant: slope = inverse → slope = 0 * inverse
-        one place too few: // len(mean) → // len(mean) - 1
-        the weight's gradient without its scale: weight_gradient = inverse * → weight_gradient =
-        1 % too large: return scale → return 1.01 * scale
-    """,
-)
+mistakes = """
+the mean is a constant: gradient - (bias_gradient / places)[:, None, None] → gradient
+the variance is a constant: slope = inverse → slope = 0 * inverse
+one place too few: // len(mean) → // len(mean) - 1
+the weight's gradient without its scale: weight_gradient = inverse * → weight_gradient =
+1 % too large: return scale → return 1.01 * scale
+"""

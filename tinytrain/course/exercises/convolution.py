@@ -15,8 +15,12 @@ one channel, such as digits, that is faster than a kernel made for convolutions.
    1) // stride + 1.
 """
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.nn import fast
+
+shipped = fast.conv2d
+forbidden = "conv2d|convolution"
+rungs = ("net2",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -35,18 +39,10 @@ def draw_arguments(draw: Draw) -> Arguments:
     }
 
 
-EXERCISE = Exercise(
-    name="convolution",
-    text=__doc__,
-    shipped=fast.conv2d,
-    draw_arguments=draw_arguments,
-    forbidden="conv2d|convolution",
-    rungs=("net2",),
-    wrong="""
-        the kernel is flipped: weight.reshape(outputs → weight.flip(2, 3).reshape(outputs
-        the stride is forgotten: : y + bottom : stride_y → : y + bottom
-        the dilation is forgotten: (0, step_y * kernel_height, step_y) → (kernel_height)
-        no bias: output = output + bias → output = output + 0 * bias
-        padded on one side: (pad_x, pad_x, pad_y, pad_y) → (2 * pad_x, 0, 2 * pad_y, 0)
-    """,
-)
+mistakes = """
+the kernel is flipped: weight.reshape(outputs → weight.flip(2, 3).reshape(outputs
+the stride is forgotten: : y + bottom : stride_y → : y + bottom
+the dilation is forgotten: (0, step_y * kernel_height, step_y) → (kernel_height)
+no bias: output = output + bias → output = output + 0 * bias
+padded on one side: (pad_x, pad_x, pad_y, pad_y) → (2 * pad_x, 0, 2 * pad_y, 0)
+"""

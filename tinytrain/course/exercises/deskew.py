@@ -15,9 +15,12 @@ from functools import partial
 
 import torch
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.course.exercises.checking.training import train_on_digits
 from tinytrain.data import deskew
+
+shipped = deskew.slant
+demonstrate = partial(train_on_digits, deskew=True)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -30,18 +33,11 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"images": images * ink}
 
 
-EXERCISE = Exercise(
-    name="deskew",
-    text=__doc__,
-    shipped=deskew.slant,
-    draw_arguments=draw_arguments,
-    demonstrate=partial(train_on_digits, deskew=True),
-    wrong="""
-        rows counted from the top: - (size - 1) / 2 → + 0
-        not about the mean: - x[:, None], row - y[:, None]
-            → + 0 * x[:, None], row + 0 * y[:, None]
-        nan without ink: .clamp(min=1) →
-        a slope where there is none: variance > 1e-3 → variance > -1
-        1 % too far: covariance / variance, 0) → 1.01 * covariance / variance, 0)
-    """,
-)
+mistakes = """
+rows counted from the top: - (size - 1) / 2 → + 0
+not about the mean: - x[:, None], row - y[:, None]
+    → + 0 * x[:, None], row + 0 * y[:, None]
+nan without ink: .clamp(min=1) →
+a slope where there is none: variance > 1e-3 → variance > -1
+1 % too far: covariance / variance, 0) → 1.01 * covariance / variance, 0)
+"""

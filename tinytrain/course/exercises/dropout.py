@@ -18,9 +18,15 @@ from typing import Any
 import torch
 
 from tinytrain import streams
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.course.exercises.checking.training import train_on_digits
 from tinytrain.nn import functional
+
+shipped = functional.dropout
+tolerance = 0.03
+demonstrate = partial(train_on_digits, dropout=0.1)
+forbidden = "dropout"
+rungs = ("net8", "net8_1")
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -59,23 +65,12 @@ def observe(function: Any, arguments: Arguments) -> Facts:
     }
 
 
-EXERCISE = Exercise(
-    name="dropout",
-    text=__doc__,
-    shipped=functional.dropout,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    tolerance=0.03,
-    demonstrate=partial(train_on_digits, dropout=0.1),
-    forbidden="dropout",
-    rungs=("net8", "net8_1"),
-    wrong="""
-        no scale: .div_(1 - p) →
-        p of them are kept: bernoulli_(1 - p → bernoulli_(p
-        in evaluation, too: not training or p == 0 → p == 0
-        made smaller, not larger: .div_(1 - p) → .mul_(1 - p)
-        drawn from torch's own generator: 1 - p, generator=generator) → 1 - p)
-        every step alike: generator=generator)
-            → generator=torch.Generator().manual_seed(generator.initial_seed()))
-    """,
-)
+mistakes = """
+no scale: .div_(1 - p) →
+p of them are kept: bernoulli_(1 - p → bernoulli_(p
+in evaluation, too: not training or p == 0 → p == 0
+made smaller, not larger: .div_(1 - p) → .mul_(1 - p)
+drawn from torch's own generator: 1 - p, generator=generator) → 1 - p)
+every step alike: generator=generator)
+    → generator=torch.Generator().manual_seed(generator.initial_seed()))
+"""

@@ -16,9 +16,11 @@ import io
 import struct
 from typing import Any
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.errors import DataError
 from tinytrain.store import idx
+
+shipped = idx.read_header
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -48,18 +50,11 @@ def observe(function: Any, arguments: Arguments) -> Facts:
     }
 
 
-EXERCISE = Exercise(
-    name="idx-header",
-    text=__doc__,
-    shipped=idx.read_header,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    wrong="""
-        little-endian: f">{rank}I" → f"<{rank}I"
-        always three sizes: rank = magic[3] → rank = 3
-        any type is known: magic[2] in TYPES → magic[2] in range(256)
-        sizes may be cut short: require(len(sizes) == 4 * rank,
-            → sizes += bytes(9)[:4 * rank - len(sizes)]; require(True,
-        the zeros are not checked: magic[:2] → bytes(2)
-    """,
-)
+mistakes = """
+little-endian: f">{rank}I" → f"<{rank}I"
+always three sizes: rank = magic[3] → rank = 3
+any type is known: magic[2] in TYPES → magic[2] in range(256)
+sizes may be cut short: require(len(sizes) == 4 * rank,
+    → sizes += bytes(9)[:4 * rank - len(sizes)]; require(True,
+the zeros are not checked: magic[:2] → bytes(2)
+"""

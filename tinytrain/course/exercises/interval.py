@@ -13,9 +13,12 @@ numbers suggests.
    `held` the number of runs for which `holds` is true.
 """
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.results import records, statistics
+
+shipped = statistics.summarise
+rungs = ("reference", "final")
 
 
 def draw_accuracy(draw: Draw) -> float:
@@ -46,18 +49,10 @@ def demonstrate() -> Rows:
     return rows
 
 
-EXERCISE = Exercise(
-    name="interval",
-    text=__doc__,
-    shipped=statistics.summarise,
-    draw_arguments=draw_arguments,
-    demonstrate=demonstrate,
-    rungs=("reference", "final"),
-    wrong="""
-        the deviation of a population: statistics.stdev(means) → statistics.pstdev(means)
-        as if there were many seeds: student_t(count - 1) → 1.96
-        all epochs: seed[-LAST_EPOCHS:] → seed
-        the interval of one run: * deviation / math.sqrt(count) → * deviation
-        the best epoch: statistics.mean(seed[-LAST_EPOCHS:]) → max(seed)
-    """,
-)
+mistakes = """
+the deviation of a population: statistics.stdev(means) → statistics.pstdev(means)
+as if there were many seeds: student_t(count - 1) → 1.96
+all epochs: seed[-LAST_EPOCHS:] → seed
+the interval of one run: * deviation / math.sqrt(count) → * deviation
+the best epoch: statistics.mean(seed[-LAST_EPOCHS:]) → max(seed)
+"""

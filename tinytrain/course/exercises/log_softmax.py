@@ -10,8 +10,16 @@ ends a training at the first score that is too large, and log(0) at the first th
    keepdim=True. One term of that sum is exp(0) = 1, so the logarithm is finite.
 """
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.nn import functional
+
+shipped = functional.log_softmax
+forbidden = "softmax|logsumexp|cross_entropy"
+body = """\
+shifted = input - input.amax(dim, keepdim=True)
+return shifted - shifted.exp().sum(dim, keepdim=True).log()
+"""
+rungs = ("net1",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -21,22 +29,10 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"input": input, "dim": draw.one_of(-1, 0, 1)}
 
 
-EXERCISE = Exercise(
-    name="log-softmax",
-    text=__doc__,
-    shipped=functional.log_softmax,
-    draw_arguments=draw_arguments,
-    forbidden="softmax|logsumexp|cross_entropy",
-    body="""\
-shifted = input - input.amax(dim, keepdim=True)
-return shifted - shifted.exp().sum(dim, keepdim=True).log()
-""",
-    rungs=("net1",),
-    wrong="""
-        overflows: - input.amax(dim, keepdim=True) →
-        along another axis: .sum(dim, keepdim=True) → .sum(keepdim=True, dim=0)
-        no logarithm: shifted.exp().sum(dim, keepdim=True).log() → shifted.exp().sum()
-        the shift is subtracted only once: return shifted - → return input -
-        1 % too large: return shifted → return 1.01 * shifted
-    """,
-)
+mistakes = """
+overflows: - input.amax(dim, keepdim=True) →
+along another axis: .sum(dim, keepdim=True) → .sum(keepdim=True, dim=0)
+no logarithm: shifted.exp().sum(dim, keepdim=True).log() → shifted.exp().sum()
+the shift is subtracted only once: return shifted - → return input -
+1 % too large: return shifted → return 1.01 * shifted
+"""

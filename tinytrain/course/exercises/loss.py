@@ -12,8 +12,12 @@ minus the logarithm of the probability that the net gives to the right answer.
 
 import torch
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.nn import functional
+
+shipped = functional.nll_loss
+forbidden = "nll_loss|cross_entropy"
+rungs = ("net1",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -24,18 +28,10 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"log_probabilities": log_probabilities, "target": target}
 
 
-EXERCISE = Exercise(
-    name="loss",
-    text=__doc__,
-    shipped=functional.nll_loss,
-    draw_arguments=draw_arguments,
-    forbidden="nll_loss|cross_entropy",
-    rungs=("net1",),
-    wrong="""
-        the sum: target[:, None]).mean() → target[:, None]).sum()
-        uphill: return -log → return log
-        every class counts: .gather(1, target[:, None]) →
-        the first class is always right: target[:, None]) → 0 * target[:, None])
-        1 % too large: return -log → return -1.01 * log
-    """,
-)
+mistakes = """
+the sum: target[:, None]).mean() → target[:, None]).sum()
+uphill: return -log → return log
+every class counts: .gather(1, target[:, None]) →
+the first class is always right: target[:, None]) → 0 * target[:, None])
+1 % too large: return -log → return -1.01 * log
+"""

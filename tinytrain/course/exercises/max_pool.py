@@ -11,8 +11,18 @@ window goes on, and the gradient goes back to it alone; a quarter of the numbers
    -math.inf). Then .amax((-2, -1)).
 """
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.nn import functional
+
+shipped = functional.max_pool2d
+forbidden = "max_pool"
+body = """\
+(height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)
+stride_y, stride_x = pair(kernel_size if stride is None else stride)
+input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y), -math.inf)
+return input.unfold(-2, height, stride_y).unfold(-2, width, stride_x).amax((-2, -1))
+"""
+rungs = ("net2",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -25,24 +35,10 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"input": input, "kernel_size": kernel, "stride": stride, "padding": padding}
 
 
-EXERCISE = Exercise(
-    name="max-pool",
-    text=__doc__,
-    shipped=functional.max_pool2d,
-    draw_arguments=draw_arguments,
-    forbidden="max_pool",
-    body="""\
-(height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)
-stride_y, stride_x = pair(kernel_size if stride is None else stride)
-input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y), -math.inf)
-return input.unfold(-2, height, stride_y).unfold(-2, width, stride_x).amax((-2, -1))
-""",
-    rungs=("net2",),
-    wrong="""
-        padded with 0: , -math.inf) → )
-        the mean: .amax((-2, -1)) → .mean((-2, -1))
-        windows overlap: pair(kernel_size if stride is None else stride) → pair(stride or 1)
-        the smallest: .amax((-2, -1)) → .amin((-2, -1))
-        1 % too large: .amax((-2, -1)) → .amax((-2, -1)) * 1.01
-    """,
-)
+mistakes = """
+padded with 0: , -math.inf) → )
+the mean: .amax((-2, -1)) → .mean((-2, -1))
+windows overlap: pair(kernel_size if stride is None else stride) → pair(stride or 1)
+the smallest: .amax((-2, -1)) → .amin((-2, -1))
+1 % too large: .amax((-2, -1)) → .amax((-2, -1)) * 1.01
+"""

@@ -18,11 +18,14 @@ import torch
 from tinytrain.course.exercises.checking.exercise import (
     Arguments,
     Draw,
-    Exercise,
     Facts,
     values_and_gradients,
 )
 from tinytrain.data import batches
+
+shipped = batches.normalise
+forbidden = "batch_norm|layer_norm|group_norm"
+rungs = ("net1",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -39,19 +42,10 @@ def observe(function: Any, arguments: Arguments) -> Facts:
     return facts | {"channels are last in memory": channels_last}
 
 
-EXERCISE = Exercise(
-    name="normalise",
-    text=__doc__,
-    shipped=batches.normalise,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    forbidden="batch_norm|layer_norm|group_norm",
-    rungs=("net1",),
-    wrong="""
-        the mean on another scale: images - 255 * mean → images - mean
-        the standard deviation on another scale: / (255 * std) → / std
-        divided by the variance: / (255 * std) → / (255 * std**2)
-        channels first: .contiguous(memory_format=torch.channels_last) → .contiguous()
-        1 % too large: / (255 * std) → / (255 * std) * 1.01
-    """,
-)
+mistakes = """
+the mean on another scale: images - 255 * mean → images - mean
+the standard deviation on another scale: / (255 * std) → / std
+divided by the variance: / (255 * std) → / (255 * std**2)
+channels first: .contiguous(memory_format=torch.channels_last) → .contiguous()
+1 % too large: / (255 * std) → / (255 * std) * 1.01
+"""

@@ -14,10 +14,18 @@ net as it was.
 from typing import Any
 
 from tinytrain import nets, nn
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import inspect
 from tinytrain.results.variations import RECIPES
+
+shipped = inspect.output_of
+body = """\
+twin = copy.deepcopy(net).train(training)
+with torch.no_grad():
+    return twin(torch.zeros(1, *input_shape))
+"""
+rungs = ("net6",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -56,24 +64,10 @@ def demonstrate() -> Rows:
     }
 
 
-EXERCISE = Exercise(
-    name="output-size",
-    text=__doc__,
-    shipped=inspect.output_of,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    demonstrate=demonstrate,
-    body="""\
-twin = copy.deepcopy(net).train(training)
-with torch.no_grad():
-    return twin(torch.zeros(1, *input_shape))
-""",
-    rungs=("net6",),
-    wrong="""
-        the net itself runs: copy.deepcopy(net).train(training) → net
-        the net's mode changes: copy.deepcopy(net).train(training) → net.eval()
-        without the batch axis: torch.zeros(1, *input_shape) → torch.zeros(*input_shape)
-        height and width exchanged: zeros(1, *input_shape) → zeros(1, *input_shape).mT
-        the input's shape: twin(torch.zeros(1, *input_shape)) → torch.zeros(1, *input_shape)
-    """,
-)
+mistakes = """
+the net itself runs: copy.deepcopy(net).train(training) → net
+the net's mode changes: copy.deepcopy(net).train(training) → net.eval()
+without the batch axis: torch.zeros(1, *input_shape) → torch.zeros(*input_shape)
+height and width exchanged: zeros(1, *input_shape) → zeros(1, *input_shape).mT
+the input's shape: twin(torch.zeros(1, *input_shape)) → torch.zeros(1, *input_shape)
+"""

@@ -10,9 +10,12 @@ right: numbers, not tensors; what is learned, without buffers; and what is used 
 """
 
 from tinytrain import nets, nn
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import inspect
+
+shipped = inspect.parameter_count
+rungs = ("net6", "net9_3")
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -30,17 +33,9 @@ def demonstrate() -> Rows:
     return {name: [float(inspect.parameter_count(nets.build(name)))] for name in names}
 
 
-EXERCISE = Exercise(
-    name="parameters",
-    text=__doc__,
-    shipped=inspect.parameter_count,
-    draw_arguments=draw_arguments,
-    demonstrate=demonstrate,
-    rungs=("net6", "net9_3"),
-    wrong="""
-        buffers are counted: module.parameters() → module.state_dict().values()
-        tensors are counted, not numbers: parameter.numel() → 1
-        the first axis only: parameter.numel() → len(parameter)
-        without biases: in module.parameters() → in module.parameters() if parameter.dim() > 1
-    """,
-)
+mistakes = """
+buffers are counted: module.parameters() → module.state_dict().values()
+tensors are counted, not numbers: parameter.numel() → 1
+the first axis only: parameter.numel() → len(parameter)
+without biases: in module.parameters() → in module.parameters() if parameter.dim() > 1
+"""

@@ -11,14 +11,14 @@ many weights it has. What each place of a map sees is known before anything is t
 3. The window moves by `stride` places of `before` at a time: that is the new jump, in pixels.
 """
 
-from dataclasses import asdict
-from typing import Any
-
 from tinytrain import nets
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import receptive_field as fields
 from tinytrain.results.variations import RECIPES
+
+shipped = fields.next_field
+rungs = ("net9_3", "wide")
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -29,11 +29,6 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"before": before, "name": "conv", "size": draw.integer(1, 20), **window}
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
-    """The numbers of the field."""
-    return asdict(function(**arguments))
-
-
 def demonstrate() -> Rows:
     """Fields, jumps, starts and sizes of the final net's layers."""
     found = fields.receptive_field(nets.build(RECIPES["final"].net))
@@ -41,18 +36,9 @@ def demonstrate() -> Rows:
     return {name: [float(getattr(field, name)) for field in found] for name in names}
 
 
-EXERCISE = Exercise(
-    name="receptive-field",
-    text=__doc__,
-    shipped=fields.next_field,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    demonstrate=demonstrate,
-    rungs=("net9_3", "wide"),
-    wrong="""
-        the jump of the layer itself: (kernel - 1) * before → (kernel - 1) * stride * before
-        the padding is forgotten: ((kernel - 1) / 2 - padding) → ((kernel - 1) / 2)
-        strides are added: before.jump * stride, start → before.jump + stride - 1, start
-        kernels are added: (kernel - 1) * before → kernel * before
-    """,
-)
+mistakes = """
+the jump of the layer itself: (kernel - 1) * before → (kernel - 1) * stride * before
+the padding is forgotten: ((kernel - 1) / 2 - padding) → ((kernel - 1) / 2)
+strides are added: before.jump * stride, start → before.jump + stride - 1, start
+kernels are added: (kernel - 1) * before → kernel * before
+"""

@@ -20,8 +20,13 @@ from functools import partial
 from typing import Any
 
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.course.exercises.checking.training import train_on_digits
+
+shipped = optim.SGD
+method = "step"
+demonstrate = partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True)
+rungs = ("net1",)
 
 STEPS = 3
 LATE = "a second parameter, without a gradient (None) in step 1"
@@ -74,24 +79,14 @@ def observe(optimizer_class: Any, arguments: Arguments) -> Facts:
     return facts
 
 
-EXERCISE = Exercise(
-    name="sgd",
-    text=__doc__,
-    shipped=optim.SGD,
-    method="step",
-    draw_arguments=draw_arguments,
-    observe=observe,
-    demonstrate=partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True),
-    rungs=("net1",),
-    wrong="""
-        the first step is dampened: 1 if some.steps == 0 else →
-        Nesterov is forgotten: if self.nesterov → if False
-        uphill: alpha=-self.lr → alpha=self.lr
-        the gradient itself is changed: grad.add_(param, alpha=self.weight_decay)
-            → some.params[0].grad.add_(1); grad.add_(param, alpha=self.weight_decay)
-        no memory: velocity.mul_(self.momentum) → velocity.mul_(0)
-        the learning rate is 1 % too high: alpha=-self.lr → alpha=-1.01 * self.lr
-        one step count for all: some.steps == 0 → max(group.steps) == 0
-        not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
-    """,
-)
+mistakes = """
+the first step is dampened: 1 if some.steps == 0 else →
+Nesterov is forgotten: if self.nesterov → if False
+uphill: alpha=-self.lr → alpha=self.lr
+the gradient itself is changed: grad.add_(param, alpha=self.weight_decay)
+    → some.params[0].grad.add_(1); grad.add_(param, alpha=self.weight_decay)
+no memory: velocity.mul_(self.momentum) → velocity.mul_(0)
+the learning rate is 1 % too high: alpha=-self.lr → alpha=-1.01 * self.lr
+one step count for all: some.steps == 0 → max(group.steps) == 0
+not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
+"""

@@ -15,8 +15,11 @@ from typing import Any
 import torch
 
 from tinytrain import streams
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.data import batches
+
+shipped = batches.shuffled
+rungs = ("net1",)
 
 MANY = 200  # rows, enough for their order to show how it was made
 
@@ -55,24 +58,16 @@ def observe(function: Any, arguments: Arguments) -> Facts:
     return facts
 
 
-EXERCISE = Exercise(
-    name="shuffle",
-    text=__doc__,
-    shipped=batches.shuffled,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    rungs=("net1",),
-    wrong="""
-        the remainder is dropped: batch_size) → batch_size)[: count // batch_size]
-        not shuffled: torch.randperm(count, generator=generator) → torch.arange(count)
-        drawn from torch's own generator: (count, generator=generator) → (count)
-        every epoch alike: generator=generator)
-            → generator=torch.Generator().manual_seed(generator.initial_seed()))
-        the last batch is dropped: batch_size) → batch_size)[:-1]
-        drawn with replacement: randperm(count, → randint(count, (count,),
-        batches are shuffled, not samples:
-            torch.split(torch.randperm(count, generator=generator), batch_size)
-            → [torch.arange(count).split(batch_size)[one] for one in
-            torch.randperm(-(-count // batch_size), generator=generator)]
-    """,
-)
+mistakes = """
+the remainder is dropped: batch_size) → batch_size)[: count // batch_size]
+not shuffled: torch.randperm(count, generator=generator) → torch.arange(count)
+drawn from torch's own generator: (count, generator=generator) → (count)
+every epoch alike: generator=generator)
+    → generator=torch.Generator().manual_seed(generator.initial_seed()))
+the last batch is dropped: batch_size) → batch_size)[:-1]
+drawn with replacement: randperm(count, → randint(count, (count,),
+batches are shuffled, not samples:
+    torch.split(torch.randperm(count, generator=generator), batch_size)
+    → [torch.arange(count).split(batch_size)[one] for one in
+    torch.randperm(-(-count // batch_size), generator=generator)]
+"""

@@ -12,8 +12,10 @@ Either reports the accuracy of other images than it says.
 
 from typing import Any
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.data import batches
+
+shipped = batches.in_order
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -27,16 +29,9 @@ def observe(function: Any, arguments: Arguments) -> Facts:
     return {"rows of each batch": [rows[part] for part in function(**arguments)]}
 
 
-EXERCISE = Exercise(
-    name="steps",
-    text=__doc__,
-    shipped=batches.in_order,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    wrong="""
-        the remainder is dropped: range(0, count, batch → range(0, count - batch_size + 1, batch
-        a row is in two batches: start + batch_size) → start + batch_size + 1)
-        the first row is lost: range(0, count → range(1, count
-        a batch too many: range(0, count, batch → range(0, count + batch_size, batch
-    """,
-)
+mistakes = """
+the remainder is dropped: range(0, count, batch → range(0, count - batch_size + 1, batch
+a row is in two batches: start + batch_size) → start + batch_size + 1)
+the first row is lost: range(0, count → range(1, count
+a batch too many: range(0, count, batch → range(0, count + batch_size, batch
+"""

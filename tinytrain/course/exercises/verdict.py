@@ -11,10 +11,13 @@ the test set. The target asks for each of the last five.
 
 from typing import Any
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.course.exercises.interval import draw_accuracy, recorded_accuracies
 from tinytrain.train import target
+
+shipped = target.holds
+rungs = ("reference", "wide", "final")
 
 RECIPES = ("net7", "net9_3", "reference", "averaged", "final")
 
@@ -36,20 +39,11 @@ def demonstrate() -> Rows:
     return {name: [float(sum(map(target.holds, recorded_accuracies(name))))] for name in RECIPES}
 
 
-EXERCISE = Exercise(
-    name="verdict",
-    text=__doc__,
-    shipped=target.holds,
-    draw_arguments=draw_arguments,
-    observe=observe,
-    demonstrate=demonstrate,
-    rungs=("reference", "wide", "final"),
-    wrong="""
-        the best epoch: min(last) → max(last)
-        their mean: min(last) → sum(last) / len(last)
-        more than the target: >= TARGET → > TARGET
-        four epochs are enough: len(last) == LAST_EPOCHS and →
-        the last epoch alone: min(last) → last[-1]
-        every epoch: last = accuracies[-LAST_EPOCHS:] → last = list(accuracies)
-    """,
-)
+mistakes = """
+the best epoch: min(last) → max(last)
+their mean: min(last) → sum(last) / len(last)
+more than the target: >= TARGET → > TARGET
+four epochs are enough: len(last) == LAST_EPOCHS and →
+the last epoch alone: min(last) → last[-1]
+every epoch: last = accuracies[-LAST_EPOCHS:] → last = list(accuracies)
+"""

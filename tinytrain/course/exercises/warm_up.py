@@ -12,7 +12,11 @@ the end the noise of the batches should die away, so they should be small again.
 from typing import Any
 
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Exercise, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+
+shipped = optim.WarmupLinear
+method = "__call__"
+rungs = ("falling",)
 
 
 def draw_arguments(draw: Draw) -> Arguments:
@@ -30,18 +34,9 @@ def observe(schedule_class: Any, arguments: Arguments) -> Facts:
     return {"factor": schedule(arguments["epochs"])}
 
 
-EXERCISE = Exercise(
-    name="warm-up",
-    text=__doc__,
-    shipped=optim.WarmupLinear,
-    method="__call__",
-    draw_arguments=draw_arguments,
-    observe=observe,
-    rungs=("falling",),
-    wrong="""
-        the rise does not reach 1: progress / self.warmup → progress
-        the fall begins below 1: (1 - progress) / (1 - self.warmup) → (1 - progress)
-        below zero beyond the end: min(max(epochs / self.total, 0.0), 1.0) → epochs / self.total
-        epochs, not their share: max(epochs / self.total, 0.0) → max(epochs, 0.0)
-    """,
-)
+mistakes = """
+the rise does not reach 1: progress / self.warmup → progress
+the fall begins below 1: (1 - progress) / (1 - self.warmup) → (1 - progress)
+below zero beyond the end: min(max(epochs / self.total, 0.0), 1.0) → epochs / self.total
+epochs, not their share: max(epochs / self.total, 0.0) → max(epochs, 0.0)
+"""

@@ -99,7 +99,7 @@ def known_mistake(exercise: Exercise, found: list[Facts]) -> str:
             return False
         return not differences(found[case], facts, exercise.tolerance)
 
-    for name in exercise.mistakes:
+    for name in exercise.known_mistakes:
         text = template.as_file(exercise, template.with_mistake(exercise, name))
         function = net_file.run(Path(name), text.encode())[exercise.shipped.__name__]
         if all(gives(function, case) for case in range(CASES)):

@@ -79,7 +79,7 @@ def values_and_gradients(function: Callable[..., Any], arguments: Arguments) -> 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exercise:
-    """A function, or a `method` of a class, to be written anew.
+    """A function, or a `method` of a class, to be written anew; the fields are names of its file.
 
     - `text`: the docstring of the exercise's file, which is shown to the learner: a title, a
       paragraph that says why, and three hints, numbered 1. to 3.
@@ -90,7 +90,7 @@ class Exercise:
     - `forbidden`: a regular expression for the names of torch functions that are the answer
       themselves; `body`: a right body, where the shipped one is not what the hints lead to
     - `rungs`: the lessons that the exercise belongs to
-    - `wrong`: known mistakes, a line each: `name: piece of the answer → what stands there instead`
+    - `mistakes`: known ones, a line each: `name: piece of the answer → what stands there instead`
     """
 
     name: str
@@ -105,7 +105,7 @@ class Exercise:
     forbidden: str = ""
     body: str = ""
     rungs: tuple[str, ...] = ()
-    wrong: str
+    mistakes: str
 
     @property
     def paragraphs(self) -> list[str]:
@@ -134,10 +134,10 @@ class Exercise:
         return f"{self.shipped.__name__}.{self.method}".removesuffix(".")
 
     @property
-    def mistakes(self) -> dict[str, tuple[str, str]]:
+    def known_mistakes(self) -> dict[str, tuple[str, str]]:
         """The known mistakes: name → (piece of the answer, what stands there instead)."""
         found = {}
-        for entry in re.split(r"\n {8}(?=\S)", self.wrong.strip()):
+        for entry in re.split(r"\n(?=\S)", self.mistakes.strip()):
             name, _, change = entry.partition(":")
             right, wrong = change.split("→")
             found[name] = right.strip(), " ".join(wrong.split())

@@ -51,7 +51,7 @@ def answer(exercise: Exercise) -> str:
 
 def with_mistake(exercise: Exercise, name: str) -> str:
     """The answer with one of the exercise's known mistakes in it."""
-    return answer(exercise).replace(*exercise.mistakes[name])
+    return answer(exercise).replace(*exercise.known_mistakes[name])
 
 
 def template(exercise: Exercise) -> str:
