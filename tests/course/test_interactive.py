@@ -100,7 +100,7 @@ MAPS = (
 
 @pytest.mark.parametrize("name", ["final", "net1", "net4", "odd"])
 def test_every_map_is_that_of_the_engine(open_page, drawn, name):
-    net, few = net_of(name), drawn[:20]
+    net, few = net_of(name), drawn[:8]
     found = open_page(live_of(net, name)).evaluate(MAPS, sent(few))
     images = batches.normalise(few.float(), MEAN, STD)
     for _, layer in interactive.in_order(net):
@@ -223,12 +223,12 @@ COURSE = (
 
 
 def test_a_training_goes_as_that_of_the_engine(open_page, drawn):
-    net, labels = stirred("net9_3_wide2"), torch.arange(100) % 10
+    net, labels = stirred("net9_3_wide2"), torch.arange(60) % 10
     page = open_page(live_of(net))
-    losses, scores = page.evaluate(COURSE, [sent(drawn[:100]), labels.tolist(), 0.001])
-    images = batches.normalise(drawn[:100].float(), MEAN, STD)
+    losses, scores = page.evaluate(COURSE, [sent(drawn[:60]), labels.tolist(), 0.001])
+    images = batches.normalise(drawn[:60].float(), MEAN, STD)
     optimizer, expected = Adam([*net.train().parameters()], lr=0.001), []
-    for rows in batches.in_order(100, 10):
+    for rows in batches.in_order(60, 10):
         loss = functional.nll_loss(net(images[rows]), labels[rows])
         optimizer.zero_grad()
         loss.backward()

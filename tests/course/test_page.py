@@ -63,7 +63,7 @@ def rendered(course, tiny):
 def undrawn(monkeypatch):
     """Drawing takes long; here no picture is drawn."""
     monkeypatch.setattr(build, "picture", lambda title, figure: {"title": title, "svg": ""})
-    monkeypatch.setattr(net_pictures, "net_pictures", lambda *of: {})
+    monkeypatch.setattr(net_pictures.Pictures, "by_name", {})
 
 
 def test_every_rung_is_on_the_page(rendered, course):
@@ -292,8 +292,9 @@ def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, und
 @pytest.mark.parametrize("library", ["jinja2", "latex2mathml", "markdown_it"])
 def test_a_missing_library_is_named_with_its_extra(library, tmp_path, monkeypatch, fails):
     monkeypatch.delattr(tinytrain.course, "page")
-    for name in [name for name in sys.modules if name.startswith("tinytrain.course.page")]:
-        monkeypatch.delitem(sys.modules, name)
+    for name in list(sys.modules):
+        if name.startswith(("tinytrain.course.page", f"{library}.")):
+            monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     said = fails(2, "course", "--output", tmp_path / "page.html")
     assert f" {library};" in said and "[course]" in said and not list(tmp_path.iterdir())
