@@ -171,6 +171,21 @@ def test_csv_of_other_programs():
     assert converted("train.csv", "test.csv").digest == data.from_arrays(*arrays).digest
 
 
+def test_flags_say_what_names_and_numbers_do_not(picture):
+    arrays = drawn(3, 3)
+    for name, images, labels in ("train", *arrays[:2]), ("test", *arrays[2:]):
+        numbered = np.column_stack((np.arange(len(images)), images.reshape(-1, 9)))
+        csv(f"{name}.csv", numbered, labels, [*range(11)], label_last=True)
+    words = ["--header", "yes", "--label-column", "-1", "--drop-columns", "0"]
+    dataset = converted("train.csv", "test.csv", *words)
+    assert dataset.digest == data.from_arrays(*arrays).digest
+    for part in "train", "test":
+        for name in "a", "b":
+            picture(f"in/{part}/{name}/0.png", transparency=7)
+    flat = converted("in", "--flatten", "white", output="flat").train.images[0].flatten().tolist()
+    assert flat == [255 if value == 7 else value for value in range(24)]
+
+
 def test_one_split_and_a_share():
     images, labels, *_ = drawn(5, 5, classes=2, train=10)
     np.savez("it.npz", images=images, labels=labels)
