@@ -1,7 +1,6 @@
 """A digit drawn in the page becomes one of MNIST's, and what the net makes of it is explained."""
 
 import dataclasses
-import statistics
 
 import pytest
 import torch
@@ -86,26 +85,6 @@ def test_a_drawing_takes_the_form_of_mnist_and_is_read(opened, digit):
     difference = pixels(opened).int() - mnist_form(ink).int()
     assert ink.max() == 255 and difference.abs().max() <= 1
     assert opened.locator("#steps figure:visible").count() == 4
-
-
-WAITS = """() => {
-  window.waits = [];
-  document.addEventListener("pointerup", (event) => (window.lifted = event.timeStamp), true);
-  const heard = new MutationObserver(() => waits.push(performance.now() - lifted));
-  heard.observe(byId("said"), { childList: true });
-}"""
-
-
-def test_the_first_scores_come_at_once(opened, record_property):
-    opened.evaluate(WAITS)
-    waits = []
-    for strokes in [STROKES[1], STROKES[7]] * 3:
-        opened.locator("#clear").click()
-        draw(opened, strokes)
-        waits.append(opened.evaluate("waits.at(-1)"))
-    median = statistics.median(waits)
-    record_property("median milliseconds from a stroke's end to its scores", median)
-    print(f"from a stroke's end to its scores: {median:.1f} ms, the median of {len(waits)}")
 
 
 def test_upright_is_upright(opened):
