@@ -88,7 +88,8 @@ def imports(exercise: Exercise) -> list[str]:
         package = (home or imported).partition(".")[0].partition(" ")[0]
         group = 2 if package == "tinytrain" else package not in sys.stdlib_module_names
         groups[group].append(f"from {home} import {imported}" if home else f"import {imported}")
-    return ["\n".join(lines) for lines in (*groups, comments) if lines]
+    ordered = [sorted(lines, key=lambda line: (line.startswith("from"), line)) for lines in groups]
+    return ["\n".join(lines) for lines in (*ordered, comments) if lines]
 
 
 def helper_lines(name: str, value: Any) -> list[str]:
