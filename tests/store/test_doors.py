@@ -208,6 +208,11 @@ TABLES = {
     "columns left out": (counted(0, *ROWS), Layout(drop=["0"]), ""),
     "no such column": (ROWS, Layout(drop=["5"]), "--drop-columns 5: .*columns 0 to 4"),
     "no such label": (["label,a,b,c,d", *ROWS], Layout(label="x"), "--label-column x: .*label, a"),
+    "a label called id": (["id,a,b,c,d", *ROWS], Layout(label="id"), ""),
+    "two columns of a name": (["a,a,c,d,e", *ROWS], Layout(label="a"), "--label-column a: .*a, a"),
+    "numbers up to 202": (counted(200, *ROWS), Layout(), "column 0: .*--drop-columns 0"),
+    "classes from 5": ([f"{5 + int(row[0])}{row[1:]}" for row in ROWS], Layout(), "2 different"),
+    "two columns of classes": ([f"{row[:-1]}{row[0]}" for row in ROWS], Layout(), "2 different"),
     "the label left out": (ROWS, Layout(label="0", drop=["0"]), "--drop-columns: "),
     "an index to keep": (counted(0, *ROWS), Layout(label="1", drop=[]), "2 × 2 pixels"),
 }
