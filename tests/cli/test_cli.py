@@ -562,14 +562,15 @@ def test_what_diverged_is_not_saved_by_an_interrupt(tmp_path, data_dir, fails, m
     assert all(tensor.isfinite().all() for tensor in weights(run_dir))
 
 
-def test_a_training_that_does_nothing_is_said_once(tmp_path, data_dir, capsys):
-    words = train(tmp_path / "run", data_dir, "--recipe=net1", "--lr=1e-9", "--epochs=3")
-    assert main(words) == 0
+@pytest.mark.parametrize(("batch_size", "first"), [(1, 1), (32, 3)])
+def test_a_training_that_does_nothing_is_said(tmp_path, data_dir, capsys, batch_size, first):
+    """After every epoch from the hundredth step on, and after the last one."""
+    words = ["--recipe=net1", "--lr=1e-9", "--epochs=3", f"--batch-size={batch_size}"]
+    assert main(train(tmp_path / "run", data_dir, *words)) == 0
     lines = capsys.readouterr().out.splitlines()
-    said = [place for place, line in enumerate(lines) if line.startswith("WARNING: nothing is")]
-    assert [lines[place - 2][:9] for place in said] == ["Test set:"]
-    assert lines.index("Epoch 2") < said[0] < lines.index("Epoch 3")
-    assert "that of guessing 2.2939; try another rate (--lr, now 1e-09)" in lines[said[0]]
+    said = [line for line in lines if line.startswith("WARNING: nothing is learned")]
+    assert len(said) == 4 - first and lines.index(said[0]) > lines.index(f"Epoch {first}")
+    assert "that of guessing 2.2939; try another rate (--lr, now 1e-09)" in said[0]
 
 
 def test_help_needs_neither_torch_nor_numpy_and_rooms_are_imported_when_asked_for():

@@ -115,15 +115,15 @@ def train_and_save(
 
 
 def warn_if_nothing_is_learned(epoch: Epoch, training: Training, split: Split) -> None:
-    """Print a warning where the epoch of the hundredth step leaves the loss at that of guessing.
+    """Print a warning where an epoch leaves the loss at that of guessing, or above.
 
     Always predicting the frequencies of the classes has the entropy of the labels as its loss; a
-    net that learns is below that by more than a hundredth.
+    net that learns is below that by more than a hundredth after a hundred steps, or at the end.
     """
-    if epoch.epoch != math.ceil(100 / math.ceil(len(split) / training.batch_size)):
-        return
+    steps = epoch.epoch * math.ceil(len(split) / training.batch_size)
     guessing = float(torch.special.entr(split.labels.bincount() / len(split)).sum())
-    if epoch.train_loss > 0.99 * guessing > 0:
+    late = steps >= 100 or epoch.epoch == training.epochs
+    if late and epoch.train_loss > 0.99 * guessing > 0:
         print(
             f"WARNING: nothing is learned: the training loss is {epoch.train_loss:.4f}, that of "
             f"guessing {guessing:.4f}; try another rate (--lr, now {training.lr:g})\n"
