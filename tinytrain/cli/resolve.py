@@ -29,12 +29,12 @@ from tinytrain.store.sources import SOURCES
 def choose_device(name: str, flag: str = "--device") -> str:
     """`name`, or for "auto" the first present of CUDA, MPS and the CPU.
 
+    On CUDA, kernels from now on are those that repeat bit for bit, in full float32 (no TF32).
     Raises UsageError for other kinds, and for a device that is not here.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+        mps_or_cpu = "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else mps_or_cpu
     kind, _, index = name.partition(":")
     mps = int(torch.backends.mps.is_available())
     present = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": mps}
@@ -42,6 +42,9 @@ def choose_device(name: str, flag: str = "--device") -> str:
         raise UsageError(f"{flag} {name}: expected auto, cpu, cuda, cuda:N or mps")
     if int(index or 0) >= present[kind]:
         raise UsageError(f"{flag} {name}: there is no such device here; auto takes what there is")
+    if kind == "cuda":
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return name
 
 
