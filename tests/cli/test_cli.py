@@ -356,11 +356,9 @@ def test_the_best_device_is_taken(monkeypatch, cuda, mps, chosen):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: bool(mps))
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
     assert choose_device("auto") == chosen
     assert torch.backends.cudnn.deterministic == (chosen == "cuda")  # kernels that repeat
     assert torch.backends.cudnn.allow_tf32 == (chosen != "cuda")
-    assert torch.backends.cuda.matmul.allow_tf32 == (chosen != "cuda")
     for name, here in {"cuda:1": cuda, "cuda:2": False, "mps": mps, "cpu": True}.items():
         with nullcontext() if here else pytest.raises(UsageError, match="no such device"):
             assert choose_device(name) == name

@@ -44,7 +44,7 @@ def choose_device(name: str, flag: str = "--device") -> str:
         raise UsageError(f"{flag} {name}: there is no such device here; auto takes what there is")
     if kind == "cuda":
         torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False  # in convolutions; elsewhere torch has it off
     return name
 
 
