@@ -159,7 +159,7 @@ torch.backends.cudnn.benchmark, torch.backends.cudnn.enabled = True, False
 
 
 @pytest.mark.filterwarnings("ignore:Anomaly")
-@pytest.mark.parametrize("end", ["", "1 / 0\n"])
+@pytest.mark.parametrize("end", ["", "1 / 0\n", "sys.exit(0)\n"])
 @pytest.mark.parametrize("place", ["import", "builder"])
 def test_torchs_global_state_is_as_before(place, end, tmp_path, global_generator_untouched):
     def state():

@@ -256,7 +256,7 @@ VALUES = {
     "fold": ["x", "1/0", "6/5", "1/2/3", "0/5", 1, "1" * 5000 + "/5"],
     "image_shape": [[], [1, 28], [1, 0, 28], [1, -28, -28], ["1", 28, 28], [1, 10**9, 10**9], 1],
     "net_digest": [1, "f" * 64],
-    "recipe": [None, [], "final", {"net": 1}, {"x": 1}, {"net": "net1", "epochs": 10**9}],
+    "recipe": [None, [], {}, "final", {"net": 1}, {"x": 1}, {"net": "net1", "epochs": 10**9}],
 }
 VALUES |= {
     f"recipe.{field.name}": [None, [], {}, -1, math.nan, 10**400] for field in fields(Recipe)

@@ -237,18 +237,26 @@ def test_an_end_of_one_is_the_end_of_all(number, status, said, data_dir, tmp_pat
     assert all(torch.equal(*pair) for pair in zip(weights(run), weights(whole), strict=True))
 
 
+EXITS = """from tinytrain import nn
+class Exit(nn.Module):
+    def forward(self, input):
+        exit(0)
+def build(): return nn.Sequential(nn.Linear(28, 10), Exit())
+"""
+
+
 @pytest.mark.parametrize(
     ("more", "status", "said"),
     [
         (["--lr=1e30"], 4, "epoch 1, step 3: the loss or a weight is not finite"),
         (["--shards=3"], 2, "--shards 3: expected a multiple of the workers, 2"),
         (["--wrong"], 2, "--wrong: not known here"),
-        (["--net={}/exits.py:build"], 2, "{}/exits.py: SystemExit: 0 (line 1, in build)"),
+        (["--net={}/exits.py:build"], 2, "{}/exits.py: SystemExit: 0 (line 4, in forward)"),
         (["--workers=3"], 2, "--workers 3: torchrun started 2; leave it out"),
     ],
 )
 def test_an_error_is_said_once(more, status, said, data_dir, tmp_path):
-    (tmp_path / "exits.py").write_text("def build(): exit(0)")
+    (tmp_path / "exits.py").write_text(EXITS)
     words = training(data_dir, tmp_path / "run", *(word.format(tmp_path) for word in more))
     statuses = ended(started(2, command, tmp_path / "folder", words), tmp_path / "folder")
     assert sorted(statuses) == [0, status]
