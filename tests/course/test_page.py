@@ -175,6 +175,8 @@ def test_a_prediction_by_keyboard(opened):
     assert form.locator(".verdict").inner_text().startswith("Yes." if right else "No.")
     assert page.locator("details.result[open]").count() == 1
     assert page.locator(".tally").first.inner_text().startswith(f"So far: {int(right)} of 1 right")
+    page.reload()
+    assert page.locator(".tally").first.inner_text().startswith(f"So far: {int(right)} of 1 right")
 
 
 def test_the_answers_and_the_slides(opened):
@@ -298,3 +300,11 @@ def test_a_missing_library_is_named_with_its_extra(library, tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, library, None)
     said = fails(2, "course", "--output", tmp_path / "page.html")
     assert f" {library};" in said and "[course]" in said and not list(tmp_path.iterdir())
+
+
+def test_the_page_is_short_and_its_ids_are_its_own(opened):
+    page = opened()
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len({*ids})
+    words = page.evaluate("document.body.innerText.split(/\\s+/).length")
+    assert words <= 6500

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinytrain.course.ladder import Rung
+from tinytrain.course.tables import last_epoch
 from tinytrain.plots.curves import mark_target
 from tinytrain.plots.drawing import new_figure
 from tinytrain.results import records
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-OWN, CURRICULUM = "tab:orange", "tab:blue"
+OWN, CURRICULUM = "#a1559a", "#17857c"  # orange and blue mean signs
 WIDTH, SIZE = 4.6, 11  # inches, points: text that can be read on a phone
 CROWDED = 10_000  # parameters, below which most nets are
 LOWEST = 97.5  # percent, where the axis of the epochs begins
@@ -45,7 +46,7 @@ def accuracy_by_rung(rungs: Sequence[Rung]) -> Figure:
     axes.set_xscale("log")
     axes.axvline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
     label_error_axis(axes, axes.xaxis)
-    axes.set_title("orange: tinytrain's own rungs", size=SIZE)
+    axes.set_title("purple: tinytrain's own rungs", size=SIZE)
     return figure
 
 
@@ -80,6 +81,27 @@ def accuracy_by_parameters(rungs: Sequence[Rung]) -> Figure:
     return figure
 
 
+def accuracy_beyond(rungs: Sequence[Rung]) -> Figure:
+    """The last epoch's accuracy, with parameters and epochs, of recipes; the best at the top."""
+    found = [(rung, last_epoch(rung.record)) for rung in rungs if rung.record]
+    found.sort(key=lambda pair: -pair[1].mean)
+    figure = new_figure(WIDTH, 0.6 + 0.42 * len(found))
+    axes = figure.add_subplot()
+    names = []
+    for place, (rung, summary) in enumerate(found):
+        style = {"color": OWN, "fmt": "o", "markersize": 4, "capsize": 3}
+        error = summary.deviation if summary.count > 1 else None
+        axes.errorbar(100 - summary.mean, place, xerr=error, **style)
+        epochs = rung.recipe.epochs
+        names.append(f"{rung.name}:\n{rung.parameters:,} in {epochs} epoch{'s' * (epochs > 1)}")
+    axes.set_yticks(range(len(names)), names, size=SIZE)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.axvline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
+    label_error_axis(axes, axes.xaxis)
+    return figure
+
+
 def measured_of(rungs: Sequence[Rung]) -> list[tuple[Rung, Summary]]:
     """The rungs that have a record, each with its summary."""
     return [(rung, rung.record.summary) for rung in rungs if rung.record]
@@ -96,7 +118,7 @@ def style_of(rung: Rung) -> dict[str, Any]:
 
 
 def color_of(rung: Rung) -> str:
-    """Blue in the curriculum, orange beyond."""
+    """Green in the curriculum, purple beyond."""
     return CURRICULUM if rung.lesson and rung.lesson.step <= 7 else OWN
 
 
@@ -122,7 +144,7 @@ def accuracy_band(record: Record) -> Figure:
     axes = figure.add_subplot()
     epochs = range(1, record.recipe.epochs + 1)
     mark_target(axes, record.recipe.epochs)
-    shown = (("train_accuracy", "training", "grey"), ("test_accuracy", "test", "tab:blue"))
+    shown = (("train_accuracy", "training", "grey"), ("test_accuracy", "test", CURRICULUM))
     for name, label, color in shown:
         columns = list(zip(*record.column(name), strict=True))
         low, high = list(map(min, columns)), list(map(max, columns))
@@ -163,9 +185,10 @@ def loss_by_rate(curves: Curves) -> Figure:
     """Loss by learning rate: a line through the mean over seeds, a dot for each seed."""
     figure = new_figure(WIDTH, 2.8)
     axes = figure.add_subplot()
-    for label, curve in curves.items():
+    for (label, curve), color in zip(curves.items(), (CURRICULUM, OWN, "grey"), strict=False):
         rates = sorted(curve)
-        (line,) = axes.plot(rates, [statistics.mean(curve[rate]) for rate in rates], label=label)
+        means = [statistics.mean(curve[rate]) for rate in rates]
+        (line,) = axes.plot(rates, means, label=label, color=color)
         for rate, losses in curve.items():
             axes.scatter([rate] * len(losses), losses, s=12, color=line.get_color())
     axes.set_xscale("log")

@@ -43,7 +43,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-STYLES = "page.css", "live/live.css", "live/train.css"
+STYLES = "page.css", "live/live.css"
 TEXTS = "ablation", "views", "rates", "frontier", "teach"
 WORDS_A_MINUTE = 120
 
@@ -97,6 +97,9 @@ def as_html(
             picture(title, figures.loss_by_rate(curves))
             for title, curves in figures.rate_curves().items()
         ],
+        beyond=picture(
+            "Accuracy beyond the final recipe", figures.accuracy_beyond(course.frontier)
+        ),
         frontier=tables.frontier(course.frontier),
         selection_bias=tables.selection_bias([*course.ladder, *course.frontier]),
         exercises=exercises(),
@@ -128,12 +131,20 @@ def policy(scripts: Iterable[str]) -> str:
 
 
 def picture(title: str, figure: Figure) -> dict[str, str]:
-    """A figure's title and SVG; lines and text take the page's colour, text its font."""
+    """A figure's title and SVG; lines and text take the page's colour, text its font.
+
+    Its ids are no other picture's, and its places have one decimal.
+    """
     svg = as_svg(figure)
     svg = re.sub(r"(?s)<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :])
     svg = re.sub(r'id="(light|signed)[^"]*"', r'class="\1"', svg)
-    svg = re.sub(r' id="(figure|axes|patch|matplotlib|xtick|ytick|text|line2d)[^"]*"', "", svg)
+    svg = re.sub(
+        r' id="(figure|axes|patch|matplotlib|image|xtick|ytick|text|line2d)[^"]*"', "", svg
+    )
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r' (d|x|y)="[^"]*"', lambda places: re.sub(r"(\.\d)\d+", r"\1", places[0]), svg)
+    own = hashlib.sha256((title + svg).encode()).hexdigest()[:6]
+    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>p{own}-", svg)
     return {"title": title, "svg": svg.replace("#000000", "currentColor")}
 
 

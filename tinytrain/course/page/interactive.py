@@ -34,7 +34,13 @@ from tinytrain.runs import net_file
 from tinytrain.train.evaluation import predict
 
 FOLDER = Path(__file__).parent / "live"
-SCRIPTS = ("net.js", "digit.js", "think.js", "train.js")
+SCRIPTS = tuple(
+    f"{name}.js"
+    for name in (
+        *("tensors", "net", "optimizer", "mnist", "draw", "loss", "maps", "number", "step"),
+        *("worker", "learn", "start"),
+    )
+)
 SIDE = 28
 SHAPE = (1, SIDE, SIDE)
 CLASSES = 10
@@ -117,11 +123,26 @@ def interactive(
     except CannotRun as error:
         return InteractiveNet(title, None, str(error))
     images = {"mean": mean, "std": std, "deskew": recipe.deskew}
-    net1 = description("net1", net_file.build("net1"), weights=False)
+    others = [
+        description("small", small(), weights=False),
+        description("net1", net_file.build("net1"), weights=False),
+    ]
     if recipe.tta > 1:
         title += f" (shown without test-time augmentation over {recipe.tta} shifts)"
-    payload = {"net": described | images, "net1": net1 | images, "digits": given}
+    trained = [other | images for other in others]
+    payload = {"net": described | images, "others": trained, "digits": given}
     return InteractiveNet(title, payload)
+
+
+def small() -> Sequential:
+    """A convolutional net that a page trains in seconds: 1-8-16-16 channels, batch norm, ReLU."""
+    layers: list[Module] = []
+    for inputs, outputs, kernel, stride in ((1, 8, 5, 2), (8, 16, 3, 1), (16, 16, 3, 1)):
+        convolution = nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
+        layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+    layers.insert(6, nn.MaxPool2d(2))
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10), nn.LogSoftmax(1)]
+    return Sequential(*layers)
 
 
 def description(name: str, net: Module, weights: bool = True) -> JSON:
@@ -289,6 +310,7 @@ def step(name: str, group: Sequence[int], first: JSON, layers: Sequence[JSON]) -
         "layers": group,
         "shown": shown,
         "name": name,
+        "short": short(first.get("kind", ""), first),
         "title": title,
         "layer": first.get("name", ""),
         "size": " × ".join(map(str, output)),
@@ -298,6 +320,14 @@ def step(name: str, group: Sequence[int], first: JSON, layers: Sequence[JSON]) -
         "kernels": "weight" in first,
         "field": field,
     }
+
+
+def short(kind: str, first: JSON) -> str:
+    """A step in a word or two, for the head of its column."""
+    if kind == "Conv2d":
+        down, across = first["kernel_size"]
+        return f"{down} × {across}" + (" dilated" if max(first["dilation"]) > 1 else "")
+    return {"": "image", "Linear": "linear", "MaxPool2d": "max"}.get(kind, "mean")
 
 
 def sees(field: Sequence[int], point: bool) -> str:

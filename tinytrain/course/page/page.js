@@ -4,13 +4,26 @@
 // follows the reader through the contents, opens all answers for a teacher, and makes slides.
 "use strict";
 
-/** Judge the prediction of `form`, show what was measured, and count it. */
+// Predictions by rung, kept over a reload where the browser allows it.
+const kept = (() => {
+  try {
+    return JSON.parse(localStorage.getItem("tinytrain predictions")) ?? {};
+  } catch {
+    return {};
+  }
+})();
+
+/** Judge the prediction of `form`, show what was measured, count it, and keep it. */
 function judge(form) {
-  const right = new FormData(form).values().next().value === form.dataset.truth;
+  const [[name, value]] = new FormData(form), right = value === form.dataset.truth;
+  kept[name] = value;
+  try {
+    localStorage.setItem("tinytrain predictions", JSON.stringify(kept));
+  } catch { /* then it is forgotten */ }
   form.dataset.right = right;
   form.querySelector(".verdict").textContent = `${right ? "Yes." : "No."} ${form.dataset.said}.`;
   form.querySelectorAll("input").forEach((input) => (input.disabled = true));
-  form.parentElement.querySelector("details.result").open = true;
+  form.closest("section").querySelector("details.result").open = true;
   count();
 }
 
@@ -31,8 +44,6 @@ function follow() {
     if (!link) return;
     list.querySelector("[aria-current]")?.removeAttribute("aria-current");
     link.setAttribute("aria-current", "location");
-    const { top, bottom } = link.getBoundingClientRect();
-    if (top < 0 || bottom > innerHeight) list.scrollTop += top - innerHeight / 2;
   }, { rootMargin: "-20% 0px -70% 0px" });
   document.querySelectorAll("section[id]").forEach((section) => watch.observe(section));
 }
@@ -53,12 +64,16 @@ function slides() {
   });
 }
 
-document.querySelectorAll("form.predict").forEach((form) =>
-  form.addEventListener("change", () => judge(form)));
+document.querySelectorAll("form.predict").forEach((form) => {
+  form.addEventListener("change", () => judge(form));
+  const input = [...form.elements].find(({ name, value }) => name && kept[name] === value);
+  if (!input) return;
+  input.checked = true;
+  judge(form);
+});
 document.getElementById("answers").addEventListener("change", (event) => {
   document.querySelectorAll("details.answer").forEach((one) => (one.open = event.target.checked));
 });
-if (innerWidth < 1100) document.querySelector("nav details").open = false;
 count();
 follow();
 if (new URLSearchParams(location.search).has("slides")) slides();

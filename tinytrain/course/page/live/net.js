@@ -1,36 +1,9 @@
-/* A net once more, in the page: what each layer computes, and how a mistake finds its way back.
+/* A net once more, in the page: what each layer computes, and how blame finds its way back.
 
-It is the algorithm of tinytrain/nn and tinytrain/optim, number for number; a test compares the
-two. A tensor is {shape, values}, its numbers one after another in a flat array: the one at
-(n, c, y, x) of a shape [N, C, H, W] has the place ((n · C + c) · H + y) · W + x. A convolution
-or a pooling slides a window over an image: a table, made once, says what lies under it at each
-place of the output. One walk, `slide`, goes through it; the output, and the gradients of weights
-and input, are uses of that walk. A linear layer is a convolution of images of 1 × 1. */
+It is the algorithm of tinytrain/nn, number for number; a test compares the two. `workspace` makes
+all arrays once, for a net and a number of images; then `forward` and `backward` only fill them.
+Every tensor has a `gradient` beside its `values`: how fast the loss grows with each number. */
 "use strict";
-
-const row = (place, width) => Math.floor(place / width);
-const column = (place, width) => place % width;
-const product = (numbers) => numbers.reduce((one, other) => one * other, 1);
-const zeros = (count) => new Float32Array(count);
-const tensor = (shape, values) => ({ shape, values: values ?? zeros(product(shape)) });
-// The bytes of a base64 text; pixels, 0 to 255, as a net takes them.
-const bytesOf = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-const normalise = ({ mean, std }, pixels) =>
-  Float32Array.from(pixels, (pixel) => (pixel / 255 - mean) / std);
-// The weights that a net learns, tensors, in the engine's order.
-const parametersOf = ({ layers }) =>
-  layers.flatMap(({ weight, bias }) => [weight, bias].filter(Boolean));
-
-// Numbers in parts of so many: the first `count` ones.
-const parted = (values, size, count) =>
-  Array.from({ length: count }, (_, at) => values.subarray(at * size, (at + 1) * size));
-
-/** The bytes, later, of a base64 text of deflated bytes. */
-async function inflated(text) {
-  const inflate = new DecompressionStream("deflate");
-  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(inflate);
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 /** The page's description of a net with tensors for what was text, or zeros where none came. */
 function decodeNet(description) {
@@ -40,62 +13,80 @@ function decodeNet(description) {
   return { ...description, layers: description.layers.map(decoded) };
 }
 
-/** What every layer gives for images (N · 784 numbers, normalised): a list of tensors.
+/** The weights that a net learns, tensors, in the engine's order. */
+const parametersOf = ({ layers }) =>
+  layers.flatMap(({ weight, bias }) => [weight, bias].filter(Boolean));
+
+/** Everything that `count` images need on their way through a net and back.
+
+{net, count, image, works, maps, gradients}: `maps` are the layers' outputs; `gradients` belong to
+`parametersOf`. Two workspaces of a net share its weights, and nothing else. */
+function workspace(net, count) {
+  const image = withGradient(tensor([count, ...net.shape]));
+  let input = image;
+  const works = net.layers.map((layer) => {
+    const work = WORKS[layer.kind](layer, input);
+    input = work.output;
+    return work;
+  });
+  const gradients = works.flatMap(({ weight, bias }) => [weight, bias].filter(Boolean));
+  return { net, count, image, works, gradients, maps: works.map(({ output }) => output) };
+}
+
+const withGradient = (one) => Object.assign(one, { gradient: zeros(one.values.length) });
+
+/** Compute every layer's output for images, normalised, N · 784 numbers; gives the outputs.
 
 `training`: batch norm takes the batch's statistics, and its running ones follow. `hidden`: which
 channels of which layers' output, by number, are set to zero: [{layer, channel}]. */
-function forward(net, images, { training = false, hidden = [] } = {}) {
-  let input = tensor([images.length / product(net.shape), ...net.shape], images);
-  return net.layers.map((layer, index) => {
-    input = LAYERS[layer.kind].forward(layer, input, training);
-    const out = hidden.filter((one) => one.layer === index), channel = channelOf(input.shape);
-    const left = (value, at) => (out.some((one) => one.channel === channel(at)) ? 0 : value);
-    if (out.length) input = tensor(input.shape, input.values.map(left));
-    return input;
+function forward(space, images, { training = false, hidden = [] } = {}) {
+  space.image.values.set(images);
+  Object.assign(space, { training, hidden });
+  space.works.forEach((work, index) => {
+    work.forward(training);
+    hide(space, index, work.output.values);
   });
+  return space.maps;
 }
 
-/** The mean loss of labels by the maps of `forward` in training, and its gradients.
+/** Send the mean loss of labels back through all layers, after `forward`; gives the loss.
 
-The loss is minus the log-probability of the right class; there is a gradient for each of
-`parametersOf`. What goes into log-softmax has a short one: probabilities minus what is true. */
-function backward(net, maps, images, labels) {
-  const { shape: [count, classes], values } = maps.at(-1), gradients = [];
-  let loss = 0, gradient = values.map((one) => Math.exp(one) / count);
-  labels.forEach((label, n) => {
-    loss -= values[n * classes + label] / count;
-    gradient[n * classes + label] -= 1 / count;
-  });
-  for (let index = net.layers.length - 2; index >= 0; index--) {
-    const layer = net.layers[index];
-    const input = maps[index - 1] ?? tensor([count, ...net.shape], images);
-    const found = LAYERS[layer.kind].backward(layer, input, gradient, maps[index]);
-    for (const name of ["bias", "weight"]) if (layer[name]) gradients.unshift(found[name]);
-    gradient = found.input;
+The loss is minus the log-probability of the right class. Fills the gradients of all maps and
+weights, that of the image only with `toImage`. */
+function backward(space, labels, toImage = false) {
+  const { maps, works, training, count } = space, { shape, values, gradient } = maps.at(-1);
+  let loss = 0;
+  gradient.fill(0);
+  for (let n = 0; n < count; n++) {
+    const at = n * shape[1] + labels[n];
+    loss -= values[at] / count;
+    gradient[at] = -1 / count;
   }
-  return { loss, gradients };
+  for (let index = works.length - 1; index >= 0; index--) {
+    hide(space, index, maps[index].gradient);
+    works[index].backward(training, index > 0 || toImage);
+  }
+  return loss;
 }
 
-/** The function from the place of a number, in tensors of a shape, to its channel. */
-function channelOf([, channels, ...sides]) {
-  const size = product(sides);
-  return (place) => row(place, size) % channels;
+/** Set the hidden channels of a layer to zero. */
+function hide({ hidden, count, maps }, index, values) {
+  for (const { layer, channel } of hidden) {
+    if (layer !== index) continue;
+    const [, channels, ...sides] = maps[layer].shape, size = product(sides);
+    for (let n = 0; n < count; n++) {
+      const start = (n * channels + channel) * size;
+      values.fill(0, start, start + size);
+    }
+  }
 }
 
-/** The sum of term(place, channel) over all places of each channel. */
-function channelSums(shape, term) {
-  const sums = new Float64Array(shape[1]), channel = channelOf(shape), count = product(shape);
-  for (let place = 0; place < count; place++) sums[channel(place)] += term(place, channel(place));
-  return sums;
-}
-
-/** What a layer's window meets in images of a shape: {table, size, step, groups, output, weights}.
+/** What a layer's window meets in a map of a shape: {table, size, step, groups, sides}.
 
 The table has, place by place of the output, the `size` numbers that meet the kernel: their places
 in a group of channels, which is `step` numbers long, or −1 outside. A pooling takes each channel
-for a group, its weights all equal; without a kernel size it sees all. */
-function windowOf(layer, [count, channels, ...image]) {
-  if (layer.window?.output[0] === count) return layer.window;
+for a group; without a kernel size it sees all. */
+function windowOf(layer, [, channels, ...image]) {
   const { kernel_size: kernel = image, weight, groups = weight ? 1 : channels } = layer;
   const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
   const [height = 1, width = 1] = image, [, across = 1] = kernel, taps = product(kernel);
@@ -103,176 +94,263 @@ function windowOf(layer, [count, channels, ...image]) {
   const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1);
   const [, wide = 1] = sides, each = channels / groups, size = each * taps;
   const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
-  const length = product(sides) * size;
-  const table = layer.window?.table ?? Int32Array.from({ length }, (_, i) => {
+  const table = Int32Array.from({ length: product(sides) * size }, (_, i) => {
     const place = row(i, size), tap = i % taps, channel = row(i % size, taps);
     const y = at(0, row(place, wide), row(tap, across));
     const x = at(1, column(place, wide), column(tap, across));
     const inside = y >= 0 && y < height && x >= 0 && x < width;
     return inside ? (channel * height + y) * width + x : -1;
   });
-  const weights = weight?.values ?? zeros(channels * size).fill(1 / size);
-  const output = [count, weights.length / size, ...sides];
-  const step = each * height * width;
-  return (layer.window = { table, size, step, groups, output, weights });
+  return { table, size, step: each * height * width, groups, sides };
 }
 
-/** Goes through all that a window meets: visit(to, by, from) is told the place of a number in the
-output, and of a weight and a number in the input whose product is a part of it. */
-function slide({ table, size, step, groups, output: [count, channels] }, visit) {
-  for (let plane = 0, to = 0; plane < count * channels; plane++) {
-    const kernel = (plane % channels) * size, start = row(plane * groups, channels) * step;
-    for (let first = 0; first < table.length; first += size, to++) {
-      for (let tap = 0; tap < size; tap++) {
-        if (table[first + tap] >= 0) visit(to, kernel + tap, start + table[first + tap]);
+/** A convolution: a patch for each place of the output, times the kernels, as matrices.
+
+Chellapilla et al., "High performance convolutional neural networks", 2006. */
+function convolution(layer, input) {
+  const { weight, bias } = layer, [count, channels] = input.shape, [kernels] = weight.shape;
+  const window = windowOf(layer, input.shape), { table, size, step, groups, sides } = window;
+  const places = product(sides), each = kernels / groups;
+  const output = withGradient(tensor([count, kernels, ...sides]));
+  const patches = zeros(places * size), blame = zeros(places * size);
+  const found = { weight: zeros(weight.values.length), bias: bias && zeros(kernels) };
+  const gather = (start) => { // the patches of a group of channels
+    for (let i = 0; i < table.length; i++) {
+      patches[i] = table[i] < 0 ? 0 : input.values[start + table[i]];
+    }
+  };
+  const scatter = (start) => { // each number gets the blame of all patches that it is in
+    for (let i = 0; i < table.length; i++) {
+      if (table[i] >= 0) input.gradient[start + table[i]] += blame[i];
+    }
+  };
+  const eachGroup = (visit) => { // of each image: where its input, output and kernels begin
+    for (let n = 0; n < count; n++) {
+      for (let group = 0; group < groups; group++) {
+        visit((n * groups + group) * step, (n * kernels + group * each) * places,
+          group * each * size);
       }
     }
+  };
+  return { output, window, ...found,
+    forward() {
+      addBias(output, bias);
+      eachGroup((from, to, kernel) => {
+        gather(from);
+        multiply(each, places, size, matrix(weight.values, kernel, size, 1),
+          matrix(patches, 0, 1, size), output.values, to);
+      });
+    },
+    backward(_, toInput) {
+      found.weight.fill(0);
+      if (bias) sumByChannel(output, output.gradient, found.bias);
+      if (toInput) input.gradient.fill(0);
+      eachGroup((from, to, kernel) => {
+        gather(from);
+        multiply(each, size, places, matrix(output.gradient, to, places, 1),
+          matrix(patches, 0, size, 1), found.weight, kernel);
+        if (!toInput) return;
+        blame.fill(0);
+        multiply(places, size, each, matrix(output.gradient, to, 1, places),
+          matrix(weight.values, kernel, size, 1), blame, 0);
+        scatter(from);
+      });
+    } };
+}
+
+/** A linear layer: all images at once are a matrix. */
+function linear({ weight, bias }, input) {
+  const [outputs, inputs] = weight.shape, [count] = input.shape;
+  const output = withGradient(tensor([count, outputs]));
+  const found = { weight: zeros(weight.values.length), bias: bias && zeros(outputs) };
+  const window = windowOf({ weight }, input.shape);
+  return { output, window, ...found,
+    forward() {
+      addBias(output, bias);
+      multiply(count, outputs, inputs, matrix(input.values, 0, inputs, 1),
+        matrix(weight.values, 0, 1, inputs), output.values, 0);
+    },
+    backward(_, toInput) {
+      found.weight.fill(0);
+      multiply(outputs, inputs, count, matrix(output.gradient, 0, 1, outputs),
+        matrix(input.values, 0, inputs, 1), found.weight, 0);
+      if (bias) sumByChannel(output, output.gradient, found.bias);
+      if (!toInput) return;
+      input.gradient.fill(0);
+      multiply(count, inputs, outputs, matrix(output.gradient, 0, outputs, 1),
+        matrix(weight.values, 0, inputs, 1), input.gradient, 0);
+    } };
+}
+
+/** Set every channel of an output to its bias, or to 0. */
+function addBias({ shape: [, channels, ...sides], values }, bias) {
+  const size = product(sides);
+  if (!bias) values.fill(0);
+  else for (let at = 0; at < values.length; at += size) {
+    values.fill(bias.values[(at / size) % channels], at, at + size);
   }
 }
 
-/** Sums of what lies under a window, weighted: a convolution, or a mean with equal weights. */
-function convolve(layer, { shape, values }) {
-  const window = windowOf(layer, shape), { weights } = window, channel = channelOf(window.output);
-  const output = tensor(window.output), sums = output.values;
-  if (layer.bias) sums.forEach((_, to) => (sums[to] = layer.bias.values[channel(to)]));
-  slide(window, (to, by, from) => (sums[to] += weights[by] * values[from]));
-  return output;
-}
-
-/** The gradients of a convolution's input, weight and bias, from that of its output. */
-function convolveBack({ window }, { values }, gradient) {
-  const input = zeros(values.length), weight = zeros(window.weights.length);
-  slide(window, (to, by, from) => {
-    weight[by] += gradient[to] * values[from];
-    input[from] += gradient[to] * window.weights[by];
-  });
-  return { input, weight, bias: channelSums(window.output, (to) => gradient[to]) };
-}
-
-/** The largest number under a window, and in `where` its place in the input. */
-function maxPool(layer, { shape, values }) {
-  const window = windowOf(layer, shape), output = tensor(window.output);
-  const most = output.values.fill(-Infinity), where = new Int32Array(most.length);
-  slide(window, (to, _, from) => {
-    if (values[from] > most[to]) [most[to], where[to]] = [values[from], from];
-  });
-  return { ...output, where };
-}
-
-/** The gradient of what came from `where`: each place gets that of all that it gave. */
-function maxPoolBack(_, { values }, gradient, { where }) {
-  const input = zeros(values.length);
-  where.forEach((from, place) => (input[from] += gradient[place]));
-  return { input };
-}
-
-/** Each channel with mean 0 and variance 1, scaled and shifted: tinytrain/nn/functional.py. */
-function batchNorm(layer, { shape, values }, training) {
-  const { weight, bias, running_mean: runningMean, running_var: runningVar } = layer;
-  const channel = channelOf(shape), places = product(shape) / shape[1];
-  let mean = runningMean.values, variance = runningVar.values;
-  if (training) {
-    mean = channelSums(shape, (place) => values[place] / places);
-    variance = channelSums(shape, (place, of) => (values[place] - mean[of]) ** 2 / places);
-    const follow = (running, next) => next.forEach((one, of) =>
-      (running.values[of] += layer.momentum * (one - running.values[of])));
-    follow(runningMean, mean);
-    follow(runningVar, variance.map((one) => (one * places) / (places - 1)));
+/** The sum of each channel's numbers, over all images and places, into `sums`. */
+function sumByChannel({ shape: [, channels, ...sides] }, values, sums) {
+  const size = product(sides);
+  for (let channel = 0; channel < channels; channel++) {
+    let sum = 0;
+    for (let start = channel * size; start < values.length; start += channels * size) {
+      for (let at = start; at < start + size; at++) sum += values[at];
+    }
+    sums[channel] = sum;
   }
-  const inverse = Float64Array.from(variance, (one) => 1 / Math.sqrt(one + layer.eps));
-  const normal = values.map((one, at) => (one - mean[channel(at)]) * inverse[channel(at)]);
-  const moved = (one, at) => one * weight.values[channel(at)] + bias.values[channel(at)];
-  return { ...tensor(shape, normal.map(moved)), normal, inverse };
 }
 
-/** Each place moves its channel's mean and variance: worked out in tinytrain/nn/fast.py. */
-function batchNormBack(layer, { shape }, gradient, { normal, inverse }) {
-  const channel = channelOf(shape), places = product(shape) / shape[1];
-  const bias = channelSums(shape, (place) => gradient[place]);
-  const weight = channelSums(shape, (place) => gradient[place] * normal[place]);
-  const input = gradient.map((one, place) => {
-    const of = channel(place), pull = (bias[of] + normal[place] * weight[of]) / places;
-    return layer.weight.values[of] * inverse[of] * (one - pull);
-  });
-  return { input, weight, bias };
-}
-
-/** Each row x as x − log Σ exp(x). */
-function logSoftmax(_, { shape, values }) {
-  const output = tensor(shape);
-  for (let start = 0; start < values.length; start += shape[1]) {
-    const scores = values.subarray(start, start + shape[1]), most = Math.max(...scores);
-    const sum = scores.reduce((total, score) => total + Math.exp(score - most), 0);
-    output.values.set(scores.map((score) => score - most - Math.log(sum)), start);
-  }
-  return output;
-}
-
-// By kind: forward(layer, input, training) gives the output, and backward(layer, input, gradient,
-// output), of the output's gradient, that of the input and of weight and bias, where there are.
-// What the page trains has no dropout: its rate in the final recipe is 0.
-const passed = (_, input, gradient) => ({ input: gradient });
-const windowed = { forward: convolve, backward: convolveBack };
-const unchanged = { forward: (_, input) => input, backward: passed };
-const LAYERS = {
-  Conv2d: windowed, Linear: windowed, AvgPool2d: windowed, AdaptiveAvgPool2d: windowed,
-  Dropout: unchanged, Dropout2d: unchanged,
-  BatchNorm2d: { forward: batchNorm, backward: batchNormBack },
-  MaxPool2d: { forward: maxPool, backward: maxPoolBack },
-  ReLU: {
-    forward: (_, { shape, values }) => tensor(shape, values.map((value) => Math.max(value, 0))),
-    backward: (_, { values }, gradient) =>
-      ({ input: gradient.map((one, place) => (values[place] > 0 ? one : 0)) }),
-  },
-  Flatten: {
-    forward: (_, { shape: [count, ...sizes], values }) => tensor([count, product(sizes)], values),
-    backward: passed,
-  },
-  LogSoftmax: { forward: logSoftmax },
+/** A pooling: of what lies under the window the largest number, or the mean. */
+const pooling = (largest) => (layer, input) => {
+  const window = windowOf(layer, input.shape), { table, size, step, sides } = window;
+  const [count, channels] = input.shape, places = product(sides);
+  const output = withGradient(tensor([count, channels, ...sides]));
+  const chosen = new Int32Array(output.values.length); // where the largest number was
+  return { output, window, chosen: largest && chosen,
+    forward() {
+      for (let to = 0; to < chosen.length; to++) {
+        const start = row(to, places) * step, first = (to % places) * size;
+        let most = -Infinity, sum = 0;
+        for (let tap = first; tap < first + size; tap++) {
+          if (table[tap] < 0) continue;
+          const from = start + table[tap], value = input.values[from];
+          sum += value;
+          if (value > most) [most, chosen[to]] = [value, from];
+        }
+        output.values[to] = largest ? most : sum / size;
+      }
+    },
+    backward() {
+      input.gradient.fill(0);
+      for (let to = 0; to < chosen.length; to++) {
+        const gradient = output.gradient[to];
+        if (largest) {
+          input.gradient[chosen[to]] += gradient;
+          continue;
+        }
+        const start = row(to, places) * step, first = (to % places) * size;
+        for (let tap = first; tap < first + size; tap++) {
+          if (table[tap] >= 0) input.gradient[start + table[tap]] += gradient / size;
+        }
+      }
+    } };
 };
 
-/** Adam, a function that takes gradients and moves parameters: by the mean of the gradient over
-the root of the mean of its square, both without their bias. */
-function adam(parameters, lr, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
-  const [means, squares] = [0, 1].map(() => parameters.map(({ values }) => zeros(values.length)));
-  let steps = 0;
-  return (gradients) => {
-    steps += 1;
-    const rate = lr / (1 - beta1 ** steps), correction = 1 - beta2 ** steps;
-    parameters.forEach(({ values }, index) => {
-      const mean = means[index], square = squares[index], gradient = gradients[index];
-      for (let i = 0; i < values.length; i++) {
-        mean[i] += (1 - beta1) * (gradient[i] - mean[i]);
-        square[i] = beta2 * square[i] + (1 - beta2) * gradient[i] ** 2;
-        values[i] -= (rate * mean[i]) / (Math.sqrt(square[i] / correction) + eps);
+/** Batch norm: each channel with mean 0 and variance 1, scaled and shifted.
+
+In training, each number also moves its channel's mean and variance: tinytrain/nn/fast.py. */
+function batchNorm(layer, input) {
+  const { weight, bias, running_mean: runningMean, running_var: runningVar } = layer;
+  const { shape, values } = input, [, channels, ...sides] = shape, size = product(sides);
+  const places = values.length / channels, output = withGradient(tensor(shape));
+  const found = { weight: zeros(channels), bias: zeros(channels) };
+  const normal = zeros(values.length), inverse = new Float64Array(channels);
+  const moments = (channel) => { // mean and variance over all images and places
+    let mean = 0, variance = 0;
+    for (let start = channel * size; start < values.length; start += channels * size) {
+      for (let at = start; at < start + size; at++) mean += values[at];
+    }
+    mean /= places;
+    for (let start = channel * size; start < values.length; start += channels * size) {
+      for (let at = start; at < start + size; at++) variance += (values[at] - mean) ** 2;
+    }
+    return [mean, variance / places];
+  };
+  const follow = ({ values: running }, channel, next) =>
+    (running[channel] += layer.momentum * (next - running[channel]));
+  return { output, ...found, inverse,
+    forward(training) {
+      for (let channel = 0; channel < channels; channel++) {
+        let [mean, variance] = [runningMean.values[channel], runningVar.values[channel]];
+        if (training) {
+          [mean, variance] = moments(channel);
+          follow(runningMean, channel, mean);
+          follow(runningVar, channel, (variance * places) / (places - 1));
+        }
+        const share = (inverse[channel] = 1 / Math.sqrt(variance + layer.eps));
+        const [scale, shift] = [weight.values[channel], bias.values[channel]];
+        for (let start = channel * size; start < values.length; start += channels * size) {
+          for (let at = start; at < start + size; at++) {
+            normal[at] = (values[at] - mean) * share;
+            output.values[at] = normal[at] * scale + shift;
+          }
+        }
       }
-    });
-  };
+    },
+    backward(training) {
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 0, weighted = 0;
+        for (let start = channel * size; start < values.length; start += channels * size) {
+          for (let at = start; at < start + size; at++) {
+            sum += output.gradient[at];
+            weighted += output.gradient[at] * normal[at];
+          }
+        }
+        [found.bias[channel], found.weight[channel]] = [sum, weighted];
+        const scale = weight.values[channel] * inverse[channel];
+        const [even, sloped] = training ? [sum / places, weighted / places] : [0, 0];
+        for (let start = channel * size; start < values.length; start += channels * size) {
+          for (let at = start; at < start + size; at++) {
+            input.gradient[at] = scale * (output.gradient[at] - even - normal[at] * sloped);
+          }
+        }
+      }
+    } };
 }
 
-/** Numbers from 0 to 1, the same ones for the same seed: a linear congruential generator. */
-function randomBySeed(seed) {
-  let state = Math.imul(seed, 0x9e3779b1);
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0; // Press et al., Numerical Recipes
-    return state / 2 ** 32;
-  };
+/** ReLU: the larger of 0 and the number; blame passes where the number was positive. */
+function relu(_, input) {
+  const output = withGradient(tensor(input.shape));
+  return { output,
+    forward() {
+      const { values } = input, to = output.values;
+      for (let at = 0; at < to.length; at++) to[at] = Math.max(values[at], 0);
+    },
+    backward() {
+      const { values, gradient } = input, from = output.gradient;
+      for (let at = 0; at < from.length; at++) gradient[at] = values[at] > 0 ? from[at] : 0;
+    } };
 }
 
-/** The numbers below `count` in an order drawn from `random`. */
-function shuffled(count, random) {
-  const drawn = Array.from({ length: count }, (_, number) => [random(), number]);
-  return drawn.sort(([one], [other]) => one - other).map(([, number]) => number);
+/** Log-softmax: each score less the log of all ten's Σ exp. */
+function logSoftmax(_, input) {
+  const { shape: [count, classes], values, gradient } = input;
+  const output = withGradient(tensor(input.shape));
+  return { output,
+    forward() {
+      for (let start = 0; start < count * classes; start += classes) {
+        let most = -Infinity, sum = 0;
+        for (let at = start; at < start + classes; at++) most = Math.max(most, values[at]);
+        for (let at = start; at < start + classes; at++) sum += Math.exp(values[at] - most);
+        const log = most + Math.log(sum);
+        for (let at = start; at < start + classes; at++) output.values[at] = values[at] - log;
+      }
+    },
+    backward() {
+      for (let start = 0; start < count * classes; start += classes) {
+        let sum = 0;
+        for (let at = start; at < start + classes; at++) sum += output.gradient[at];
+        for (let at = start; at < start + classes; at++) {
+          gradient[at] = output.gradient[at] - Math.exp(output.values[at]) * sum;
+        }
+      }
+    } };
 }
 
-/** Draws a net's initial weights as torch does: uniform in ± 1 / √(inputs of one output). */
-function initialise(net, random) {
-  for (const { weight, bias, running_mean: mean, running_var: variance } of net.layers) {
-    const bound = weight && 1 / Math.sqrt(product(weight.shape.slice(1)));
-    const drawn = () => bound * (2 * random() - 1);
-    const set = (one, value) => one?.values.forEach((_, i, values) => (values[i] = value()));
-    [weight, variance].forEach((one) => set(one, mean ? () => 1 : drawn));
-    [bias, mean].forEach((one) => set(one, mean ? () => 0 : drawn));
-  }
-  return net;
-}
+/** The same numbers in another shape, or as they are: what the page trains has no dropout. */
+const same = (reshape) => (_, input) => {
+  const { shape: [count, ...sizes], values, gradient } = input;
+  const shape = reshape ? [count, product(sizes)] : input.shape;
+  return { output: { shape, values, gradient }, forward() {}, backward() {} };
+};
+
+// By kind of layer: a function of a layer and its input that gives {output, forward(training),
+// backward(training, toInput)}, and of layers with weights their gradients, {weight, bias}.
+const WORKS = {
+  Conv2d: convolution, Linear: linear, BatchNorm2d: batchNorm, ReLU: relu,
+  MaxPool2d: pooling(true), AvgPool2d: pooling(false), AdaptiveAvgPool2d: pooling(false),
+  Flatten: same(true), Dropout: same(false), Dropout2d: same(false), LogSoftmax: logSoftmax,
+};

@@ -1,0 +1,207 @@
+/* The field to draw in, the ten bars, and what the net says of the digit.
+
+A drawing is kept as strokes, not as pixels: to undo is to leave out the last. All other parts of
+the page show the same digit: `mind` has it, and `views` are the functions that show it anew. */
+"use strict";
+
+const PEN = { width: 22, step: 10 }; // the pen's width at first, and an arrow key's way
+const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
+const UNSURE = 0.7; // a share below which the net is said to be unsure
+const mind = { label: null }; // the net, the digit, what it should be, what the net says of it
+const views = []; // functions without arguments, called in the next frame
+const drawings = []; // {strokes, given}: the last is shown, undo drops it; given: from the payload
+const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
+
+const byId = (id) => document.getElementById(id);
+const on = (id, type, listener) => byId(id).addEventListener(type, listener);
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const within = (place, most) => Math.min(Math.max(place, 0), most);
+const number = (value) => // with a minus, but none before 0.000
+  value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^-(?!0\.000)/, "−").replace("-", "");
+const largest = (values) => // by its size; what is no number does not count
+  values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
+
+/** A new element: its tag, and what is in it. */
+function element(tag, ...children) {
+  const made = document.createElement(tag);
+  made.append(...children);
+  return made;
+}
+
+/** Paint height × width values on a canvas: 0 shows the page, ±limit has the full colour. */
+function paint(canvas, values, [height, width], limit, ink = false) {
+  const picture = new ImageData(width, height);
+  for (let place = 0; place < height * width; place++) {
+    const share = Math.abs(values[place]) / (limit || 1); // its root shows small numbers, too
+    picture.data.set(ink ? INK : values[place] < 0 ? NEGATIVE : POSITIVE, 4 * place);
+    picture.data[4 * place + 3] = 255 * (ink ? share : Math.sqrt(share));
+  }
+  if (canvas.height !== height || canvas.width !== width) Object.assign(canvas, { height, width });
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  canvas.classList.toggle("ink", ink);
+  return canvas;
+}
+
+/** Mark on a picture what lies from [top, left] to [bottom, right], in shares of its sides. */
+function frame(picture, [top, left], [bottom, right]) {
+  const inset = [top, 1 - right, 1 - bottom, left].map((share) => `${100 * within(share, 1)}%`);
+  picture.querySelector(".box").style.inset = inset.join(" ");
+}
+
+/** The way of an arrow key, [down, right], or none of the space bar; the page does not scroll. */
+function arrow(event) {
+  const ways = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  if (ways[event.key]) event.preventDefault();
+  return ways[event.key];
+}
+
+/** Show shares in lists of ten bars, and a mark where they were `before`. */
+function showScores(lists, shares, before) {
+  for (const list of lists) {
+    [...list.children].forEach((item, digit) => {
+      item.style.setProperty("--share", shares?.[digit] || 0);
+      item.style.setProperty("--before", before?.[digit] ?? -1);
+      item.lastChild.textContent = shares ? percent(shares[digit]) : "";
+    });
+  }
+}
+
+/** Draw strokes on the paper, over a digit that is `given`; gives the paper's context. */
+function drawPaper(strokes, given) {
+  const context = byId("paper").getContext("2d", { willReadFrequently: true });
+  const small = document.createElement("canvas"), under = given?.pixels ?? []; // nothing: blank
+  [context.lineCap, context.lineJoin] = ["round", "round"];
+  context.imageSmoothingEnabled = false;
+  context.clearRect(0, 0, PAPER, PAPER);
+  context.drawImage(paint(small, under, [SIDE, SIDE], 255, true), 0, 0, PAPER, PAPER);
+  for (const { path, width } of strokes) {
+    context.lineWidth = width;
+    context.stroke(path);
+  }
+  return context;
+}
+
+/** The shares that a workspace's net gives for the digit. */
+function sharesOf(space, options) {
+  return Float32Array.from(forward(space, mind.image, options).at(-1).values, Math.exp);
+}
+
+/** Ask the net, without the hidden channels; send the loss back; show it all in the next frame. */
+function answer() {
+  mind.hidden = hiddenChannels();
+  mind.before = mind.hidden.length && mind.pixels ? sharesOf(mind.trial) : null;
+  mind.shares = sharesOf(mind.space, { hidden: mind.hidden });
+  if (!mind.pixels) mind.shares = null;
+  mind.loss = backward(mind.space, [mind.label ?? 0], true);
+  showScores(document.querySelectorAll(".scores.own"), mind.shares, mind.before ?? mind.earlier);
+  cancelAnimationFrame(mind.next);
+  mind.next = requestAnimationFrame(() => views.forEach((view) => view()));
+}
+
+/** Take the last drawing to the net; when it is `finished`, show the way and say the answer. */
+function update(finished) {
+  const { strokes, given } = drawings.at(-1), context = drawPaper(strokes, given);
+  const centred = byId("centre").checked, form = centred ? mnistForm : asDrawn;
+  const { corners, ...steps } = given ? { files: given.pixels } : form(context);
+  if (steps.moved && mind.net.deskew) steps.upright = upright(steps.moved);
+  mind.pixels = Object.values(steps).at(-1); // of the last step
+  mind.image = steps.image = normalise(mind.net, mind.pixels ?? new Uint8Array(SIDE * SIDE));
+  mind.earlier = null;
+  answer();
+  if (!finished) return;
+  pen.down = false;
+  if (corners) frame(document.querySelector("[data-step=cut]"), ...corners);
+  for (const figure of byId("steps").children) {
+    const values = steps[figure.dataset.step], side = Math.sqrt(values?.length);
+    const [limit, ink] = values === mind.image ? [3, false] : [255, true];
+    figure.hidden = !values;
+    if (values) paint(figure.querySelector("canvas"), values, [side, side], limit, ink);
+  }
+  byId("undo").disabled = drawings.length < 2;
+  say();
+}
+
+/** Say what the net takes the digit for, and what for before channels were hidden. */
+function say() {
+  const { shares, before, hidden } = mind, { given } = drawings.at(-1);
+  const best = (some) => {
+    const most = Math.max(...some);
+    return `${some.indexOf(most)}, ${percent(most)}`;
+  };
+  const without = before ? `Without ${hidden.length} of its channels the` : "The";
+  const then = before ? ` (before: ${best(before)})` : "";
+  const label = given ? ` It is labelled ${given.label}.` : "";
+  const unsure = shares && Math.max(...shares) < UNSURE
+    ? " That is unsure: perhaps it is no digit, or between two." : "";
+  byId("said").textContent = !shares ? "Nothing is drawn."
+    : shares.some(Number.isNaN) ? "The net's numbers are too large, or none: it says nothing."
+    : `${without} net says ${best(shares)} sure${then}.${label}${unsure}`;
+}
+
+/** Show another digit, `given` or to be drawn, in place of this one; undo comes back. */
+function draw(given) {
+  drawings.push({ strokes: [], given });
+  if (given) setLabel(given.label);
+  update(true);
+}
+
+/** Take back the last stroke, or whatever came last. */
+function undo() {
+  if (drawings.length > 1) drawings.pop();
+  update(true);
+}
+
+/** The pen at a place of the paper: `down`, it draws, at first a dot; lifted, it ends the stroke. */
+function setPen(x, y, down) {
+  const begins = down && !pen.down, ends = pen.down && !down;
+  Object.assign(pen, { x: within(x, PAPER), y: within(y, PAPER), down });
+  if (begins) {
+    const path = new Path2D(), width = +byId("width").value;
+    path.arc(pen.x, pen.y, 0.1, 0, 2 * Math.PI);
+    drawings.push({ strokes: [...drawings.at(-1).strokes, { path, width }] });
+  }
+  if (down) drawings.at(-1).strokes.at(-1).path.lineTo(pen.x, pen.y);
+  if (down || ends) update(ends);
+}
+
+/** Keys on the paper: arrows move the pen, space puts it down and lifts it. */
+function keyOnPaper(event) {
+  const [down, right] = arrow(event) ?? [0, 0], space = event.key === " ";
+  if (event.key === "Backspace") undo();
+  setPen(pen.x + PEN.step * right, pen.y + PEN.step * down, pen.down !== space);
+  const [left, top] = [pen.x, pen.y].map((place) => percent(place / PAPER));
+  byId("pen").style.inset = `${top} auto auto ${left}`.replaceAll(" %", "%");
+  byId("pen").classList.toggle("down", pen.down);
+  byId("where").textContent = `Pen ${pen.down ? "down" : "up"}, ${left} across, ${top} down.`;
+}
+
+/** Bring the field to life: pointer, keys, buttons, and the digits that came with the page. */
+async function startDrawing({ net, digits }) {
+  mind.net = decodeNet(net);
+  [mind.space, mind.trial] = [workspace(mind.net, 1), workspace(mind.net, 1)];
+  byId("live-body").hidden = false;
+  const paper = byId("paper"), follow = ({ offsetX, offsetY }) => // mouse, finger or pen
+    setPen((offsetX * PAPER) / paper.clientWidth, (offsetY * PAPER) / paper.clientHeight, true);
+  on("paper", "pointerdown", (event) => {
+    if (event.button || pen.down) return; // one at a time
+    paper.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  on("paper", "pointermove", (event) => paper.hasPointerCapture(event.pointerId) && follow(event));
+  on("paper", "lostpointercapture", () => setPen(pen.x, pen.y, false));
+  on("paper", "keydown", keyOnPaper);
+  on("undo", "click", undo);
+  on("clear", "click", () => draw());
+  on("centre", "change", () => update(true));
+  draw();
+  for (const button of document.querySelectorAll(".given")) {
+    const { images, labels, guesses = [] } = digits[button.id];
+    const given = parted(await inflated(images), SIDE * SIDE, labels.length);
+    let turn = Math.max(labels.findIndex((label, at) => label === 4 && guesses[at] === 9), 0);
+    button.addEventListener("click", () => {
+      const at = turn++ % labels.length;
+      draw({ pixels: given[at], label: labels[at] });
+    });
+  }
+  (byId("wrong") ?? byId("test"))?.click(); // for a first digit, where there are any
+}

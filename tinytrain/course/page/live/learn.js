@@ -1,0 +1,138 @@
+/* Watch a net learn from nothing, break it, and say from the curves what was wrong. */
+"use strict";
+
+const training = { left: 0 }; // the worker, what it said so far, and batches still to be asked for
+const CAUSES = { // of a broken training: what the curves show
+  none: "Nothing was wrong: the loss falls, and the held-out digits follow.",
+  rate: "The rate was 100 times too large: every step lands far beyond the valley that its gradient "
+    + "saw. The loss jumps at once and stays near 2.3, that is, log 10: no better than guessing.",
+  norm: "Batch norm was missing: the loss waits at 2.3 before it falls, since at first the deeper "
+    + "maps hardly differ from digit to digit. A net this small gets over it.",
+  labels: "The labels were shuffled: there is nothing to find, so the loss stays at 2.3 without a "
+    + "jump. With more time it would learn the digits by heart, and the held-out ones stay at 10 %.",
+  few: "It had twenty digits only: their loss goes to nearly 0, and that of the held-out digits "
+    + "does not follow. The net has learned them by heart, which is called overfitting.",
+};
+
+/** Put the settings of an address such as #train&net=net1&lr=0.01 into the form. */
+function restoreSettings(form) {
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (!given.has("train")) return;
+  for (const field of form.elements) field.value = given.get(field.name) ?? field.value;
+  if (!form.checkValidity()) form.reset(); // to the page's own
+  byId("train").scrollIntoView();
+}
+
+/** Begin anew, paused: a worker, with the settings, the net and the digits. */
+function resetTraining() {
+  training.worker?.terminate();
+  const worker = new Worker(training.address), { train, held } = training.digits;
+  const given = Object.fromEntries(new FormData(byId("train-settings")));
+  if (training.losses?.length > 20) training.before = { ...training };
+  const kinds = Object.keys(CAUSES).slice(1);
+  training.secret = given.broken === "secret";
+  training.broken = training.secret ? kinds[Math.floor(kinds.length * Math.random())] : given.broken;
+  worker.onmessage = ({ data }) => hear(data);
+  worker.postMessage({ ...given, broken: training.broken, net: training.nets[given.net], train, held });
+  Object.assign(training, { worker, waiting: false, seen: 0, filters: [], left: 0, shares: null });
+  Object.assign(training, { losses: [], helds: [], accuracies: [] }); // [digits seen, value]
+  byId("diagnosis").hidden = !training.secret;
+  byId("diagnosis").querySelectorAll("input").forEach((input) => (input.checked = false));
+  byId("train-cause").textContent = "";
+  setGoing(false);
+}
+
+/** Go on from batch to batch, or pause. */
+function setGoing(going) {
+  training.going = going;
+  byId("train-run").textContent = going ? "Pause" : training.seen ? "Go on" : "Train";
+  byId("train-step").disabled = byId("train-ten").disabled = going;
+  if (going) askForBatch();
+  showTraining();
+}
+
+/** Ask the worker for a batch, unless it is at one. */
+function askForBatch() {
+  if (!training.waiting) training.worker.postMessage({ image: mind.pixels ? mind.image : null });
+  training.waiting = true;
+}
+
+/** Take in what the worker says of a batch, or before the first of how it begins. */
+function hear({ seen, loss, held, shares, filters, shape }) {
+  Object.assign(training, { seen, filters, shape, shares: shares ?? training.shares });
+  if (held) {
+    training.helds.push([seen, held.loss]);
+    training.accuracies.push([seen, 100 * held.accuracy]);
+  }
+  cancelAnimationFrame(training.frame);
+  training.frame = requestAnimationFrame(showTraining);
+  if (loss === null) return;
+  training.losses.push([seen, loss]);
+  training.waiting = false;
+  training.left = Math.max(training.left - 1, 0);
+  if (!Number.isFinite(loss)) setGoing(false);
+  else if (training.going || training.left) askForBatch();
+}
+
+/** Show curves, bars and filters, and say how far it is; of a training that goes on, little. */
+function showTraining() {
+  const { going, seen, losses, helds, accuracies, filters, shape, epoch, before } = training;
+  const right = Math.max(1, Math.ceil(seen / epoch)) * epoch;
+  const loss = drawCurve("loss", right, losses, helds, before?.losses);
+  const share = drawCurve("accuracy", right, [], accuracies, before?.accuracies);
+  const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
+  const tiles = parted(filters, side ** 2, filters.length / side ** 2);
+  if (tiles.length) paintKernels(byId("train-filters"), tiles, [side, side], limit);
+  showScores(document.querySelectorAll(".scores.trained"), training.shares);
+  const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
+  const said = going ? `Training, epoch ${right / epoch}.` : !seen ? "Not begun."
+    : `Paused after ${seen.toLocaleString("en")} digits, ${(seen / epoch).toFixed(1)} epochs: `
+    + `loss ${loss}, ${share} % of the held-out digits right.${trouble}`;
+  if (byId("train-state").textContent !== said) byId("train-state").textContent = said;
+}
+
+/** Draw points [digits seen, y], up to `right`: training, held out, and those of the run before.
+
+Says the last y of the first that has any, which comes back as text. */
+function drawCurve(name, right, own, held, before = []) {
+  const svg = byId(`train-${name}`), { top, decimals } = svg.dataset;
+  const last = (own.length ? own : name === "loss" ? [] : held).at(-1)?.[1].toFixed(decimals) ?? "";
+  const known = ([x, y]) => Number.isFinite(y) && x <= right;
+  const place = ([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`;
+  for (const [kind, points] of Object.entries({ before, held, own })) {
+    const line = points.filter(known).map(place).join(" ");
+    svg.querySelector(`.${kind}`).setAttribute("points", line);
+  }
+  svg.querySelector(".end").textContent = `${right.toLocaleString("en")} digits`;
+  byId(`${name}-last`).textContent = last;
+  return last;
+}
+
+/** Bring the training to life. */
+function startLearning({ net, others, digits }) {
+  if (!digits) return;
+  const texts = ["tensors.js", "net.js", "optimizer.js"].map((name) => byId(name).textContent);
+  const address = URL.createObjectURL(
+    new Blob([...texts, `(${trainer})();`], { type: "text/javascript" }));
+  const nets = Object.fromEntries([...others, net].map((one) => [one.name, one]));
+  const epoch = digits.train.labels.length; // in digits
+  Object.assign(training, { address, digits, nets, epoch });
+  on("train-settings", "change", ({ currentTarget: form }) => {
+    if (!form.reportValidity()) return;
+    history.replaceState(null, "", `#train&${new URLSearchParams(new FormData(form))}`);
+    resetTraining();
+  });
+  on("train-run", "click", () => setGoing(!training.going));
+  on("train-step", "click", askForBatch);
+  on("train-ten", "click", () => {
+    training.left = 10;
+    askForBatch();
+  });
+  on("train-reset", "click", resetTraining);
+  on("diagnosis", "change", ({ target: { value } }) => {
+    const right = value === training.broken;
+    byId("train-cause").textContent = `${right ? "Yes." : "No."} ${CAUSES[training.broken]}`;
+  });
+  restoreSettings(byId("train-settings"));
+  resetTraining();
+}

@@ -1,0 +1,188 @@
+/* The net as columns of maps, from the digit to the answer: forwards its numbers, backwards blame.
+
+A net is a list of layers, but it is shown in steps, a column each: interactive.py says which, and
+maps.html has their markup. A column is folded to its two strongest maps, the one most to blame, and the one
+on the trace: from the chosen number back to the digit, each time what gave the most. */
+"use strict";
+
+const chosen = { step: 1, channel: 0, place: null, weight: null, byHand: false }; // what is taken apart
+const flow = { backwards: false, reached: 0, timer: 0 }; // blame is shown from `reached` on
+const STRIDE = 90; // milliseconds from column to column
+
+const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number); // step, channel
+const mapShown = (step) => mapOf(mind.net.steps[step].shown);
+const columns = () => [...byId("columns").querySelectorAll(".column")];
+
+/** What a layer (−1: the image) gave: {sides, planes, blames: a channel's numbers each, limit}. */
+function mapOf(layer) {
+  const { shape: [, channels, height = 1, width = 1], values, gradient } =
+    mind.space.maps[layer] ?? mind.space.image;
+  const [planes, blames] = [values, gradient].map((all) => parted(all, height * width, channels));
+  return { sides: [height, width], planes, blames, values, limit: largest(values),
+    worst: largest(gradient) };
+}
+
+/** The channels that are hidden: [{layer, channel}]. */
+const hiddenChannels = () => Array.from(document.querySelectorAll(".out"), numbersOf)
+  .map(([step, channel]) => ({ layer: mind.net.steps[step].shown, channel }));
+
+/** The first layer of a step with what it needs: {layer, work, under: the map below, taps}. */
+function linkOf(step) {
+  const first = mind.net.steps[step].layers[0], layer = mind.net.layers[first];
+  const under = mapShown(step - 1), sides = layer.kernel_size ?? under.sides;
+  return { layer, work: mind.space.works[first], under, sides, taps: product(sides) };
+}
+
+/** What lies under a step's window at [y, x]: [{input, patch, kernel, sum, places}]. */
+function windowAt(step, channel, [y, x]) {
+  const { layer, work, under, taps } = linkOf(step), { table, size, groups } = work.window;
+  const [, channels, , across = 1] = work.output.shape;
+  const each = size / taps, first = row(channel * groups, channels) * each; // inputs
+  const group = under.values.subarray(first * under.planes[0].length);
+  const weights = layer.weight?.values.subarray(channel * size);
+  const kernels = weights && parted(weights, taps, each), at = (y * across + x) * size;
+  return parted(table.subarray(at), taps, each).map((places, i) => {
+    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : group[at])), kernel = kernels?.[i];
+    const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
+    return { input: first + i, patch, kernel, sum, places };
+  });
+}
+
+/** The number of the step below that gave the most to a number: {channel, place, part}. */
+function strongest(step, channel, place) {
+  const inputs = windowAt(step, channel, place), { sides, planes: [plane] } = mapShown(step - 1);
+  const partOf = ({ patch, kernel, sum }) => (kernel ? sum : largest(patch));
+  const most = largest(inputs.map(partOf));
+  const best = inputs.find((one) => Math.abs(partOf(one)) === most) ?? inputs[0];
+  const products = best.patch.map((value, tap) => Math.abs(value * (best.kernel?.[tap] ?? 1)));
+  const tap = Math.max(products.indexOf(largest(products)), 0);
+  const at = Math.max(best.places[tap], 0) % plane.length;
+  return { channel: best.input, part: best.kernel ? best.sum : best.patch[tap],
+    place: [row(at, sides[1]), column(at, sides[1])] };
+}
+
+/** The trace of the chosen number, from it to the image: [{step, channel, place, part}]. */
+function traceOf({ step, channel, place }) {
+  const trace = [{ step, channel, place, part: 0 }];
+  for (let at = step; at > 0; at--) {
+    const { channel, place } = trace.at(-1);
+    trace.push({ step: at - 1, ...strongest(at, channel, place) });
+  }
+  return trace;
+}
+
+/** Take another number apart: at `place` [y, x], or where the channel answers most. */
+function choose(step, channel, place, byHand = true) {
+  const { planes, sides: [, width] } = mapShown(step), plane = planes[channel];
+  const most = Math.max(plane.map(Math.abs).indexOf(largest(plane)), 0);
+  place ??= [row(most, width), column(most, width)];
+  if (chosen.step !== step || chosen.channel !== channel) chosen.weight = null;
+  Object.assign(chosen, { step, channel, place, byHand });
+  columns()[step].querySelectorAll("input")[channel].checked = true;
+  showMaps();
+  showNumber();
+}
+
+/** Choose what the net says, until a number is chosen by hand. */
+function chooseAnswer() {
+  const last = mind.net.steps.length - 1, { values } = mapShown(last);
+  choose(last, Math.max(values.indexOf(Math.max(...values)), 0), [0, 0], false);
+}
+
+/** The channels with the largest numbers, so many of them. */
+function foremost(planes, count) {
+  const most = planes.map(largest);
+  return [...planes.keys()].sort((one, other) => most[other] - most[one]).slice(0, count);
+}
+
+/** Paint the columns, fold them, and draw the trace over them. */
+function showMaps() {
+  const trace = traceOf(chosen);
+  columns().forEach((line, step) => {
+    const { planes, blames, sides, limit, worst } = mapShown(step);
+    const blamed = flow.backwards && step >= flow.reached, all = blamed ? blames : planes;
+    const traced = trace.find((one) => one.step === step)?.channel;
+    const kept = [...foremost(planes, 2), ...foremost(blames, 1), traced];
+    line.classList.toggle("blamed", blamed);
+    line.querySelectorAll(".tile").forEach((tile, at) => {
+      tile.classList.toggle("weak", !kept.includes(at) && !tile.matches(".out"));
+      paint(tile.querySelector(".map"), all[at], sides, blamed ? worst : limit);
+    });
+  });
+  showTrace(trace);
+}
+
+/** Draw the trace: from place to place a line, orange for what added, blue for what took away. */
+function showTrace(trace) {
+  const svg = byId("trace"), base = byId("columns").getBoundingClientRect();
+  const points = trace.map(({ step, channel, place, part }) => {
+    const { sides } = mapShown(step);
+    const map = columns()[step].querySelectorAll(".map")[channel].getBoundingClientRect();
+    const at = (axis, start, length) => start + (length * (place[axis] + 0.5)) / sides[axis];
+    return { x: at(1, map.left - base.left, map.width), y: at(0, map.top - base.top, map.height),
+      part };
+  });
+  svg.setAttribute("viewBox", `0 0 ${base.width} ${base.height}`);
+  const made = (tag, attributes) => {
+    const one = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    Object.entries(attributes).forEach(([name, value]) => one.setAttribute(name, value));
+    return one;
+  };
+  svg.replaceChildren(...points.slice(1).map(({ x, y, part }, at) => made("line", {
+    x1: points[at].x, y1: points[at].y, x2: x, y2: y, class: part < 0 ? "negative" : "positive",
+  })), ...points.map(({ x, y }) => made("circle", { cx: x, cy: y, r: 3 })));
+}
+
+/** Send blame up, column by column from the answer; or show the numbers again. */
+function setBackwards(backwards) {
+  clearTimeout(flow.timer);
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  Object.assign(flow, { backwards, reached: still ? 0 : mind.net.steps.length - 1 });
+  byId("fault").setAttribute("aria-pressed", backwards);
+  byId("columns").classList.toggle("backwards", backwards);
+  const go = () => {
+    showMaps();
+    if (flow.backwards && flow.reached > 0) flow.timer = setTimeout(go, STRIDE, flow.reached--);
+  };
+  go();
+  showNumber();
+}
+
+/** Bring the columns to life. */
+function startMaps() {
+  const placeAt = ({ offsetX, offsetY, target }, step) => // of a click on a map
+    mapShown(step).sides.map((side, axis) => within(Math.floor(
+      side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
+  on("columns", "change", ({ target }) => choose(...numbersOf(target.parentNode)));
+  on("columns", "click", (event) => {
+    if (event.target.matches(".more")) {
+      const open = event.target.closest(".column").classList.toggle("open");
+      event.target.setAttribute("aria-expanded", open);
+      showMaps();
+    }
+    if (!event.target.matches(".map")) return;
+    event.preventDefault(); // or else the label would choose the channel's largest number
+    const tile = event.target.parentNode, [step, channel] = numbersOf(tile);
+    choose(step, channel, placeAt(event, step));
+    tile.firstElementChild.focus({ preventScroll: true });
+  });
+  const move = (place) => choose(chosen.step, chosen.channel, place);
+  on("cell-map", "click", (event) => move(placeAt(event, chosen.step)));
+  on("cell-map", "keydown", (event) => {
+    const way = arrow(event), { sides } = mapShown(chosen.step);
+    if (way) move(chosen.place.map((at, axis) => within(at + way[axis], sides[axis] - 1)));
+  });
+  const toggle = (tiles) => { // hide, or show again
+    document.querySelectorAll(tiles).forEach((tile) => tile.classList.toggle("out"));
+    update(true);
+  };
+  on("hide", "click", () => toggle(".tile:has(:checked)"));
+  on("unhide", "click", () => toggle(".out"));
+  on("fault", "click", () => setBackwards(!flow.backwards));
+  addEventListener("resize", showMaps);
+  views.push(() => {
+    if (!chosen.byHand) return chooseAnswer();
+    showMaps();
+    showNumber();
+  });
+}

@@ -1,0 +1,10 @@
+/* Bring the parts to life, in the order of the page. */
+"use strict";
+
+const payload = JSON.parse(byId("live").textContent);
+startLoss();
+startMaps();
+startNumber();
+startDrawing(payload);
+startStepping(payload);
+startLearning(payload);
