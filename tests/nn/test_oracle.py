@@ -127,7 +127,7 @@ FUNCTIONS = {
 
 # What has no gradient of its own: a count, checks and sizes, and the parts of fast batch norm,
 # which stand between its gradient and autograd.
-PARTS = {"correct", "pair", "values_a_channel", "require_images"}
+PARTS = {"correct", "pair", "values_a_channel", "require_images", "in_float32"}
 PARTS |= {"as_rows", "repeated", "channel_mean_and_variance", "plain_gradients"}
 
 

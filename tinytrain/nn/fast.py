@@ -71,7 +71,7 @@ def conv2d(
     count, height, width = patches.shape[1:]
     output = patches.flatten(1).T @ weight.reshape(outputs, -1).T
     if bias is not None:
-        output = output + bias
+        output = output + bias.to(output.dtype)  # another one under autocast
     return output.view(count, height, width, outputs).permute(0, 3, 1, 2)
 
 
@@ -173,18 +173,22 @@ def batch_norm(
     if input.is_cuda:
         numbers = weight, bias, running_mean, running_var
         return torch.batch_norm(input, *numbers, training, momentum, eps, cudnn_enabled=True)
+    dtype = input.dtype
+    input, weight, bias = functional.in_float32(input, weight, bias)
     input = input.contiguous(memory_format=torch.channels_last)
     if not training:
-        scale = weight * torch.rsqrt(running_var + eps)
+        mean, var = functional.in_float32(running_mean, running_var)
+        scale = weight * torch.rsqrt(var + eps)
         values = as_rows(input)
-        scale_row, shift_row = repeated(values, scale, bias - running_mean * scale)
+        scale_row, shift_row = repeated(values, scale, bias - mean * scale)
         output = torch.addcmul(shift_row, values, scale_row)
         images, channels, height, width = input.shape
-        return output.view(images, height, width, channels).permute(0, 3, 1, 2)
+        return output.view(images, height, width, channels).permute(0, 3, 1, 2).to(dtype)
     normalised: tuple[Tensor, Tensor, Tensor]
     normalised = Normalise.apply(input, weight, bias, eps)  # type: ignore[no-untyped-call]
     output, mean, var = normalised
     with torch.no_grad():
-        running_mean.lerp_(mean, momentum)
-        running_var.lerp_(var * (count / (count - 1)), momentum)
-    return output
+        running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+        unbiased = var * (count / (count - 1))
+        running_var.lerp_(unbiased.to(running_var.dtype), momentum)
+    return output.to(dtype)

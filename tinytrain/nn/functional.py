@@ -21,7 +21,7 @@ Generator = torch.Generator | None  # None means torch's own
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b for `input` (..., in), `weight` (out, in), `bias` (out); gives (..., out)."""
     output = input @ weight.T
-    return output if bias is None else output + bias
+    return output if bias is None else output + bias.to(output.dtype)  # other under autocast
 
 
 def conv2d(
@@ -63,10 +63,13 @@ def batch_norm(
     In training the mean and variance are those of the batch, and the running ones move towards
     them, in place, by `momentum`; otherwise the running ones are used. The batch is divided by its
     biased variance (over n = N·H·W), while the running variance collects the unbiased one
-    (over n − 1), as torch does. Raises ValueError for other shapes, and where a channel has one
-    value only. Ioffe and Szegedy, "Batch normalization", 2015.
+    (over n − 1), as torch does. Half-precision images are computed in float32 and returned in
+    their own type. Raises ValueError for other shapes, and where a channel has one value only.
+    Ioffe and Szegedy, "Batch normalization", 2015.
     """
     count = values_a_channel(input, len(weight), training)
+    dtype = input.dtype
+    input, weight, bias = in_float32(input, weight, bias)
     if training:
         var, mean = torch.var_mean(input, (0, 2, 3), correction=0)
         with torch.no_grad():
@@ -74,10 +77,16 @@ def batch_norm(
             unbiased = var * (count / (count - 1))
             running_var.lerp_(unbiased.to(running_var.dtype), momentum)
     else:
-        mean, var = running_mean, running_var
+        mean, var = in_float32(running_mean, running_var)
     scale = weight * torch.rsqrt(var + eps)
     shift = bias - mean * scale
-    return input * scale[:, None, None] + shift[:, None, None]
+    return (input * scale[:, None, None] + shift[:, None, None]).to(dtype)
+
+
+def in_float32(*tensors: Tensor) -> list[Tensor]:
+    """Half-precision tensors in float32, the others as they are."""
+    half = (torch.float16, torch.bfloat16)
+    return [tensor.float() if tensor.dtype in half else tensor for tensor in tensors]
 
 
 def values_a_channel(input: Tensor, channels: int, training: bool) -> int:
