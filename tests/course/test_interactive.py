@@ -341,7 +341,8 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     """Every control by keyboard; what is chosen stands in the address, which brings it back."""
     given = live_of(published.final_net(), dataset=enough)
     values = "Object.fromEntries(new FormData(byId('train-settings')))"
-    usual = {"net": "small", "lr": "0.01", "batch": "32", "seed": "1", "broken": "none"}
+    usual = {"net": "small", "optimizer": "adam", "lr": "0.01", "batch": "32", "seed": "1"}
+    usual |= {"digits": "plain", "broken": "none"}
     for wrong in ("seed=x", "lr=7", "net=net0", "batch="):
         page = open_page(given, fragment=f"#train&{wrong}&net=net1&batch=4")
         assert page.evaluate(values) == usual, wrong
@@ -349,18 +350,17 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     first = usual | {"net": "net1", "batch": "4"}
     assert page.evaluate(values) == first
     page.locator("[name=net]").focus()
-    chosen = ["net", "lr", "batch", "seed", "broken"]
-    for key in (None, "ArrowDown", "ArrowUp", "3"):
+    for key in (None, "ArrowDown", "ArrowDown", "ArrowUp", "3"):
         if key:
             page.keyboard.press("Tab")
             page.keyboard.press(key)
     page.keyboard.press("Enter")
-    second = first | {"lr": "0.03", "seed": "3"}
-    assert page.evaluate(values) == second | {"batch": "4"}
+    second = first | {"optimizer": "sgd", "lr": "0.03", "seed": "3"}
+    assert page.evaluate(values) == second
     address = page.evaluate("location.hash")
-    assert address == "#train" + "".join(f"&{name}={second[name]}" for name in chosen)
+    assert address == "#train" + "".join(f"&{name}={value}" for name, value in second.items())
     assert page.evaluate("document.activeElement.name") == "seed"
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
     seen = []
     for _ in range(2):
@@ -377,6 +377,46 @@ def test_training_is_repeated_by_its_address(open_page, enough):
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     assert page.evaluate("training.losses") == []
+
+
+MOVED = """([input, how]) => {
+  const images = Float32Array.from(bytesOf(input)), output = new Float32Array(784);
+  moveImage(images, 0, output, 0, how, 0);
+  return btoa(String.fromCharCode(...new Uint8Array(output.buffer)));
+}"""
+
+
+def test_digits_are_moved_and_turned(open_page, drawn):
+    """By whole pixels exactly; by a quarter, as torch turns; not at all, as they are."""
+    page, image = open_page(live_of(net_of("final"))), drawn[3, 0]
+    shifted = torch.zeros_like(image)
+    shifted[:, 3:] = image[:, :-3]
+    cases = [({}, image), ({"shift": 3}, shifted), ({"angle": 90}, image.rot90(-1))]
+    for how, expected in cases:
+        assert close(page.evaluate(MOVED, [sent(image), how]), expected.float(), 1e-3)
+
+
+@pytest.mark.parametrize("broken", ["rate", "norm", "labels", "few"])
+def test_a_broken_training_shows_in_the_worker_and_is_diagnosed(open_page, enough, broken):
+    page = open_page(live_of(published.final_net(), dataset=enough))
+    page.evaluate(
+        "Math.random = () => " + str(["rate", "norm", "labels", "few"].index(broken) / 4)
+    )
+    page.locator("[name=broken]").select_option("secret")
+    page.locator("#train-ten").click()
+    until(page, "training.losses.length === 10 && !training.waiting")
+    assert page.evaluate("training.broken") == broken
+    page.locator(f"#diagnosis [value={broken}]").check()
+    assert page.locator("#train-cause").inner_text().startswith("Yes.")
+    seen = page.evaluate("training.seen")
+    assert seen == (200 if broken == "few" else 320)  # batches of twenty digits
+
+
+def test_held_out_digits_can_be_moved_after_a_training(open_page, enough):
+    page = open_page(live_of(published.final_net(), dataset=enough))
+    page.locator("#shift").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Moved by 1 pixels").wait_for()
 
 
 def test_a_pause_is_told_by_the_numbers_that_are_shown(open_page, enough):

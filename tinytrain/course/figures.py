@@ -89,9 +89,7 @@ def accuracy_beyond(rungs: Sequence[Rung]) -> Figure:
     axes = figure.add_subplot()
     names = []
     for place, (rung, summary) in enumerate(found):
-        style = {"color": OWN, "fmt": "o", "markersize": 4, "capsize": 3}
-        error = summary.deviation if summary.count > 1 else None
-        axes.errorbar(100 - summary.mean, place, xerr=error, **style)
+        axes.errorbar(100 - summary.mean, place, xerr=deviation(summary), **style_of(rung))
         epochs = rung.recipe.epochs
         names.append(f"{rung.name}:\n{rung.parameters:,} in {epochs} epoch{'s' * (epochs > 1)}")
     axes.set_yticks(range(len(names)), names, size=SIZE)

@@ -38,7 +38,7 @@ SCRIPTS = tuple(
     f"{name}.js"
     for name in (
         *("tensors", "net", "optimizer", "mnist", "draw", "loss", "maps", "number", "step"),
-        *("worker", "learn", "start"),
+        *("augment", "worker", "learn", "swap", "start"),
     )
 )
 SIDE = 28

@@ -5,7 +5,7 @@ const training = { left: 0 }; // the worker, what it said so far, and batches st
 const CAUSES = { // of a broken training: what the curves show
   none: "Nothing was wrong: the loss falls, and the held-out digits follow.",
   rate: "The rate was 100 times too large: every step lands far beyond the valley that its gradient "
-    + "saw. The loss jumps at once and stays near 2.3, that is, log 10: no better than guessing.",
+    + "saw. The loss jumps at once and stays near 2.3, that is, log 10: hardly better than guessing.",
   norm: "Batch norm was missing: the loss waits at 2.3 before it falls, since at first the deeper "
     + "maps hardly differ from digit to digit. A net this small gets over it.",
   labels: "The labels were shuffled: there is nothing to find, so the loss stays at 2.3 without a "
@@ -31,14 +31,16 @@ function resetTraining() {
   if (training.losses?.length > 20) training.before = { ...training };
   const kinds = Object.keys(CAUSES).slice(1);
   training.secret = given.broken === "secret";
-  training.broken = training.secret ? kinds[Math.floor(kinds.length * Math.random())] : given.broken;
+  const drawn = kinds[Math.floor(kinds.length * Math.random())];
+  const broken = (training.broken = training.secret ? drawn : given.broken);
   worker.onmessage = ({ data }) => hear(data);
-  worker.postMessage({ ...given, broken: training.broken, net: training.nets[given.net], train, held });
+  worker.postMessage({ ...given, broken, net: training.nets[given.net], train, held });
   Object.assign(training, { worker, waiting: false, seen: 0, filters: [], left: 0, shares: null });
   Object.assign(training, { losses: [], helds: [], accuracies: [] }); // [digits seen, value]
   byId("diagnosis").hidden = !training.secret;
   byId("diagnosis").querySelectorAll("input").forEach((input) => (input.checked = false));
-  byId("train-cause").textContent = "";
+  byId("train-cause").textContent = byId("moved").textContent = "";
+  byId("shift").value = byId("angle").value = 0;
   setGoing(false);
 }
 
@@ -57,8 +59,19 @@ function askForBatch() {
   training.waiting = true;
 }
 
+/** Ask how many of the held-out digits are right when they are moved and turned. */
+function askMoved() {
+  const how = { shift: +byId("shift").value, angle: +byId("angle").value };
+  training.worker.postMessage({ how });
+}
+
 /** Take in what the worker says of a batch, or before the first of how it begins. */
-function hear({ seen, loss, held, shares, filters, shape }) {
+function hear({ seen, loss, held, shares, filters, shape, moved, how }) {
+  if (how) {
+    byId("moved").textContent = `Moved by ${how.shift} pixels and turned by ${how.angle}°, `
+      + `${(100 * moved).toFixed(1)} % of them are right.`;
+    return;
+  }
   Object.assign(training, { seen, filters, shape, shares: shares ?? training.shares });
   if (held) {
     training.helds.push([seen, held.loss]);
@@ -111,7 +124,8 @@ function drawCurve(name, right, own, held, before = []) {
 /** Bring the training to life. */
 function startLearning({ net, others, digits }) {
   if (!digits) return;
-  const texts = ["tensors.js", "net.js", "optimizer.js"].map((name) => byId(name).textContent);
+  const texts = ["tensors.js", "net.js", "optimizer.js", "augment.js"]
+    .map((name) => byId(name).textContent);
   const address = URL.createObjectURL(
     new Blob([...texts, `(${trainer})();`], { type: "text/javascript" }));
   const nets = Object.fromEntries([...others, net].map((one) => [one.name, one]));
@@ -129,6 +143,7 @@ function startLearning({ net, others, digits }) {
     askForBatch();
   });
   on("train-reset", "click", resetTraining);
+  for (const id of ["shift", "angle"]) on(id, "input", askMoved);
   on("diagnosis", "change", ({ target: { value } }) => {
     const right = value === training.broken;
     byId("train-cause").textContent = `${right ? "Yes." : "No."} ${CAUSES[training.broken]}`;

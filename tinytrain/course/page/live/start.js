@@ -8,3 +8,4 @@ startNumber();
 startDrawing(payload);
 startStepping(payload);
 startLearning(payload);
+addEventListener("DOMContentLoaded", startSwaps); // the rungs stand below

@@ -1,7 +1,7 @@
 /* What trains a net from fresh weights, in a worker: the page stays awake.
 
-A worker has no page, only messages. This one is made of the text of tensors.js, net.js and
-optimizer.js and of `trainer`. It is given settings, a net and digits to begin with; then each
+A worker has no page, only messages. This one is made of the text of tensors.js, net.js,
+optimizer.js and augment.js and of `trainer`. It is given settings, a net and digits to begin with; then each
 message is a batch to learn from, and each answer says what the loss was, and what the net now makes
 of the page's digit. So a pause is a message that is not sent. */
 "use strict";
@@ -10,15 +10,17 @@ of the page's digit. So a pause is a message that is not sent. */
 function trainer() {
   const testedEvery = 320; // digits
   const few = 20; // digits that are left by "twenty digits only"
+  const most = 30; // degrees by which digits are turned at random
   let run, begun; // the settings, the net and how far it is; when it can begin
 
-  /** Initial weights, Adam for them, and digits, {images, labels}, as the net takes them. */
-  const begin = async ({ net, train, held, lr, batch, seed, broken }) => {
-    run = { train, held, batch: +batch, seen: 0, queue: [], spaces: {} };
+  /** Initial weights, an optimizer for them, and digits, {images, labels}, as the net takes them. */
+  const begin = async ({ net, train, held, lr, batch, seed, broken, optimizer, digits }) => {
+    run = { train, held, turned: digits === "turned", batch: +batch, seen: 0, queue: [], spaces: {} };
     run.random = randomBySeed(+seed);
     const layers = net.layers.filter(({ kind }) => broken !== "norm" || kind !== "BatchNorm2d");
     run.net = initialise(decodeNet({ ...net, layers }), run.random);
-    run.step = adam(parametersOf(run.net), broken === "rate" ? 100 * lr : +lr);
+    run.blank = -run.net.mean / run.net.std;
+    run.step = { adam, sgd }[optimizer](parametersOf(run.net), broken === "rate" ? 100 * lr : +lr);
     for (const set of [train, held]) {
       set.images = normalise(run.net, await inflated(set.images));
     }
@@ -31,12 +33,15 @@ function trainer() {
   /** The arrays for so many images, made once. */
   const spaceFor = (count) => (run.spaces[count] ??= workspace(run.net, count));
 
-  /** The mean loss of the held-out digits, and the share that is right; ten at a time. */
-  const tested = ({ images, labels }) => {
-    const size = product(run.net.shape), space = spaceFor(10);
+  /** The mean loss of the held-out digits, moved, and the share that is right; ten at a time. */
+  const tested = ({ images, labels }, how) => {
+    const size = product(run.net.shape), space = spaceFor(10), some = space.image.values;
     let loss = 0, right = 0;
     for (let first = 0; first < labels.length; first += 10) {
-      const { values } = forward(space, images.subarray(first * size, (first + 10) * size)).at(-1);
+      for (let n = 0; n < Math.min(10, labels.length - first); n++) {
+        moveImage(images, (first + n) * size, some, n * size, how, run.blank);
+      }
+      const { values } = forward(space, some).at(-1);
       for (let n = 0; n < Math.min(10, labels.length - first); n++) {
         const scores = values.subarray(10 * n, 10 * n + 10), label = labels[first + n];
         loss -= scores[label] / labels.length;
@@ -51,8 +56,10 @@ function trainer() {
     if (!run.queue.length) run.queue = shuffled(run.count, run.random);
     const some = run.queue.splice(0, run.batch), size = product(run.net.shape);
     const space = spaceFor(some.length), images = space.image.values;
-    some.forEach((from, to) =>
-      images.set(run.train.images.subarray(from * size, (from + 1) * size), to * size));
+    some.forEach((from, to) => {
+      const angle = run.turned ? most * (2 * run.random() - 1) : 0;
+      moveImage(run.train.images, from * size, images, to * size, { angle }, run.blank);
+    });
     forward(space, images, { training: true });
     const loss = backward(space, some.map((at) => run.train.labels[at]));
     run.step(space.gradients);
@@ -62,10 +69,12 @@ function trainer() {
   onmessage = async ({ data }) => {
     if (data.net) begun = begin(data);
     await begun;
+    if (data.how) return postMessage({ moved: tested(run.held, data.how).accuracy, how: data.how });
     const loss = data.net ? null : learn(), { values, shape } = parametersOf(run.net)[0];
     const filters = values.slice(0, (values.length / shape[0]) * Math.min(shape[0], 16));
-    const held = run.seen % testedEvery < run.batch ? tested(run.held) : null;
-    const shares = data.image && Array.from(forward(spaceFor(1), data.image).at(-1).values, Math.exp);
+    const held = run.seen % testedEvery < run.batch ? tested(run.held, {}) : null;
+    const shares = data.image
+      && Array.from(forward(spaceFor(1), data.image).at(-1).values, Math.exp);
     postMessage({ seen: run.seen, loss, held, shares, filters, shape });
   };
 }
