@@ -97,7 +97,7 @@ def test_what_is_signed_has_its_middle_at_zero(net, tiny, tiles):
     weights = torch.tensor([[-1.0, 0.0], [0.5, 0.25]])
     drawn = grid([Tile(weights, "signed", 1.0), None, Tile(weights, "grey")], 3, 1.0)
     signed, grey = (axes.images[0] for axes in drawn.axes)
-    assert (signed.get_cmap().name, signed.get_clim()) == ("RdBu_r", (-1, 1))
+    assert (signed.get_cmap().name, signed.get_clim()) == ("signed", (-1, 1))
     assert grey.get_cmap().name == "gray"
     positive, negative = signed.to_rgba(np.array([1.0, -1.0]))
     assert positive[0] > positive[2] and negative[0] < negative[2]

@@ -20,7 +20,7 @@ from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
 from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.optim import SGD, Adam, Optimizer, StepLR, WarmupLinear
-from tinytrain.plots.drawing import new_figure
+from tinytrain.plots.drawing import new_figure, signed_colors
 from tinytrain.results.statistics import difference, summarise
 from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
@@ -49,13 +49,14 @@ def net(recipe: str) -> Module:
 
 
 def pictures(*shown: tuple[Tensor, str], columns: int = 3, height: float = 1.45) -> Figure:
-    """Draw images (H, W) with titles, in rows; where some are negative, in blue and red."""
+    """Draw images (H, W) with titles, in rows; where some are negative, in blue and orange."""
     rows = -(-len(shown) // columns)
     figure = new_figure(WIDTH, height * rows)
     for number, (image, title) in enumerate(shown, 1):
         axes = figure.add_subplot(rows, columns, number)
         limit, signed = max(float(image.abs().max()), 1e-9), bool((image < 0).any())
-        drawn = axes.imshow(image.numpy(), "RdBu_r" if signed else "gray", interpolation="none")
+        colors = signed_colors() if signed else "gray"
+        drawn = axes.imshow(image.numpy(), colors, interpolation="none")
         drawn.set_clim(-limit if signed else 0, limit)
         drawn.set_gid("signed" if signed else None)
         axes.set_title(title, size=SMALL)
@@ -156,9 +157,7 @@ def receptive_fields() -> Figure:
         first, end = last.span(last.size // 2, 28)
         side = end - first + 1
         corner = first - 0.5, first - 0.5
-        axes.add_patch(
-            Rectangle(corner, side, side, fill=False, edgecolor="tab:orange", linewidth=2)
-        )
+        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="#a1559a", linewidth=2))
         square(axes, f"{name}: {last.field} pixels")
     return figure
 
@@ -218,7 +217,7 @@ def intervals() -> Figure:
     for place, (one, other) in enumerate(draw.expand(-1, -1, -1, 5).tolist()):
         change = difference(summarise(one), summarise(other))
         assert change is not None
-        color = "tab:orange" if change.excludes_zero else "tab:blue"
+        color = "#a1559a" if change.excludes_zero else "grey"
         axes.plot([place, place], [change.low, change.high], color=color)
         axes.plot(place, change.value, "o", color=color, markersize=4)
     axes.axhline(0, color="grey", linewidth=1)

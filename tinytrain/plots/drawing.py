@@ -16,6 +16,7 @@ from tinytrain.errors import UsageError, printable
 from tinytrain.store.files import make_folder
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 
@@ -55,11 +56,18 @@ def save(figure: Figure, output: Path) -> None:
         raise UsageError(f"--output {output}: {error}") from error
 
 
+def signed_colors() -> Colormap:
+    """Blue below 0, white at 0, orange above: the colours of signs, also in the course's page."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signed", ["#1d56bd", "#ffffff", "#c8420f"])
+
+
 @dataclass(frozen=True)
 class Tile:
     """A small image (H, W), or in colour (H, W, 3), with its title.
 
-    With a `limit` the values are signed: blue at −limit, white at 0, red at +limit. Without one
+    With a `limit` the values are signed: blue at −limit, white at 0, orange at +limit. Without one
     they go from black, the lowest, to white; colours are uint8.
     """
 
@@ -81,7 +89,7 @@ def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
         elif tile.limit is None:
             axes.imshow(tile.image.numpy(), cmap="gray", interpolation="none")
         else:
-            image = axes.imshow(tile.image.numpy(), cmap="RdBu_r", interpolation="none")
+            image = axes.imshow(tile.image.numpy(), cmap=signed_colors(), interpolation="none")
             image.set_clim(-tile.limit, tile.limit)
             image.set_gid("signed")
         title = "\n".join(printable(line) for line in tile.title.split("\n"))

@@ -46,6 +46,8 @@ TEMPLATES = Environment(
 STYLES = "page.css", "live/live.css"
 TEXTS = "ablation", "views", "rates", "frontier", "teach"
 WORDS_A_MINUTE = 120
+# matplotlib's first two colours of lines: on the page, blue and orange mean signs.
+RECOLOURED = {"#1f77b4": "#17857c", "#ff7f0e": "#a1559a"}
 
 
 def as_html(
@@ -143,6 +145,8 @@ def picture(title: str, figure: Figure) -> dict[str, str]:
     )
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = re.sub(r' (d|x|y)="[^"]*"', lambda places: re.sub(r"(\.\d)\d+", r"\1", places[0]), svg)
+    for blue_or_orange, other in RECOLOURED.items():
+        svg = svg.replace(blue_or_orange, other)
     own = hashlib.sha256((title + svg).encode()).hexdigest()[:6]
     svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>p{own}-", svg)
     return {"title": title, "svg": svg.replace("#000000", "currentColor")}
