@@ -180,10 +180,17 @@ def test_a_prediction_by_keyboard(opened):
 
 
 def test_the_answers_and_the_slides(opened):
-    page = opened("?slides")
-    assert page.locator("main > section:visible").count() == 1
-    page.keyboard.press("ArrowRight")
-    assert page.locator("main > section:visible").get_attribute("id") == "net1"
+    """Every slide has a figure and fits a small screen."""
+    page, seen = opened("?slides"), []
+    page.set_viewport_size({"width": 1280, "height": 720})
+    while not seen or page.evaluate("location.hash") != seen[-1]:
+        seen.append(page.evaluate("location.hash"))
+        assert page.locator("main > section:visible").count() == 1
+        assert page.locator("main > section:visible figure > svg:visible").count() >= 1, seen[-1]
+        size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        assert page.evaluate(size) == [1280, 720], seen[-1]
+        page.keyboard.press("ArrowRight")
+    assert seen[0] == "#net1" and len(seen) >= len(LADDER)
     page.keyboard.press("Escape")
     page.locator("#answers").check()
     assert page.locator("details.answer[open]").count() == len(LADDER)
@@ -207,12 +214,13 @@ def test_a_script_that_came_in_is_not_run(browser, rendered, tmp_path):
 
 
 def test_colours_have_contrast():
-    css = (build.FOLDER / "page.css").read_text()
-    light, dark = (
-        dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in css.split("@media")[:2]
-    )
+    light, dark = {}, {}
+    for style in build.STYLES:
+        parts = (build.FOLDER / style).read_text().split("@media")[:2]
+        for colours, part in zip((light, dark), parts, strict=True):
+            colours |= re.findall(r"--(\w+): (#\w{6})", part)
     for colours in (light, light | dark):
-        for name in ("ink", "link", "quiet", "own"):
+        for name in ("ink", "link", "quiet", "own", "positive", "negative"):
             for behind in ("page", "box"):
                 assert contrast(colours[name], colours[behind]) >= 4.5, (name, behind)
 
@@ -300,6 +308,15 @@ def test_a_missing_library_is_named_with_its_extra(library, tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, library, None)
     said = fails(2, "course", "--output", tmp_path / "page.html")
     assert f" {library};" in said and "[course]" in said and not list(tmp_path.iterdir())
+
+
+def test_a_figure_is_saved_as_a_file(opened):
+    page = opened()
+    with page.expect_download() as download:
+        page.locator(".save").first.focus()
+        page.keyboard.press("Enter")
+    text = Path(download.value.path()).read_text()
+    assert text.startswith("<svg") and 'xmlns="http://www.w3.org/2000/svg"' in text
 
 
 def test_the_page_is_short_and_its_ids_are_its_own(opened):

@@ -1,7 +1,8 @@
 // The page without this script is complete; with it, a reader predicts before looking.
 //
 // A prediction opens what was measured, and says whether it was right; the tally counts. The rest
-// follows the reader through the contents, opens all answers for a teacher, and makes slides.
+// follows the reader through the contents, opens all answers for a teacher, saves figures, and makes
+// slides.
 "use strict";
 
 // Predictions by rung, kept over a reload where the browser allows it.
@@ -48,9 +49,11 @@ function follow() {
   document.querySelectorAll("section[id]").forEach((section) => watch.observe(section));
 }
 
-/** One section at a time, the one in the address: arrow keys turn the page, Escape ends it. */
+/** One claim and one figure at a time, the section in the address: arrow keys turn the page, Escape
+ends it. */
 function slides() {
-  const all = [...document.querySelectorAll("main > section")];
+  const figures = ":is(:has(> figure, > .pair figure), #live-body > *, #at-work)";
+  const all = [...document.querySelectorAll(`main section${figures}`)];
   const at = () => all.findIndex((section) => section.matches(":target, :has(:target)"));
   const show = (slide) => (location.hash = (all[slide] ?? all.at(at())).id);
   document.body.classList.add("slides");
@@ -62,6 +65,25 @@ function slides() {
     event.preventDefault();
     show(at() + ways[event.key]);
   });
+}
+
+/** Put a button into every figure that saves it as a file of its own. */
+function saveFigures() {
+  for (const svg of document.querySelectorAll("figure > svg")) {
+    const button = document.createElement("button"), title = svg.parentElement.ariaLabel ?? "figure";
+    Object.assign(button, { type: "button", className: "save", textContent: "Save as SVG" });
+    button.addEventListener("click", () => {
+      const copy = svg.cloneNode(true), link = document.createElement("a");
+      copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+      copy.setAttribute("style", "color: black; font-family: sans-serif; font-size: 12px");
+      const file = new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
+      link.href = URL.createObjectURL(file);
+      link.download = `${title.replace(/\W+/g, "-")}.svg`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+    svg.after(button);
+  }
 }
 
 document.querySelectorAll("form.predict").forEach((form) => {
@@ -76,4 +98,5 @@ document.getElementById("answers").addEventListener("change", (event) => {
 });
 count();
 follow();
+saveFigures();
 if (new URLSearchParams(location.search).has("slides")) slides();
