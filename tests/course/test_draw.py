@@ -289,7 +289,10 @@ SIGHTS = """() => mind.net.steps.slice(1).flatMap((_, before) => {
     .map(([channel, input, tap]) => {
       const { products, index, work } = sightsOf({ step, channel, input, tap });
       return [work.weight[index], products.reduce((sum, { product }) => sum + product, 0)];
-    });
+    }).concat(channelWeights(step).map((one) => {
+      const { products, index, work } = sightsOfChannel(last, one);
+      return [work[one.name][index], products.reduce((sum, { product }) => sum + product, 0)];
+    }));
 })"""
 
 
@@ -335,6 +338,8 @@ def test_a_nudge_is_said_and_leaves_the_weight(opened):
     opened.keyboard.press("ArrowDown")
     name = opened.locator("#weight-name").inner_text()
     assert name.startswith("The weight of input 7, row 2, column 1")
+    opened.locator("#weight-others button").first.click()
+    assert opened.locator("#weight-name").inner_text().startswith("The weight of the batch norm")
     opened.evaluate("choose(2, 4, null), update(true)")
     assert opened.evaluate("mind.loss") == before[0]
 

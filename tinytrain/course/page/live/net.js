@@ -261,7 +261,7 @@ function batchNorm(layer, input) {
   };
   const follow = ({ values: running }, channel, next) =>
     (running[channel] += layer.momentum * (next - running[channel]));
-  return { output, ...found, inverse,
+  return { output, ...found, inverse, normal,
     forward(training) {
       for (let channel = 0; channel < channels; channel++) {
         let [mean, variance] = [runningMean.values[channel], runningVar.values[channel]];

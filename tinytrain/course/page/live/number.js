@@ -182,27 +182,62 @@ function lossWith(values, index, change) {
   return -scores[mind.label ?? 0];
 }
 
+/** The weights of a step that belong to a channel as a whole: [{layer, name, label}]. */
+function channelWeights(step) {
+  return mind.net.steps[step].layers.flatMap((layer) => {
+    const { word, kind, bias } = mind.net.layers[layer];
+    const scale = { layer, name: "weight", label: `weight of the ${word}` };
+    return [...(kind === "BatchNorm2d" ? [scale] : []),
+      ...(bias ? [{ layer, name: "bias", label: `bias of the ${word}` }] : [])];
+  });
+}
+
+/** What such a weight saw, 1 where it is added, and the blame of what it was used for. */
+function sightsOfChannel(channel, { layer, name }) {
+  const work = mind.space.works[layer], { gradient, shape: [, , height = 1, width = 1] } = work.output;
+  const start = channel * height * width;
+  const products = Array.from({ length: height * width }, (_, to) => {
+    const saw = name === "bias" ? 1 : work.normal[start + to], blame = gradient[start + to];
+    return { to, saw, blame, product: saw * blame };
+  });
+  return { products, sides: [height, width], index: channel, work };
+}
+
 /** Show the chosen weight, or the first of the input that gave most: its gradient, and a nudge. */
 function showWeight() {
-  const { step, channel, place } = chosen;
-  const held = step > 0 && linkOf(step).layer.weight;
-  byId("weight").hidden = !held;
-  if (!held) return;
+  const { step, channel, place } = chosen, others = step ? channelWeights(step) : [];
+  const kernels = step > 0 && linkOf(step).layer.weight;
+  byId("weight").hidden = !kernels;
+  byId("weight-others").replaceChildren(...others.map((other) => {
+    const button = element("button", other.label);
+    Object.assign(button, { type: "button" });
+    button.addEventListener("click", () => {
+      chosen.weight = other;
+      showWeight();
+    });
+    return button;
+  }));
+  if (!kernels) return;
   chosen.weight ??= { input: strongest(step, channel, place).channel, tap: -1 };
-  const { weight } = chosen, { sides, taps, layer } = linkOf(step);
+  const { weight } = chosen, { name = "weight", label } = weight;
+  const { sides, taps, layer } = linkOf(step);
   if (weight.tap < 0) weight.tap = taps >> 1;
-  const { products, sides: size, index, work } = sightsOf({ step, channel, ...weight });
-  const values = layer.weight.values, gradient = work.weight[index];
-  const kernel = values.subarray(index - weight.tap, index - weight.tap + taps);
-  paint(byId("weight-kernel").firstElementChild, kernel, sides, largest(values));
-  const at = [row(weight.tap, sides[1]), column(weight.tap, sides[1])];
-  frame(byId("weight-kernel"), at.map((one, axis) => one / sides[axis]),
-    at.map((one, axis) => (one + 1) / sides[axis]));
-  byId("weight-name").textContent = `The weight of input ${weight.input}, row ${at[0]}, column `
-    + `${at[1]} of its kernel: ${number(values[index])}`;
-  for (const name of ["saw", "blame", "product"]) {
-    const map = products.map((one) => one[name]);
-    paint(byId(`weight-${name}`), map, size, largest(map));
+  const found = label ? sightsOfChannel(channel, weight) : sightsOf({ step, channel, ...weight });
+  const { products, sides: size, index, work } = found, gradient = work[name][index];
+  const { values } = label ? mind.net.layers[weight.layer][name] : layer.weight;
+  byId("weight-kernel").hidden = !!label;
+  if (!label) {
+    const kernel = values.subarray(index - weight.tap, index - weight.tap + taps);
+    paint(byId("weight-kernel").firstElementChild, kernel, sides, largest(values));
+    const at = [row(weight.tap, sides[1]), column(weight.tap, sides[1])];
+    frame(byId("weight-kernel"), at.map((one, axis) => one / sides[axis]),
+      at.map((one, axis) => (one + 1) / sides[axis]));
+    weight.text = `weight of input ${weight.input}, row ${at[0]}, column ${at[1]} of its kernel`;
+  }
+  byId("weight-name").textContent = `The ${label ?? weight.text}: ${number(values[index])}`;
+  for (const part of ["saw", "blame", "product"]) {
+    const map = products.map((one) => one[part]);
+    paint(byId(`weight-${part}`), map, size, largest(map));
   }
   byId("weight-gradient").textContent = `Gradient: ${short(gradient)}, the sum over `
     + `${products.length} place${products.length > 1 ? "s" : ""} of what it saw × blame:`;

@@ -55,7 +55,6 @@ function tryOthers() {
         right += scores[others.labels[at + n]] === Math.max(...scores);
       }
     }
-    place.textContent = `Of 100 other test digits it has ${right} right.`;
     if (at < 100) stepping.timer = setTimeout(some, 0);
     else place.textContent = `Of 100 other test digits it has ${right} right.`;
   };
@@ -68,6 +67,11 @@ async function startStepping({ digits }) {
   on("step-one", "click", () => stepOn(1));
   on("step-ten", "click", () => stepOn(10));
   on("step-back", "click", stepBack);
+  on("step-rate", "input", ({ target }) => {
+    const text = (10 ** target.value).toPrecision(2);
+    byId("step-rate-text").textContent = text;
+    target.setAttribute("aria-valuetext", text);
+  });
   if (!(digits?.test.labels.length >= 100)) return;
   const pixels = (await inflated(digits.test.images)).subarray(0, 784 * 100);
   stepping.others = { images: normalise(mind.net, pixels), labels: digits.test.labels };
