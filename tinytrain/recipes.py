@@ -117,7 +117,8 @@ LADDER: dict[str, dict[str, Any]] = {
     "averaged": {"ema": 0.996},
     "wide": {"net": "net9_3_wide2"},
     "final": {"dropout": 0.0, "rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.15},
-    "late7500": {"net": "late7500"},
+    "muon": {"optimizer": "muon"},
+    "late7500": {"net": "late7500", "optimizer": "adam"},
 }
 
 

@@ -20,6 +20,7 @@ from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
 from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.optim import SGD, Adam, Optimizer, StepLR, WarmupLinear
+from tinytrain.optim.muon import orthogonalized
 from tinytrain.plots.drawing import new_figure, signed_colors
 from tinytrain.results.statistics import difference, summarise
 from tinytrain.results.variations import RECIPES
@@ -308,9 +309,26 @@ def average() -> Figure:
     return figure
 
 
+def singular_values() -> Figure:
+    """The singular values of a matrix, and after each of five Newton-Schulz iterations."""
+    figure, (axes,) = panels(1, 2.4)
+    values = torch.logspace(0, -2.5, 16)
+    left, _ = torch.linalg.qr(torch.randn(16, 16, generator=stream("left")))
+    right, _ = torch.linalg.qr(torch.randn(16, 16, generator=stream("right")))
+    matrix = (left * values) @ right
+    axes.plot(range(1, 17), values / values.norm(), color="grey", marker=".", label="before")
+    for steps in range(1, 6):
+        (found,) = torch.linalg.svdvals(orthogonalized(matrix[None], steps=steps))
+        label = "after 1 … 5" if steps == 5 else None
+        axes.plot(range(1, 17), found, "#a1559a", marker=".", alpha=steps / 5, label=label)
+    axes.set(xlabel="singular value, by size", xticks=(1, 4, 8, 12, 16), ylim=(0, 1.45))
+    axes.legend(fontsize=SMALL, frameon=False, ncols=2, loc="upper right")
+    return figure
+
+
 _ALL = (
     *(linear, convolution, one_by_one, pooling, width, padding, receptive_fields, dilation, uses),
     *(batch_norm, dropout, intervals, rotation, affine, standard_error, descent, schedules),
-    average,
+    *(average, singular_values),
 )
 DRAWINGS: dict[str, Callable[[], Figure]] = {drawing.__name__: drawing for drawing in _ALL}
