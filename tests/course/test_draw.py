@@ -388,6 +388,13 @@ def test_the_pen(opened):
     assert pixels(opened)[14, 14] == 255
 
 
+def test_what_is_no_digit_gets_a_sentence_and_so_does_the_task(opened):
+    opened.evaluate("setLabel(4), draw(), mind.shares = new Float32Array(10).fill(0.1), say()")
+    assert "unsure: perhaps it is no digit" in said(opened)
+    opened.evaluate("mind.shares[9] = 0.9, say()")
+    assert "you have done it" in said(opened) and "unsure" not in said(opened)
+
+
 def test_the_field_is_the_first_stop_and_an_answer_is_six_keys_away(opened):
     opened.evaluate("scrollTo(0, 0)")
     opened.keyboard.press("Tab")

@@ -319,6 +319,14 @@ def test_a_figure_is_saved_as_a_file(opened):
     assert text.startswith("<svg") and 'xmlns="http://www.w3.org/2000/svg"' in text
 
 
+def test_the_page_with_mnist_is_small(rendered, mnist):
+    live = interactive.interactive("", published.final_net(), RECIPES["final"], 0.1, 0.3, mnist)
+    assert (
+        len(rendered) + len(json.dumps(live.payload)) + sum(map(len, live.scripts.values()))
+        < 1.8e6
+    )
+
+
 def test_the_page_is_short_and_its_ids_are_its_own(opened):
     page = opened()
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")

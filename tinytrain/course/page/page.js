@@ -57,6 +57,7 @@ function slides() {
   const at = () => all.findIndex((section) => section.matches(":target, :has(:target)"));
   const show = (slide) => (location.hash = (all[slide] ?? all.at(at())).id);
   document.body.classList.add("slides");
+  all.forEach((section) => section.classList.add("slide")); // which are printed
   if (at() < 0) show(0);
   addEventListener("keydown", (event) => {
     const ways = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 };

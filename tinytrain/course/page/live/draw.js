@@ -133,9 +133,12 @@ function say() {
   const label = given ? ` It is labelled ${given.label}.` : "";
   const unsure = shares && Math.max(...shares) < UNSURE
     ? " That is unsure: perhaps it is no digit, or between two." : "";
+  const taken = shares && shares.indexOf(Math.max(...shares));
+  const task = !given && mind.label === 4 && taken === 9
+    ? " If that was a 4, you have done it: now see whose fault it is." : "";
   byId("said").textContent = !shares ? "Nothing is drawn."
     : shares.some(Number.isNaN) ? "The net's numbers are too large, or none: it says nothing."
-    : `${without} net says ${best(shares)} sure${then}.${label}${unsure}`;
+    : `${without} net says ${best(shares)} sure${then}.${label}${unsure}${task}`;
 }
 
 /** Show another digit, `given` or to be drawn, in place of this one; undo comes back. */

@@ -29,7 +29,8 @@ function resetTraining() {
   const worker = new Worker(training.address), { train, held } = training.digits;
   const given = Object.fromEntries(new FormData(byId("train-settings")));
   if (training.losses?.length > 20) training.before = { ...training };
-  const kinds = Object.keys(CAUSES).slice(1);
+  const normed = training.nets[given.net].layers.some(({ kind }) => kind === "BatchNorm2d");
+  const kinds = Object.keys(CAUSES).slice(1).filter((kind) => normed || kind !== "norm");
   training.secret = given.broken === "secret";
   const drawn = kinds[Math.floor(kinds.length * Math.random())];
   const broken = (training.broken = training.secret ? drawn : given.broken);

@@ -5,7 +5,10 @@ const stepping = { steps: 0, others: null, timer: 0 }; // others: test digits, {
 
 /** Move every weight of the shown net against the gradient of this digit, `times` times. */
 function stepOn(times) {
-  if (!mind.pixels) return;
+  if (!mind.pixels) {
+    byId("step-text").textContent = "Draw a digit first.";
+    return;
+  }
   const rate = 10 ** byId("step-rate").value, before = mind.loss;
   mind.earlier = mind.shares.slice();
   stepping.fresh ??= parametersOf(mind.net).map(({ values }) => values.slice());

@@ -35,4 +35,7 @@ function startSwaps() {
     button.addEventListener("click", () => swapIn(section, swap));
     after.before(button);
   }
+  addEventListener("hashchange", () => { // to the training's own place it comes back
+    if (location.hash === "#train") byId("train").append(byId("lab"));
+  });
 }
