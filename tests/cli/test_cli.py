@@ -443,6 +443,7 @@ MISTAKES = {
     "more threads than start": (["train", "--threads", "1000000"], 2, "8 for each core"),
     "as many to evaluate": (["evaluate", "--threads", "1000000"], 2, "8 for each core"),
     "a device far away": (["train", "--device", f"cuda:{'1' * 5000}"], 2, "cuda:N"),
+    "a graph on a CPU": (["train", "--compute=graph", "--device=cpu"], 2, "--compute graph"),
     "a device without a number": (["train", "--device", "cuda:x"], 2, "cuda:N"),
     "a folder of nobody": (["train", "--data-dir", "~nobody-here/x"], 2, "~nobody-here"),
     "a negative rate": (["train", "--lr=-1"], 2, "--lr"),

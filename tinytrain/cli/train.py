@@ -44,6 +44,9 @@ def add_flags(parser: Parser) -> None:
         "--nproc-per-node N -m tinytrain train"
     )
     machine.add_argument("--workers", type=positive, default=1, metavar="N", help=workers)
+    compute = "graph takes a step as one captured CUDA graph, on one GPU (default: %(default)s)"
+    ways = ("plain", "graph")
+    machine.add_argument("--compute", choices=ways, default="plain", help=compute)
     folder = "the run's folder, new or empty (default: runs/DATASET-RECIPE-CHANGES-seedN)"
     add_path(machine, "--run-dir", folder)
     resume = "continue the run in --run-dir, with the same result as without an interruption"

@@ -30,11 +30,13 @@ from tinytrain.cli.resolve import (
 )
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
+from tinytrain.graph import Graph
 from tinytrain.nn.inspect import learned_count
 from tinytrain.runs import locks, net_file, run_folder, signals
 from tinytrain.runs.settings import Settings
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
+from tinytrain.train.compute import Compute
 from tinytrain.train.target import reason_not_judged, verdict
 from tinytrain.workers.group import Workers, own_device
 
@@ -54,7 +56,8 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
         command = resume_command(options, folder, workers)
         try:
             with signals.stop_requests() as workers.stop:
-                finished = train_and_save(training, dataset, settings, folder, workers)
+                compute = Graph() if options.compute == "graph" else workers
+                finished = train_and_save(training, dataset, settings, folder, workers, compute)
         except KeyboardInterrupt as error:
             advice = f"interrupted twice; from its last save it goes on: {command}"
             raise Interrupted(advice, signals.number(error)) from error
@@ -81,8 +84,23 @@ def resume_command(options: argparse.Namespace, folder: Path, workers: Workers) 
     return shlex.join([sys.executable, "-m", "tinytrain", *words])
 
 
+def require_computable(way: str, device: str, workers: Workers) -> None:
+    """Raise UsageError where the way of `--compute` cannot be taken here."""
+    if way == "graph" and not device.startswith("cuda"):
+        raise UsageError(
+            f"--compute graph: expected a GPU with CUDA, found {device}; leave it out"
+        )
+    if way == "graph" and (workers.count > 1 or workers.shards):
+        raise UsageError("--compute graph: expected one worker and no shards; leave it out")
+
+
 def train_and_save(
-    training: Training, dataset: Dataset, settings: Settings, folder: Path, workers: Workers
+    training: Training,
+    dataset: Dataset,
+    settings: Settings,
+    folder: Path,
+    workers: Workers,
+    compute: Compute,
 ) -> bool:
     """Train to the last epoch, print and save; False where it was stopped before, after a save.
 
@@ -92,7 +110,7 @@ def train_and_save(
     printed = log.Log("Holdout set" if settings.holdout else "Test set")
     saved = (training.epoch, training.batch)
     try:
-        for event in loop.fit(training, dataset, workers):
+        for event in loop.fit(training, dataset, compute):
             stopping = workers.stopping and training.epoch <= training.epochs
             if stopping or isinstance(event, Epoch):
                 training.require_finite_state()
@@ -140,6 +158,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     device, threads = choose_device(options.device), use_threads(options.threads)
     training = net_file.start(recipe, options.seed, own_device(device))
     workers.cut(recipe.shards)
+    require_computable(options.compute, device, workers)
     if options.run_dir is not None and workers.rank == 0:
         locks.require_free(options.run_dir)
         run_folder.require_unused(options.run_dir)
@@ -215,6 +234,7 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     recipe = run_folder.recipe_of(folder, settings)
     training = net_file.start(recipe, settings.seed, own_device(device))
     workers.cut(settings.recipe.shards)
+    require_computable(options.compute, device, workers)
     if workers.rank == 0:
         locks.require_free(folder)
     dataset = workers.first(lambda: load_same_data(options, settings))
