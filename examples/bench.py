@@ -201,6 +201,10 @@ CONTESTANTS = {
         lambda data, size: torch_in_memory(data, size, torch.channels_last, compiled=True),
     ),
     "c": ("tinytrain", tinytrain),
+    "c-muon": (
+        "tinytrain with Muon",
+        lambda data, size: tinytrain(data, size, replace(RECIPE, optimizer="muon")),
+    ),
     "d": ("tinytrain in pieces", parts),
     "e": ("the convolutions alone", lambda data, size: convolutions(size)),
     "f": ("a product of 1024 × 1024 matrices", lambda data, size: matrix_product()),
@@ -210,7 +214,7 @@ CONTESTANTS = {
 def take_turns(name, options, pipe):
     """A contestant's process: whenever it is asked, take some steps and answer with the time."""
     torch.set_num_threads(options.threads)
-    if name in ("c", "d", "e", "f"):
+    if name in ("c", "c-muon", "d", "e", "f"):
         keep_freed_memory()  # part of tinytrain; the usual loop does not do it
     generator = CONTESTANTS[name][1](datasets.load("mnist"), options.batch_size)
     while pipe.recv():

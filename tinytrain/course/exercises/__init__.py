@@ -29,6 +29,7 @@ NAMES = (  # in the order of the engine
     "dropout",
     "sgd",
     "adam",
+    "newton-schulz",
     "warm-up",
     "average",
     "affine-grid",

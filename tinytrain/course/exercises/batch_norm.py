@@ -42,7 +42,7 @@ mistakes = """
 the running variance is biased: var * (count / (count - 1)) → var
 the batch's variance is unbiased: correction=0 → correction=1
 eps outside the root: torch.rsqrt(var + eps) → 1 / (var.sqrt() + eps)
-batch statistics in evaluation: mean, var = running_mean, running_var
+batch statistics in evaluation: mean, var = in_float32(running_mean, running_var)
     → var, mean = torch.var_mean(input, (0, 2, 3), correction=0)
 1 − momentum: mean.to(running_mean.dtype), → mean.to(running_mean.dtype), 1 -
 """
