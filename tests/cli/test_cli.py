@@ -210,6 +210,9 @@ def test_summary(capsys, fails, monkeypatch):
     monkeypatch.setitem(nets.NETS, "own", lambda _: nn.Sequential(nn.ReLU(), own(1, 10, 3)))
     assert main(["summary", "--net", "own", "--shape", "1x28x30"]) == 0
     assert "The window of 1 (Own) is not known" in capsys.readouterr().out
+    monkeypatch.setitem(nets.NETS, "own", lambda _: own(1, 10, 3))
+    assert main(["summary", "--net", "own"]) == 0
+    assert "Own has a forward of its own" in capsys.readouterr().out
 
 
 def test_seeds_are_trained_once_and_told_together(

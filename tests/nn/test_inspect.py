@@ -348,6 +348,12 @@ def test_summary_of_millions():
     assert "Estimated Total Size (MB): 20.00" in lines
 
 
+def test_a_layer_that_is_called_again_is_marked_and_counts_once():
+    conv, act = nn.Conv2d(1, 1, 3, padding=1), nn.ReLU()
+    lines = inspect.summary(nn.Sequential(act, conv, act, conv)).splitlines()[3:7]
+    assert [line.split()[-1] for line in lines] == ["--", "10", "(again)", "(again)"]
+
+
 def test_summary_counts_what_is_not_trained():
     net = nn.Sequential(nn.Linear(28, 2), nn.Linear(2, 1000))
     next(net.parameters()).requires_grad_(False)

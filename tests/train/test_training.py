@@ -85,7 +85,10 @@ def test_parameters_that_do_not_learn(tiny, frozen):
 def mistakes():
     net, other = plain_net(), plain_net()
     adam = optim.Adam(net.parameters())
-    yield "expected a Module, found Net", {"net": type("Net", (), {})(), "optimizer": adam}
+    yield (
+        "expected a tinytrain.nn.Module, found .*Net",
+        {"net": type("Net", (), {})(), "optimizer": adam},
+    )
     yield "optimizer: expected one made", {"net": other, "optimizer": adam}
     stepper = type("Stepper", (), {"lr": 0.1, "step": print})()
     yield "Stepper has no state_dict, load_state_dict", {"net": net, "optimizer": stepper}
@@ -97,6 +100,13 @@ def mistakes():
 def test_what_does_not_belong_together(message, options):
     with pytest.raises(UsageError, match=message):
         train.Training(**options)
+
+
+def test_data_of_another_kind_are_refused():
+    net = plain_net()
+    training = train.Training(net, optim.SGD(net.parameters()))
+    with pytest.raises(UsageError, match="found list; data.from_arrays"):
+        next(train.fit(training, [(torch.zeros(1, 28, 28), 0)]))
 
 
 @pytest.mark.parametrize("held", [[nn.ReLU()], {"a": nn.ReLU()}, torch.nn.Linear(3, 3)])

@@ -40,8 +40,15 @@ def run(options: argparse.Namespace) -> None:
 
 def print_fields(net: Module, shape: tuple[int, ...]) -> None:
     """Print the receptive fields of a net's layers, along the height of images (C, H, W)."""
+    from tinytrain.nn import Sequential
     from tinytrain.nn.receptive_field import receptive_field, windows
 
+    if type(net) is not Sequential:
+        name = type(net).__name__
+        print(
+            f"\n{name} has a forward of its own: receptive fields are known of nn.Sequential only."
+        )
+        return
     print("\nReceptive fields, in pixels down the image, and what the middle place sees:")
     line = "{:<12}{:>6}{:>6}{:>7}{:>7}{:>12}".format
     print(line("layer", "size", "jump", "start", "field", "it sees"))

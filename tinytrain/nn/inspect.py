@@ -128,20 +128,24 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     """The table of layers, output shapes and parameters, and the totals.
 
     Megabytes are 2²⁰ bytes of float32; the pass size is twice (forward and backward) the outputs
-    of the layers with parameters. Flattening and log-softmax have no row.
+    of the layers with parameters. Flattening and log-softmax have no row; a layer that is called
+    again is marked, and its parameters count once.
     """
     rows = layer_rows(net, input_shape)
     table = [row for row in rows if not isinstance(row.layer, (Flatten, LogSoftmax))]
     rule = "=" * 90
     lines = [rule, f"{'Layer (type:depth-idx)':<41}{'Output Shape':<26}Param #", rule]
     indices: dict[int, int] = {}
+    seen: set[int] = set()
     for row in table:
         index = indices[row.depth] = indices.get(row.depth, 0) + 1
         branch = "├─" if row.depth == 1 else "|    " * (row.depth - 1) + "└─"
         label = f"{branch}{type(row.layer).__name__}: {row.depth}-{index}"
         shape = str([-1, *row.output_shape])
         own = own_parameters(row.layer)
-        lines.append(f"{label:<41}{shape:<26}{f'{own:,}' if own else '--'}")
+        count = "(again)" if id(row.layer) in seen else f"{own:,}" if own else "--"
+        seen.add(id(row.layer))
+        lines.append(f"{label:<41}{shape:<26}{count}")
     total = parameter_count(net)
     trainable = learned_count(net)
     outputs = sum(math.prod(row.output_shape) for row in table if own_parameters(row.layer))

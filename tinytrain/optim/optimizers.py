@@ -57,7 +57,7 @@ class Optimizer:
                 if isinstance(own, Tensor):
                     own.copy_(saved)
                 else:
-                    own[:] = saved
+                    own[:] = [value for _, value in zip(own, saved, strict=True)]
 
 
 class SGD(Optimizer):

@@ -22,6 +22,12 @@ def require_suited(
 
     A copy of the net is run on a blank image, so the net itself stays as it is.
     """
+    if not isinstance(dataset, Dataset):
+        kind = type(dataset).__name__
+        raise UsageError(
+            f"the data set: expected a tinytrain.data.Dataset, found {kind}; data.from_arrays "
+            "makes one of images and labels, data.load of files"
+        )
     shape = tuple(dataset.train.images.shape[1:])
     try:
         output = output_of(net, shape)

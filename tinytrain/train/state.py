@@ -146,11 +146,16 @@ class Training:
         if missing := [name for name in needed if not hasattr(self.optimizer, name)]:
             kind, names = type(self.optimizer).__name__, ", ".join(missing)
             raise UsageError(
-                f"optimizer: {kind} has no {names}; make it a subclass of optim.Optimizer"
+                f"optimizer: {kind} has no {names}; take one of tinytrain.optim, or a subclass of "
+                "optim.Optimizer of your own"
             )
         self.lr = self.last_lr = self.optimizer.lr
         if not isinstance(self.net, Module):
-            raise UsageError(f"net: expected a Module, found {type(self.net).__name__}")
+            kind = f"{type(self.net).__module__}.{type(self.net).__name__}"
+            raise UsageError(
+                f"net: expected a tinytrain.nn.Module, found {kind}; build it of tinytrain.nn's "
+                "layers, which have torch's names, and load_state_dict its weights"
+            )
         require_found(self.net)
         self.parameters = list(self.net.parameters())
         params = getattr(self.optimizer, "params", self.parameters)
