@@ -144,6 +144,7 @@ def picture(title: str, figure: Figure) -> dict[str, str]:
         r' id="(figure|axes|patch|matplotlib|image|xtick|ytick|text|line2d)[^"]*"', "", svg
     )
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?|\n *", "", svg)
     svg = re.sub(r' (d|x|y)="[^"]*"', lambda places: re.sub(r"(\.\d)\d+", r"\1", places[0]), svg)
     for blue_or_orange, other in RECOLOURED.items():
         svg = svg.replace(blue_or_orange, other)

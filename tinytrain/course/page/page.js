@@ -1,8 +1,8 @@
 // The page without this script is complete; with it, a reader predicts before looking.
 //
 // A prediction opens what was measured, and says whether it was right; the tally counts. The rest
-// follows the reader through the contents, opens all answers for a teacher, saves figures, and makes
-// slides.
+// follows the reader through the contents, opens all answers for a teacher, saves figures, and
+// makes slides.
 "use strict";
 
 // Predictions by rung, kept over a reload where the browser allows it.
@@ -71,13 +71,15 @@ function slides() {
 /** Put a button into every figure that saves it as a file of its own. */
 function saveFigures() {
   for (const svg of document.querySelectorAll("figure > svg")) {
-    const button = document.createElement("button"), title = svg.parentElement.ariaLabel ?? "figure";
+    const button = document.createElement("button");
+    const title = svg.parentElement.ariaLabel ?? "figure";
     Object.assign(button, { type: "button", className: "save", textContent: "Save as SVG" });
     button.addEventListener("click", () => {
       const copy = svg.cloneNode(true), link = document.createElement("a");
       copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
       copy.setAttribute("style", "color: black; font-family: sans-serif; font-size: 12px");
-      const file = new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
+      const text = new XMLSerializer().serializeToString(copy);
+      const file = new Blob([text], { type: "image/svg+xml" });
       link.href = URL.createObjectURL(file);
       link.download = `${title.replace(/\W+/g, "-")}.svg`;
       link.click();

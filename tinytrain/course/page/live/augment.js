@@ -1,8 +1,8 @@
-/* Digits moved and turned: to train on, and to see what a net makes of digits that are not in place. */
+/* Digits moved and turned: to train on, and to see what a net makes of digits out of place. */
 "use strict";
 
 /** Write an image of 28 × 28, at `from` in `images`, to `to` in `output`: moved to the right by
-`shift` pixels and turned by `angle` degrees about its middle; what comes from outside is `blank`. */
+`shift` pixels and turned by `angle` degrees about its middle; beyond the edges is `blank`. */
 function moveImage(images, from, output, to, { shift = 0, angle = 0 }, blank) {
   const side = 28, middle = (side - 1) / 2, turn = (angle * Math.PI) / 180;
   const [sin, cos] = [Math.sin(turn), Math.cos(turn)];

@@ -154,7 +154,7 @@ function undo() {
   update(true);
 }
 
-/** The pen at a place of the paper: `down`, it draws, at first a dot; lifted, it ends the stroke. */
+/** The pen at a place of the paper: `down` it draws, at first a dot; up it ends the stroke. */
 function setPen(x, y, down) {
   const begins = down && !pen.down, ends = pen.down && !down;
   Object.assign(pen, { x: within(x, PAPER), y: within(y, PAPER), down });

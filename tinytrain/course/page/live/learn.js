@@ -4,12 +4,13 @@
 const training = { left: 0 }; // the worker, what it said so far, and batches still to be asked for
 const CAUSES = { // of a broken training: what the curves show
   none: "Nothing was wrong: the loss falls, and the held-out digits follow.",
-  rate: "The rate was 100 times too large: every step lands far beyond the valley that its gradient "
-    + "saw. The loss jumps at once and stays near 2.3, that is, log 10: hardly better than guessing.",
+  rate: "The rate was 100 times too large: every step lands far beyond the valley that its "
+    + "gradient saw. The loss jumps at once and stays near 2.3, that is, log 10: hardly better "
+    + "than guessing.",
   norm: "Batch norm was missing: the loss waits at 2.3 before it falls, since at first the deeper "
     + "maps hardly differ from digit to digit. A net this small gets over it.",
   labels: "The labels were shuffled: there is nothing to find, so the loss stays at 2.3 without a "
-    + "jump. With more time it would learn the digits by heart, and the held-out ones stay at 10 %.",
+    + "jump. With more time it would learn the digits by heart; the held-out ones stay at 10 %.",
   few: "It had twenty digits only: their loss goes to nearly 0, and that of the held-out digits "
     + "does not follow. The net has learned them by heart, which is called overfitting.",
 };

@@ -1,11 +1,12 @@
 /* The net as columns of maps, from the digit to the answer: forwards its numbers, backwards blame.
 
 A net is a list of layers, but it is shown in steps, a column each: interactive.py says which, and
-maps.html has their markup. A column is folded to its two strongest maps, the one most to blame, and the one
-on the trace: from the chosen number back to the digit, each time what gave the most. */
+maps.html has their markup. A column is folded to its two strongest maps, the one most to blame,
+and the one on the trace: from the chosen number back to the digit, each time what gave the most. */
 "use strict";
 
-const chosen = { step: 1, channel: 0, place: null, weight: null, byHand: false }; // what is taken apart
+// What is taken apart: a number, and a weight that it was made with.
+const chosen = { step: 1, channel: 0, place: null, weight: null, byHand: false };
 const flow = { backwards: false, reached: 0, timer: 0 }; // blame is shown from `reached` on
 const STRIDE = 90; // milliseconds from column to column
 
@@ -13,7 +14,7 @@ const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number);
 const mapShown = (step) => mapOf(mind.net.steps[step].shown);
 const columns = () => [...byId("columns").querySelectorAll(".column")];
 
-/** What a layer (−1: the image) gave: {sides, planes, blames: a channel's numbers each, limit}. */
+/** What a layer (−1: the image) gave: {sides, planes, blames: by channel, limit, worst}. */
 function mapOf(layer) {
   const { shape: [, channels, height = 1, width = 1], values, gradient } =
     mind.space.maps[layer] ?? mind.space.image;
@@ -42,7 +43,8 @@ function windowAt(step, channel, [y, x]) {
   const weights = layer.weight?.values.subarray(channel * size);
   const kernels = weights && parted(weights, taps, each), at = (y * across + x) * size;
   return parted(table.subarray(at), taps, each).map((places, i) => {
-    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : group[at])), kernel = kernels?.[i];
+    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : group[at]));
+    const kernel = kernels?.[i];
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
     return { input: first + i, patch, kernel, sum, places };
   });

@@ -78,8 +78,8 @@ function showWindow(inputs) {
   const bright = largest(inputs.map(({ patch }) => largest(patch)));
   const limit = largest(inputs.map(({ kernel }) => largest(kernel ?? [])));
   const picture = (values, limit) => paint(element("canvas"), values, sides, limit);
-  const shown = inputs.length > 40 // of a linear layer, those that gave most
-    ? [...inputs].sort((one, other) => Math.abs(other.sum) - Math.abs(one.sum)).slice(0, 24) : inputs;
+  const bySize = (one, other) => Math.abs(other.sum) - Math.abs(one.sum);
+  const shown = inputs.length > 40 ? [...inputs].sort(bySize).slice(0, 24) : inputs; // linear
   byId("cell-inputs").replaceChildren(...shown.map(({ input, patch, kernel, sum }) => {
     const times = kernel ? ["×", picture(kernel, limit), `= ${number(sum)}`] : [];
     const parts = [element("small", `${input}`), picture(patch, bright), ...times];
@@ -99,14 +99,14 @@ function usesOf(step, channel, at) {
   const { gradient, shape: [, channels, ...sides] } = work.output, places = product(sides);
   const each = under.planes.length / groups, group = row(channel, each), many = channels / groups;
   const own = (channel % each) * under.planes[0].length + at, found = [];
+  const from = channel * under.planes[0].length + at; // in all that is below
   const flat = size === under.values.length && places === 1; // a linear layer, or a mean of all
   const visit = (i) => {
     const to = row(i, size), tap = i % size;
     for (let output = group * many; output < (group + 1) * many; output++) {
       const blame = gradient[output * places + to];
-      const chosenHere = work.chosen && work.chosen[output * places + to] === channel * under.planes[0].length + at;
       const weight = layer.weight ? layer.weight.values[output * size + tap]
-        : work.chosen ? +chosenHere : 1 / size;
+        : work.chosen ? +(work.chosen[output * places + to] === from) : 1 / size;
       found.push({ output, to, weight, blame, product: weight * blame });
     }
   };
@@ -194,7 +194,8 @@ function channelWeights(step) {
 
 /** What such a weight saw, 1 where it is added, and the blame of what it was used for. */
 function sightsOfChannel(channel, { layer, name }) {
-  const work = mind.space.works[layer], { gradient, shape: [, , height = 1, width = 1] } = work.output;
+  const work = mind.space.works[layer];
+  const { gradient, shape: [, , height = 1, width = 1] } = work.output;
   const start = channel * height * width;
   const products = Array.from({ length: height * width }, (_, to) => {
     const saw = name === "bias" ? 1 : work.normal[start + to], blame = gradient[start + to];
@@ -273,7 +274,7 @@ function showNudgeCurve() {
   const line = (changes) => changes.map((change, at) =>
     `${110 + 110 * shares[at]},${nudgeHeight(change)}`).join(" ");
   byId("nudge-measured").setAttribute("points", line(measured));
-  const steep = gradient * range, ends = [-1, 1].map((share) => 60 - (50 * steep * share) / nudge.scale || 0);
+  const steep = (50 * gradient * range) / nudge.scale || 0, ends = [60 + steep, 60 - steep];
   byId("nudge-predicted").setAttribute("y1", ends[0]);
   byId("nudge-predicted").setAttribute("y2", ends[1]);
   showNudge();
@@ -285,7 +286,7 @@ function startNumber() {
     const button = target.closest("button");
     if (!button) return;
     chosen.weight = { input: +button.dataset.input, tap: -1 };
-    byId("nudge").value = 0;
+    byId("nudge").value = 10;
     showWeight();
   });
   const pick = (place) => {

@@ -1,4 +1,4 @@
-/* A step against the gradient: on this digit alone, once or ten times, and what it does to others. */
+/* A step against the gradient: on this digit alone, once or ten times; and other digits after. */
 "use strict";
 
 const stepping = { steps: 0, others: null, timer: 0 }; // others: test digits, {digits, labels}

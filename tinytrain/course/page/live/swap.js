@@ -2,8 +2,8 @@
 "use strict";
 
 const SWAPS = { // by rung: what to do, and the settings that it begins with
-  net1: ["Train Net1 for an epoch or two. Then move the held-out digits: each weight belongs to one "
-    + "pixel.", { net: "net1", lr: "0.003" }],
+  net1: ["Train Net1 for an epoch or two. Then move the held-out digits: each weight belongs to "
+    + "one pixel.", { net: "net1", lr: "0.003" }],
   net2: ["Train this convolutional net, then move the held-out digits: it loses less, since its "
     + "kernels look everywhere.", { net: "small", lr: "0.01" }],
   net7: ["Train at ten times the rate, with batch norm and without (break it).",

@@ -1,8 +1,8 @@
 /* What trains a net from fresh weights, in a worker: the page stays awake.
 
 A worker has no page, only messages. This one is made of the text of tensors.js, net.js,
-optimizer.js and augment.js and of `trainer`. It is given settings, a net and digits to begin with; then each
-message is a batch to learn from, and each answer says what the loss was, and what the net now makes
+optimizer.js and augment.js and of `trainer`. It is given settings, a net and digits to begin with;
+then each message is a batch to learn from, and each answer says what the loss was, and what the net now makes
 of the page's digit. So a pause is a message that is not sent. */
 "use strict";
 
@@ -13,9 +13,10 @@ function trainer() {
   const most = 30; // degrees by which digits are turned at random
   let run, begun; // the settings, the net and how far it is; when it can begin
 
-  /** Initial weights, an optimizer for them, and digits, {images, labels}, as the net takes them. */
+  /** Initial weights, an optimizer for them, and digits, {images, labels}, as a net takes them. */
   const begin = async ({ net, train, held, lr, batch, seed, broken, optimizer, digits }) => {
-    run = { train, held, turned: digits === "turned", batch: +batch, seen: 0, queue: [], spaces: {} };
+    run = { train, held, turned: digits === "turned", batch: +batch };
+    Object.assign(run, { seen: 0, queue: [], spaces: {} });
     run.random = randomBySeed(+seed);
     const layers = net.layers.filter(({ kind }) => broken !== "norm" || kind !== "BatchNorm2d");
     run.net = initialise(decodeNet({ ...net, layers }), run.random);
