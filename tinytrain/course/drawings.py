@@ -142,7 +142,7 @@ def padding() -> Figure:
         field = torch.zeros(8 + 2 * padded, 8 + 2 * padded)
         field[padded : 8 + padded, padded : 8 + padded] = 0.35
         field[1:-1, 1:-1] += 0.45
-        square(axes, title, field, "Blues")
+        square(axes, title, field, "Greens")
     return figure
 
 
@@ -169,7 +169,7 @@ def dilation() -> Figure:
     for axes, step in zip(sides, (1, 2, 3), strict=True):
         field = torch.full((7, 7), 0.1)
         field[3 - step : 4 + step : step, 3 - step : 4 + step : step] = 0.8
-        square(axes, f"dilation {step}", field, "Oranges")
+        square(axes, f"dilation {step}", field, "Purples")
     return figure
 
 

@@ -104,7 +104,7 @@ class Pictures:
         figure = new_figure(side, side)
         axes = figure.add_subplot()
         mistakes = table.clone().fill_diagonal_(0)
-        image = axes.imshow(mistakes.numpy(), "Blues", vmax=max(int(mistakes.max()), 1) * 1.6)
+        image = axes.imshow(mistakes.numpy(), "Purples", vmax=max(int(mistakes.max()), 1) * 1.6)
         image.set_gid("light")
         axes.set(xlabel="the net says", ylabel="the class is")
         if classes <= 50:
