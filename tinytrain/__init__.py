@@ -1,6 +1,7 @@
 """tinytrain: a minimal training engine on torch tensors and autograd, with its curriculum.
 
     from tinytrain import data, nn, nets, optim, train
+    tinytrain.load_run("runs/1").predict(images)  # classes and probabilities
 
 The rooms, from the ground up: `nn` (layers), `store` (files and downloads), `data` (data sets and
 batches), `optim` (optimizers, schedules, averages of the weights), `nets`, `train` (the loop and
@@ -13,7 +14,7 @@ curriculum) and `cli` (the command line). Below them are `recipes` (the settings
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.2.0"
 ROOMS = (
@@ -22,12 +23,14 @@ ROOMS = (
 )
 
 
-def __getattr__(name: str) -> ModuleType:
-    """A room, imported when it is first asked for: `--help` needs neither torch nor numpy."""
+def __getattr__(name: str) -> Any:
+    """A room or `load_run`, imported when first asked for: `--help` needs no torch."""
+    if name == "load_run":
+        return importlib.import_module(f"{__name__}.results.trained_run").load_run
     if name in ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *ROOMS})
+    return sorted({*globals(), *ROOMS, "load_run"})

@@ -36,6 +36,10 @@ class DataError(TinytrainError):
     status = 3
 
 
+class NoSingleAnswer(DataError):
+    """A picture that can be read, but shows no digit, or more than one."""
+
+
 class Unavailable(DataError):
     """A data set that is neither on this machine nor on a mirror."""
 

@@ -11,6 +11,7 @@ import torch
 from tinytrain import nn, streams
 from tinytrain.cli import predict, resolve
 from tinytrain.cli.main import main
+from tinytrain.results.trained_run import TrainedRun
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs.settings import Settings
 from tinytrain.store import idx, synthetic
@@ -145,22 +146,24 @@ def test_other_data_get_images_of_their_size(monkeypatch, capsys):
 )
 def test_only_digits_like_mnist_are_formed(monkeypatch, shape, dataset, formed):
     own_run(monkeypatch, shape, dataset)
-    settings, _ = resolve.trained("run")
     image = torch.zeros(shape[0], 60, 60).double()
     image[:, :10, :5] = 255
     expected = mnist_form(image[0])[None] if formed else resized(image, shape[1:])
-    assert torch.equal(predict.prepared(settings, "a", image), expected)
+    assert torch.equal(TrainedRun(*resolve.trained("run")).prepared("a", image), expected)
 
 
 def test_a_net_of_deskewed_digits_gets_them_deskewed(monkeypatch):
     own_run(monkeypatch, (1, 28, 28), recipe=RECIPES["upright"])
     (settings, net), inputs = resolve.trained("run"), []
-    monkeypatch.setattr(
-        evaluation, "predict", lambda net, images, *more, **rest: inputs.append(images) or images
-    )
+
+    def predict(net, images, *_, **__):
+        inputs.append(images)
+        return torch.zeros(3, 10)
+
+    monkeypatch.setattr(evaluation, "predict", predict)
     slanted = DIGITS[:3, None]
     for recipe in RECIPES["net7"], settings.recipe:
-        predict.probabilities(replace(settings, recipe=recipe), net, slanted)
+        TrainedRun(replace(settings, recipe=recipe), net).answers(slanted)
     assert torch.equal(inputs[0], slanted) and not torch.equal(inputs[1], slanted)
 
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, add_data_dir, add_machine_flags, add_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HELP = """\
 Evaluate a run's net, with averaged weights where it averages, on its test images; without a run,
@@ -17,18 +24,25 @@ def add_flags(parser: Parser) -> None:
     add_path(parser, "--run-dir", "the run's folder")
     add_data_dir(parser)
     add_machine_flags(parser)
+    help = "as JSON: loss, accuracy, right and total of each class, confusion (rows: true)"
+    parser.add_argument("--json", action="store_true", help=help)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the loss and accuracy of a run's net, or of the published one, on test images."""
     from tinytrain.cli.resolve import choose_device, net_and_data, net_text, use_threads
-    from tinytrain.train import evaluate, log
+    from tinytrain.train import evaluate, evaluation, log
 
     use_threads(options.threads)
     device = choose_device(options.device)
-    settings, net, dataset = net_and_data(options, device)
+    with redirect_stdout(sys.stderr if options.json else sys.stdout):  # of warnings
+        settings, net, dataset = net_and_data(options, device)
     test = dataset.test.to(device)
     tta = settings.recipe.tta
+    if options.json:
+        outputs = evaluation.predict(net, test.images, dataset.mean, dataset.std, tta=tta)
+        print(as_json(outputs, test.labels))
+        return
     score = evaluate(net, test, dataset.mean, dataset.std, tta=tta)
     print(f"Net: {net_text(options.run_dir, settings, net)}")
     images = f"{len(test):,} {'held-out training' if dataset.holdout else 'test'} images"
@@ -36,3 +50,24 @@ def run(options: argparse.Namespace) -> None:
     print(f"Data: {dataset.name}, {images}{looks}")
     name = "Holdout set" if dataset.holdout else "Test set"
     print(log.score_line(score, name))
+
+
+def as_json(outputs: Tensor, labels: Tensor) -> str:
+    """The results for log-probabilities (N, classes) and labels (N,), as JSON."""
+    from tinytrain.nn import functional
+    from tinytrain.train.evaluation import confusion
+
+    table = confusion(outputs, labels)
+    right, total = table.diagonal(), table.sum(1)
+    classes = [
+        {"label": label, "right": int(right[label]), "total": int(total[label])}
+        for label in range(len(table))
+    ]
+    result = {
+        "loss": float(functional.nll_loss(outputs, labels)),
+        "right": int(right.sum()),
+        "total": len(labels),
+        "classes": classes,
+        "confusion": table.tolist(),
+    }
+    return json.dumps(result)

@@ -18,27 +18,36 @@ from tinytrain.errors import DataError, UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tinytrain.nn import Module
-    from tinytrain.runs.settings import Settings
 
 HELP = """\
 Show images as a net gets them, with the classes and their probabilities. For nets of MNIST, or of
 other grey data of 28 × 28 pixels, a digit may be of any size, light on dark or dark on light: it
 is cut out, made 20 pixels high or wide and centred by its mass, as MNIST's were. For other nets
 (those of fashion-mnist and kmnist among them) images are resized to the size of their data.
+With --csv, answers for many: the pictures below folders, CSV files (a line an image; told by the
+number of columns whether there is a label, which is left out), .npz, .npy and IDX files, whose
+images are taken as they are where they have the size of the net's data.
 """
-MNIST_SHAPE = (1, 28, 28)
-NOT_DIGITS = ("fashion-mnist", "kmnist")  # of MNIST's shape, but not made like its digits
+DRAWN = 3  # images that are shown in characters, at most
 MOST_CLASSES = 10  # that are printed
 SHADES = " .:-=+*#%@"
 
 
 def add_flags(parser: Parser) -> None:
     """Add the flags of `predict`."""
-    add_path(parser, "images", "a PNG, JPEG or IDX file", nargs="+", metavar="IMAGE")
+    add_path(
+        parser,
+        "images",
+        "a PNG, JPEG or IDX file, or a folder",
+        nargs="+",
+        metavar="IMAGE",
+    )
     add_path(parser, "--run-dir", "the run's folder (default: the final net, which comes with it)")
     which = "which image of an IDX file, from 0"
     parser.add_argument("--index", type=natural, metavar="N", help=which)
+    add_path(parser, "--csv", "a CSV file for the answers: file (or row), class, probability")
+    columns = "its columns, of file,row,class,label,probability; ImageId,Label are Kaggle's"
+    parser.add_argument("--columns", metavar="NAME,…", help=columns)
     add_data_dir(parser)
     add_path(parser, "--output", "a picture of each image as it is and as the net gets it")
 
@@ -50,21 +59,26 @@ def run(options: argparse.Namespace) -> None:
     """
     import torch
 
+    from tinytrain.cli.answers import column_list, with_folders, write_answers
     from tinytrain.cli.resolve import trained
-    from tinytrain.nn.inspect import output_of
-    from tinytrain.store.sources import SOURCES, class_names
+    from tinytrain.results.trained_run import TrainedRun
 
-    settings, net = trained(options.run_dir)
-    count = output_of(net, settings.image_shape).shape[-1]
-    classes = [str(label) for label in range(count)]
-    if settings.dataset not in SOURCES:
-        classes = class_names(Path(settings.dataset), count)
+    if options.csv and (options.index is not None or options.output):
+        raise UsageError("--csv: is for all images; leave out --index and --output")
+    if options.columns and not options.csv:
+        raise UsageError("--columns: names those of --csv FILE, which is missing")
+    options.columns = options.columns and column_list(options.columns)
+    model = TrainedRun(*trained(options.run_dir))
+    if options.csv:
+        write_answers(model, options)
+        return
+    classes = model.class_names
     names, pictures, images = [], [], []
     errors: list[DataError] = []
-    for path in options.images:
+    for path in with_folders(options.images):
         try:
             name, picture = read(path, options.index)
-            images.append(prepared(settings, name, picture))
+            images.append(model.prepared(name, picture))
         except DataError as error:
             errors.append(error)
             continue
@@ -73,11 +87,12 @@ def run(options: argparse.Namespace) -> None:
     if options.index is not None and not errors and not any(name[-1] == "]" for name in names):
         raise UsageError("--index: is for IDX files, and there is none among these images")
     answers: list[str] = []
-    rows = probabilities(settings, net, torch.stack(images)) if images else ()
+    rows = model.answers(torch.stack(images)).probabilities if images else ()
     for name, image, row in zip(names, images, rows, strict=True):
         answers.append(f"{classes[int(row.argmax())]} ({percent(float(row.max()))})")
-        columns = side_by_side(as_text(image), class_lines(row, classes))
-        print(f"{name}: {answers[-1]}\n{columns}\n")
+        print(f"{name}: {answers[-1]}")
+        if len(images) <= DRAWN:
+            print(side_by_side(as_text(image), class_lines(row, classes)), end="\n\n")
     if options.output and images:
         draw(names, pictures, images, answers, options.output)
         print(f"Drawn into {options.output}")
@@ -95,61 +110,23 @@ def read(path: Path, index: int | None) -> tuple[str, Tensor]:
     """
     import torch
 
-    from tinytrain.store import idx, on_disk, pictures
-    from tinytrain.store.files import open_file, require
+    from tinytrain.cli.answers import is_array
+    from tinytrain.store import named_arrays, pictures
 
-    try:
-        with open_file(path) as file:
-            start = file.read(2)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from error
-    if start not in (b"\0\0", idx.GZIP):
+    if not is_array(path):
         return str(path), pictures.rgb_pixels(path)
-    images = on_disk.read(path)
-    if not isinstance(images, on_disk.StoredImages):
-        kind = images.dtype.name == "uint8" and images.ndim in (2, 3, 4) and images.size > 0
-        expected = "images, uint8 (N, H, W) or (N, C, H, W)"
-        require(kind, path, expected, f"{images.dtype.name} {images.shape}")
-        images = images[None] if images.ndim == 2 else images
+    if path.suffix.lower() == ".csv":
+        raise UsageError(f"{path}: a table; --csv FILE keeps the answers for its lines")
+    images = named_arrays.read_images(path)
     if index is None and len(images) > 1:
-        raise UsageError(f"{path}: holds {len(images):,} images; choose one with --index, from 0")
+        raise UsageError(
+            f"{path}: holds {len(images):,} images; choose one with --index, from 0, or keep the "
+            "answers for all with --csv FILE"
+        )
     index = index or 0
     if index >= len(images):
         raise UsageError(f"--index {index}: {path} has images 0 to {len(images) - 1}")
-    image = torch.as_tensor(images[index]).double()
-    return f"{path}[{index}]", image if image.ndim == 3 else image[None]
-
-
-def prepared(settings: Settings, name: str, picture: Tensor) -> Tensor:
-    """A picture, float64 (channels, H, W) from 0 to 255, as the net gets it: uint8 (C, H, W)."""
-    from tinytrain.store.files import require
-    from tinytrain.store.mnist_form import mnist_form, resized
-    from tinytrain.store.pictures import grey
-
-    channels, *size = settings.image_shape
-    if len(picture) == 3 and channels == 1:
-        picture = grey(picture)
-    elif len(picture) == 1 and channels == 3:
-        picture = picture.expand(3, -1, -1)
-    expected = f"{channels} channels, as the net's data have"
-    require(len(picture) == channels, name, expected, len(picture))
-    if settings.image_shape != MNIST_SHAPE or settings.dataset in NOT_DIGITS:
-        return resized(picture, (size[0], size[1]))
-    try:
-        return mnist_form(picture[0])[None]
-    except ValueError as error:
-        pixels = "×".join(map(str, picture.shape[1:]))
-        raise DataError(f"{name}: expected a digit, found {pixels} pixels: {error}") from error
-
-
-def probabilities(settings: Settings, net: Module, images: Tensor) -> Tensor:
-    """The probabilities of the classes, (N, classes), for prepared images (N, C, H, W)."""
-    from tinytrain.data.deskew import deskew
-    from tinytrain.train import evaluation
-
-    images = deskew(images) if settings.recipe.deskew else images
-    tta = settings.recipe.tta
-    return evaluation.predict(net, images, settings.mean, settings.std, tta=tta).exp()
+    return f"{path}[{index}]", torch.as_tensor(images[index]).double()
 
 
 def percent(share: float) -> str:

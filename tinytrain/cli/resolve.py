@@ -18,10 +18,9 @@ from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn import Module
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import Recipe
-from tinytrain.results import published
 from tinytrain.results.comparison import nearest, recipe_text
-from tinytrain.results.variations import RECIPES
-from tinytrain.runs import net_file, run_folder
+from tinytrain.results.trained_run import load_run
+from tinytrain.runs import net_file
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES
 
@@ -123,13 +122,8 @@ def trained(run_dir: Path | None, device: str = "cpu") -> tuple[Settings, Module
 
     Where weights are averaged, the net is the averaged one.
     """
-    if run_dir is None:
-        final = Settings(RECIPES["final"], "mnist", "", *published.MEAN_STD, 0, 1, device, 1)
-        return final, published.final_net().to(device)
-    settings = run_folder.read_settings(run_dir)
-    training = net_file.start(run_folder.recipe_of(run_dir, settings), settings.seed, device)
-    run_folder.restore(run_dir, settings, training)
-    return settings, training.tested_net
+    run = load_run(run_dir, device)
+    return run.settings, run.net
 
 
 def net_and_data(

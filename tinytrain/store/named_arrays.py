@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import torch
 
 from tinytrain.errors import DataError, UsageError
-from tinytrain.store import idx
+from tinytrain.store import idx, on_disk
 from tinytrain.store.files import AnyPath, cut, open_file, reason, require
-from tinytrain.store.labelled import Found, Labelled
+from tinytrain.store.labelled import Found, Labelled, channels_first
+from tinytrain.store.on_disk import Images
 
 SPLITS = {"train": "train", "training": "train", "test": "test", "t10k": "test"}
 SPLITS |= dict.fromkeys(("val", "valid", "validation"), "validation")
@@ -95,6 +97,36 @@ def read_npz(path: Path) -> Found:
 
         names = {place: name.removesuffix(".npy") for place, name in members.items()}
         return read_by_name(names, read, str(path))
+
+
+def read_images(path: Path) -> Images:
+    """The images (N, C, H, W), uint8, of an .npz, .npy or IDX file, without any labels.
+
+    Of several arrays in an .npz those called test are taken. Raises DataError.
+    """
+    if path.suffix.lower() == ".npz":
+        with numpy_errors(path, ".npz file"), np.load(path, allow_pickle=False) as arrays:
+            named = {name: split_and_kind(name) for name in arrays.files}
+            choices = [
+                [name for name, found in named.items() if found == ("test", "images")],
+                [name for name, (_, kind) in named.items() if kind == "images"],
+                [name for name, (_, kind) in named.items() if kind != "labels"],
+            ]
+            name = next((names[0] for names in choices if len(names) == 1), "")
+            require(bool(name), path, "one array of images, or one called x_test", cut(str(named)))
+            images: on_disk.Stored = arrays[name]
+    elif path.suffix.lower() == ".npy":
+        with numpy_errors(path, ".npy file"), open_file(path) as file:
+            images = read_array(str(path), file)
+    else:
+        images = on_disk.read(path)
+    if isinstance(images, on_disk.StoredImages):
+        return images
+    images = images[None] if images.ndim == 2 else images
+    kind = images.dtype.name == "uint8" and images.ndim in (3, 4) and images.size > 0
+    found = f"{images.dtype.name} {images.shape}"
+    require(kind, path, "images, uint8 (N, H, W) or (N, C, H, W)", found)
+    return torch.from_numpy(channels_first(images, path))
 
 
 def read_array(place: str, file: IO[bytes]) -> idx.Array:

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -23,7 +23,13 @@ from tinytrain.store.labelled import Found, Labelled, is_byte
 from tinytrain.store.named_arrays import split_and_kind
 
 LABELS = ("label", "class", "target")  # names of the label's column
-INDEX = ("", "index", "id", "unnamed: 0")  # names of a column of line numbers; pandas' is ""
+INDEX = (
+    "",
+    "index",
+    "id",
+    "imageid",
+    "unnamed: 0",
+)  # columns of line numbers; pandas' is ""
 HEAD = 300  # lines in which an index is looked for: enough to count above 255
 
 
@@ -75,8 +81,28 @@ def read_tables(paths: Sequence[Path], layout: Layout = Layout()) -> Found:
     return Found(pairs, left_out=[place for table in tables for place in table.left_out])
 
 
-def read_table(path: Path, layout: Layout) -> Table:
-    """The numbers of a CSV file without its index. Raises DataError and UsageError."""
+def read_images(path: Path, shape: Sequence[int]) -> Array:
+    """The images (N, C, H, W), uint8, of a CSV file with labels or without: `shape` (C, H, W).
+
+    The number of columns tells. Raises DataError where it is of other images.
+    """
+    pixels = math.prod(shape)
+    table = read_table(path, Layout(), pixels)
+    numbers, width = table.numbers, table.numbers.shape[1]
+    expected = f"{pixels} pixels in a line, as the net's data have, with or without a label"
+    require(width in (pixels, pixels + 1), path, expected, f"{width} numbers")
+    if width > pixels:
+        if table.label is None:
+            require_label_first([table])
+        numbers = np.delete(numbers, table.label or 0, 1)
+    return numbers.reshape(-1, *shape)
+
+
+def read_table(path: Path, layout: Layout, pixels: int | None = None) -> Table:
+    """The numbers of a CSV file without its index. Raises DataError and UsageError.
+
+    `pixels`: so many columns beside the index are pixels alone, without a label.
+    """
     try:
         with io.TextIOWrapper(open_file(path), encoding="utf-8-sig") as text:
             rows = rows_of(path, text)
@@ -85,7 +111,11 @@ def read_table(path: Path, layout: Layout) -> Table:
             require(width > 1, path, "a label and pixels in a line", "one number")
             if not (has_header(path, names) if layout.header is None else layout.header):
                 rows, names = chain([first], rows), []
-            label = named_label(path, names, width, layout)
+            index_names = [name for name in names if name.lower() in INDEX]
+            if width - len(index_names) == pixels:
+                label, layout = None, replace(layout, drop=index_names)
+            else:
+                label = named_label(path, names, width, layout)
             head = [*islice(rows, HEAD)]
             require(bool(head), path, "lines of a label and pixels", "none")
             index = index_columns(path, names, numbers_of(head), label, layout)
@@ -158,7 +188,8 @@ def named_label(path: Path, names: Sequence[str], width: int, layout: Layout) ->
     if not np.isnan(numbers_of([("", others)])).any():
         return None
     found = [i for i, name in enumerate(names) if name.lower() in LABELS]
-    expected = f"one column called {' or '.join(LABELS)} (or --label-column, or --header no)"
+    expected = f"one column called {' or '.join(LABELS)} (or --label-column, or --header no; "
+    expected += "images without labels are for `predict --csv`)"
     require(len(found) == 1, f"{path}, first line", expected, cut(", ".join(names)))
     return found[0]
 

@@ -66,6 +66,13 @@ def evaluate(
     return Score(float(loss(outputs, split.labels)), correct, len(split))
 
 
+def confusion(outputs: Tensor, labels: Tensor) -> Tensor:
+    """How often each class (row) is taken for each (column): int64 (classes, classes)."""
+    classes = outputs.shape[1]
+    table = torch.bincount(labels * classes + outputs.argmax(1), minlength=classes**2)
+    return table.view(classes, classes)
+
+
 def log_probabilities(net: Module, images: Tensor, tta: int) -> Tensor:
     """The output of `net` for normalised images (N, C, H, W): (N, classes), the mean over shifts.
 

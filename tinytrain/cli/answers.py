@@ -1,0 +1,169 @@
+"""The answers of a net for many images, in a CSV file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from tinytrain.errors import DataError, NoSingleAnswer, UsageError
+from tinytrain.results.trained_run import TrainedRun
+from tinytrain.store import idx, named_arrays, pictures, tables
+from tinytrain.store.files import cannot_write, make_folder, open_file, require, whole_file
+from tinytrain.store.on_disk import Images
+
+COLUMNS = ("file", "row", "class", "label", "probability", "ImageId", "Label")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")  # in folders
+AT_ONCE = 500  # images in memory as the net gets them
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image: its file, its row there (None for a picture), and how the net's form is read."""
+
+    file: Path
+    row: int | None
+    read: Callable[[], Tensor]
+
+
+def write_answers(run: TrainedRun, options: argparse.Namespace) -> None:
+    """Write `options.csv`: a line for each image that can be read.
+
+    Raises DataError at the end, after the names of those that cannot be.
+    """
+    paths = with_folders(options.images)
+    sources = [source for path in paths for source in sources_in(run, path)]
+    arrays = {source.file for source in sources if source.row is not None}
+    place = ["file"] * (len(paths) > 1 or not arrays) + ["row"] * bool(arrays)
+    columns = options.columns or [*place, "class", "probability"]
+    errors: list[DataError] = []
+    lines = answered(run, sources, errors)
+    make_folder(options.csv.parent)
+    try:
+        with whole_file(options.csv) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+            writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+            writer.writeheader()
+            written = unanswered = 0
+            for line in lines:
+                writer.writerow(line)
+                written += 1
+                unanswered += line["label"] == ""
+            for error in errors:
+                print(f"tinytrain: {error}", file=sys.stderr)
+            if not written:
+                raise DataError(f"{options.csv}: not written: no image could be read")
+            text.detach()
+    except OSError as error:
+        raise cannot_write(options.csv.parent, error) from error
+    empty = f", {unanswered:,} of them without a class: no single answer" if unanswered else ""
+    print(f"Answers for {written:,} images{empty} in {options.csv}")
+    if errors:
+        raise DataError(f"{len(errors):,} of {len(sources):,} images could not be read")
+
+
+def with_folders(paths: Sequence[Path]) -> list[Path]:
+    """The paths, with the pictures below a folder in its place, sorted, none that is hidden."""
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        shown = [
+            file
+            for file in sorted(path.rglob("*"))
+            if file.is_file() and not any(p[0] in "._" for p in file.relative_to(path).parts)
+        ]
+        found = [file for file in shown if file.suffix.lower() in SUFFIXES]
+        require(bool(found), path, f"pictures ({' '.join(SUFFIXES)})", "none")
+        if len(found) < len(shown):
+            print(f"{path}: files left out that are no pictures: {len(shown) - len(found):,}")
+        files += found
+    return files
+
+
+def is_array(path: Path) -> bool:
+    """Whether a file is a table or an array of images, by its name or its first bytes.
+
+    One that cannot be opened is taken for a picture.
+    """
+    try:
+        with open_file(path) as file:
+            start = file.read(2)
+    except OSError:
+        return False
+    return path.suffix.lower() in (".csv", ".npz", ".npy") or start in (b"\0\0", idx.GZIP)
+
+
+def sources_in(run: TrainedRun, path: Path) -> Iterator[Source]:
+    """The images of a file: a picture, or the rows of a table or an array.
+
+    Raises DataError for a table or an array that cannot be read.
+    """
+    if not is_array(path):
+        yield Source(path, None, lambda: run.prepared(str(path), pictures.rgb_pixels(path)))
+        return
+    shape = run.settings.image_shape
+    if path.suffix.lower() == ".csv":
+        images: Images = torch.from_numpy(tables.read_images(path, shape))
+    else:
+        images = named_arrays.read_images(path)
+    for row in range(len(images)):
+        yield Source(path, row, partial(image_of, run, path, images, row))
+
+
+def image_of(run: TrainedRun, path: Path, images: Images, row: int) -> Tensor:
+    """One of many images, as it is if it has the size of the net's data, or else prepared."""
+    image = torch.as_tensor(images[row])
+    if image.shape == run.settings.image_shape:
+        return image
+    return run.prepared(f"{path}[{row}]", image.double())
+
+
+def answered(
+    run: TrainedRun, sources: Sequence[Source], errors: list[DataError]
+) -> Iterator[dict[str, object]]:
+    """A line for each image that can be read; the others' errors go into `errors`."""
+    names = [name.partition(" ")[2] or name for name in run.class_names]
+    bar = iter(tqdm(enumerate(sources, 1), total=len(sources), unit="image", disable=None))
+    while chunk := [*islice(bar, AT_ONCE)]:
+        lines: list[dict[str, object]] = []
+        images, asked = [], []
+        for number, source in chunk:
+            line = dict.fromkeys(COLUMNS, "") | {"file": source.file, "ImageId": number}
+            line["row"] = "" if source.row is None else source.row
+            try:
+                images.append(source.read())
+                asked.append(line)
+            except NoSingleAnswer:
+                pass
+            except DataError as error:
+                errors.append(error)
+                continue
+            lines.append(line)
+        if images:
+            classes, probabilities = run.answers(torch.stack(images))
+            best = probabilities.amax(1).tolist()
+            for line, label, share in zip(asked, classes.tolist(), best, strict=True):
+                line |= {"class": names[label], "label": label, "Label": label}
+                line["probability"] = f"{share:.6f}"
+        yield from lines
+
+
+def column_list(text: str) -> list[str]:
+    """The columns named in "ImageId,Label". Raises UsageError for one that there is not."""
+    names = text.split(",")
+    for name in names:
+        if name not in COLUMNS or names.count(name) > 1:
+            raise UsageError(f"--columns {text}: expected some of {','.join(COLUMNS)}, each once")
+    return names
