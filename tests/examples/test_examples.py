@@ -13,6 +13,7 @@ import torch
 from tinytrain import nets, streams, train
 from tinytrain.errors import UsageError
 from tinytrain.results.variations import RECIPES
+from tinytrain.store import synthetic
 from tinytrain.train import build, loop
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -97,6 +98,16 @@ def test_an_example_on_images_of_digits(name, tiny, capsys):
 def test_an_example_that_draws_its_images(name, enough, capsys):
     load(name).main(count=1000, epochs=10)
     assert float(re.findall(r"([\d.]+) %", capsys.readouterr().out)[-1]) > enough
+
+
+def test_pictures_in_a_folder_get_answers(tmp_path, capsys):
+    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
+    digits = synthetic.digits(torch.tensor([3, 7]), streams.generator(3, "digits"))[:, 0]
+    for name, digit in zip("ab", digits.numpy(), strict=True):
+        image.fromarray(255 - digit.repeat(5, 0).repeat(5, 1)).save(tmp_path / f"{name}.png")
+    load("own_pictures").main(tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [["a.png", "3"], ["b.png", "7"]]
 
 
 def test_examples_are_short():

@@ -1,0 +1,22 @@
+"""A folder of pictures of your own to a CSV of answers: own_pictures.py FOLDER [RUN]."""
+
+import csv
+import sys
+from pathlib import Path
+
+import tinytrain
+from tinytrain.store import pictures
+
+
+def main(folder, run_dir=None):
+    run = tinytrain.load_run(run_dir)  # without a run, the final net
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["file", "class", "probability"])
+    for path in sorted(Path(folder).glob("*.png")):
+        classes, probabilities = run.predict(pictures.rgb_pixels(path).round()[None])
+        label = int(classes[0])
+        writer.writerow([path.name, run.class_names[label], f"{probabilities[0, label]:.4f}"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
