@@ -49,8 +49,10 @@ def devices():
 
 
 @pytest.fixture(params=devices())
-def device(request):
-    """Each device in turn."""
+def device(request, monkeypatch):
+    """Each device in turn; CUDA with kernels that repeat, in full float32."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     return request.param
 
 

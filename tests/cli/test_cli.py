@@ -406,7 +406,8 @@ def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys, in_one_process):
 def test_exported_weights_are_those_that_count(run, tmp_path):
     assert main(["export", "--run-dir", str(run), "--output", str(tmp_path / "weights.pt")]) == 0
     state = torch.load(tmp_path / "weights.pt", weights_only=True)
-    averaged = torch.load(run / "checkpoint.pt", weights_only=True)["state"]["ema"]["net"]
+    checkpoint = torch.load(run / "checkpoint.pt", "cpu", weights_only=True)
+    averaged = checkpoint["state"]["ema"]["net"]
     assert state.keys() == averaged.keys()
     assert all(torch.equal(state[name], averaged[name]) for name in state)
 
