@@ -19,6 +19,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tinytrain.store.paper import one_digit
+
 SIDE, LONGER_SIDE, MIDDLE = 28, 20, 14  # of the field, of the digit, of its centre of mass
 SPECKS = 0.002  # share of the ink
 FAINT = 0.05  # of the darkest ink: a row with no more is empty
@@ -30,7 +32,7 @@ def mnist_form(image: Tensor) -> Tensor:
     Values are numbers on any scale; the result is uint8 (28, 28), ink light, its brightest 255.
     Raises ValueError where all pixels are alike.
     """
-    inked = ink(image.double())
+    inked = ink(one_digit(image.double()))
     if not inked.sum() > 0:
         raise ValueError("all pixels are alike")
     clear = inked > FAINT * inked.max()

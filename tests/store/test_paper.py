@@ -1,0 +1,163 @@
+"""Digits in drawn photographs of paper are read, or said not to stand out; none is made up."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tinytrain import streams
+from tinytrain.results import published
+from tinytrain.store import synthetic
+from tinytrain.store.mnist_form import mnist_form
+from tinytrain.store.pictures import grey
+from tinytrain.train import evaluation
+
+HEIGHT, WIDTH = 225, 300
+PAPER, INK, TABLE = 225.0, 40.0, 65.0
+
+
+class Photo:
+    """A drawn photograph: a digit of MNIST's, enlarged, on paper; float64 (3, H, W), 0 to 255."""
+
+    def __init__(self, digit, kind, draw):
+        self.draw = draw
+        colour = torch.tensor([50.0, 70, 150] if kind == "blue ink" else [INK] * 3)
+        paper = torch.tensor([235.0, 215, 140] if kind == "yellow paper" else [PAPER] * 3)
+        self.image = paper[:, None, None].expand(3, HEIGHT, WIDTH).double()
+        self.rows, self.columns = torch.meshgrid(
+            torch.arange(HEIGHT).double(), torch.arange(WIDTH).double(), indexing="ij"
+        )
+        spacing, light = int(self.between(14, 30)), self.between(0.65, 0.85)
+        if kind in ("ruled", "squared", "margin line", "perspective"):
+            self.lines(self.rows, spacing, light)
+        if kind == "squared":
+            self.lines(self.columns, spacing, light)
+        if kind == "margin line":
+            self.lines(self.columns, WIDTH, 0.5, start=int(self.between(20, 60)))
+        side = int(self.between(90, 150))
+        image = functional.interpolate(digit[None, None] / 255.0, (side, side), mode="bicubic")
+        image = ((image[0, 0].double() - 0.5) * 2.5 + 0.5).clamp(0, 1)
+        apart = (0.5, 0.5) if kind != "off-centre" else (self.between(0, 1), self.between(0, 1))
+        room = HEIGHT - 20 - side, WIDTH - 20 - side
+        place = [10 + int(share * free) for share, free in zip(apart, room, strict=True)]
+        spread = torch.zeros(HEIGHT, WIDTH, dtype=torch.double)
+        spread[place[0] : place[0] + side, place[1] : place[1] + side] = image
+        self.image = self.image * (1 - spread) + colour[:, None, None] * spread
+        if kind == "table edge":
+            self.table()
+        if kind == "perspective":
+            self.tilt()
+        if kind == "uneven light":
+            self.image = self.image * (1 - self.between(0.3, 0.5) * self.ramp(WIDTH))
+        if kind == "shadow edge":
+            self.image = self.image * (1 - self.between(0.3, 0.5) * self.ramp(self.between(2, 8)))
+        noise = torch.randn(self.image.shape, generator=draw, dtype=torch.double)
+        self.image = (self.image + 3 * noise).clamp(0, 255).round()
+
+    def between(self, low, high):
+        return low + (high - low) * float(torch.rand((), generator=self.draw))
+
+    def lines(self, along, spacing, light, start=5):
+        wide = 1 + int(self.between(0, 2))
+        self.image = torch.where((along - start) % spacing < wide, light * self.image, self.image)
+
+    def ramp(self, width):
+        """From 0 to 1 within `width` pixels, across the middle third, in any direction."""
+        angle, shift = self.between(0, 2 * math.pi), self.between(-0.15, 0.15) * WIDTH
+        across = (self.columns - WIDTH / 2) * math.cos(angle)
+        across = across + (self.rows - HEIGHT / 2) * math.sin(angle) + shift
+        return (across / width + 0.5).clamp(0, 1)
+
+    def table(self):
+        down, across = self.between(0, 0.13) * HEIGHT, self.between(0.03, 0.13) * WIDTH
+        rows, columns = (self.rows, self.columns)
+        rows = rows if self.between(0, 1) < 0.5 else HEIGHT - rows
+        columns = columns if self.between(0, 1) < 0.5 else WIDTH - columns
+        self.image = torch.where((rows < down) | (columns < across), TABLE, self.image)
+
+    def tilt(self):
+        """The sheet seen aslant and turned a little, with the table around it."""
+        turn, far = self.between(-0.05, 0.05), self.between(0.1, 0.25)
+        x, y = self.columns / WIDTH * 2 - 1, self.rows / HEIGHT * 2 - 1
+        scale = 1.12 * (1 - far * y)
+        x, y = scale * (x + turn * y), scale * (y - turn * x)
+        sheet = functional.grid_sample(
+            self.image[None] - TABLE, torch.stack([x, y], -1)[None], align_corners=False
+        )
+        self.image = sheet[0] + TABLE
+
+
+TUNED = ["clean", "off-centre", "uneven light", "shadow edge", "ruled", "squared", "table edge"]
+LEFT_OUT = ["blue ink", "yellow paper", "perspective", "margin line"]
+
+
+def answers(split, kind, count, start):
+    """Of `count` photos: the classes, -1 where refused, their probabilities, and the labels."""
+    draw = streams.generator(5, f"photos, {kind}, {start}")
+    chosen = start + torch.randperm(5000, generator=draw)[:count]
+    formed, refused = [], []
+    for digit in split.images[chosen]:
+        photo = Photo(digit.view(28, 28).float(), kind, draw)
+        try:
+            formed.append(mnist_form(grey(photo.image)[0]))
+            refused.append(False)
+        except ValueError:
+            formed.append(torch.zeros(28, 28, dtype=torch.uint8))
+            refused.append(True)
+    images = torch.stack(formed)[:, None]
+    rows = evaluation.predict(published.final_net(), images, *published.MEAN_STD).exp()
+    shares, classes = rows.max(1)
+    return classes.where(~torch.tensor(refused), torch.tensor(-1)), shares, split.labels[chosen]
+
+
+@pytest.mark.parametrize("kind", TUNED + LEFT_OUT)
+def test_a_digit_on_paper_is_read(mnist, kind):
+    classes, _, labels = answers(mnist.test, kind, 2, 0)
+    assert torch.equal(classes, labels.long())
+
+
+@pytest.mark.long
+def test_nine_of_ten_of_every_kind_are_read_and_few_are_wrong_with_confidence(mnist):
+    wrong = []
+    for kind in TUNED + LEFT_OUT:
+        classes, shares, labels = answers(mnist.test, kind, 10, 5000)
+        assert (classes == labels).sum() >= 9, kind
+        wrong.append((classes != labels) & (classes >= 0) & (shares > 0.9))
+    assert torch.cat(wrong).double().mean() < 0.05
+
+
+def sheet(*places, side=84):
+    """A sheet with a synthetic 4, of `side` pixels, at each of the places (row, column)."""
+    digit = synthetic.digits(torch.tensor([4]), streams.generator(3, "digits"))[0, 0]
+    digit = functional.interpolate(digit[None, None].double(), (side, side))[0, 0]
+    image = torch.full((HEIGHT, WIDTH), PAPER).double()
+    for row, column in places:
+        image[row : row + side, column : column + side] -= digit * 0.7
+    return image
+
+
+def uneven(image):
+    return image * torch.linspace(0.6, 1, image.shape[1])
+
+
+def blot():
+    image = sheet()
+    image[80:130, 120:175] = INK
+    return image
+
+
+NO_DIGIT = {
+    "nothing": sheet(),
+    "two": sheet((60, 40), (60, 160)),
+    "three": sheet((60, 10), (60, 100), (60, 200)),
+    "one at the border": sheet((60, 0), side=150)[:, 70:],
+    "a blot": blot(),
+}
+
+
+@pytest.mark.parametrize("what", NO_DIGIT)
+@pytest.mark.parametrize("light", [lambda image: image, uneven], ids=["even", "uneven"])
+def test_where_no_single_digit_stands_out_there_is_no_answer(what, light):
+    with pytest.raises(ValueError, match="stand|alike"):
+        mnist_form(light(NO_DIGIT[what]))
