@@ -226,7 +226,36 @@ def test_classes_are_in_order_and_hidden_files_are_not_images(picture, capsys):
         shutil.copytree("in", f"split/{folder}")
     capsys.readouterr()
     assert len(converted("split", output="other").test) == 21
-    assert f"Left out: {Path('split/extra')}\n" in capsys.readouterr().out
+    said = (
+        f"Left out: {Path('split/extra')}, 12 hidden files or leftovers of an operating system\n"
+    )
+    assert said in capsys.readouterr().out
+
+
+def test_what_windows_and_macos_leave_behind_is_left_out(picture, capsys):
+    for name in "cat", "dog":
+        for number in range(4):
+            picture(f"in/{name}/{number}.webp", lossless=True)
+        Path(f"in/{name}/Thumbs.db").write_bytes(b"of Windows")
+        Path(f"in/{name}/Desktop.ini").write_bytes(b"of Windows")
+    picture("in/__MACOSX/cat/0.png")
+    dataset = converted("in", "--test-share", "0.5")
+    assert (dataset.classes, len(dataset.train), len(dataset.test)) == (2, 4, 4)
+    assert "Left out: 5 hidden files" in capsys.readouterr().out
+
+
+def test_pictures_are_made_alike_where_flags_say_so(picture, refused):
+    for name in "a", "b":
+        picture(f"in/{name}/0.png")
+        picture(f"in/{name}/1.png", size=(9, 7))
+        picture(f"in/{name}/2.png", "RGB")
+    words = (*WORDS, "in", "--test-share", "0.5")
+    assert "--size HEIGHTxWIDTH" in refused(3, *words)
+    assert "--grey" in refused(3, *words, "--size", "4x6")
+    dataset = converted("in", "--test-share", "0.5", "--size", "4x6", "--grey")
+    assert tuple(dataset.train.images.shape[1:]) == (1, 4, 6)
+    ramp = torch.arange(24, dtype=torch.uint8).view(1, 4, 6)
+    assert sum(torch.equal(image, ramp) for image in dataset.train.images) >= 1
 
 
 SPOILED = {
@@ -415,7 +444,7 @@ MISTAKES = {
     "a share of all": (["one.npz", "--test-share", "1"], "from 0.001 to 0.999"),
     "a size too much": (["it.npz", "--size", "4x4"], "--size: not needed"),
     "a header of arrays": (["it.npz", "--header", "yes"], "--header, --label-column, --drop-col"),
-    "a ground of arrays": (["it.npz", "--flatten", "white"], "--flatten: for pictures only"),
+    "a ground of arrays": (["it.npz", "--flatten", "white"], "--grey: for pictures only"),
     "no colour": (["a", "--flatten", "whitish"], "--flatten: expected a colour such as white"),
     "no such column": (["one.csv", "--drop-columns", "99"], "--drop-columns 99: one.csv has col"),
     "half a size": (["it.npz", "--size", "4"], "HEIGHTxWIDTH"),

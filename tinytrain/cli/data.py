@@ -69,7 +69,10 @@ def add_flags(parser: Parser) -> None:
     other.add_argument(
         "--test-share", type=number(float, 0.001, 0.999), help=share, metavar="SHARE"
     )
-    high = "the size of images that are only a row of pixels (default: they are square)"
+    high = (
+        "the size of images that are only a row of pixels (default: they are square); pictures "
+        "are resized to it"
+    )
     other.add_argument("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
     other.add_argument("--transpose", action="store_true", help="swap rows and columns")
     first = "CSV: whether the first line has the names of the columns (default: as it looks)"
@@ -80,6 +83,7 @@ def add_flags(parser: Parser) -> None:
     other.add_argument("--drop-columns", type=column_list, help=drop, metavar="COLUMNS")
     behind = "pictures: the colour behind what is transparent, such as white or '#ffffff'"
     other.add_argument("--flatten", type=colour, help=behind, metavar="COLOUR")
+    other.add_argument("--grey", action="store_true", help="pictures: make colour grey")
 
 
 def column_list(text: str) -> list[str]:
@@ -227,10 +231,10 @@ def read(options: argparse.Namespace) -> Found:
     layout = tables.Layout(options.header, options.label_column, options.drop_columns)
     if kinds != {".csv"} and layout != tables.Layout():
         raise UsageError("--header, --label-column, --drop-columns: for CSV files only")
-    if kinds != {"folder"} and options.flatten:
-        raise UsageError("--flatten: for pictures only")
+    if kinds != {"folder"} and (options.flatten or options.grey):
+        raise UsageError("--flatten, --grey: for pictures only")
     if len(sources) == 1 and kinds == {"folder"}:
-        return picture_folder.read_folder(sources[0], options.flatten)
+        return picture_folder.read_folder(sources[0], options.flatten, options.size, options.grey)
     if len(sources) == 1 and kinds == {".npz"}:
         return named_arrays.read_npz(sources[0])
     if kinds == {".csv"}:
@@ -248,8 +252,9 @@ def as_dataset(found: Found, options: argparse.Namespace) -> Dataset:
     from tinytrain.data import from_arrays
     from tinytrain.store import labelled
 
+    size = None if found.names else options.size  # pictures have it already
     splits = {
-        name: labelled.as_images(split, options.size, options.transpose)
+        name: labelled.as_images(split, size, options.transpose)
         for name, split in found.splits.items()
     }
     if len(splits) == 1:

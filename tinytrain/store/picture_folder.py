@@ -1,8 +1,9 @@
-"""Read a folder of PNG and JPEG files that has a folder for each class, named as the class."""
+"""Read a folder of pictures that has a folder for each class, named as the class."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,21 @@ from tinytrain.store.idx import Array
 from tinytrain.store.labelled import Found, Labelled
 from tinytrain.store.pictures import exact_pixels
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+OF_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")  # what Windows and macOS leave behind
 
 
-def read_folder(folder: Path, flatten: str | None = None) -> Found:
+def read_folder(
+    folder: Path,
+    flatten: str | None = None,
+    size: tuple[int, int] | None = None,
+    to_grey: bool = False,
+) -> Found:
     """The pictures in `folder`/train/CLASS and `folder`/test/CLASS, or in `folder`/CLASS.
 
     A label is the place of the class among those of training, in the order of the alphabet, or of
-    their values where all are numbers. `flatten`: see `exact_pixels`. Raises DataError.
+    their values where all are numbers. The other arguments are those of `exact_pixels`. Raises
+    DataError.
     """
     parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
     left_out = [str(path) for path in folders_in(folder) if path not in parts.values()]
@@ -29,19 +37,29 @@ def read_folder(folder: Path, flatten: str | None = None) -> Found:
         parts, left_out = {"": folder}, []
     names = class_names(next(iter(parts.values())))
     listed = {split: pictures_by_class(part, names) for split, part in parts.items()}
-    pixels = read_pictures([path for rows in listed.values() for path, _ in rows], flatten)
+    paths = [path for rows in listed.values() for path, _ in rows]
+    pixels = read_pictures(
+        paths, partial(exact_pixels, flatten=flatten, size=size, to_grey=to_grey)
+    )
     splits = {}
     for split, rows in listed.items():
         labels, place = np.array([label for _, label in rows], np.uint8), str(parts[split])
         splits[split] = Labelled(pixels[: len(rows)], labels, place, place)
         pixels = pixels[len(rows) :]
+    if system := sum(is_of_system(path) for path in folder.rglob("*")):
+        left_out.append(f"{system} hidden files or leftovers of an operating system")
     return Found(splits, names, left_out)
 
 
+def is_of_system(path: Path) -> bool:
+    """Whether a path is hidden, or one that Windows or macOS left behind."""
+    return path.name[0] == "." or path.name.lower() in OF_SYSTEMS
+
+
 def entries(folder: Path) -> list[Path]:
-    """The paths in `folder` that are not hidden, sorted. Raises DataError."""
+    """The paths in `folder` but hidden and system files, sorted. Raises DataError."""
     try:
-        return sorted(path for path in folder.iterdir() if path.name[0] != ".")
+        return sorted(path for path in folder.iterdir() if not is_of_system(path))
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
 
@@ -78,17 +96,18 @@ def pictures_by_class(part: Path, names: Sequence[str]) -> list[tuple[Path, int]
     return rows
 
 
-def read_pictures(paths: Sequence[Path], flatten: str | None) -> Array:
+def read_pictures(paths: Sequence[Path], read: Callable[[Path], Array]) -> Array:
     """The pictures, uint8 (N, H, W) or (N, 3, H, W). Raises DataError for one unlike the first."""
     images = np.empty((0, 0, 0), np.uint8)
     for row, path in enumerate(tqdm(paths, unit="image", disable=None)):
-        image = exact_pixels(path, flatten)
+        image = read(path)
         if not row:
             images = np.empty((len(paths), *image.shape), np.uint8)
         found, first = (
             f"{'colour' if len(shape) == 3 else 'grey'}, {shape[-1]} wide and {shape[-2]} high"
             for shape in (image.shape, images.shape[1:])
         )
+        found += "; --size HEIGHTxWIDTH and --grey make pictures alike" * (found != first)
         require(found == first, path, f"{first}, as {paths[0]}", found)
         images[row] = image
     return images

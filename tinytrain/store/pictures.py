@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LUMA = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)  # of red, green, blue: BT.601
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # of data sets
 MAX_SIDE = 1000  # pixels; of a larger picture blocks are averaged
 
 
@@ -57,13 +58,19 @@ def opened(path: Path, formats: tuple[str, ...] | None = None) -> Iterator[Image
         raise DataError(f"{path}: expected a whole PNG or JPEG, found: {found}") from error
 
 
-def exact_pixels(path: Path, flatten: str | None = None) -> Array:
-    """The pixels of a PNG or JPEG of 8 bits: uint8 (H, W), or (3, H, W) in colour.
+def exact_pixels(
+    path: Path,
+    flatten: str | None = None,
+    size: tuple[int, int] | None = None,
+    to_grey: bool = False,
+) -> Array:
+    """The pixels of a picture of 8 bits: uint8 (H, W), or (3, H, W) in colour.
 
     Pillow would reduce 16 bits to 8, a palette to colours, and forget what is transparent, without
     a word; they are refused. `flatten`: the colour behind what is transparent, such as "white".
+    `size`: (H, W) to resize it to, by Pillow's bicubic filter; `to_grey`: colour becomes grey.
     """
-    with opened(path, ("PNG", "JPEG")) as picture:
+    with opened(path, FORMATS) as picture:
         with open_file(path) as file:
             start = file.read(25)
         bits = 8  # of a channel
@@ -77,7 +84,18 @@ def exact_pixels(path: Path, flatten: str | None = None) -> Array:
         found = "transparency; --flatten COLOUR says what is behind it"
         require(bool(flatten) or not see_through, path, "pixels without transparency", found)
         pixels = on_ground(picture, flatten) if flatten and see_through else np.asarray(picture)
+        if size or to_grey:
+            pixels = changed(pixels, size, to_grey)
     return pixels if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+
+
+def changed(pixels: Array, size: tuple[int, int] | None, to_grey: bool) -> Array:
+    """Pixels, uint8 (H, W) or (H, W, 3), resized and made grey."""
+    from PIL import Image
+
+    picture = Image.fromarray(pixels)
+    picture = picture.convert("L") if to_grey else picture
+    return np.asarray(picture.resize(size[::-1]) if size else picture)
 
 
 def on_ground(picture: Image, colour: str) -> Array:
