@@ -31,6 +31,8 @@ class Photo:
         spacing, light = int(self.between(14, 30)), self.between(0.65, 0.85)
         if kind in ("ruled", "squared", "margin line", "perspective"):
             self.lines(self.rows, spacing, light)
+        if kind == "tilted lines":
+            self.lines(self.rows + self.between(-0.08, 0.08) * self.columns, spacing, light)
         if kind == "squared":
             self.lines(self.columns, spacing, light)
         if kind == "margin line":
@@ -89,6 +91,7 @@ class Photo:
 
 
 TUNED = ["clean", "off-centre", "uneven light", "shadow edge", "ruled", "squared", "table edge"]
+TUNED += ["tilted lines"]
 LEFT_OUT = ["blue ink", "yellow paper", "perspective", "margin line"]
 
 

@@ -7,8 +7,9 @@ document recognition", 1998, section III.A). In the files the centre of mass is 
 axes, pixels counted from 0, and never more than half a pixel from it. So digits are moved by whole
 pixels here, and a digit of MNIST's comes out nearly unchanged.
 
-For photographs, the border of the picture decides what is paper, and specks, less than 0.2 % of
-the ink and apart from the rest, do not count for the size of the digit.
+In photographs of paper the digit is found first (`paper`). Then the border of the picture decides
+what is paper, and specks, less than 0.2 % of the ink and apart from the rest, do not count for the
+size of the digit.
 
 Pixels are averaged over exact areas, which Pillow's box filter (whole pixels only) does not do;
 the page of the course computes the same numbers in JavaScript.
@@ -30,7 +31,7 @@ def mnist_form(image: Tensor) -> Tensor:
     """A grey picture (H, W) of a digit, light on dark or dark on light, as one of MNIST's.
 
     Values are numbers on any scale; the result is uint8 (28, 28), ink light, its brightest 255.
-    Raises ValueError where all pixels are alike.
+    Raises ValueError where all pixels are alike, or no single digit stands out.
     """
     inked = ink(one_digit(image.double()))
     if not inked.sum() > 0:

@@ -109,20 +109,30 @@ def above_otsu(inked: Tensor) -> Tensor:
 
 
 def without_lines(mask: Tensor) -> Tensor:
-    """The mask without thin straight runs across the paper, up or along, slightly tilted or not.
+    """The mask without thin straight runs along the paper, or down it, tilted by up to 6 degrees.
 
     Where ink is thicker than a line, as where a stroke crosses, it stays.
     """
-    side = max(mask.shape)
-    thick = odd(THICK * side) + 2
+    thick = odd(THICK * max(mask.shape)) + 2
     lines = torch.zeros_like(mask)
     for turned in False, True:
-        ink = (mask.T if turned else mask).double()
-        length = odd(LINE * ink.shape[1])
-        bridged = closed(dilated(ink, 3, 1), 1, GAP)
-        runs = (opened(bridged, 1, length) > 0) & (opened(ink, thick, 1) == 0)
-        lines |= runs.T if turned else runs
+        ink = mask.T if turned else mask
+        bridged = closed(dilated(ink, 3, 1), 1, GAP) > 0
+        runs = torch.stack([long_runs(bridged, slope / 50) for slope in range(-5, 6)]).any(0)
+        thin = runs & (opened(ink, thick, 1) == 0)
+        lines |= thin.T if turned else thin
     return mask & ~lines
+
+
+def long_runs(mask: Tensor, slope: float) -> Tensor:
+    """The pixels in runs along a slope, rows for a column, of at least `LINE` of the width."""
+    height, width = mask.shape
+    shifts = (slope * torch.arange(width)).round().long()
+    rows = (torch.arange(height)[:, None] + shifts) % height
+    level = mask.gather(0, rows)
+    run = runs_of(level)
+    long = level & (run[level].bincount()[run] >= LINE * width)
+    return torch.zeros_like(mask).scatter(0, rows, long)
 
 
 def components(mask: Tensor) -> Tensor:
