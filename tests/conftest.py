@@ -67,12 +67,22 @@ def mnist():
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
+def drawn_data(tmp_path_factory):
+    """`drawn_data(train, test)`: a new data root with so many drawn digits."""
+
+    def write(train, test):
+        root = tmp_path_factory.mktemp("data")
+        (root / "synthetic").mkdir()
+        synthetic.write_files(root / "synthetic", train=train, test=test)
+        return str(root)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def data_dir(drawn_data):
     """A data root with 400 + 50 drawn digits."""
-    root = tmp_path_factory.mktemp("data")
-    (root / "synthetic").mkdir()
-    synthetic.write_files(root / "synthetic", train=400, test=50)
-    return str(root)
+    return drawn_data(400, 50)
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,13 @@ def test_a_folder_of_pictures_to_a_csv_of_answers(capsys):
     assert main(["predict", "photos"]) == 3 and "@" not in capsys.readouterr().out
 
 
+def test_only_what_is_hidden_or_of_a_system_is_passed_over():
+    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
+    Path("photos/_mine").mkdir(parents=True)
+    image.fromarray(255 - DIGITS[0].repeat(5, 0).repeat(5, 1)).save("photos/_mine/_0.png")
+    assert [line["file"] for line in answers("photos")] == ["photos/_mine/_0.png"]
+
+
 def as_csv(header, *before):
     rows = np.column_stack([*before, DIGITS.reshape(12, 784)])
     lines = [",".join(map(str, row)) for row in rows]

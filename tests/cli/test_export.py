@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from tinytrain import nets, nn
 from tinytrain.cli.export import FILES, as_npz, as_program, source
 from tinytrain.cli.main import main
-from tinytrain.cli.resolve import trained
 from tinytrain.data import batches
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
+from tinytrain.results.trained_run import load_run
 from tinytrain.runs.run_folder import Settings
 from tinytrain.streams import generator
 from tinytrain.train.evaluation import predict
@@ -60,7 +60,7 @@ def test_by_default_it_lies_in_the_folder_of_the_run(tmp_path, run, capsys, monk
 
 
 def test_numbers_are_those_of_the_net(run):
-    _, net = trained(run)
+    net = load_run(run).net
     (run / "numbers.npz").write_bytes(as_npz(net))
     with np.load(run / "numbers.npz", allow_pickle=False) as arrays:
         found = {name: torch.from_numpy(arrays[name]) for name in arrays}
@@ -77,7 +77,8 @@ def test_a_name_that_numpy_has_taken():
 
 def test_the_program_says_what_the_net_says(tmp_path, run, tiny):
     assert export(run, "--format=torch", "--output", tmp_path / "own.py") == 0
-    program, (settings, net) = imported(tmp_path / "own.py"), trained(run)
+    program, trained = imported(tmp_path / "own.py"), load_run(run)
+    settings, net = trained.settings, trained.net
     images = tiny.test.images
     theirs = program.load()
     assert not theirs.training

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from tinytrain import nn, streams
-from tinytrain.cli import predict, resolve
+from tinytrain.cli import predict
 from tinytrain.cli.main import main
+from tinytrain.results import trained_run
 from tinytrain.results.trained_run import TrainedRun
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs.settings import Settings
@@ -117,7 +118,7 @@ def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     """A run on images of that shape, whose net answers with the means of their quarters."""
     net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
     settings = Settings(recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1, image_shape=shape)
-    monkeypatch.setattr(resolve, "trained", lambda run_dir: (settings, net))
+    monkeypatch.setattr(trained_run, "load_run", lambda run_dir: TrainedRun(settings, net))
     return Path("run")
 
 
@@ -149,12 +150,12 @@ def test_only_digits_like_mnist_are_formed(monkeypatch, shape, dataset, formed):
     image = torch.zeros(shape[0], 60, 60).double()
     image[:, :10, :5] = 255
     expected = mnist_form(image[0])[None] if formed else resized(image, shape[1:])
-    assert torch.equal(TrainedRun(*resolve.trained("run")).prepared("a", image), expected)
+    assert torch.equal(trained_run.load_run("run").prepared("a", image), expected)
 
 
 def test_a_net_of_deskewed_digits_gets_them_deskewed(monkeypatch):
     own_run(monkeypatch, (1, 28, 28), recipe=RECIPES["upright"])
-    (settings, net), inputs = resolve.trained("run"), []
+    run, inputs = trained_run.load_run("run"), []
 
     def predict(net, images, *_, **__):
         inputs.append(images)
@@ -162,8 +163,8 @@ def test_a_net_of_deskewed_digits_gets_them_deskewed(monkeypatch):
 
     monkeypatch.setattr(evaluation, "predict", predict)
     slanted = DIGITS[:3, None]
-    for recipe in RECIPES["net7"], settings.recipe:
-        TrainedRun(replace(settings, recipe=recipe), net).answers(slanted)
+    for recipe in RECIPES["net7"], run.settings.recipe:
+        TrainedRun(replace(run.settings, recipe=recipe), run.net).answers(slanted)
     assert torch.equal(inputs[0], slanted) and not torch.equal(inputs[1], slanted)
 
 

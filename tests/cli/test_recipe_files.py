@@ -17,7 +17,7 @@ from tinytrain.cli.resolve import chosen_recipe
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
-from tinytrain.store import sources, synthetic
+from tinytrain.store import sources
 
 FINAL = RECIPES["final"]
 
@@ -211,11 +211,8 @@ def test_a_command_holds_what_the_file_said(mine):
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    (root / "synthetic").mkdir()
-    synthetic.write_files(root / "synthetic", train=40, test=10)
-    return str(root)
+def data_dir(drawn_data):
+    return drawn_data(40, 10)
 
 
 def test_a_run_is_named_after_its_recipe(mine, data_dir, tmp_path, monkeypatch):

@@ -16,7 +16,6 @@ import torch
 import tinytrain.course
 from tinytrain import data, nets, streams
 from tinytrain.cli import main as cli
-from tinytrain.cli.resolve import trained
 from tinytrain.course import ladder, readme
 from tinytrain.course.exercises import exercises
 from tinytrain.course.ladder import gain
@@ -26,6 +25,7 @@ from tinytrain.plots import net_pictures
 from tinytrain.recipes import LADDER
 from tinytrain.results import published, records
 from tinytrain.results.comparison import describe
+from tinytrain.results.trained_run import load_run
 from tinytrain.results.variations import RECIPES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -293,7 +293,7 @@ def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, und
     text = output.read_text()
     given = json.loads(re.search('(?s) id="live">(.*?)</script>', text)[1])
     assert given["net"]["name"] == "net9" and given["net"]["deskew"]
-    weights = trained(run)[1].state_dict()["conv1.0.weight"]
+    weights = load_run(run).net.state_dict()["conv1.0.weight"]
     assert given["net"]["layers"][0]["weight"]["data"] == interactive.encoded(weights)
     assert (given["digits"] is None) == gone
     assert f"of {run} (recipe" in html.unescape(text)

@@ -6,6 +6,7 @@ import io
 import warnings
 import zipfile
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tinytrain import data
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.store import named_arrays, picture_folder, tables
 from tinytrain.store.labelled import as_images
+from tinytrain.store.pictures import exact_pixels
 from tinytrain.store.tables import Layout
 
 KINDS = ("table", "arrays", "pictures")
@@ -156,7 +158,9 @@ def pictures(draw, folder):
                     share = int(opacity[row, column])
                     value = int(pixels[row, column]) * share + ground * (255 - share)
                     expected[number, :, row, column] = int(value / 255 + 0.5)
-    found = taken(lambda: picture_folder.read_folder(folder, flatten))
+    found = taken(
+        lambda: picture_folder.read_folder(folder, partial(exact_pixels, flatten=flatten))
+    )
     lost = see_through and ground is None
     refused = lost or frames == 2 or mode in ("P", "1", "I;16") or len(np.unique(expected)) == 1
     assert (found is None) == refused

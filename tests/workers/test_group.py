@@ -173,12 +173,9 @@ def command(words):
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
+def data_dir(drawn_data):
     """A data root with fewer images than that of the other tests."""
-    root = tmp_path_factory.mktemp("few")
-    (root / "synthetic").mkdir()
-    synthetic.write_files(root / "synthetic", train=60, test=20)
-    return str(root)
+    return drawn_data(60, 20)
 
 
 TRAIN = ["train", "--dataset=synthetic", "--net=net9_3", "--threads=1", "--device=cpu"]

@@ -21,6 +21,7 @@ from tinytrain.results.trained_run import TrainedRun
 from tinytrain.store import idx, named_arrays, pictures, tables
 from tinytrain.store.files import cannot_write, make_folder, open_file, require, whole_file
 from tinytrain.store.on_disk import Images
+from tinytrain.store.picture_folder import is_of_system
 
 COLUMNS = ("file", "row", "class", "label", "probability", "ImageId", "Label")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")  # in folders
@@ -82,7 +83,7 @@ def with_folders(paths: Sequence[Path]) -> list[Path]:
         shown = [
             file
             for file in sorted(path.rglob("*"))
-            if file.is_file() and not any(p[0] in "._" for p in file.relative_to(path).parts)
+            if file.is_file() and not any(map(is_of_system, file.relative_to(path).parts))
         ]
         found = [file for file in shown if file.suffix.lower() in SUFFIXES]
         require(bool(found), path, f"pictures ({' '.join(SUFFIXES)})", "none")

@@ -63,15 +63,17 @@ def run(options: argparse.Namespace) -> None:
 
 def interactive_net(options: argparse.Namespace) -> InteractiveNet:
     """The net of --run-dir, or the final one, for the page, with digits if its data is there."""
-    from tinytrain.cli.resolve import net_and_data, net_text, trained
+    from tinytrain.cli.resolve import net_and_data, net_text
     from tinytrain.course.page.interactive import interactive
+    from tinytrain.results.trained_run import load_run
 
     dataset: Dataset | None = None
     try:
         settings, net, dataset = net_and_data(options)
         mean, std = dataset.mean, dataset.std
     except DataError:
-        settings, net = trained(options.run_dir)
+        run = load_run(options.run_dir)
+        settings, net = run.settings, run.net
         mean, std = settings.mean, settings.std
     text = net_text(options.run_dir, settings, net)
     return interactive(text, net, settings.recipe, mean, std, dataset)

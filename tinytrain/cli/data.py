@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,6 +224,7 @@ def read(options: argparse.Namespace) -> Found:
     """
     from tinytrain.store import named_arrays, picture_folder, tables
     from tinytrain.store.files import require
+    from tinytrain.store.pictures import exact_pixels
 
     sources: list[Path] = options.sources
     for path in sources:
@@ -234,7 +236,8 @@ def read(options: argparse.Namespace) -> Found:
     if kinds != {"folder"} and (options.flatten or options.grey):
         raise UsageError("--flatten, --grey: for pictures only")
     if len(sources) == 1 and kinds == {"folder"}:
-        return picture_folder.read_folder(sources[0], options.flatten, options.size, options.grey)
+        changes = {"flatten": options.flatten, "size": options.size, "to_grey": options.grey}
+        return picture_folder.read_folder(sources[0], partial(exact_pixels, **changes))
     if len(sources) == 1 and kinds == {".npz"}:
         return named_arrays.read_npz(sources[0])
     if kinds == {".csv"}:

@@ -24,7 +24,7 @@ def add_flags(parser: Parser) -> None:
     add_path(parser, "--run-dir", "the run's folder")
     add_data_dir(parser)
     add_machine_flags(parser)
-    help = "as JSON: loss, accuracy, right and total of each class, confusion (rows: true)"
+    help = "as JSON: loss, right and total in all and of each class, confusion (rows: true)"
     parser.add_argument("--json", action="store_true", help=help)
 
 

@@ -100,10 +100,11 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write a run's net in the --format asked for, into its folder or to --output."""
-    from tinytrain.cli.resolve import trained
+    from tinytrain.results.trained_run import load_run
 
     output = options.output or options.run_dir / FILES[options.format]
-    settings, net = trained(options.run_dir)
+    trained = load_run(options.run_dir)
+    settings, net = trained.settings, trained.net
     if options.format == "torch":
         require_module_name(output)
         program = as_program(net, settings, output.stem, options.run_dir)

@@ -60,15 +60,14 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from tinytrain.cli.answers import column_list, with_folders, write_answers
-    from tinytrain.cli.resolve import trained
-    from tinytrain.results.trained_run import TrainedRun
+    from tinytrain.results.trained_run import load_run
 
     if options.csv and (options.index is not None or options.output):
         raise UsageError("--csv: is for all images; leave out --index and --output")
     if options.columns and not options.csv:
         raise UsageError("--columns: names those of --csv FILE, which is missing")
     options.columns = options.columns and column_list(options.columns)
-    model = TrainedRun(*trained(options.run_dir))
+    model = load_run(options.run_dir)
     if options.csv:
         write_answers(model, options)
         return

@@ -117,20 +117,12 @@ def warn_of_synthetic(dataset: Dataset) -> None:
         print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
 
 
-def trained(run_dir: Path | None, device: str = "cpu") -> tuple[Settings, Module]:
-    """The settings and the net of a run; without a run those of the final net of tinytrain.
-
-    Where weights are averaged, the net is the averaged one.
-    """
-    run = load_run(run_dir, device)
-    return run.settings, run.net
-
-
 def net_and_data(
     options: argparse.Namespace, device: str = "cpu"
 ) -> tuple[Settings, Module, Dataset]:
-    """The settings and net of --run-dir, as `trained`, and the data that it was trained on."""
-    settings, net = trained(options.run_dir, device)
+    """The settings and net of --run-dir, as `load_run`, and the data that it was trained on."""
+    run = load_run(options.run_dir, device)
+    settings, net = run.settings, run.net
     if options.run_dir is not None:
         return settings, net, load_same_data(options, settings)
     dataset = data.load(settings.dataset, options.data_dir, deskew=settings.recipe.deskew)

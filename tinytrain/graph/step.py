@@ -80,7 +80,7 @@ class Step:
             drawn = training.augmentation.draw(self.size, training.stream("augment"))
             parts = (drawn.angle[None], drawn.shift.T, drawn.scale[None], drawn.shear[None])
             self.draws.copy_(torch.cat(parts))
-        self.dropout.manual_seed(training.stream("dropout", training.device).initial_seed())
+        self.dropout.manual_seed(training.stream("dropout").initial_seed())
         training.net.set_generator(self.dropout)
         training.set_lr(steps)
         self.updates.prepare()

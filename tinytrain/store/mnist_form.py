@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tinytrain.store.paper import one_digit
+from tinytrain.store.paper import border_of, one_digit
 
 SIDE, LONGER_SIDE, MIDDLE = 28, 20, 14  # of the field, of the digit, of its centre of mass
 SPECKS = 0.002  # share of the ink
@@ -54,7 +54,7 @@ def ink(image: Tensor) -> Tensor:
     Paper is the median of the border. Ink is darker or lighter, whichever has the larger
     deviations; noise, 4 times the median deviation of the border, is subtracted.
     """
-    border = torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])
+    border = border_of(image)
     paper = border.median()
     light, dark = (image - paper).clamp(min=0), (paper - image).clamp(min=0)
     inked = light if light.square().sum() >= dark.square().sum() else dark

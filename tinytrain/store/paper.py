@@ -38,9 +38,14 @@ def one_digit(image: Tensor) -> Tensor:
     return inked * dilated(chosen, 3, 3) * (chosen | ~mask)
 
 
+def border_of(image: Tensor) -> Tensor:
+    """The pixels of the outermost rows and columns."""
+    return torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])
+
+
 def clean_border(image: Tensor) -> bool:
     """Whether the border is of one brightness but for noise, so that paper needs no search."""
-    border = torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])
+    border = border_of(image)
     deviations = (border - border.median()).abs()
     contrast, noise = (image - border.median()).abs().max(), 4 * deviations.median()
     stray = (2 * noise).clamp(min=FAINT * contrast)  # more than five standard deviations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +18,11 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 OF_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")  # what Windows and macOS leave behind
 
 
-def read_folder(
-    folder: Path,
-    flatten: str | None = None,
-    size: tuple[int, int] | None = None,
-    to_grey: bool = False,
-) -> Found:
+def read_folder(folder: Path, read: Callable[[Path], Array] = exact_pixels) -> Found:
     """The pictures in `folder`/train/CLASS and `folder`/test/CLASS, or in `folder`/CLASS.
 
     A label is the place of the class among those of training, in the order of the alphabet, or of
-    their values where all are numbers. The other arguments are those of `exact_pixels`. Raises
-    DataError.
+    their values where all are numbers. `read` gives the pixels of a file. Raises DataError.
     """
     parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
     left_out = [str(path) for path in folders_in(folder) if path not in parts.values()]
@@ -38,28 +31,26 @@ def read_folder(
     names = class_names(next(iter(parts.values())))
     listed = {split: pictures_by_class(part, names) for split, part in parts.items()}
     paths = [path for rows in listed.values() for path, _ in rows]
-    pixels = read_pictures(
-        paths, partial(exact_pixels, flatten=flatten, size=size, to_grey=to_grey)
-    )
+    pixels = read_pictures(paths, read)
     splits = {}
     for split, rows in listed.items():
         labels, place = np.array([label for _, label in rows], np.uint8), str(parts[split])
         splits[split] = Labelled(pixels[: len(rows)], labels, place, place)
         pixels = pixels[len(rows) :]
-    if system := sum(is_of_system(path) for path in folder.rglob("*")):
+    if system := sum(is_of_system(path.name) for path in folder.rglob("*")):
         left_out.append(f"{system} hidden files or leftovers of an operating system")
     return Found(splits, names, left_out)
 
 
-def is_of_system(path: Path) -> bool:
-    """Whether a path is hidden, or one that Windows or macOS left behind."""
-    return path.name[0] == "." or path.name.lower() in OF_SYSTEMS
+def is_of_system(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or left behind by Windows or macOS."""
+    return name[0] == "." or name.lower() in OF_SYSTEMS
 
 
 def entries(folder: Path) -> list[Path]:
     """The paths in `folder` but hidden and system files, sorted. Raises DataError."""
     try:
-        return sorted(path for path in folder.iterdir() if not is_of_system(path))
+        return sorted(path for path in folder.iterdir() if not is_of_system(path.name))
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
 

@@ -23,19 +23,14 @@ from tinytrain.store.labelled import Found, Labelled, is_byte
 from tinytrain.store.named_arrays import split_and_kind
 
 LABELS = ("label", "class", "target")  # names of the label's column
-INDEX = (
-    "",
-    "index",
-    "id",
-    "imageid",
-    "unnamed: 0",
-)  # columns of line numbers; pandas' is ""
+# Names of columns that number the lines; pandas writes "".
+INDEX = ("", "index", "id", "imageid", "unnamed: 0")
 HEAD = 300  # lines in which an index is looked for: enough to count above 255
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the flags say of the tables; None where names and numbers have to tell.
+    """Which columns a table has, as flags say; None where its names and numbers decide.
 
     `header`: whether the first line has the names of the columns. `label`: the label's column, its
     name or its number from 0, -1 for the last. `drop`: columns to leave out, named likewise.
@@ -73,11 +68,9 @@ def read_tables(paths: Sequence[Path], layout: Layout = Layout()) -> Found:
         require_label_first(unnamed)
     pairs = {}
     for split, table in zip(splits, tables, strict=True):
-        images, labels = (
-            np.delete(table.numbers, table.label or 0, 1),
-            table.numbers.T[table.label or 0],
-        )
-        pairs[split] = Labelled(images, labels, str(table.path), str(table.path))
+        label, place = table.label or 0, str(table.path)
+        images, labels = np.delete(table.numbers, label, 1), table.numbers[:, label]
+        pairs[split] = Labelled(images, labels, place, place)
     return Found(pairs, left_out=[place for table in tables for place in table.left_out])
 
 
@@ -124,9 +117,9 @@ def read_table(path: Path, layout: Layout, pixels: int | None = None) -> Table:
     except (OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV file, found: {reason(error)}") from error
     left_out = [f"{path}: column {names[i] if names and names[i] else i}" for i in index]
-    return Table(
-        path, numbers, None if label is None else int(np.searchsorted(kept, label)), left_out
-    )
+    if label is not None:
+        label = int(np.searchsorted(kept, label))
+    return Table(path, numbers, label, left_out)
 
 
 def rows_of(path: Path, text: Iterable[str]) -> Iterator[tuple[str, list[str]]]:

@@ -13,6 +13,7 @@ do it, but products of matrices are far faster, and a polynomial is made of prod
 
 import torch
 
+from tinytrain import streams
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.optim import muon
@@ -47,7 +48,7 @@ def draw_arguments(draw: Draw) -> Arguments:
 
 def demonstrate() -> Rows:
     """The singular values of a matrix, before and after one to five steps."""
-    draw = torch.Generator().manual_seed(1)
+    draw = streams.generator(0, "newton-schulz")
     matrix = torch.randn(1, 4, 6, generator=draw, dtype=torch.float64)
     matrix[0] = matrix[0] * torch.tensor([1, 0.3, 0.1, 0.03])[:, None]
     found = {"before": matrix / matrix.norm()}
