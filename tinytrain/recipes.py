@@ -8,14 +8,17 @@ optimizer, schedule and augmentation.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import Field, dataclass, field, replace
 from typing import Any
+
+OWN = "FILE.py:FUNCTION"
 
 
 def setting(default: Any, help: str, **limits: tuple[Any, ...]) -> Any:
     """A field of a recipe, which is also a flag of the command line.
 
-    `limits`: `choices`, all allowed values, or `range`, the lowest and the highest.
+    `limits`: `choices`, all allowed values, where NAME=… takes a number, or `range`, the ends.
     """
     metadata = {"help": help, "choices": None, "range": None, **limits}
     return field(default=default, metadata=metadata)
@@ -27,7 +30,10 @@ def checked(field: Field[Any], value: Any) -> Any:
     choices, limits = field.metadata["choices"], field.metadata["range"]
     kinds = (int, float) if kind is float else (kind,)
     fits = isinstance(value, kinds) and isinstance(value, bool) == (kind is bool)
-    if fits and (value in choices if choices else not limits or limits[0] <= value <= limits[1]):
+    if choices:
+        name = OWN if ".py" in str(value) else re.sub(r"=\d*\.?\d+$", "=…", str(value))
+        fits = fits and (value in choices or name in choices)
+    if fits and (not limits or limits[0] <= value <= limits[1]):
         return kind(value)
     nouns = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     expected = nouns[kind]
@@ -59,8 +65,9 @@ class Recipe:
     )
     optimizer: str = setting(
         "adam",
-        "adam, sgd, or muon (for matrices and convolutions, with Adam for all other weights)",
-        choices=("adam", "sgd", "muon"),
+        "adam, sgd, muon (for matrices and convolutions, with Adam for all other weights), or a "
+        "function of (params, lr) that returns an optim.Optimizer",
+        choices=("adam", "sgd", "muon", OWN),
     )
     lr: float = setting(0.01, "the learning rate, at its highest", range=(1e-30, 1e30))
     momentum: float = setting(0.0, "momentum of SGD or Muon (with Muon 0 is 0.95)", range=(0, 1))
@@ -68,14 +75,27 @@ class Recipe:
     weight_decay: float = setting(0.0, "weight decay, as in the optimizer", range=(0, 1e30))
     schedule: str = setting(
         "constant",
-        "the learning rate over the run: constant; step, times gamma every step-size epochs; or "
-        "warmup-linear, up over the first warmup share of the epochs, then down to zero",
-        choices=("constant", "step", "warmup-linear"),
+        "the learning rate over the run: constant; step, times gamma every step-size epochs; "
+        "warmup-linear, up over the first warmup share of the epochs, then down to zero; "
+        "one-cycle, the same in half waves; cosine, down in one; or a function of (epochs) that "
+        "returns one from the epochs done to a factor",
+        choices=("constant", "step", "warmup-linear", "cosine", "one-cycle", OWN),
     )
     step_size: int = setting(6, "epochs between two steps of the learning rate", range=(1, 10**6))
     gamma: float = setting(0.1, "factor of the learning rate at each step", range=(0, 1e30))
     warmup: float = setting(
         0.2, "share of the epochs in which the learning rate rises", range=(0, 1)
+    )
+    clip: float = setting(0.0, "largest norm of all gradients, 0 for any", range=(0, 1e30))
+    loss: str = setting(
+        "nll",
+        "nll; label-smoothing=0.1, a tenth for all classes; or a function of (outputs, labels)",
+        choices=("nll", "label-smoothing=…", OWN),
+    )
+    augmentation: str = setting(
+        "affine",
+        "affine, by the four that follow deskew, or a function of (images, generator)",
+        choices=("affine", OWN),
     )
     deskew: bool = setting(False, "make all digits upright first, also those of the test set")
     rotation: float = setting(0.0, "rotate by up to this many degrees", range=(0, 180))

@@ -50,7 +50,7 @@ def refused(folder, match="checkpoint.pt"):
         run_folder.restore(folder, SETTINGS, start())
 
 
-@pytest.mark.parametrize("more", [[], [run_folder.NET_FILE]])
+@pytest.mark.parametrize("more", [[], ["net_file.py"]])
 def test_a_start_killed_before_its_end_is_no_run(more, tmp_path):
     run_folder.save(tmp_path, SETTINGS, start())
     for name in more:
@@ -95,7 +95,7 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path):
         content = json.loads(text)
         recipe = content["recipe"]
         recipe["average"], recipe["looks"] = recipe.pop("ema"), recipe.pop("tta")
-        for later in "fold", "image_shape", "net_digest":
+        for later in "fold", "image_shape", "digests":
             del content[later]
         return json.dumps(content)
 
@@ -256,6 +256,7 @@ VALUES = {
     "fold": ["x", "1/0", "6/5", "1/2/3", "0/5", 1, "1" * 5000 + "/5"],
     "image_shape": [[], [1, 28], [1, 0, 28], [1, -28, -28], ["1", 28, 28], [1, 10**9, 10**9], 1],
     "net_digest": [1, "f" * 64],
+    "digests": [1, {"net": "f" * 64}, {"loss": 1}],
     "recipe": [None, [], {}, "final", {"net": 1}, {"x": 1}, {"net": "net1", "epochs": 10**9}],
 }
 VALUES |= {

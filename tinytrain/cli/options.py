@@ -11,13 +11,13 @@ import argparse
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from tinytrain.cli.recipe_files import named
 from tinytrain.errors import UsageError
-from tinytrain.recipes import OLD_NAMES, Recipe
+from tinytrain.recipes import OLD_NAMES, OWN, Recipe, checked
 
 Flags: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 DEFAULTS: dict[str, Any] = {
@@ -164,6 +164,11 @@ def add_field_flags(group: argparse._ArgumentGroup) -> None:
         if kind is bool:
             add_switch(group, flag, help, default=argparse.SUPPRESS)
             continue
+        if OWN in (field.metadata["choices"] or ()):
+            group.add_argument(
+                flag, type=name_or_function(field), default=argparse.SUPPRESS, help=help
+            )
+            continue
         former = [f"--{old}" for old, new in OLD_NAMES.items() if new == field.name]
         for name in (flag, *former):
             group.add_argument(
@@ -174,6 +179,18 @@ def add_field_flags(group: argparse._ArgumentGroup) -> None:
                 default=argparse.SUPPRESS,
                 help=help if name == flag else argparse.SUPPRESS,
             )
+
+
+def name_or_function(field: Field[Any]) -> Callable[[str], str]:
+    """The argparse type of a recipe's field that may name a function in a file."""
+
+    def parse(text: str) -> str:
+        try:
+            return str(checked(field, text))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
 
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from tinytrain.runs import locks, net_file, run_folder, signals
 from tinytrain.runs.settings import Settings
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
-from tinytrain.train.compute import Compute
+from tinytrain.train.compute import Compute, make_batch
 from tinytrain.train.target import reason_not_judged, verdict
 from tinytrain.workers.group import Workers, own_device
 
@@ -172,6 +172,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if not workers.rank:
         workers.share(dataset.name)
     require_suited(training.net, dataset, training.batch_size, training.loss)
+    make_batch(training, dataset, torch.arange(min(2, len(dataset.train))))  # is it augmented?
     workers.require_separable(training, dataset)
     settings = Settings(
         recipe=recipe,
@@ -185,7 +186,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         threads=threads,
         fold=options.fold,
         image_shape=tuple(dataset.train.images.shape[1:]),
-        net_digest=net_file.digest(recipe.net),
+        digests=net_file.digests(recipe),
         workers=workers.count,
     )
     require_same_settings(settings, workers)

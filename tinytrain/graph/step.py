@@ -106,8 +106,7 @@ class Step:
         output = training.net(images)
         loss = training.loss(output, labels)
         gradients = torch.autograd.grad(loss, training.learned, materialize_grads=True)
-        for parameter, gradient in zip(training.learned, gradients, strict=True):
-            parameter.grad = gradient
+        training.set_gradients(gradients)
         self.updates.update()
         self.loss, self.correct = loss.detach(), functional.correct(output, labels)
 

@@ -8,12 +8,13 @@ the weights.
 from tinytrain.optim.ema import ExponentialMovingAverage
 from tinytrain.optim.muon import Muon
 from tinytrain.optim.optimizers import SGD, Adam, Optimizer
-from tinytrain.optim.schedules import Constant, StepLR, WarmupLinear
+from tinytrain.optim.schedules import Constant, Cosine, StepLR, WarmupLinear
 
 __all__ = [
     "SGD",
     "Adam",
     "Constant",
+    "Cosine",
     "ExponentialMovingAverage",
     "Muon",
     "Optimizer",

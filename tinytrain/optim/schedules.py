@@ -7,6 +7,7 @@ position in the run: `optimizer.lr = lr * schedule(progress)`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -54,3 +55,19 @@ class WarmupLinear:
         if progress < self.warmup:
             return progress / self.warmup
         return (1 - progress) / (1 - self.warmup) if self.warmup < 1 else 1.0
+
+
+@dataclass(frozen=True)
+class Cosine(WarmupLinear):
+    """Rise from `first` and fall to `last` as `WarmupLinear` does, but in half waves.
+
+    Without a rise, Loshchilov and Hutter, "SGDR", 2017; torch's OneCycleLR rises from 1/25.
+    """
+
+    warmup: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
+
+    def __call__(self, epochs: float) -> float:
+        end = self.first if epochs < self.warmup * self.total else self.last
+        return end + (1 - end) * (1 - math.cos(math.pi * super().__call__(epochs))) / 2

@@ -1,9 +1,10 @@
-"""Nets from a user's file, named "FILE.py:FUNCTION".
+"""Nets and other functions of a recipe from a user's file, named "FILE.py:FUNCTION".
 
-The file is run as a program; the function returns the net, a `Module`, and is given `generator`
-and `dropout` if it takes them. torch's own generator is seeded for the call and put back after it,
-so that the seed also decides weights drawn without `generator`. A run keeps a copy of the file,
-which therefore must not need other files beside it.
+The file is run as a program. A net's function returns the net, a `Module`, and is given
+`generator` and `dropout` if it takes them; torch's own generator is seeded for the call and put
+back after it, so that the seed also decides weights drawn without `generator`. What the other
+functions are given is in `ARGUMENTS`. A run keeps a copy of each file, which therefore must not
+need other files beside it.
 """
 
 from __future__ import annotations
@@ -13,20 +14,32 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from tinytrain import nets, train
+from tinytrain.data.augment import Augment
 from tinytrain.errors import TinytrainError, UsageError, no_program
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
 from tinytrain.store.files import read_file
 from tinytrain.train import Training
 
+# Fields of a recipe that may name a function, besides its net, and what the function is given.
+ARGUMENTS = {
+    "optimizer": "params, lr",
+    "schedule": "epochs",
+    "loss": "outputs, labels",
+    "augmentation": "images, generator",
+}
 PREFIX = "tinytrain_net_file_"  # module names of such files begin with it
 
 
@@ -34,31 +47,40 @@ class NetFileError(UsageError):
     """An error that a net file's own code has raised, in one line."""
 
 
-def is_own(net: str) -> bool:
-    """Whether a recipe's net is from a file."""
-    return ".py" in net
+def is_own(value: str) -> bool:
+    """Whether the value of a recipe's field names a function in a file."""
+    return ".py" in value
 
 
-def split(net: str) -> tuple[Path, str]:
+def own(recipe: Recipe) -> dict[str, str]:
+    """The fields of a recipe that name a function in a file: "FILE.py:FUNCTION" by field."""
+    values = {field: getattr(recipe, field) for field in ("net", *ARGUMENTS)}
+    return {field: value for field, value in values.items() if is_own(value)}
+
+
+def split(value: str, field: str = "net") -> tuple[Path, str]:
     """The file and the name of the function; raises UsageError."""
-    path, _, function = net.rpartition(":")
+    path, _, function = value.rpartition(":")
     if not (path.endswith(".py") and function.isidentifier()):
-        raise UsageError(f"--net {net}: expected FILE.py:FUNCTION")
+        raise UsageError(f"--{field} {value}: expected FILE.py:FUNCTION")
     return Path(path), function
 
 
-def read(net: str) -> bytes:
+def read(value: str, field: str = "net") -> bytes:
     """The content of the file; raises UsageError where it cannot be read."""
-    path, _ = split(net)
+    path, _ = split(value, field)
     try:
         return read_file(path)
     except OSError as error:
-        raise UsageError(f"--net {net}: {path} cannot be read ({error.strerror})") from error
+        raise UsageError(f"--{field} {value}: {path} cannot be read ({error.strerror})") from error
 
 
-def digest(net: str) -> str:
-    """The sha256 (hex) of the file that the net comes from, "" for a net of the package."""
-    return hashlib.sha256(read(net)).hexdigest() if is_own(net) else ""
+def digests(recipe: Recipe) -> dict[str, str]:
+    """The sha256 (hex) of the files that the recipe's functions come from, by field."""
+    return {
+        field: hashlib.sha256(read(value, field)).hexdigest()
+        for field, value in own(recipe).items()
+    }
 
 
 def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = None) -> Module:
@@ -70,10 +92,16 @@ def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = No
     """
     if not is_own(net):
         return nets.build(net, dropout, generator)
-    path, function = split(net)
+    with guarded():
+        return made(net, dropout, generator)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Put torch's global state back at the end, and explain what the file's code raises."""
     with torch_put_back():
         try:
-            return made(path, function, dropout, generator)
+            yield
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit is none of Exception's
@@ -82,15 +110,28 @@ def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = No
             raise
 
 
-def made(path: Path, function: str, dropout: float, generator: torch.Generator | None) -> Module:
+def found_in_file(value: str, field: str) -> Callable[..., Any]:
+    """Run the file and return its function, which must take the `ARGUMENTS` of its field."""
+    path, function = split(value, field)
+    maker = run(path, read(value, field)).get(function)
+    if not callable(maker):
+        raise UsageError(f"--{field} {value}: there is no function {function} in {path}")
+    if arguments := ARGUMENTS.get(field):
+        try:
+            inspect.signature(maker).bind(*arguments.split(", "))
+        except TypeError as error:
+            expected = f"{function}({arguments})"
+            raise UsageError(f"--{field} {value}: expected {expected}: {error}") from error
+    return maker
+
+
+def made(net: str, dropout: float, generator: torch.Generator | None) -> Module:
     """Run the file, with torch's own generator seeded, and call its function."""
-    place = f"--net {path}:{function}"
+    place, function = f"--net {net}", split(net)[1]
     seed = int(torch.randint(2**31, (), generator=generator)) if generator else 0
     if generator:
         torch.manual_seed(generator.initial_seed())  # the file may draw while it is run
-    maker = run(path, read(f"{path}:{function}")).get(function)
-    if not callable(maker):
-        raise UsageError(f"{place}: there is no function {function} in {path}")
+    maker = found_in_file(net, "net")
     taken = inspect.signature(maker).parameters
     if dropout and "dropout" not in taken:
         raise UsageError(f"--dropout {dropout:g}: {function} takes no dropout; leave the flag out")
@@ -170,5 +211,50 @@ def explained(error: BaseException) -> UsageError | None:
 
 
 def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
-    """`train.build.start`, also for a recipe whose net comes from a file."""
-    return train.build.start(recipe, seed, device, build)
+    """`train.build.start`, also for a recipe with functions from files."""
+    named = own(recipe)
+    with guarded() if named else nullcontext():
+        found: dict[str, Any] = {
+            name: found_in_file(value, name) for name, value in named.items() if name != "net"
+        }
+        if "optimizer" in found and (recipe.momentum or recipe.nesterov or recipe.weight_decay):
+            raise UsageError(
+                f"--optimizer {recipe.optimizer}: is given --lr alone; set --momentum 0 "
+                "--nesterov no --weight-decay 0"
+            )
+        unset: dict[str, Any] = {name: getattr(Recipe(), name) for name in found}
+        training = train.build.start(replace(recipe, **unset), seed, device, build)
+        if "optimizer" in found:
+            found["optimizer"] = found["optimizer"](training.net.parameters(), recipe.lr)
+        if "schedule" in found:
+            found["schedule"] = made_schedule(found["schedule"](recipe.epochs), recipe)
+        if "augmentation" in found:
+            found["augmentation"] = of_one_shape(found["augmentation"])
+        return replace(training, **found)
+
+
+def of_one_shape(augmentation: Augment) -> Augment:
+    """The augmentation, which raises UsageError where it returns images of another shape."""
+
+    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+        result = augmentation(images, generator)
+        if (found := getattr(result, "shape", None)) != images.shape:
+            expected = f"images of shape {tuple(images.shape)}"
+            raise UsageError(
+                f"--augmentation: expected {expected}, found {found and tuple(found)}"
+            )
+        return result
+
+    return augment
+
+
+def made_schedule(schedule: Any, recipe: Recipe) -> Callable[[float], float]:
+    """The schedule that a file's function has made; raises UsageError where it gives no number."""
+    factor = schedule(0.5) if callable(schedule) else schedule
+    if not (callable(schedule) and isinstance(factor, Real)):
+        raise UsageError(
+            f"--schedule {recipe.schedule}: expected a function from the epochs done to a factor, "
+            f"found {factor!r}"
+        )
+    made: Callable[[float], float] = schedule
+    return made

@@ -8,6 +8,7 @@ folder that `--resume` continues.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import platform
@@ -34,7 +35,8 @@ from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
 LONGEST = 1e7  # seconds of an epoch
-NET_FILE = "net_file.py"  # a run's copy of the file that its net came from
+# A run's copies of the files that functions of its recipe come from, by field of the recipe.
+COPIES = {field: f"{field}_file.py" for field in ("net", *net_file.ARGUMENTS)}
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
@@ -66,7 +68,7 @@ def require_unused(folder: Path) -> None:
     except OSError as error:
         raise cannot_write(folder, error) from error
     left = {name for name in sizes if name != locks.NAME and not name.endswith(".part")}
-    known = left <= {"checkpoint.pt", "history.jsonl", NET_FILE}
+    known = left <= {"checkpoint.pt", "history.jsonl", *COPIES.values()}
     killed_at_start = known and sizes.get("history.jsonl") == 0
     if left and not killed_at_start:
         raise UsageError(
@@ -92,8 +94,8 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
         "machine": platform.machine(),
     }
     save(folder, settings, training)
-    if settings.net_digest:
-        write_file(folder / NET_FILE, net_file.read(settings.recipe.net))
+    for field, value in net_file.own(settings.recipe).items():
+        write_file(folder / COPIES[field], net_file.read(value, field))
     write_file(folder / "run.json", json.dumps(description, indent=2) + "\n")
 
 
@@ -140,31 +142,34 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
 
 
 def recipe_of(folder: Path, settings: Settings) -> Recipe:
-    """The run's recipe; where its net came from a file, with the folder's copy of that file.
+    """The run's recipe, where it names functions in files with the folder's copies of those.
 
-    Raises DataError where the copy is missing or another one.
+    Raises DataError where a copy is missing or another one.
     """
-    if not settings.net_digest:
-        return settings.recipe
-    net = f"{folder / NET_FILE}:{net_file.split(settings.recipe.net)[1]}"
-    try:
-        digest = net_file.digest(net)
-    except UsageError as error:
-        raise DataError(f"{folder / NET_FILE}: the run's copy of its net file is gone") from error
-    if digest != settings.net_digest:
-        raise DataError(f"{folder / NET_FILE}: not the net file that the run was begun with")
-    return replace(settings.recipe, net=net)
+    recipe = settings.recipe
+    for field, value in net_file.own(recipe).items():
+        copy = folder / COPIES[field]
+        changed: dict[str, Any] = {field: f"{copy}:{net_file.split(value, field)[1]}"}
+        recipe = replace(recipe, **changed)
+        if not copy.is_file():
+            raise DataError(f"{copy}: the run's copy of its {field} file is gone")
+    for field, digest in net_file.digests(recipe).items():
+        if digest != settings.digests[field]:
+            copy = folder / COPIES[field]
+            raise DataError(f"{copy}: not the {field} file that the run was begun with")
+    return recipe
 
 
 def require_unchanged(settings: Settings) -> None:
-    """Raise UsageError where the file that the net came from is there, and has changed."""
-    net = settings.recipe.net
-    there = bool(settings.net_digest) and net_file.split(net)[0].exists()
-    if there and net_file.digest(net) != settings.net_digest:
-        raise UsageError(
-            f"--net {net}: the file has changed since the run began; put it back, or start a new "
-            "run in another --run-dir"
-        )
+    """Raise UsageError where a file that a function came from is there, and has changed."""
+    for field, value in net_file.own(settings.recipe).items():
+        if not net_file.split(value, field)[0].exists():
+            continue
+        if hashlib.sha256(net_file.read(value, field)).hexdigest() != settings.digests[field]:
+            raise UsageError(
+                f"--{field} {value}: the file has changed since the run began; put it back, or "
+                "start a new run in another --run-dir"
+            )
 
 
 def read_settings(folder: Path) -> Settings:

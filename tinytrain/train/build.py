@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from tinytrain import nets, streams
 from tinytrain.data.augment import Augmentation
 from tinytrain.errors import UsageError
-from tinytrain.nn import Module
+from tinytrain.nn import Module, functional
 from tinytrain.optim import (
     SGD,
     Adam,
     Constant,
+    Cosine,
     ExponentialMovingAverage,
     Muon,
     Optimizer,
@@ -45,6 +48,8 @@ def start(
             schedule=new_schedule(recipe),
             augmentation=new_augmentation(recipe),
             ema=ExponentialMovingAverage(net, recipe.ema) if recipe.ema else None,
+            loss=new_loss(recipe),
+            clip=recipe.clip,
             seed=seed,
             tta=recipe.tta,
         )
@@ -83,12 +88,25 @@ def new_augmentation(recipe: Recipe) -> Augmentation | None:
     return None if augmentation == Augmentation() else augmentation
 
 
+def new_loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss that the recipe names."""
+    if recipe.loss == "nll":
+        return functional.nll_loss
+    share = float(recipe.loss.removeprefix("label-smoothing="))
+    if not 0 <= share < 1:
+        raise ValueError(f"loss {recipe.loss}: expected a share of at least 0 and below 1")
+    return partial(functional.nll_loss, label_smoothing=share)
+
+
 def new_schedule(recipe: Recipe) -> Callable[[float], float]:
     """The schedule that the recipe names."""
-    if recipe.schedule == "constant":
-        return Constant()
-    if recipe.schedule == "step":
-        return StepLR(recipe.step_size, recipe.gamma)
-    if recipe.schedule == "warmup-linear":
-        return WarmupLinear(recipe.epochs, recipe.warmup)
-    raise ValueError(f"schedule {recipe.schedule}: expected constant, step or warmup-linear")
+    schedules: dict[str, Callable[[], Callable[[float], float]]] = {
+        "constant": Constant,
+        "step": lambda: StepLR(recipe.step_size, recipe.gamma),
+        "warmup-linear": lambda: WarmupLinear(recipe.epochs, recipe.warmup),
+        "cosine": lambda: Cosine(recipe.epochs),
+        "one-cycle": lambda: Cosine(recipe.epochs, recipe.warmup, first=1 / 25, last=1 / 25e4),
+    }
+    if recipe.schedule not in schedules:
+        raise ValueError(f"schedule {recipe.schedule}: expected one of {', '.join(schedules)}")
+    return schedules[recipe.schedule]()

@@ -40,11 +40,14 @@ def require_suited(
             f"{dataset.name}, found {found}; choose another --net"
         )
     total = float(output.exp().sum())
-    if loss is functional.nll_loss and not abs(total - 1) < 0.01:
-        raise UsageError(
-            "the net: expected log-probabilities, of probabilities that add up to 1, found "
-            f"{total:g}; end it with nn.LogSoftmax(), or give Training another loss"
-        )
+    if getattr(loss, "func", loss) is functional.nll_loss:  # a partial of it smooths labels
+        if not abs(total - 1) < 0.01:
+            raise UsageError(
+                "the net: expected log-probabilities, of probabilities that add up to 1, found "
+                f"{total:g}; end it with nn.LogSoftmax(), or give Training another loss"
+            )
+    elif getattr(value := loss(output, output.argmax(1)), "shape", None) != ():
+        raise UsageError(f"the loss: expected a scalar of (outputs, labels), found {value}")
     require_batches(net, len(dataset.train), batch_size, shape)
 
 

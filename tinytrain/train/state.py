@@ -113,11 +113,12 @@ class Training:
     `optimizer` has the parameters of `net`; what of them has `requires_grad` is learned. The
     learning rate of a step is the optimizer's at the start times `schedule`, a function of the
     epochs done, taken in the middle of the step; setting `optimizer.lr` between steps gives a new
-    start. `loss` is a function of the net's output,
-    (N, classes), and the labels, int64 (N,). `augmentation` is a function of images and a
-    generator. `ema` is an average of the weights of this net; if there is one, it is what is
-    tested. `tta` is 1, or 5 for test-time augmentation: see `evaluation`. Everything drawn at
-    random follows from `seed`.
+    start. The schedule's method `see`, if it has one, is given the history after each epoch and on
+    resuming. `loss` is a function of the net's output, (N, classes), and the labels, int64 (N,),
+    and `clip` the largest norm of all gradients together, 0 for any. `augmentation` is a function
+    of images and a generator. `ema` is an average of the weights of this net; if there is one, it
+    is what is tested. `tta` is 1, or 5 for test-time augmentation: see `evaluation`. Everything
+    drawn at random follows from `seed`.
 
     The position is the present `epoch` (from 1), the next `batch` in it (from 0), and the sums
     over the epoch so far. Raises UsageError for objects that do not belong together.
@@ -133,6 +134,7 @@ class Training:
     loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss
     seed: int = 1
     tta: int = 1
+    clip: float = 0.0
     lr: float = field(init=False)
     epoch: int = 1
     batch: int = 0
@@ -185,7 +187,7 @@ class Training:
 
     def lr_at(self, step: int, steps: int) -> float:
         """The learning rate in the middle of `step` (from 0) of the `steps` of this epoch."""
-        return self.lr * self.schedule(self.epoch - 1 + (step + 0.5) / steps)
+        return float(self.lr * self.schedule(self.epoch - 1 + (step + 0.5) / steps))
 
     def step(
         self, gradients: Sequence[Tensor], loss: Tensor, correct: Tensor, rows: int, steps: int
@@ -196,13 +198,21 @@ class Training:
         correctly; the epoch has so many `steps`. Raises Diverged where the loss is not finite,
         which is looked at every fiftieth step: reading a number makes the program wait for a GPU.
         """
-        for parameter, gradient in zip(self.learned, gradients, strict=True):
-            parameter.grad = gradient
+        self.set_gradients(gradients)
         self.set_lr(steps)
         self.optimizer.step()
         if self.ema is not None:
             self.ema.update()
         return self.count(loss, correct, rows, steps)
+
+    def set_gradients(self, gradients: Sequence[Tensor]) -> None:
+        """Give the parameters that are learned their `gradients`, clipped as in torch's."""
+        if self.clip:
+            norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
+            factor = (self.clip / (torch.linalg.vector_norm(norms) + 1e-6)).clamp(max=1)
+            gradients = [gradient * factor for gradient in gradients]
+        for parameter, gradient in zip(self.learned, gradients, strict=True):
+            parameter.grad = gradient
 
     def set_lr(self, steps: int) -> None:
         """Give the optimizer the learning rate of this step, of the epoch's `steps`."""
@@ -240,6 +250,8 @@ class Training:
             seconds=self.seconds,
         )
         self.history.append(record)
+        if see := getattr(self.schedule, "see", None):
+            see(self.history)
         self.epoch += 1
         self.batch, self.loss_sum, self.correct, self.seconds = 0, 0.0, 0, 0.0
         return record
@@ -281,3 +293,5 @@ class Training:
         for name in ("lr", "epoch", "batch", "loss_sum", "correct", "seconds"):
             setattr(self, name, state[name])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
+        if see := getattr(self.schedule, "see", None):
+            see(self.history)
