@@ -110,6 +110,16 @@ def test_pictures_in_a_folder_get_answers(tmp_path, capsys):
     assert [line.split(",")[:2] for line in lines[1:]] == [["a.png", "3"], ["b.png", "7"]]
 
 
+def test_a_changed_recipe_is_compared_with_the_plain_one(
+    tmp_path, data_dir, in_one_process, capsys
+):
+    words = ["--dataset=synthetic", f"--data-dir={data_dir}", "--net=net1", "--epochs=1"]
+    load("own_recipe").main(tmp_path, *words, "--seeds=1,2", "--batch-size=50")
+    printed = capsys.readouterr().out
+    assert "label-smoothing=0.1" in printed and "cosine" in printed and "2 seeds" in printed
+    assert len(list(tmp_path.glob("*/seed-*/run.json"))) == 4
+
+
 def test_examples_are_short():
     for path in EXAMPLES.glob("*.py"):
         short = path.stem.startswith("own_") or path.stem == "colour_images"

@@ -163,6 +163,20 @@ def test_warmup_linear(up, down, total):
     assert found == pytest.approx(rates_of_torch("OneCycleLR", steps, **oracle), abs=1e-9)
 
 
+@few
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 20))
+def test_cosine(up, down, total):
+    """Torch's one-cycle policy with its own ends, and its cosine annealing."""
+    steps = up + down
+    lengths = {"total_steps": steps + 1, "pct_start": (up + 1) / (steps + 1)}
+    oracle = rates_of_torch("OneCycleLR", steps, max_lr=1.0, cycle_momentum=False, **lengths)
+    schedule = optim.Cosine(total, up / steps, first=1 / 25, last=1 / 25e4)
+    found = [schedule(total * step / steps) for step in range(steps + 1)]
+    assert found == pytest.approx(oracle, abs=1e-9)
+    oracle = rates_of_torch("CosineAnnealingLR", total, T_max=total)
+    assert [*map(optim.Cosine(total), range(total + 1))] == pytest.approx(oracle, abs=1e-9)
+
+
 @given(st.floats(0.1, 100), st.floats(0, 1), st.floats(-1, 2))
 def test_schedules_stay_between_0_and_1(total, warmup, progress):
     schedule = optim.WarmupLinear(total, warmup)

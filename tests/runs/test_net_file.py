@@ -267,3 +267,117 @@ def test_a_runs_copy_of_its_net_file_is_checked(run, net_file, data_dir, fails):
     assert "net_file.py: not the net file" in fails(3, *words)
     (run / "net_file.py").unlink()
     assert "copy of its net file is gone" in fails(3, *words)
+
+
+OWN = """
+import torch
+from tinytrain import optim
+
+class Lion(optim.Optimizer):
+    state_names = ("momenta",)
+
+    def __init__(self, params, lr):
+        super().__init__(params, lr)
+        self.momenta = [torch.zeros_like(param) for param in self.params]
+
+    @torch.no_grad()
+    def step(self):
+        for param, momentum in zip(self.params, self.momenta, strict=True):
+            param.sub_(momentum.lerp_(param.grad, 0.1).sign(), alpha=self.lr)
+
+class Halved:
+    factor = 1.0
+    def __init__(self, epochs): self.epochs = epochs
+    def __call__(self, progress): return self.factor
+    def see(self, history): self.factor = 0.5 ** sum(epoch.test_total == 50 for epoch in history)
+
+def focal(outputs, labels):
+    right = outputs.gather(1, labels[:, None])
+    return -((1 - right.exp()).square() * right).mean()
+
+def moved(images, generator):
+    chosen = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+    return torch.where(chosen, images.roll(1, 3), images)
+
+def smaller(images, generator): return images[..., 1:]
+def none(*arguments): return None
+def fails(*arguments): raise ValueError(arguments)
+def one(argument): return argument
+number = 3
+"""
+FUNCTIONS = {"optimizer": "Lion", "schedule": "Halved", "loss": "focal", "augmentation": "moved"}
+
+
+@pytest.fixture
+def functions(tmp_path):
+    """The words for a run with four functions of one file, and the file."""
+    path = tmp_path / "mine.py"
+    path.write_text(OWN)
+    words = [f"--{field}={path}:{name}" for field, name in FUNCTIONS.items()]
+    return [*words, "--lr=0.002", "--clip=1", "--epochs=3"], path
+
+
+def test_a_run_with_own_functions_goes_on_as_it_began(
+    functions, tmp_path, data_dir, monkeypatch, fails
+):
+    def interrupted(*arguments):
+        yield from itertools.islice(fit(*arguments), 20)  # in the third epoch
+        raise KeyboardInterrupt
+
+    words, path = functions
+    fit, cut = train.loop.fit, tmp_path / "cut"
+    with monkeypatch.context() as patch:
+        patch.setattr(train.loop, "fit", interrupted)
+        fails(130, *train_words(cut, data_dir, "net1", *words))
+    again = ["train", "--resume", f"--run-dir={cut}", f"--data-dir={data_dir}"]
+    path.write_text(OWN + "# changed\n")
+    assert "--optimizer" in fails(2, *again)
+    path.write_text(OWN)
+    assert cli.main(train_words(tmp_path / "run", data_dir, "net1", *words)) == 0
+    path.unlink()
+    assert cli.main(again) == 0
+    one, other = (
+        torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
+        for folder in (cut, tmp_path / "run")
+    )
+    assert [epoch["lr"] for epoch in one["history"]] == [0.002, 0.001, 0.0005]
+    for part in "net", "optimizer":
+        torch.testing.assert_close(one[part], other[part], rtol=0, atol=0)
+    (cut / "loss_file.py").write_text(OWN + "# changed\n")
+    assert "loss_file.py" in fails(3, "evaluate", f"--run-dir={cut}", f"--data-dir={data_dir}")
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "said"),
+    [
+        *((field, "nowhere", "no function nowhere") for field in FUNCTIONS),
+        *((field, "number", "no function number") for field in FUNCTIONS),
+        *((field, "fails", "ValueError") for field in FUNCTIONS),
+        *((field, "none", "found None") for field in ("schedule", "loss", "augmentation")),
+        *((field, "one", "expected one(") for field in ("optimizer", "loss", "augmentation")),
+        ("optimizer", "none", "NoneType has no lr"),
+        ("schedule", "one", "found 15"),
+        ("augmentation", "smaller", "found (2, 1, 28, 27)"),
+    ],
+)
+def test_a_function_that_is_wrong(field, name, said, functions, tmp_path, data_dir, fails):
+    words = train_words(tmp_path / "run", data_dir, "net1", f"--{field}={functions[1]}:{name}")
+    assert said in fails(2, *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["--loss=mse", "--loss=label-smoothing=x", "--loss=label-smoothing=1", "--schedule=cosinus"]
+    + ["--optimizer=mine.py", "--augmentation=nowhere.py:f", "--clip=-1"],
+)
+def test_a_name_that_is_wrong(word, tmp_path, data_dir, fails):
+    assert word[2:6] in fails(2, *train_words(tmp_path / "run", data_dir, "net1", word))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_own_optimizer_gets_no_momentum_that_it_would_not_see(
+    functions, tmp_path, data_dir, fails
+):
+    words = train_words(tmp_path / "run", data_dir, "net1", *functions[0], "--momentum=0.9")
+    assert "--momentum 0" in fails(2, *words)

@@ -278,3 +278,21 @@ def test_a_learning_rate_set_between_epochs_holds_and_is_resumed(tiny):
     resumed.load_state_dict(run(build.start(QUICK, 1), until=(2, 2)).state_dict())
     list(loop.fit(resumed, tiny))
     assert same_state(whole, resumed)
+
+
+def test_label_smoothing_and_clipping_are_torchs():
+    recipe = replace(QUICK, loss="label-smoothing=0.2", clip=0.5)
+    training = build.start(recipe, 1)
+    scores, labels = torch.randn(6, 10, generator=streams.generator(1, "test")), torch.arange(6)
+    found = training.loss(scores.log_softmax(1), labels)
+    oracle = torch.nn.functional.cross_entropy(scores, labels, label_smoothing=0.2)
+    torch.testing.assert_close(found, oracle)
+    for size in 0.01, 1.0:  # a small norm stays as it is
+        gradients = [torch.full_like(parameter, size / 10) for parameter in training.learned]
+        training.set_gradients(gradients)
+        theirs = [torch.nn.Parameter(gradient.clone()) for gradient in gradients]
+        for parameter, gradient in zip(theirs, gradients, strict=True):
+            parameter.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_(theirs, 0.5)
+        for one, other in zip(training.learned, theirs, strict=True):
+            torch.testing.assert_close(one.grad, other.grad)
