@@ -432,7 +432,7 @@ MISTAKES = {
     "seeds that are none": (["seeds", "--seeds", "one"], 2, "--seeds"),
     "seeds without end": (["seeds", "--seeds", "1-"], 2, "1-5,9"),
     "dropout for a net without": (["train", "--net", "net7", "--dropout=0.1"], 2, "net7 has no"),
-    "a wrong schedule": (["train", "--schedule", "cosine"], 2, "warmup-linear"),
+    "a wrong schedule": (["train", "--schedule", "cosinus"], 2, "warmup-linear"),
     "fold nothing": (["train", "--fold", "0/5"], 2, "part 1 to 5"),
     "all folds at once": (["train", "--fold", "all/5"], 2, "part 1 to 5"),
     "a fold of one": (["seeds", "--fold", "all/1"], 2, "2 to 100"),

@@ -175,4 +175,5 @@ def everything(folder: Path) -> dict[str, Any]:
     versions = versions if isinstance(versions, dict) else {}
     named = {f"{name} version": version for name, version in versions.items()}
     recipe: dict[str, Any] = settings.pop("recipe")
+    named |= {f"{field} file": digest for field, digest in settings.pop("digests").items()}
     return recipe | settings | named | {"machine": content.get("machine")}
