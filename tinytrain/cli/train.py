@@ -34,6 +34,10 @@ def add_flags(parser: Parser) -> None:
     recipe = add_recipe_flags(parser)
     seed = "decides every random draw; the same seed, the same run"
     add_setting(recipe, "--seed", seed, type=natural)
+    weights = "begin with the weights of another run; where classes differ, the last are drawn"
+    add_setting(recipe, "--from", weights, metavar="RUN")
+    frozen = "layers, or groups of them, that do not learn, such as conv1,conv2.0"
+    add_setting(recipe, "--freeze", frozen, metavar="LAYERS")
     data = add_data_flags(parser)
     add_holdout(data)
     synthetic = "where no mirror answers, train on drawn digits instead, and say so"

@@ -69,7 +69,8 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
             advice = f"interrupted; the run is saved, and goes on with: {command}"
             raise Interrupted(advice, workers.stopping)
     accuracies = [epoch.test_accuracy for epoch in training.history]
-    reason = reason_not_judged(settings.dataset, settings.holdout, len(accuracies))
+    reason: str | None = "begun from another run's weights" if settings.from_digest else None
+    reason = reason or reason_not_judged(settings.dataset, settings.holdout, len(accuracies))
     judged = verdict(accuracies, learned_count(training.net), reason)
     print(f"{judged.text}\nThe run is in {folder}")
     if options.require_target and not judged.met:
@@ -156,7 +157,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     """
     recipe = chosen_recipe(options)
     device, threads = choose_device(options.device), use_threads(options.threads)
-    training = net_file.start(recipe, options.seed, own_device(device))
+    training = net_file.start(recipe, options.seed, own_device(device), options.freeze)
     workers.cut(recipe.shards)
     require_computable(options.compute, device, workers)
     if options.run_dir is not None and workers.rank == 0:
@@ -174,6 +175,8 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     require_suited(training.net, dataset, training.batch_size, training.loss)
     make_batch(training, dataset, torch.arange(min(2, len(dataset.train))))  # is it augmented?
     workers.require_separable(training, dataset)
+    source = getattr(options, "from")
+    from_digest = run_folder.begin_from(Path(source), training, dataset.classes) if source else ""
     settings = Settings(
         recipe=recipe,
         dataset=dataset.name,
@@ -188,6 +191,8 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         image_shape=tuple(dataset.train.images.shape[1:]),
         digests=net_file.digests(recipe),
         workers=workers.count,
+        from_digest=from_digest,
+        freeze=options.freeze,
     )
     require_same_settings(settings, workers)
     if workers.rank:
@@ -224,7 +229,7 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
             f"{flags}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
-            "or start a new run in another --run-dir"
+            f"or start a new run from its weights: train --from {folder} --run-dir ANOTHER"
         )
     if "device" in options.given:
         device = choose_device(options.device)
@@ -232,8 +237,7 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         device = choose_device(settings.device, f"--device: {folder} was begun on")
     use_threads(settings.threads, f"{folder} was begun with threads:")
     run_folder.require_unchanged(settings)
-    recipe = run_folder.recipe_of(folder, settings)
-    training = net_file.start(recipe, settings.seed, own_device(device))
+    training = run_folder.rebuilt(folder, settings, own_device(device))
     workers.cut(settings.recipe.shards)
     require_computable(options.compute, device, workers)
     if workers.rank == 0:

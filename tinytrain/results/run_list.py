@@ -16,7 +16,7 @@ from pathlib import Path
 from tinytrain.errors import TinytrainError
 from tinytrain.nn.inspect import learned_count
 from tinytrain.results.comparison import nearest
-from tinytrain.runs import net_file, run_folder
+from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.train import Epoch
 from tinytrain.train.target import LAST_EPOCHS, reason_not_judged, verdict
@@ -90,13 +90,16 @@ def read(folder: Path) -> Run:
 
 def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
     """Whether the run meets the target, in a word, or why that cannot be said."""
-    reason = reason_not_judged(settings.dataset, settings.holdout, settings.recipe.epochs)
+    reason: str | None = "begun from another run's weights" if settings.from_digest else None
+    reason = reason or reason_not_judged(
+        settings.dataset, settings.holdout, settings.recipe.epochs
+    )
     if reason:
         return f"not judged ({reason})"
     if len(history) < settings.recipe.epochs:
         return "unfinished"
     try:
-        parameters = learned_count(net_file.start(run_folder.recipe_of(folder, settings), 0).net)
+        parameters = learned_count(run_folder.rebuilt(folder, settings).net)
     except TinytrainError as error:
         return f"not judged ({error})"
     met = verdict([epoch.test_accuracy for epoch in history], parameters).met

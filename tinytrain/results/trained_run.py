@@ -17,7 +17,7 @@ from tinytrain.nn import Module
 from tinytrain.nn.inspect import output_of
 from tinytrain.results import published
 from tinytrain.results.variations import RECIPES
-from tinytrain.runs import net_file, run_folder
+from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.store.files import AnyPath, require
 from tinytrain.store.labelled import as_bytes, channels_first
@@ -108,6 +108,6 @@ def load_run(folder: AnyPath | None = None, device: str = "cpu") -> TrainedRun:
         return TrainedRun(mnist, published.final_net().to(device))
     folder = Path(folder)
     settings = run_folder.read_settings(folder)
-    training = net_file.start(run_folder.recipe_of(folder, settings), settings.seed, device)
+    training = run_folder.rebuilt(folder, settings, device)
     run_folder.restore(folder, settings, training)
     return TrainedRun(settings, training.tested_net)

@@ -210,8 +210,23 @@ def explained(error: BaseException) -> UsageError | None:
     return None
 
 
-def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Training:
-    """`train.build.start`, also for a recipe with functions from files."""
+def start(
+    recipe: Recipe, seed: int, device: torch.device | str = "cpu", freeze: str = ""
+) -> Training:
+    """`train.build.start`, also for a recipe with functions from files.
+
+    The layers named in `freeze`, with a comma between them, do not learn.
+    """
+
+    def build_net(net: str, dropout: float, generator: torch.Generator) -> Module:
+        built = build(net, dropout, generator)
+        for layer in filter(None, freeze.split(",")):
+            require_layer(layer, built)
+            for name, parameter in built.named_parameters():
+                if name.startswith(f"{layer}."):
+                    parameter.requires_grad_(False)
+        return built
+
     named = own(recipe)
     with guarded() if named else nullcontext():
         found: dict[str, Any] = {
@@ -223,7 +238,7 @@ def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Trai
                 "--nesterov no --weight-decay 0"
             )
         unset: dict[str, Any] = {name: getattr(Recipe(), name) for name in found}
-        training = train.build.start(replace(recipe, **unset), seed, device, build)
+        training = train.build.start(replace(recipe, **unset), seed, device, build_net)
         if "optimizer" in found:
             found["optimizer"] = found["optimizer"](training.net.parameters(), recipe.lr)
         if "schedule" in found:
@@ -231,6 +246,13 @@ def start(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Trai
         if "augmentation" in found:
             found["augmentation"] = of_one_shape(found["augmentation"])
         return replace(training, **found)
+
+
+def require_layer(layer: str, net: Module) -> None:
+    """Raise UsageError where no layer of that name, or in a group of that name, has weights."""
+    names = dict.fromkeys(name.rpartition(".")[0] for name, _ in net.named_parameters())
+    if not any(f"{name}.".startswith(f"{layer}.") for name in names):
+        raise UsageError(f"--freeze {layer}: expected layers of the net, {', '.join(names)}")
 
 
 def of_one_shape(augmentation: Augment) -> Augment:

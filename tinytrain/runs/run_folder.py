@@ -160,6 +160,39 @@ def recipe_of(folder: Path, settings: Settings) -> Recipe:
     return recipe
 
 
+def rebuilt(folder: Path, settings: Settings, device: torch.device | str = "cpu") -> Training:
+    """The training of a run as it was at its start, but for weights from another run."""
+    recipe = recipe_of(folder, settings)
+    return net_file.start(recipe, settings.seed, device, settings.freeze)
+
+
+def begin_from(folder: Path, training: Training, classes: int) -> str:
+    """Give a new `training` the weights that the run in `folder` was tested with.
+
+    Tensors with a row for each class, of which the data has so many `classes`, stay as they were
+    drawn where the run had another number. Returns the sha256 (hex) of the run's checkpoint.
+    Raises DataError where the run cannot be read, UsageError where its net is another.
+    """
+    settings = read_settings(folder)
+    source = rebuilt(folder, settings, training.device)
+    restore(folder, settings, source)
+    found, own = source.tested_net.state_dict(), training.net.state_dict()
+    for name in sorted(own.keys() | found.keys()):
+        one, other = (tuple(net[name].shape) if name in net else None for net in (own, found))
+        if one == other:
+            continue
+        if not (one and other) or (one[0], one[1:]) != (classes, other[1:]):
+            raise UsageError(
+                f"--from {folder}: its net is another: {name}: expected {one}, found {other}; "
+                f"take --net {settings.recipe.net}"
+            )
+        found[name] = own[name]
+    training.net.load_state_dict(found)
+    if training.ema is not None:
+        training.ema.net.load_state_dict(found)
+    return hashlib.sha256(read_file(folder / "checkpoint.pt")).hexdigest()
+
+
 def require_unchanged(settings: Settings) -> None:
     """Raise UsageError where a file that a function came from is there, and has changed."""
     for field, value in net_file.own(settings.recipe).items():

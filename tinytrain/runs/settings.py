@@ -24,7 +24,8 @@ class Settings:
     `threads` (of each worker) decide the last bits of a sum; `fold` is "K/N" where part K of N of
     the training images is held out. `image_shape` is (C, H, W), and `digests` the sha256 (hex) of
     the files that functions of the recipe come from, by field. `workers` is the number of
-    processes that the run was started with.
+    processes that the run was started with, `from_digest` the sha256 (hex) of the checkpoint that
+    its first weights come from, and `freeze` names layers that do not learn.
     """
 
     recipe: Recipe
@@ -40,12 +41,15 @@ class Settings:
     image_shape: tuple[int, ...] = (1, 28, 28)
     digests: dict[str, str] = field(default_factory=dict)
     workers: int = 1
+    from_digest: str = ""
+    freeze: str = ""
 
 
 ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"image_shape": [1] * 3}
 
 
 LATER = {"fold": "", "image_shape": [1, 28, 28], "digests": {}, "workers": 1}
+LATER |= {"from_digest": "", "freeze": ""}
 
 
 def parse_settings(text: str, place: str) -> Settings:
