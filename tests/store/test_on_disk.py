@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tinytrain import data
 from tinytrain.cli.main import main
-from tinytrain.data.arrays import write_files
+from tinytrain.data.arrays import as_files
 from tinytrain.data.datasets import load_source
 from tinytrain.errors import DataError
 from tinytrain.results.variations import RECIPES
@@ -38,8 +38,8 @@ def small_memory(monkeypatch):
 def own(tmp_path, tiny):
     """A hundred digits and forty more for the test, in a folder."""
     (tmp_path / "own").mkdir()
-    write_files(tmp_path / "own", "train", tiny.train)
-    write_files(tmp_path / "own", "test", tiny.test)
+    idx.write_pair(tmp_path / "own", "train", *as_files(tiny.train))
+    idx.write_pair(tmp_path / "own", "test", *as_files(tiny.test))
     return tmp_path / "own"
 
 

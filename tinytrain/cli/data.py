@@ -190,9 +190,9 @@ def folder_of(dataset: Dataset, options: argparse.Namespace) -> Path:
 
 def convert(options: argparse.Namespace) -> None:
     """Write the images of the sources as IDX files into a new folder."""
-    from tinytrain.data.arrays import write_files
+    from tinytrain.data.arrays import as_files
     from tinytrain.data.datasets import load_source
-    from tinytrain.store import manifest
+    from tinytrain.store import idx, manifest
     from tinytrain.store.files import whole_folder, write_file
 
     output = options.output.resolve()
@@ -201,8 +201,8 @@ def convert(options: argparse.Namespace) -> None:
     found = read(options)
     dataset = as_dataset(found, options)
     with whole_folder(output) as folder:
-        write_files(folder, "train", dataset.train)
-        write_files(folder, "test", dataset.test)
+        idx.write_pair(folder, "train", *as_files(dataset.train))
+        idx.write_pair(folder, "test", *as_files(dataset.test))
         if found.names:
             write_file(folder / "classes.txt", "".join(f"{name}\n" for name in found.names))
         manifest.verify(folder, load_source)

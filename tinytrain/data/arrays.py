@@ -1,4 +1,4 @@
-"""Make a data set from arrays in memory, and write one as IDX files.
+"""Make a data set from arrays in memory.
 
 The digest is that of the IDX files that would hold the arrays, so a set in memory and the same set
 in a folder are known to be equal.
@@ -7,7 +7,6 @@ in a folder are known to be equal.
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,15 +61,6 @@ def as_files(split: Split) -> tuple[idx.Array, idx.Array]:
     images = split.images[:]  # reads stored ones
     images = images[:, 0] if images.shape[1] == 1 else images
     return images.numpy(), split.labels.numpy().astype(np.uint8)
-
-
-def write_files(folder: Path, name: str, split: Split) -> None:
-    """Write images and labels as IDX files NAME-images-idx3-ubyte (4 in colour) and
-    NAME-labels-idx1-ubyte. Raises UsageError where they cannot be written.
-    """
-    images, labels = as_files(split)
-    idx.write(folder / f"{name}-images-idx{images.ndim}-ubyte", images)
-    idx.write(folder / f"{name}-labels-idx1-ubyte", labels)
 
 
 def digests(*splits: Split) -> tuple[str, ...]:

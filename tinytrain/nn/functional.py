@@ -227,19 +227,25 @@ def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
     return torch.log_softmax(input, dim)
 
 
-def nll_loss(log_probabilities: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+def nll_loss(log_probabilities: Tensor, target: Tensor) -> Tensor:
     """Minus the mean log-probability of the right class: (N, classes) and int64 (N,) to a scalar.
 
-    With log-probabilities from `log_softmax` this is the cross-entropy. A share `label_smoothing`
-    of each label goes to all classes alike, as in torch's: Szegedy et al., "Rethinking the
-    Inception architecture", 2016. Raises ValueError where the shapes are others.
+    With log-probabilities from `log_softmax` this is the cross-entropy. Raises ValueError where
+    the shapes are others.
     """
     if log_probabilities.dim() != 2 or target.shape != log_probabilities.shape[:1]:
         found = f"{tuple(log_probabilities.shape)} and {tuple(target.shape)}"
         raise ValueError(f"loss: expected shapes (N, classes) and (N,), got {found}")
-    loss = -log_probabilities.gather(1, target[:, None]).mean()
-    if not label_smoothing:
-        return loss
+    return -log_probabilities.gather(1, target[:, None]).mean()
+
+
+def smoothed_nll_loss(log_probabilities: Tensor, target: Tensor, label_smoothing: float) -> Tensor:
+    """`nll_loss` where a share `label_smoothing` of each label goes to all classes alike.
+
+    As `label_smoothing` of torch's cross-entropy: Szegedy et al., "Rethinking the Inception
+    architecture", 2016.
+    """
+    loss = nll_loss(log_probabilities, target)
     return (1 - label_smoothing) * loss - label_smoothing * log_probabilities.mean()
 
 

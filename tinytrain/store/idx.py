@@ -108,6 +108,12 @@ def write(path: AnyPath, array: Array) -> None:
     write_file(Path(path), gzip.compress(content, 6, mtime=0) if packed else content)
 
 
+def write_pair(folder: Path, name: str, images: Array, labels: Array) -> None:
+    """Write NAME-images-idx3-ubyte (idx4 where they have an axis of channels) and its labels."""
+    write(folder / f"{name}-images-idx{images.ndim}-ubyte", images)
+    write(folder / f"{name}-labels-idx1-ubyte", labels)
+
+
 def plain(array: Array) -> bytes:
     """The bytes of the plain IDX file of `array`.
 

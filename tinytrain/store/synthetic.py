@@ -140,5 +140,4 @@ def write_files(folder: Path, seed: int = 0, train: int = 60000, test: int = 100
             end = min(start + CHUNK, count)
             images[start:end] = digits(balanced, generator)[: end - start, 0].numpy()
             labels[start:end] = balanced[: end - start].numpy()
-        idx.write(folder / f"{name}-images-idx3-ubyte", images)
-        idx.write(folder / f"{name}-labels-idx1-ubyte", labels)
+        idx.write_pair(folder, name, images, labels)

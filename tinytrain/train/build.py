@@ -95,7 +95,7 @@ def new_loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
     share = float(recipe.loss.removeprefix("label-smoothing="))
     if not 0 <= share < 1:
         raise ValueError(f"loss {recipe.loss}: expected a share of at least 0 and below 1")
-    return partial(functional.nll_loss, label_smoothing=share)
+    return partial(functional.smoothed_nll_loss, label_smoothing=share)
 
 
 def new_schedule(recipe: Recipe) -> Callable[[float], float]:

@@ -40,7 +40,7 @@ def require_suited(
             f"{dataset.name}, found {found}; choose another --net"
         )
     total = float(output.exp().sum())
-    if getattr(loss, "func", loss) is functional.nll_loss:  # a partial of it smooths labels
+    if getattr(loss, "func", loss) in (functional.nll_loss, functional.smoothed_nll_loss):
         if not abs(total - 1) < 0.01:
             raise UsageError(
                 "the net: expected log-probabilities, of probabilities that add up to 1, found "
