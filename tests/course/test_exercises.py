@@ -22,7 +22,7 @@ from tinytrain.cli.main import main, parse
 from tinytrain.course.exercises import NAMES, exercise, exercises, file_name
 from tinytrain.course.exercises.checking import check, process, template
 from tinytrain.course.exercises.checking.compare import Borrowed, compare
-from tinytrain.course.exercises.checking.exercise import Exercise
+from tinytrain.course.exercises.checking.exercise import Draw, Exercise
 from tinytrain.course.exercises.checking.report import OTHER_NUMBERS
 from tinytrain.errors import Diverged
 from tinytrain.recipes import LADDER
@@ -159,6 +159,21 @@ def test_a_report_names_the_effect_of_a_mistake(name, mistake, effect):
     assert effect in compare(exercise(name), with_mistake(name, mistake)).as_text()
 
 
+def test_gradients_of_values_are_those_of_autograd():
+    one = exercise("value")
+    for case in range(40):
+        arguments = one.draw_arguments(Draw(case))
+        leaves = torch.tensor([arguments[name] for name in "ab"], dtype=torch.float64)
+        values = dict(zip("ab", leaves.requires_grad_(), strict=True))
+        exec(arguments["program"], {}, values)
+        for value in values.values():
+            value.retain_grad()
+        values[max(values)].backward()
+        for fact, found in one.observe(one.shipped, arguments).items():
+            expected = values[fact.split()[2][0]].grad
+            assert found == pytest.approx(0 if expected is None else float(expected), rel=1e-12)
+
+
 @every
 def test_an_exercise_is_whole(one):
     assert len(one.paragraphs) == 5 and len(set(one.hints)) == 3 and not one.title.endswith(".")
@@ -222,7 +237,7 @@ def test_from_start_to_solution(folder, quick, said):
             assert parse(shlex.split(line)).command == "exercise"
         return text
 
-    assert "0 of" in follow("list") and "exercise start idx-header" in follow("list")
+    assert "0 of" in follow("list") and f"exercise start {NAMES[0]}" in follow("list")
     assert not folder.exists()
     assert str(Path("exercises") / "shuffle.py") in follow("start", "shuffle")
     assert "rename it" in said("start", "shuffle", status=2)
@@ -440,10 +455,11 @@ def test_numbers_that_differ_where_no_case_does_are_explained(tmp_path, monkeypa
         assert "shuffle: passed" in text and (OTHER_NUMBERS in text) == explained
 
 
-def test_a_mistake_that_the_engine_does_not_notice_is_not_passed(tmp_path):
+def test_nothing_is_trained_where_values_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "both", Mock(side_effect=AssertionError("trained")))
     four = VERDICT.replace("len(last) == LAST_EPOCHS and ", "")
     text = worked("verdict", f"last = accuracies[-LAST_EPOCHS:]\n    {four}", tmp_path)
-    assert "verdict: not yet" in text and "In the engine" in text
+    assert "verdict: not yet" in text and "trained" not in text and "In the engine" not in text
 
 
 def test_a_training_that_diverges_is_not_passed(tmp_path, monkeypatch):

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 HELP = """\
 Build the engine yourself, function by function: you get the signature, the docstring and why it is
 needed, and write the body. A check compares values and gradients with the shipped function's over
-drawn cases, shows the smallest that differs, and trains with your function in the engine.
+drawn cases and shows the smallest that differs; where none does, your function is used in a
+training.
 
 Your folder (exercises, or --folder) is yours: no file in it is ever overwritten. progress.json
 there can be deleted; a check says again what it said.

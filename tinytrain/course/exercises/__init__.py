@@ -1,7 +1,8 @@
-"""Exercises: functions of the engine to be written anew, each checked against the shipped one.
+"""Exercises: functions to be written anew, each checked against the shipped one.
 
 Each file here is one exercise: its docstring is the task and the hints, and its other names are
-fields of `Exercise`. `checking` makes the learner's files and checks them.
+fields of `Exercise`. The first are gradients by hand, shipped in their own file; the others are
+functions of the engine. `checking` makes the learner's files and checks them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # it imports torch, which the names alone do not need
     from tinytrain.course.exercises.checking.exercise import Exercise
 
-NAMES = (  # in the order of the engine
+NAMES = (  # from nothing to a gradient, then in the order of the engine
+    "value",
     "idx-header",
     "steps",
     "shuffle",
@@ -54,5 +56,5 @@ def exercise(name: str) -> Exercise:
 
 
 def exercises() -> list[Exercise]:
-    """All exercises, in the order of the engine."""
+    """All exercises, in the order of `NAMES`."""
     return [exercise(name) for name in NAMES]
