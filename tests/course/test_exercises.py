@@ -174,6 +174,16 @@ def test_gradients_of_values_are_those_of_autograd():
             assert found == pytest.approx(0 if expected is None else float(expected), rel=1e-12)
 
 
+def test_the_gradient_of_a_small_step_is_that_of_autograd():
+    one = exercise("gradient-check")
+    for case in range(40):
+        arguments = dict(one.draw_arguments(Draw(case)), step=1e-4)
+        x = arguments["input"].double().requires_grad_()
+        eval(arguments["function"]).backward()
+        found = one.observe(one.shipped, arguments)["result"]
+        torch.testing.assert_close(found, x.grad, rtol=1e-6, atol=1e-6)
+
+
 @every
 def test_an_exercise_is_whole(one):
     assert len(one.paragraphs) == 5 and len(set(one.hints)) == 3 and not one.title.endswith(".")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # it imports torch, which the names alone do not need
 
 NAMES = (  # from nothing to a gradient, then in the order of the engine
     "value",
+    "gradient-check",
     "idx-header",
     "steps",
     "shuffle",
