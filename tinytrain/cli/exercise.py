@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import asdict
@@ -59,7 +60,7 @@ def add_flags(parser: Parser) -> None:
     checks = "check an exercise, or all that are started: exit status 0 if passed, 1 if not yet, "
     checks += "2 if the file cannot be checked; of what your file prints the beginning is shown"
     tested = add_word("check", check, checks, "?")
-    tested.add_argument("--json", action="store_true", help="as JSON, for tools")
+    tested.add_argument("--json", action="store_true", help="a JSON object in a line for each")
     limit = "seconds after which a check is stopped (default: 60)"
     tested.add_argument("--limit", type=number(float, 0.1, 86400), default=60.0, help=limit)
     add_word("hint", hint, "the first of three hints, then the second, then the third", "1")
@@ -174,9 +175,9 @@ def check(options: argparse.Namespace, folder: Folder) -> None:
     if not names:
         raise UsageError(f"{folder.path}: nothing started; {command(options, 'list')} shows what")
     reports = [check_one(options, folder, name) for name in names]
-    if options.json:
-        print(json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False))
-    if failed := [report.name for report in reports if not report.passed]:
+    if reasons := [report.reason for report in reports if not report.checked]:
+        raise UsageError("; ".join(reasons))
+    if failed := [report.exercise for report in reports if not report.passed]:
         advice = command(options, "hint", failed[0])
         raise NotYet(f"not yet passed: {', '.join(failed)}; {advice}")
 
@@ -184,15 +185,22 @@ def check(options: argparse.Namespace, folder: Folder) -> None:
 def check_one(options: argparse.Namespace, folder: Folder, name: str) -> Report:
     """Check an exercise, print the report, and note it where it passed."""
     from tinytrain.course.exercises.checking import process
+    from tinytrain.course.exercises.checking.report import Report
 
-    if not folder.has(name):
-        begin = command(options, "start", name)
-        raise UsageError(f"{folder.file(name)}: is not there; {begin} makes it")
     digest = folder.digest(name)  # of what is checked, not of what is saved meanwhile
-    report = process.check(name, folder.file(name), options.limit)
+    if folder.has(name):
+        report = process.check(name, folder.file(name), options.limit)
+    else:
+        reason = f"{folder.file(name)}: is not there; {command(options, 'start', name)} makes it"
+        report = Report(name, checked=False, reason=reason)
     if report.passed:
         folder.note(name, passed=digest)
-    if not options.json:
+    if options.json:
+        print(json.dumps(asdict(report), ensure_ascii=False), flush=True)
+        return report
+    if report.printed:
+        print(report.printed.removesuffix("\n"), file=sys.stderr, flush=True)
+    if report.checked:
         print(report.as_text(), flush=True)
         if report.passed:
             print(f"The shipped one: {command(options, 'solution', name)}", flush=True)

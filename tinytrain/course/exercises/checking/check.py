@@ -36,8 +36,7 @@ def check(
 ) -> Report:
     """Check the file, in this process; `note` is told the next step.
 
-    The engine runs only where all cases agree, and not without `demonstrate`. Raises UsageError
-    where the file cannot be run, or has no such function.
+    The engine runs only where all cases agree, and not without `demonstrate`.
     """
     try:
         with in_place_of(exercise, raising(exercise)):
@@ -46,6 +45,8 @@ def check(
             report = compare(exercise, learned, note)
     except Borrowed as error:
         return Report(exercise.name, reason=f"it calls {error}: write that yourself")
+    except UsageError as error:
+        return Report(exercise.name, checked=False, reason=str(error))
     if not (demonstrate and report.passed):
         return report
     note("the training")
@@ -159,12 +160,8 @@ def main(name: str, path: str, folder: str, limit: str) -> None:
             with open(Path(folder) / "notes", "a") as file:
                 file.write(json.dumps(line) + "\n")
 
-        try:
-            report = check(exercise_named(name), Path(path), lambda step: write(step=step))
-        except UsageError as error:
-            write(error=str(error))
-        else:
-            write(report=asdict(report))
+        report = check(exercise_named(name), Path(path), lambda step: write(step=step))
+        write(report=asdict(report))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from tinytrain.course.exercises.checking import template
 from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
-from tinytrain.course.exercises.checking.report import Report
+from tinytrain.course.exercises.checking.report import Difference, Report
 from tinytrain.runs import net_file
 
 CASES = 40
@@ -58,7 +58,7 @@ def compare(
     `note` is told each case before it is run. Raises Borrowed for a forbidden torch function.
     """
     found: list[Facts] = []
-    failures: list[tuple[int, list[str], list[str], str]] = []
+    failures: list[tuple[int, list[str], list[Difference], str]] = []
     for case in range(CASES):
         arguments = exercise.draw_arguments(Draw(case))
         lines = [f"{name} = {described(value)}" for name, value in arguments.items()]
@@ -85,12 +85,12 @@ def compare(
         arguments=lines,
         differences=different,
         error=raised,
-        mistake=known_mistake(exercise, found) if len(found) == CASES else "",
+        mistake=known_mistake(exercise, found) if len(found) == CASES else None,
     )
 
 
-def known_mistake(exercise: Exercise, found: list[Facts]) -> str:
-    """The first known mistake that gives in each case what was found; "" where none does."""
+def known_mistake(exercise: Exercise, found: list[Facts]) -> str | None:
+    """The first known mistake that gives in each case what was found."""
 
     def gives(function: Any, case: int) -> bool:
         try:
@@ -104,41 +104,41 @@ def known_mistake(exercise: Exercise, found: list[Facts]) -> str:
         function = net_file.run(Path(name), text.encode())[exercise.shipped.__name__]
         if all(gives(function, case) for case in range(CASES)):
             return name
-    return ""
+    return None
 
 
-def differences(found: Facts, right: Facts, tolerance: float) -> list[str]:
-    """A line for each of the right facts that is found to be another one."""
-    lines = (difference(name, found.get(name), right[name], tolerance) for name in right)
-    return [line for line in lines if line]
+def differences(found: Facts, right: Facts, tolerance: float) -> list[Difference]:
+    """Each of the right facts that is found to be another one."""
+    pairs = (difference(name, found.get(name), right[name], tolerance) for name in right)
+    return [pair for pair in pairs if pair]
 
 
-def difference(name: str, yours: Any, right: Any, tolerance: float) -> str:
-    """The first place where two values differ, and both numbers there; "" where none does."""
+def difference(name: str, yours: Any, right: Any, tolerance: float) -> Difference | None:
+    """The first place where two values differ, and both numbers there."""
     if isinstance(yours, Tensor) and isinstance(right, Tensor):
         if yours.shape != right.shape or yours.is_floating_point() != right.is_floating_point():
-            kinds = (f"{one.dtype} {tuple(one.shape)}" for one in (yours, right))
-            return "{}: yours is {}, right {}".format(name, *kinds)
+            found, expected = (f"{one.dtype} {tuple(one.shape)}" for one in (yours, right))
+            return {"of": name, "found": found, "expected": expected}
         pair = yours.detach().double(), right.detach().double()
         close = torch.isclose(*pair, rtol=tolerance, atol=tolerance, equal_nan=True)
         if bool(close.all()):
-            return ""
+            return None
         index = close.logical_not().nonzero()[0].tolist()
         name += f"{index or ''}"
         yours, right = (one[tuple(index)].item() for one in pair)
     elif isinstance(yours, int | float) and isinstance(right, int | float):
         if math.isclose(yours, right, rel_tol=tolerance, abs_tol=tolerance):
-            return ""
+            return None
         if math.isnan(yours) and math.isnan(right):
-            return ""
+            return None
     elif type(yours) is type(right) and isinstance(right, list | tuple):
         if len(yours) == len(right):
             pairs = enumerate(zip(yours, right, strict=True))
             parts = (difference(f"{name}[{at}]", *pair, tolerance) for at, pair in pairs)
-            return next(filter(None, parts), "")
+            return next(filter(None, parts), None)
     elif type(yours) is type(right) and yours == right:
-        return ""
-    return f"{name}: yours {described(yours)}, right {described(right)}"
+        return None
+    return {"of": name, "found": described(yours), "expected": described(right)}
 
 
 def described(value: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,10 @@ class Folder:
         write_file(self.path / PROGRESS, json.dumps(progress, indent=1) + "\n")
 
     def digest(self, name: str) -> str:
-        """The digest of the learner's file as it is."""
-        return hashlib.sha256(read(self.file(name))).hexdigest()
+        """The digest of the learner's file as it is; "" where it cannot be read."""
+        with suppress(UsageError):
+            return hashlib.sha256(read(self.file(name))).hexdigest()
+        return ""
 
     def state(self, name: str) -> str:
         """open, started or done; a file that changed since it passed is started again."""

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,14 @@ MODULE = "tinytrain.course.exercises.checking.check"
 def check(name: str, path: Path, limit: float = LIMIT) -> Report:
     """Check a learner's file.
 
-    The beginning of what the file prints goes to standard error. Raises UsageError where there is
-    no such file or it cannot be checked, and where the check takes longer than `limit` seconds.
+    The report says `checked=False` and why, where the file cannot be read or run, ends the check
+    itself, or takes longer than `limit` seconds.
     """
-    for function in unwritten(path, read(path)):
-        return Report(name, reason=f"the body of {function} is still to be written")
+    try:
+        for function in unwritten(path, read(path)):
+            return Report(name, reason=f"the body of {function} is still to be written")
+    except UsageError as error:
+        return Report(name, checked=False, reason=str(error))
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [sys.executable, "-X", "utf8", "-m", MODULE, name, str(path), folder, str(limit)],
@@ -52,18 +56,16 @@ def check(name: str, path: Path, limit: float = LIMIT) -> Report:
             (Path(folder) / file).read_text("utf-8") if (Path(folder) / file).exists() else ""
             for file in ("notes", "printed", "stopped")
         )
-    if printed:
-        print(printed, end="" if printed.endswith("\n") else "\n", file=sys.stderr, flush=True)
     noted: dict[str, Any] = {"step": "the start"}
     for line in notes.splitlines():
         noted |= json.loads(line)
-    if "error" in noted:
-        raise UsageError(noted["error"])
     if "report" in noted:
-        return Report(**noted["report"])
+        return replace(Report(**noted["report"]), printed=printed)
+    reason = f"ended the check itself (status {status}) in"
     if stopped or status is None:
-        raise UsageError(f"{path}: not done after {limit:g} s, stopped in {noted['step']}")
-    raise UsageError(f"{path}: ended the check itself (status {status}) in {noted['step']}")
+        reason = f"not done after {limit:g} s, stopped in"
+    reason = f"{path}: {reason} {noted['step']}"
+    return Report(name, checked=False, reason=reason, printed=printed)
 
 
 def unwritten(path: Path, source: bytes) -> Iterator[str]:
