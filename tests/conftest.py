@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -83,6 +84,15 @@ def drawn_data(tmp_path_factory):
 def data_dir(drawn_data):
     """A data root with 400 + 50 drawn digits."""
     return drawn_data(400, 50)
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """Processes forked from one that has imported everything, so that they start at once."""
+    context = multiprocessing.get_context("forkserver")
+    rooms = ["tinytrain.cli.training_run", "tinytrain.store.download", "tinytrain.workers.group"]
+    context.set_forkserver_preload(["pytest", *rooms])
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,8 @@
-"""Kill commands at random moments: the same command goes on, and nothing is lost or left.
-
-The programs are forked from one that has imported everything, so that a start takes little.
-"""
+"""Kill commands at random moments: the same command goes on, and nothing is lost or left."""
 
 import fcntl
 import gzip
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -26,14 +22,12 @@ from tinytrain.errors import UsageError
 from tinytrain.runs import locks, signals
 from tinytrain.store import sources, synthetic
 
-FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.training_run", "tinytrain.store.download"])
 DRAWN = replace(
     sources.SOURCES["synthetic"],
     write_files=partial(synthetic.write_files, train=40, test=20),
 )
 TRAIN = ["train", "--dataset=synthetic", "--recipe=net9", "--net=net9_3", "--ema=0.9"]
-TRAIN += ["--epochs=3", "--batch-size=10", "--threads=1", "--device=cpu"]
+TRAIN += ["--epochs=3", "--batch-size=10", "--device=cpu"]
 
 
 def program(words, output, url):
@@ -41,49 +35,52 @@ def program(words, output, url):
     with open(output, "ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     files = tuple(map(sources.File, sources.NAMES))
     sources.SOURCES["synthetic"] = DRAWN
     sources.SOURCES["mnist"] = sources.Source("mnist", files, (url,), mean_and_std=(0.1, 0.3))
     sys.exit(main(words))
 
 
-def started(words, root, url=""):
-    """The command line in a process of its own; what it prints is in root.out."""
-    process = FORKED.Process(target=program, args=(words, root.with_suffix(".out"), url))
-    process.start()
-    return process
+@pytest.fixture
+def started(forked):
+    """`started(words, root, url)`: that command line in a process; it prints into root.out."""
+
+    def started(words, root, url=""):
+        process = forked.Process(target=program, args=(words, root.with_suffix(".out"), url))
+        process.start()
+        return process
+
+    return started
 
 
-def finished(words, root, url=""):
-    """Whether the command ends well, when nothing disturbs it."""
-    process = started(words, root, url)
-    process.join()
-    return process.exitcode == 0
+@pytest.fixture
+def finish(started):
+    """`finish(words, root, url)`: the command ends well, when nothing disturbs it."""
+
+    def finish(words, root, *url):
+        process = started(words, root, *url)
+        process.join()
+        assert process.exitcode == 0, root.with_suffix(".out").read_text()
+
+    return finish
 
 
 def training(root):
     """Begin the run in `root`, or go on with it."""
     place = [f"--run-dir={root}/run", f"--data-dir={root}"]
     begun = (root / "run" / "run.json").exists()
-    return ["train", "--resume", *place] if begun else [*TRAIN, *place]
-
-
-def exporting(root):
-    """Export the weights of a run that `prepared` has trained."""
-    return ["export", f"--run-dir={root}/run", f"--output={root}/weights.npz", "--format=npz"]
+    return ["train", "--resume", *place] if begun else [*TRAIN, "--threads=1", *place]
 
 
 COMMANDS = {
     "draw": lambda root: ["data", "--dataset=synthetic", f"--data-dir={root}"],
     "download": lambda root: ["data", "--dataset=mnist", f"--data-dir={root}"],
     "train": training,
-    "export": exporting,
+    "export": lambda root: [
+        *("export", f"--run-dir={root}/run", f"--output={root}/weights.npz", "--format=npz")
+    ],
 }
-
-
-def make(folder):
-    folder.mkdir()
-    return folder
 
 
 def content(path):
@@ -118,17 +115,17 @@ def url(tmp_path_factory, serve):
 
 @pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_killed_at_random_moments(name, kills, tmp_path, url, monkeypatch):
+def test_killed_at_random_moments(name, kills, tmp_path, url, monkeypatch, started, finish):
     monkeypatch.setenv("NO_PROXY", "*")
     whole, roots = tmp_path / "whole", [tmp_path / str(number) for number in range(-(-kills // 3))]
     words = COMMANDS[name]
     whole.mkdir()
     if name == "export":
-        assert finished(training(whole), whole)
+        finish(training(whole), whole)
     for root in roots:
         shutil.copytree(whole, root)
     began = time.perf_counter()
-    assert finished(words(whole), whole, url)
+    finish(words(whole), whole, url)
     duration = time.perf_counter() - began
     moments = random.Random(name)
     for root in [*roots * 3][:kills]:
@@ -137,12 +134,18 @@ def test_killed_at_random_moments(name, kills, tmp_path, url, monkeypatch):
         process.kill()
         process.join()
     for root in roots:
-        assert finished(words(root), root, url), root.with_suffix(".out").read_text()
+        finish(words(root), root, url)
         assert contents(root) == contents(whole)
 
 
+def folder_of(root):
+    """A folder for the drawn set."""
+    (root / "synthetic").mkdir()
+    return root / "synthetic"
+
+
 def test_one_process_at_a_time_is_at_work_in_a_folder(tmp_path, capsys):
-    DRAWN.write_files(make(tmp_path / "synthetic"))
+    DRAWN.write_files(folder_of(tmp_path))
     run, words = tmp_path / "run", training(tmp_path)
     seeds = ["seeds", "--dataset=synthetic", "--seeds=1", f"--run-dir={tmp_path}", words[-1]]
     refused = f"run: process {os.getpid()} is at work there"
@@ -184,26 +187,21 @@ def test_a_signal_is_an_exit_status(name, status, capsys):
 
 
 @pytest.mark.usefixtures("attentive")
-def test_a_first_signal_is_a_wish_and_a_second_an_end():
+def test_a_first_signal_asks_to_stop_and_a_second_one_ends_but_an_ignored_one_does_nothing():
     with pytest.raises(KeyboardInterrupt) as error, signals.stop_requests() as stop:
         assert not stop.requested
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.requested and stop.number == signal.SIGTERM
         os.kill(os.getpid(), signal.SIGHUP)
     assert signals.number(error.value) == signal.SIGHUP
-
-
-@pytest.mark.usefixtures("attentive")
-def test_an_ignored_signal_stays_ignored():
-    """As `nohup` wants it."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` wants it
     with signals.stop_requests() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
         assert not stop.requested
 
 
 def test_a_set_that_another_process_has_drawn_meanwhile(tmp_path):
-    folder = make(tmp_path / "synthetic")
+    folder = folder_of(tmp_path)
 
     def drawn_twice(temporary):
         DRAWN.write_files(temporary)
@@ -213,27 +211,28 @@ def test_a_set_that_another_process_has_drawn_meanwhile(tmp_path):
     assert len(list(tmp_path.rglob("*"))) == 5
 
 
-@pytest.mark.parametrize(
-    "how, status",
-    [("SIGKILL", -9), *(pytest.param(*end, marks=pytest.mark.long) for end in ENDS)],
-)
-def test_no_run_outlives_seeds(how, status, tmp_path):
-    """Killed, it leaves a run that saves and ends by itself; the same command goes on."""
-    DRAWN.write_files(make(tmp_path / "synthetic"))
-    words = [word for word in TRAIN[1:] if word != "--threads=1"]
-    words += ["--epochs=12", f"--data-dir={tmp_path}"]
-    seeds = ["seeds", *words, "--seeds=1", f"--run-dir={make(tmp_path / 'stopped')}"]
-    whole = ["train", "--threads=1", *words, f"--run-dir={tmp_path}/whole/seed-1"]
-    run = tmp_path / "stopped" / "seed-1"
+LONG = [pytest.param(*end, marks=pytest.mark.long) for end in ENDS[1:]]
+
+
+@pytest.mark.parametrize("how, status", [("SIGKILL", -9), ENDS[0], *LONG])
+def test_no_run_outlives_seeds(how, status, tmp_path, started, finish):
+    """Killed, it leaves a run that saves and ends by itself, and that can be resumed."""
+    DRAWN.write_files(folder_of(tmp_path))
+    words = [*TRAIN[1:], "--epochs=12", f"--data-dir={tmp_path}"]
+    run, whole = tmp_path / "stopped" / "seed-1", tmp_path / "whole" / "seed-1"
+    seeds = ["seeds", *words, "--seeds=1", f"--run-dir={run.parent}"]
     process = started(seeds, tmp_path / "seeds")
     while not (run / "run.json").exists():
         assert process.is_alive()
+        time.sleep(0.01)
     os.kill(process.pid, getattr(signal, how))
     process.join()
     assert process.exitcode == status
+    assert ("interrupted; the runs" in (tmp_path / "seeds.out").read_text()) == (status > 0)
     with suppress(FileNotFoundError), open(run / locks.NAME) as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)  # waits for the run to end
     locks.require_free(run)
     assert len((run / "history.jsonl").read_text().splitlines()) < 12
-    assert finished(whole, tmp_path / "train") and finished(seeds, tmp_path / "seeds")
-    assert contents(run) == contents(tmp_path / "whole" / "seed-1")
+    finish(["train", "--threads=1", *words, f"--run-dir={whole}"], tmp_path / "train")
+    finish(["train", "--resume", f"--run-dir={run}", words[-1]], tmp_path / "resume")
+    assert contents(run) == contents(whole)

@@ -6,6 +6,7 @@ import math
 import shutil
 import zipfile
 from collections import OrderedDict
+from copy import deepcopy
 from dataclasses import asdict, fields, replace
 from functools import reduce
 from operator import getitem
@@ -18,11 +19,20 @@ from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import checkpoints, run_folder
+from tinytrain.runs.settings import parse_settings
 from tinytrain.train import build, loop
 
 SETTINGS = run_folder.Settings(
     replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0.13, 0.31, 0, 1, "cpu", 1
 )
+
+
+def start():
+    return build.start(SETTINGS.recipe, SETTINGS.seed)
+
+
+def create(folder):
+    run_folder.create(folder, SETTINGS, start(), "python -m tinytrain train")
 
 
 @pytest.fixture(scope="module")
@@ -41,55 +51,61 @@ def folder(finished, tmp_path):
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-def start():
-    return build.start(SETTINGS.recipe, SETTINGS.seed)
+def refused(folder, said=""):
+    """The checkpoint is refused in one line, and the training that it was meant for stays new."""
+    training = start()
+    before = deepcopy(training.net.state_dict())
+    with pytest.raises(DataError, match=f"checkpoint.pt.*{said}") as error:
+        run_folder.restore(folder, SETTINGS, training)
+    assert len(str(error.value).splitlines()) == 1
+    torch.testing.assert_close(training.net.state_dict(), before, rtol=0, atol=0)
+    assert training.epoch == 1 and not training.history
 
 
-def refused(folder, match="checkpoint.pt"):
-    with pytest.raises(DataError, match=match):
-        run_folder.restore(folder, SETTINGS, start())
+def changed(content, place, value):
+    """The content (dicts and lists) with another value at that place."""
+    reduce(getitem, place[:-1], content)[place[-1]] = value
+    return content
 
 
-@pytest.mark.parametrize("more", [[], ["net_file.py"]])
-def test_a_start_killed_before_its_end_is_no_run(more, tmp_path):
+def test_a_start_killed_before_its_end_is_no_run_and_the_next_one_is(tmp_path):
     run_folder.save(tmp_path, SETTINGS, start())
-    for name in more:
-        (tmp_path / name).touch()
-    run_folder.create(tmp_path, SETTINGS, start(), "python -m tinytrain train")
+    (tmp_path / "net_file.py").touch()
+    create(tmp_path)
     with pytest.raises(UsageError, match="in use"):
         run_folder.require_unused(tmp_path)
 
 
-@pytest.mark.parametrize("gone", [[], ["run.json"], ["run.json", "history.jsonl"]])
-def test_what_has_epochs_to_lose_is_in_use(gone, folder):
-    for name in gone:
-        (folder / name).unlink()
-    with pytest.raises(UsageError, match="in use"):
-        run_folder.require_unused(folder)
-
-
-def test_what_a_folder_holds(folder):
-    assert {path.name for path in folder.iterdir()} == {
-        "checkpoint.pt",
-        "history.jsonl",
-        "run.json",
-    }
-    (line,) = folder.joinpath("history.jsonl").read_text().splitlines()
+def test_what_a_folder_holds_and_that_it_is_in_use_while_there_are_epochs_to_lose(folder):
     names = "epoch lr train_loss train_accuracy test_loss test_correct test_total test_accuracy"
+    (line,) = folder.joinpath("history.jsonl").read_text().splitlines()
     assert list(json.loads(line)) == [*names.split(), "raw_test_accuracy", "seconds"]
-    assert {"recipe", "dataset", "data_digest", "seed", "device", "threads", "versions"} <= set(
-        json.loads(folder.joinpath("run.json").read_text())
-    )
+    assert {"command", "versions"} < json.loads((folder / "run.json").read_text()).keys()
     assert run_folder.read_settings(folder) == SETTINGS
     assert torch.load(folder / "checkpoint.pt", weights_only=True)["version"] == 1
+    for name in "run.json", "history.jsonl", "checkpoint.pt":
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        with pytest.raises(UsageError, match="in use.*--resume.*--run-dir"):
+            create(folder)
+        assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+        (folder / name).unlink()
+    assert not list(folder.iterdir())
+
+
+def test_a_fresh_folder_is_beside_those_that_are_there(tmp_path):
+    assert [run_folder.fresh_folder(tmp_path / "new", "run").name for _ in range(3)] == [
+        "run",
+        "run-2",
+        "run-3",
+    ]
 
 
 def test_a_run_of_an_earlier_version_goes_on(tmp_path):
     """Version 0.2.0 had other names, fewer settings, and all weights in one vector."""
-    training = build.start(SETTINGS.recipe, 1)
+    training = start()
     steps = [3] * len(list(training.net.parameters()))
     training.optimizer.load_state_dict(training.optimizer.state_dict() | {"steps": [steps]})
-    run_folder.create(tmp_path / "run", SETTINGS, training, "")
+    run_folder.create(tmp_path, SETTINGS, training, "")
 
     def earlier(text):
         content = json.loads(text)
@@ -99,35 +115,25 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path):
             del content[later]
         return json.dumps(content)
 
-    run, checkpoint = tmp_path / "run" / "run.json", tmp_path / "run" / "checkpoint.pt"
+    run, checkpoint = tmp_path / "run.json", tmp_path / "checkpoint.pt"
     run.write_text(earlier(run.read_text()))
     content = torch.load(checkpoint, weights_only=True)
     state = content["state"]
     state["average"] = state.pop("ema")
     state["optimizer"]["steps"] = [3]
     torch.save(content | {"settings": earlier(content["settings"])}, checkpoint)
-    assert run_folder.read_settings(tmp_path / "run") == SETTINGS
-    again = build.start(SETTINGS.recipe, 1)
-    run_folder.restore(tmp_path / "run", SETTINGS, again)
-    expected = training.state_dict()
-    checkpoints.require_same_form(expected, again.state_dict(), "state")
+    assert run_folder.read_settings(tmp_path) == SETTINGS
+    again = start()
+    run_folder.restore(tmp_path, SETTINGS, again)
+    checkpoints.require_same_form(training.state_dict(), again.state_dict(), "state")
     assert again.optimizer.state_dict()["steps"] == [steps]
-
-
-def test_a_used_folder_is_refused_and_a_fresh_one_is_beside_it(folder):
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(UsageError, match="--resume.*--run-dir"):
-        run_folder.create(folder, SETTINGS, start(), "")
-    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
-    fresh = [run_folder.fresh_folder(folder.parent, "run").name for _ in range(2)]
-    assert fresh == ["run-2", "run-3"]
-    assert run_folder.fresh_folder(folder.parent / "new", "other").is_dir()
 
 
 def test_a_folder_that_cannot_be_written_or_looked_into(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UsageError, match="another folder"):
-        run_folder.create(tmp_path / "file" / "run", SETTINGS, start(), "")
+    for make in create, lambda folder: run_folder.fresh_folder(folder.parent, "run"):
+        with pytest.raises(UsageError, match="another (folder|--run-dir)"):
+            make(tmp_path / "file" / "run")
 
     def closed(path):
         raise PermissionError(13, "Permission denied")
@@ -182,21 +188,13 @@ FOREIGN = {  # by where in the checkpoint
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(
-    ("place", "value"), [(place, value) for place in FOREIGN for value in FOREIGN[place]]
-)
-def test_a_foreign_checkpoint_changes_nothing(folder, place, value):
-    path, (*names, last) = folder / "checkpoint.pt", place
-    content = torch.load(path, weights_only=True)
-    reduce(getitem, names, content)[last] = value() if callable(value) else value
-    torch.save(content, path)
-    training = start()
-    before = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
-    with pytest.raises(DataError, match="checkpoint.pt") as error:
-        run_folder.restore(folder, SETTINGS, training)
-    assert len(str(error.value).splitlines()) == 1
-    torch.testing.assert_close(training.net.state_dict(), before, rtol=0, atol=0)
-    assert training.epoch == 1 and not training.history
+@pytest.mark.parametrize("place", FOREIGN, ids=str)
+def test_a_foreign_checkpoint_changes_nothing(finished, tmp_path, place):
+    for value in FOREIGN[place]:
+        content = torch.load(finished / "checkpoint.pt", weights_only=True)
+        value = value() if callable(value) else value
+        torch.save(changed(content, place, value), tmp_path / "checkpoint.pt")
+        refused(tmp_path)
 
 
 def test_weights_that_diverged_are_said_to_have(folder):
@@ -204,7 +202,7 @@ def test_weights_that_diverged_are_said_to_have(folder):
     run_folder.restore(folder, SETTINGS, training)
     next(training.net.parameters()).data[0] = math.nan
     run_folder.save(folder, SETTINGS, training)
-    refused(folder, "checkpoint.pt.*the run diverged")
+    refused(folder, "the run diverged")
 
 
 def flipped(whole):
@@ -221,87 +219,73 @@ def bomb(_):
     return file.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (flipped, "damaged"),
-        (bomb, "damaged .*more than its size"),
-        *((lambda whole, share=share: whole[: int(len(whole) * share)], "") for share in (0, 0.5)),
-        (lambda whole: whole[:-1], ""),
-    ],
-)
-def test_a_damaged_checkpoint(folder, damage, said):
-    path = folder / "checkpoint.pt"
-    path.write_bytes(damage(path.read_bytes()))
-    refused(folder, f"checkpoint.pt: .*{said}")
+class Code:
+    """What unpickling would run."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("run by the file"),)
 
 
-def with_setting(name, value):
-    """How run.json is changed: one setting, or one field of the recipe (`recipe.FIELD`)."""
+def code(_):
+    torch.save({"version": 1, "settings": "{}", "state": Code()}, file := io.BytesIO())
+    return file.getvalue()
 
-    def changed(text):
-        content = json.loads(text)
-        inner = content["recipe"] if name.startswith("recipe.") else content
-        inner[name.removeprefix("recipe.")] = value
-        return json.dumps(content)
 
-    return changed
+DAMAGES = [
+    (flipped, "damaged"),
+    (bomb, "damaged .*more than its size"),
+    (code, "damaged or not a checkpoint"),
+    (lambda whole: whole[: len(whole) // 2], "damaged"),
+    (lambda whole: whole[:-1], "damaged"),
+    (lambda whole: b"", "damaged"),
+]
+
+
+@pytest.mark.parametrize(("damage", "said"), DAMAGES)
+def test_a_damaged_checkpoint(finished, tmp_path, damage, said, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(damage((finished / "checkpoint.pt").read_bytes()))
+    refused(tmp_path, said)
+    assert list(tmp_path.iterdir()) == [path]  # a checkpoint is data and never code
 
 
 VALUES = {
-    "seed": ["1", -1, 1.5, True, 10**19, None],
-    "mean": ["0.1", math.nan, math.inf, 10**400],
-    "threads": [-1, "two"],
-    "device": [1, []],
-    "fold": ["x", "1/0", "6/5", "1/2/3", "0/5", 1, "1" * 5000 + "/5"],
-    "image_shape": [[], [1, 28], [1, 0, 28], [1, -28, -28], ["1", 28, 28], [1, 10**9, 10**9], 1],
-    "net_digest": [1, "f" * 64],
-    "digests": [1, {"net": "f" * 64}, {"loss": 1}],
-    "recipe": [None, [], {}, "final", {"net": 1}, {"x": 1}, {"net": "net1", "epochs": 10**9}],
-}
-VALUES |= {
-    f"recipe.{field.name}": [None, [], {}, -1, math.nan, 10**400] for field in fields(Recipe)
-}
-CHANGES = [with_setting(name, value) for name, values in VALUES.items() for value in values]
-CHANGES += [lambda text, content=content: content for content in ("", "{", "[]", '{"recipe": {}}')]
+    ("seed",): ["1", -1, 1.5, True, 10**19, None],
+    ("mean",): ["0.1", math.nan, math.inf, 10**400],
+    ("threads",): [-1, "two"],
+    ("device",): [1, []],
+    ("fold",): ["x", "1/0", "6/5", "1/2/3", "0/5", 1, "1" * 5000 + "/5"],
+    ("image_shape",): [[], [1, 28], [1, 0, 28], [1, -8, -8], ["1", 8, 8], [1, 10**9, 10**9], 1],
+    ("net_digest",): [1, "f" * 64],
+    ("digests",): [1, {"net": "f" * 64}, {"loss": 1}],
+    ("recipe",): [None, [], {}, "final", {"net": 1}, {"x": 1}, {"net": "net1", "epochs": 10**9}],
+} | {("recipe", one.name): [None, [], {}, -1, math.nan, 10**400] for one in fields(Recipe)}
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_settings_that_no_run_has(folder, change):
-    path = folder / "run.json"
-    path.write_text(change(path.read_text()))
-    with pytest.raises(DataError, match="run.json"):
-        run_folder.read_settings(folder)
+@pytest.mark.parametrize("place", VALUES, ids=str)
+def test_settings_that_no_run_has(place):
+    for value in VALUES[place]:
+        text = json.dumps(changed(asdict(SETTINGS), place, value))
+        with pytest.raises(DataError, match="^run.json"):
+            parse_settings(text, "run.json")
 
 
-def test_a_history_that_no_run_has(folder):
-    path = folder / "history.jsonl"
-    line = json.loads(path.read_text())
-    for name, value in (("epoch", 2), ("test_accuracy", 101.0), ("seconds", 1e308)):
-        path.write_text(json.dumps(line | {name: value}))
-        with pytest.raises(DataError, match="history.jsonl"):
-            run_folder.read_history(folder)
+def test_settings_and_a_history_that_are_none(folder):
+    line = json.loads((folder / "history.jsonl").read_text())
+    wrong = [{"epoch": 2}, {"test_accuracy": 101.0}, {"seconds": 1e308}]
+    texts = ["{", "[]", '{"recipe": {}}', *(json.dumps(line | change) for change in wrong)]
+    for name, read, more in (
+        ("run.json", run_folder.read_settings, [""]),
+        ("history.jsonl", run_folder.read_history, ["[" * 100_000]),
+    ):
+        for text in texts + more:
+            (folder / name).write_text(text)
+            with pytest.raises(DataError, match=name):
+                read(folder)
 
 
 def test_no_run(tmp_path):
     with pytest.raises(DataError, match="--run-dir"):
         run_folder.read_settings(tmp_path)
     refused(tmp_path, "--run-dir")
-
-
-class Code:
-    """What unpickling would run."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return type(self.path).touch, (self.path,)
-
-
-def test_a_checkpoint_is_data_and_never_code(tmp_path):
-    content = {"version": 1, "settings": "{}", "state": Code(tmp_path / "run by the file")}
-    torch.save(content, tmp_path / "checkpoint.pt")
-    with pytest.raises(DataError, match="checkpoint.pt: damaged or not a checkpoint"):
-        checkpoints.read_checkpoint(tmp_path / "checkpoint.pt")
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
