@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # it imports torch, which the names alone do not need
 NAMES = (  # from nothing to a gradient, then in the order of the engine
     "value",
     "gradient-check",
+    "softmax-loss",
+    "linear-backward",
+    "convolution-backward",
     "idx-header",
     "steps",
     "shuffle",

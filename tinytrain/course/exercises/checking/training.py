@@ -53,6 +53,12 @@ def digits(deskew: bool) -> Dataset:
         return datasets.load_source(SOURCES["synthetic"], Path(folder), deskew=deskew)
 
 
+def pixels() -> tuple[Tensor, Tensor]:
+    """The drawn training digits, float64 (N, 1, 28, 28) from 0 to 1, and their labels."""
+    train = digits(deskew=False).train
+    return train.images[torch.arange(len(train))].double() / 255, train.labels
+
+
 def train_on_digits(**changes: Any) -> Rows:
     """Train the final recipe with `changes` for two epochs; losses and accuracies on the way."""
     recipe = replace(RECIPE, **changes)
