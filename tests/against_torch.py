@@ -13,10 +13,12 @@ from collections import OrderedDict
 import torch
 
 from tinytrain import nn
+from tinytrain.cli.export import source
 from tinytrain.streams import generator
 
 # Torch 2.10 does not show the bias of a norm, and its GroupNorm cannot be without.
 SHOWS_BIAS = "bias" in repr(torch.nn.BatchNorm2d(1))
+PAIR = r"\((\d+), \1\)"  # of one number, which export writes once
 
 SHAPES = [(3, 2), (4,), (), (1, 2, 2)]
 STEPS = 24
@@ -64,67 +66,39 @@ def built(build, seed=0):
 
 
 def agree(build, *inputs: torch.Tensor) -> None:
-    """Values, gradients of input and parameters, and state are torch's: in training, batch after
-    batch, and then in evaluation."""
-    ours, theirs = (layer.to(torch.float64) for layer in built(build))
-    ours.load_state_dict(theirs.state_dict())
+    """Ours has torch's initial weights, `repr` and source; its values, gradients and state are
+    torch's, too: in training, batch after batch, and then in evaluation."""
+    ours, theirs = built(build)
+    torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+    assert shown(ours) == shown(theirs)
+    written, expected = repr(eval(source(ours), {"nn": torch.nn})), repr(theirs)
+    expected = expected.replace("dim=None", "dim=1")  # which torch would guess, with a warning
+    assert re.sub(PAIR, r"\1", written) == re.sub(PAIR, r"\1", expected)
     for training in True, False:
         for input in inputs:
             found, expected = (
-                values_and_gradients(layer.train(training), input, *layer.parameters())
+                (outcome(layer.to(torch.float64).train(training), input), dict(layer.state_dict()))
                 for layer in (ours, theirs)
             )
-            torch.testing.assert_close(found, expected)
-            torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
+            torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
     assert not any(buffer.requires_grad for _, buffer in ours.named_buffers())
 
 
-def values_and_gradients(function, input, *parameters):
-    """function(input), and the gradients of a random sum of it in the input and `parameters`."""
+def outcome(layer, input, seed=0):
+    """layer(input), the gradients of a random sum of it, and those of a penalty of gradients.
+
+    What the layer draws is drawn from torch's generator at `seed`.
+    """
     input = input.clone().requires_grad_()
-    output = function(1 * input)  # which it may overwrite
-    gradients = torch.autograd.grad(output, [input, *parameters], normal(*output.shape, seed=1))
-    return output.detach(), *gradients
-
-
-SHOWN = [
-    lambda nn: nn.Linear(3, 4),
-    lambda nn: nn.Linear(3, 4, bias=False),
-    lambda nn: nn.Conv2d(1, 8, 3, bias=False),
-    lambda nn: nn.Conv2d(4, 8, (1, 3), stride=2, padding=(0, 1), dilation=2, groups=2),
-    lambda nn: nn.BatchNorm2d(8, 1e-3, momentum=0.2),
-    lambda nn: nn.LayerNorm(3),
-    lambda nn: nn.LayerNorm([4, 3], eps=1e-3, elementwise_affine=False),
-    lambda nn: nn.LayerNorm((4, 3), bias=False),
-    lambda nn: nn.GroupNorm(2, 4),
-    *([lambda nn: nn.GroupNorm(2, 4, affine=False)] if SHOWS_BIAS else []),
-    *([lambda nn: nn.GroupNorm(2, 4, bias=False)] if SHOWS_BIAS else []),
-    lambda nn: nn.ReLU(),
-    lambda nn: nn.ReLU(inplace=True),
-    lambda nn: nn.SiLU(),
-    lambda nn: nn.SiLU(inplace=True),
-    lambda nn: nn.GELU(),
-    lambda nn: nn.GELU("tanh"),
-    lambda nn: nn.Sigmoid(),
-    lambda nn: nn.Tanh(),
-    lambda nn: nn.Identity(1),
-    lambda nn: nn.Dropout(),
-    lambda nn: nn.Dropout(1, inplace=True),
-    lambda nn: nn.Dropout2d(0.25),
-    lambda nn: nn.Softmax(),
-    lambda nn: nn.LogSoftmax(dim=1),
-    lambda nn: nn.MaxPool2d(2),
-    lambda nn: nn.MaxPool2d((2, 3), stride=1, padding=(1, 0)),
-    lambda nn: nn.AvgPool2d(2),
-    lambda nn: nn.AvgPool2d((2, 3), stride=(2, 1)),
-    lambda nn: nn.AdaptiveAvgPool2d(1),
-    lambda nn: nn.AdaptiveAvgPool2d((1, 1)),
-    lambda nn: nn.ReplicationPad2d(2),
-    lambda nn: nn.Flatten(),
-    lambda nn: nn.Flatten(start_dim=2, end_dim=3),
-    lambda nn: nn.Sequential(),
-]
-LAYERS = {type(build(nn)).__name__ for build in SHOWN}
+    inputs = [input, *layer.parameters()]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        output = layer(1 * input)  # which it may overwrite
+    above = normal(*output.shape, seed=1).to(output)
+    first = torch.autograd.grad(output, inputs, above, create_graph=True)
+    penalty = sum((one * normal(*one.shape, seed=2)).square().sum() for one in [output, *first])
+    again = torch.autograd.grad(penalty, inputs)
+    return output.detach(), [one.detach() for one in first], again
 
 
 def parameters(seed):

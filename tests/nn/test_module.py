@@ -8,6 +8,7 @@ from __future__ import annotations
 import doctest
 import sys
 from collections import OrderedDict
+from copy import deepcopy
 
 import pytest
 import torch
@@ -28,13 +29,14 @@ BLOCKS = {
 }
 
 
-def images(count=8):
-    return torch.randn(count, 1, 28, 28, generator=generator(0, "images"))
+NUMBERS = st.integers(-7, 7)
+SLICES = st.builds(slice, *[st.none() | NUMBERS] * 2, st.none() | NUMBERS.filter(bool))
+IMAGES = torch.randn(8, 1, 28, 28, generator=generator(0, "images"))
 
 
 def trained(net):
     """Weights and statistics that are no longer the initial ones, from one pass over images."""
-    net.train()(images())
+    net.train()(IMAGES)
     with torch.no_grad():
         for index, parameter in enumerate(net.parameters()):
             drawn = torch.randn(parameter.shape, generator=generator(1, "weights", index))
@@ -42,28 +44,31 @@ def trained(net):
     return net
 
 
-def copied(state):
-    return {name: tensor.clone() for name, tensor in state.items()}
+def held(net):
+    """Names, shapes and types of what a net holds, in its order."""
+    yield from (name for name, _ in net.named_modules())
+    for named in net.state_dict(), dict(net.named_parameters()), dict(net.named_buffers()):
+        yield from ((name, tensor.shape, tensor.dtype) for name, tensor in named.items())
 
 
-def forward(net, input):
-    """The output and the state after it."""
-    return net(input).detach(), copied(net.state_dict())
-
-
-@settings(max_examples=50)
-@given(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=3, max_size=6))
-def test_state_dict_has_torchs_names_shapes_and_order(names):
-    ours, theirs = (
-        library.Sequential(*(BLOCKS[name](library) for name in names))
-        for library in (nn, torch.nn)
-    )
-    for named in "state_dict", "named_parameters", "named_buffers":
-        found, expected = (dict(getattr(net, named)()) for net in (ours, theirs))
-        assert [(name, tensor.shape, tensor.dtype) for name, tensor in found.items()] == [
-            (name, tensor.shape, tensor.dtype) for name, tensor in expected.items()
-        ]
-    assert list(dict(ours.named_modules())) == list(dict(theirs.named_modules()))
+@given(st.lists(st.sampled_from(sorted(BLOCKS)), max_size=5), st.booleans(), NUMBERS, SLICES)
+def test_sequential_holds_is_counted_indexed_and_iterated_as_in_torch(names, named, index, part):
+    found = []
+    for library in nn, torch.nn:
+        layers = [BLOCKS[name](library) for name in names]
+        stages = OrderedDict((f"stage{number}", layer) for number, layer in enumerate(layers))
+        net = library.Sequential(stages) if named else library.Sequential(*layers)
+        assert len(net) == len(layers) and all(map(lambda a, b: a is b, net, layers))
+        cut = net[part]
+        assert type(cut) is library.Sequential
+        assert list(map(id, cut)) == list(map(id, layers[part]))
+        if -len(layers) <= index < len(layers):
+            assert net[index] is layers[index]
+        else:
+            with pytest.raises(IndexError):
+                net[index]
+        found.append((shown(net), shown(cut), *held(net), *held(cut)))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -72,11 +77,10 @@ def test_final_net_moves_between_torch_and_here(there, training):
     ours, theirs = nets.net9_3(), final_net(torch.nn)
     source, target = (trained(ours), theirs) if there else (trained(theirs), ours)
     target.load_state_dict(source.state_dict())
-    results = []
-    for net in ours.train(training), theirs.train(training):
-        output, state = forward(net, images())
-        results.append((output if net is ours else torch.log_softmax(output, 1), state))
-    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
+    found = torch.log_softmax(theirs.train(training)(IMAGES), 1), dict(theirs.state_dict())
+    torch.testing.assert_close(
+        (ours.train(training)(IMAGES), ours.state_dict()), found, rtol=1e-5, atol=1e-5
+    )
     assert bool(dict(ours.named_buffers())["conv1.1.num_batches_tracked"] == 1 + training)
 
 
@@ -92,7 +96,7 @@ def test_final_net_moves_between_torch_and_here(there, training):
 )
 def test_load_state_dict_refuses_and_changes_nothing(change, message):
     net, state = nets.net9_3(), trained(nets.net9_3()).state_dict()
-    before = copied(net.state_dict())
+    before = deepcopy(net.state_dict())
     change(state)
     with pytest.raises(RuntimeError, match=message):
         net.load_state_dict(state)
@@ -102,7 +106,7 @@ def test_load_state_dict_refuses_and_changes_nothing(change, message):
 def test_state_dict_shares_memory_and_loading_copies():
     source, net = nets.net9_3(), nets.net9_3()
     net.load_state_dict(source.state_dict())
-    before = copied(net.state_dict())
+    before = deepcopy(net.state_dict())
     source.state_dict()["conv1.0.weight"].zero_()
     assert not source.conv1.state_dict()["0.weight"].any()
     torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)
@@ -128,7 +132,7 @@ def test_set_generator_reaches_all_that_draw_and_nothing_else(global_generator_u
     for _ in range(2):
         net.set_generator(generator(0, "batch"))
         with global_generator_untouched():
-            found.append(net(images()))
+            found.append(net(IMAGES))
     assert torch.equal(*found)
     drawing = net.generator
     assert type(drawing) is nn.Sequential and Noise.generator is None
@@ -144,36 +148,12 @@ def test_what_is_not_there_raises():
         with pytest.raises(AttributeError, match=name):
             getattr(holder, name)
     with pytest.raises(TypeError, match="forward"):
-        nn.Module()(images())
+        nn.Module()(IMAGES)
     with pytest.raises(TypeError, match="takes modules"):
         nn.Sequential(nn.ReLU(), torch.relu)
     for taken in "forward", "training", "a.b", "":
         with pytest.raises(ValueError, match="cannot name"):
             nn.Sequential({taken: nn.ReLU()})
-
-
-NUMBERS = st.integers(-7, 7)
-SLICES = st.builds(slice, *[st.none() | NUMBERS] * 2, st.none() | NUMBERS.filter(bool))
-
-
-@given(st.lists(st.sampled_from(sorted(BLOCKS)), max_size=5), st.booleans(), NUMBERS, SLICES)
-def test_sequential_is_counted_indexed_and_iterated_as_in_torch(names, named, index, part):
-    found = []
-    for library in nn, torch.nn:
-        layers = [BLOCKS[name](library) for name in names]
-        stages = OrderedDict((f"stage{number}", layer) for number, layer in enumerate(layers))
-        net = library.Sequential(stages) if named else library.Sequential(*layers)
-        assert len(net) == len(layers) and all(map(lambda a, b: a is b, net, layers))
-        cut = net[part]
-        assert type(cut) is library.Sequential
-        assert list(map(id, cut)) == list(map(id, layers[part]))
-        if -len(layers) <= index < len(layers):
-            assert net[index] is layers[index]
-        else:
-            with pytest.raises(IndexError):
-                net[index]
-        found.append((shown(net), shown(cut), list(cut.state_dict())))
-    assert found[0] == found[1]
 
 
 def own_layer(nn, said, **inner):
@@ -235,15 +215,13 @@ def test_what_is_shared_stays_shared_and_counts_once():
     assert nn.parameter_count(ours) == 24
     assert ours.to(torch.float64)[2].weight is ours[0][0].weight
     average = optim.ExponentialMovingAverage(ours, decay=0.5)
+    before = deepcopy(average.net.state_dict())
     for net in ours, theirs:
-        parameters = list(net.parameters())
-        loss = net(torch.ones(2, 4, dtype=torch.float64)).square().sum()
-        gradients = torch.autograd.grad(loss, parameters)
+        net(torch.ones(2, 4, dtype=torch.float64)).square().sum().backward()
         with torch.no_grad():
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.sub_(gradient)
+            for parameter in net.parameters():
+                parameter.sub_(parameter.grad)
     torch.testing.assert_close(ours.state_dict(), dict(theirs.state_dict()))
-    before = copied(average.net.state_dict())
     average.update()
     for name, value in average.net.state_dict().items():
         expected = before[name].lerp(ours.state_dict()[name], 9 / 11)
