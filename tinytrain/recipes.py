@@ -65,8 +65,8 @@ class Recipe:
     )
     optimizer: str = setting(
         "adam",
-        "adam, sgd, muon (for matrices and convolutions, with Adam for all other weights), or a "
-        "function of (params, lr) that returns an optim.Optimizer",
+        "the optimizer: adam, sgd, muon (for matrices and convolutions, with Adam for all other "
+        "weights), or a function of (params, lr) that returns an optim.Optimizer",
         choices=("adam", "sgd", "muon", OWN),
     )
     lr: float = setting(0.01, "the learning rate, at its highest", range=(1e-30, 1e30))
@@ -89,12 +89,12 @@ class Recipe:
     clip: float = setting(0.0, "largest norm of all gradients, 0 for any", range=(0, 1e30))
     loss: str = setting(
         "nll",
-        "nll; label-smoothing=0.1, a tenth for all classes; or a function of (outputs, labels)",
+        "loss: nll; label-smoothing=0.1, a tenth for all; or a function of (outputs, labels)",
         choices=("nll", "label-smoothing=…", OWN),
     )
     augmentation: str = setting(
         "affine",
-        "affine, by the four that follow deskew, or a function of (images, generator)",
+        "augmentation: affine, by the four after deskew, or a function of (images, generator)",
         choices=("affine", OWN),
     )
     deskew: bool = setting(False, "make all digits upright first, also those of the test set")

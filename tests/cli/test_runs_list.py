@@ -1,15 +1,19 @@
-"""Runs that are listed and compared: what they were, what came of them, and what is damaged."""
+"""Runs that are listed and compared: what they were, what came of them, which is better."""
 
 import json
+import statistics
 from dataclasses import asdict, replace
 
 import pytest
 
 from tinytrain.cli.main import main
+from tinytrain.cli.runs import HEAD
+from tinytrain.results import records, sides
 from tinytrain.results.comparison import nearest
 from tinytrain.results.run_list import natural_order
+from tinytrain.results.statistics import student_t
 from tinytrain.results.variations import RECIPES
-from tinytrain.runs import run_folder
+from tinytrain.runs import net_file, run_folder
 from tinytrain.train import Epoch
 
 FINAL = RECIPES["final"]
@@ -58,24 +62,32 @@ def cells(line):
 @pytest.mark.parametrize(
     ("settings", "accuracies", "expected"),
     [
-        ({}, GOOD, "final|mnist|1|15/15|99.44|99.420|met|0:15:00"),
-        ({}, [*GOOD[:-1], 99.39], "final|mnist|1|15/15|99.39|99.410|not met|0:15:00"),
-        ({}, GOOD[:7], "final|mnist|1|7/15|99.00|99.000|unfinished|0:07:00"),
-        ({"seed": 7}, [99.5], "final|mnist|7|1/15|99.50|unfinished|0:01:00"),
-        ({}, [], "final|mnist|1|0/15|unfinished|0:00:00"),
+        ({}, GOOD, "final|7,934|mnist|1|15/15|99.44|99.420|met|0:15:00"),
+        ({}, [*GOOD[:-1], 99.39], "final|7,934|mnist|1|15/15|99.39|99.410|not met|0:15:00"),
+        ({}, GOOD[:7], "final|7,934|mnist|1|7/15|99.00|99.000|unfinished|0:07:00"),
+        ({"seed": 7}, [99.5], "final|7,934|mnist|7|1/15|99.50|unfinished|0:01:00"),
+        ({}, [], "final|7,934|mnist|1|0/15|unfinished|0:00:00"),
         (
             {"recipe": replace(FINAL, lr=0.0123)},
             [],
-            "final, lr 0.0123|mnist|1|0/15|unfinished|0:00:00",
+            "final, lr 0.0123|7,934|mnist|1|0/15|unfinished|0:00:00",
         ),
-        ({"recipe": RECIPES["net1"]}, GOOD, "net1|mnist|1|15/15|99.44|99.420|not met|0:15:00"),
+        (
+            {"recipe": RECIPES["net1"]},
+            GOOD,
+            "net1|109,946|mnist|1|15/15|99.44|99.420|not met|0:15:00",
+        ),
         (
             {"holdout": 5000},
             GOOD,
-            "final|mnist, 5,000 held out|1|15/15|99.44|99.420|not judged|0:15:00",
+            "final|7,934|mnist, 5,000 held out|1|15/15|99.44|99.420|not judged|0:15:00",
         ),
-        ({"holdout": 9, "fold": "2/5"}, [], "final|mnist, fold 2/5|1|0/15|not judged|0:00:00"),
-        ({"dataset": "own"}, GOOD, "final|own|1|15/15|99.44|99.420|not judged|0:15:00"),
+        (
+            {"holdout": 9, "fold": "2/5"},
+            [],
+            "final|7,934|mnist, fold 2/5|1|0/15|not judged|0:00:00",
+        ),
+        ({"dataset": "own"}, GOOD, "final|7,934|own|1|15/15|99.44|99.420|not judged|0:15:00"),
         (
             {"recipe": replace(FINAL, epochs=2, net="gone")},
             [99.0] * 2,
@@ -92,7 +104,7 @@ def test_a_run_is_a_line(write, capsys, settings, accuracies, expected):
     folder = write("run", settings_of(**settings), accuracies)
     head, line = shown(capsys, folder.parent).splitlines()
     assert [cell.strip() for cell in cells(line)] == [str(folder), *expected.split("|")]
-    assert " ".join(head.split()) == "run recipe data seed epochs last last 5 verdict time"
+    assert [cell.strip() for cell in cells(head)] == [*HEAD]
     assert shown(capsys, folder).splitlines() == [head, line]
 
 
@@ -187,50 +199,187 @@ def test_no_runs(capsys, tmp_path, monkeypatch):
 def test_the_default_is_runs(write, capsys, tmp_path, monkeypatch):
     write("runs/one", settings_of(), GOOD)
     monkeypatch.chdir(tmp_path)
-    assert "\nruns/one  final   mnist  1  " in shown(capsys)
+    assert "runs/one final 7,934 mnist 1 " in " ".join(shown(capsys).split())
+
+
+@pytest.fixture
+def seeds(write, tmp_path):
+    """`seeds(name, scores, **changes)`: a folder of runs, of the seeds from `first` on."""
+
+    def seeds(name, scores, first=1, epochs=5, **changes):
+        recipe = replace(FINAL, epochs=epochs)
+        for seed, score in enumerate(scores, first):
+            settings = settings_of(**{"recipe": recipe} | changes, seed=seed)
+            write(
+                f"{name}/seed-{seed}", settings, [90.0] * (epochs - 5) + [score] * min(5, epochs)
+            )
+        return tmp_path / name
+
+    return seeds
+
+
+def compared(capsys, *words):
+    return json.loads(shown(capsys, "compare", *words, "--json"))
+
+
+LOW, HIGH = [99.0, 99.1, 99.3, 99.2], [99.5, 99.7, 99.8, 99.6]
+
+
+@pytest.mark.parametrize(("first", "epochs"), [(1, 1), (1, 5), (2, 7), (3, 5), (11, 4)])
+def test_seeds_are_paired_where_three_are_shared(seeds, capsys, epochs, first):
+    one, other = seeds("a", LOW, epochs=epochs), seeds("b", HIGH, first, epochs)
+    found, common = compared(capsys, one, other), 5 - first
+    if paired := common >= 3:
+        assert found["seeds"] == [[*range(first, 5)]] * 2
+        gains = [new - old for old, new in zip(LOW[first - 1 :], HIGH, strict=False)]
+        half = student_t(common - 1) * statistics.stdev(gains) / common**0.5
+    else:
+        assert found["seeds"] == [[1, 2, 3, 4], [*range(first, first + 4)]]
+        gains = [statistics.mean(HIGH) - statistics.mean(LOW)]
+        deviation = statistics.stdev(LOW)  # of equal deviations Welch's freedom is that of both
+        half = student_t(6) * (deviation**2 / 2) ** 0.5
+    mean = statistics.mean(gains)
+    assert (found["paired"], found["value"]) == (paired, pytest.approx(mean))
+    assert found["interval"]["low"] == pytest.approx(mean - half)
+    assert (found["better"], found["needed"]) == (str(other), None)
+    assert compared(capsys, other, one)["better"] == str(other)
+    text = shown(capsys, "compare", one, other)
+    assert f"{other} is better." in text
+    assert (f"left out: {one}: 1, seeds of one side" in text) == (first == 2)
+
+
+def test_what_is_not_told_apart_takes_more_seeds(seeds, capsys):
+    one, other = seeds("a", LOW), seeds("b", LOW[::-1])
+    found = compared(capsys, one, other)
+    assert found["better"] is None and found["needed"] is None  # they are equal in the mean
+    other = seeds("c", [*LOW[:3], 99.3])
+    found = compared(capsys, one, other)
+    assert found["better"] is None and found["needed"] > 3
+    assert f"about {found['needed']} seeds more" in shown(capsys, "compare", one, other)
 
 
 def test_two_runs_compared(write, capsys):
     one = write("one", settings_of(), GOOD)
-    recipe = replace(FINAL, lr=0.0123, deskew=True)
-    other = write("two", settings_of(recipe=recipe, seed=2), GOOD[:-1], versions={"torch": "3"})
+    recipe = replace(FINAL, lr=0.0123, deskew=True, net="net9_3")
+    other = write("two", settings_of(recipe=recipe, seed=2), GOOD[::-1], versions={"torch": "3"})
     lines = shown(capsys, "compare", one, other).splitlines()
     assert lines[0] == f"{one} → {other}"
-    settings, results = lines.index("Settings"), lines.index("Result")
-    assert lines[settings + 1 : results - 1] == [
+    changes = [
+        "  net: net9_3_wide2 → net9_3 (the net)",
         "  lr: 0.03 → 0.0123 (the learning rate)",
         "  deskew: no → yes (make all digits upright first)",
-        "  seed: 1 → 2",
         "  torch version: 2.13.0 → 3",
     ]
-    assert "  mean accuracy of the last 5 epochs, %: 99.420 → 99.332 (-0.088)" in lines
-    assert "  loss of the last epoch: 0.0056 → 0.0057 (+0.0001)" in lines
-    assert "  epochs done: 15 → 14" in lines and "  verdict: met → unfinished" in lines
-    assert "tinytrain seeds" in lines[-1] and not any("different images" in line for line in lines)
+    assert lines[lines.index("Settings") + 1 :][:5] == [*changes, ""]
+    for line in (
+        "  seeds: 1 → 2",
+        "  parameters that are learned: 7,934 → 7,934 (+0)",
+        "  mean accuracy of the last 5 epochs, %: 99.420 → 99.000 (-0.420)",
+        "  loss of the last epoch: 0.0056 → 0.0100 (+0.0044)",
+    ):
+        assert line in lines
+    assert "-0.420 points" in lines[-2] and "tinytrain seeds" in lines[-1]
+    found = compared(capsys, one, other)
+    assert (found["runs"], found["interval"]) == ([str(one), str(other)], None)
+    assert found["settings"]["lr"] == [0.03, 0.0123]
+    assert found["results"][1]["last_five"] == [99.0]
+    assert "Settings: the same" in shown(capsys, "compare", one, one)
 
 
-def test_two_runs_compared_for_tools(write, capsys):
-    one, other = write("one", settings_of(), GOOD), write("two", settings_of(fold="1/5"), [99.0])
-    found = json.loads(shown(capsys, "compare", one, other, "--json"))
-    assert found["runs"] == [str(one), str(other)]
-    assert found["settings"] == {"fold": ["", "1/5"]}
-    assert found["results"]["last_five"] == [pytest.approx(99.42), None]
-    assert found["results"]["last_loss"] == pytest.approx([0.0056, 0.01])
+def test_runs_that_are_not_finished_are_named_and_left_out(seeds, write, capsys):
+    one, other = seeds("a", LOW), seeds("b", HIGH)
+    for place, scores in (("a/seed-5", GOOD[:3]), ("b/seed-6", GOOD[:2]), ("b/seed-7", [])):
+        folder = write(place, settings_of(), scores)
+    (folder / "history.jsonl").write_text("{")
+    (other / "seed-6.log").write_text("tinytrain: epoch 3, step 1: the loss is not finite\n")
+    found = compared(capsys, one, other)
+    assert found["left_out"][0] == [f"{one / 'seed-5'}: unfinished, 3 of 15 epochs"]
+    diverged, damaged = found["left_out"][1]
+    assert diverged == f"{other / 'seed-6'}: diverged, 2 of 15 epochs"
+    assert damaged.startswith(f"{other / 'seed-7' / 'history.jsonl'}: ")
+    assert shown(capsys, "compare", one, other).count("left out: ") == 3
 
 
-@pytest.mark.parametrize("change", [{"dataset": "own"}, {"data_digest": "x"}, {"holdout": 9}])
-def test_runs_on_different_images_are_told(write, capsys, change):
-    one, other = write("one", settings_of(), GOOD), write("two", settings_of(**change), GOOD[:2])
+DIFFERENT = [
+    {"dataset": "own"},
+    {"data_digest": "x"},
+    {"holdout": 9},
+    {"fold": "1/5", "holdout": 9},
+]
+
+
+@pytest.mark.parametrize("change", DIFFERENT)
+def test_runs_on_different_images_are_not_compared(seeds, fails, change):
+    one, other = seeds("a", LOW), seeds("b", HIGH, **change)
+    error = fails(2, "runs", "compare", one, other)
+    assert str(one) in error and str(other) in error
+
+
+def test_what_cannot_be_compared(seeds, write, fails, tmp_path):
+    good, empty = seeds("good", LOW), tmp_path / "empty"
+    empty.mkdir()
+    unfinished = write("unfinished", settings_of(), GOOD[:7])
+    mixed, twice = seeds("mixed", LOW), seeds("twice", LOW)
+    write("mixed/more", settings_of(seed=9), GOOD)
+    write("twice/more", settings_of(seed=2, recipe=replace(FINAL, epochs=5)), HIGH + HIGH[:1])
+    folds = [seeds(name, [99.0], first, fold=f"{first}/5") for name, first in (("c", 1), ("d", 2))]
+    for name, words, status in (
+        (empty, (good, empty), 3),
+        (tmp_path / "none", (tmp_path / "none", good), 3),
+        (unfinished, (good, unfinished), 3),
+        ("7 of 15 epochs", (good, unfinished), 3),
+        ("other recipe", (good, mixed), 2),
+        (mixed / "seed-1", (good, mixed), 2),
+        (twice / "seed-2", (twice, good), 2),
+        ("fold 2/5", folds, 2),
+        ("expected two runs", (), 2),
+        ("expected two runs", (good,), 2),
+        ("expected two runs", (good, good, good), 2),
+    ):
+        assert str(name) in fails(status, "runs", "compare", *words)
+
+
+def test_folds_are_paired_however_few(write, capsys, fails):
+    for name, folds in (("a", (1, 2)), ("b", (2, 3)), ("c", (3, 4))):
+        for part in folds:
+            settings = settings_of(seed=part, fold=f"{part}/4", holdout=9)
+            folder = write(f"{name}/seed-{part}", settings, GOOD).parent
+    a, b, c = (folder.with_name(name) for name in "abc")
+    assert compared(capsys, a, b)["seeds"] == [[2], [2]]
+    assert compared(capsys, a, b)["pooled"] == ["", ""]
+    assert "fold" in fails(2, "runs", "compare", a, c)
+
+
+def test_a_record_is_compared_where_only_that_is_left(seeds, capsys):
+    runs, kept = seeds("a", LOW), seeds("b", HIGH)
+    before = compared(capsys, runs, kept)
+    record = sides.read_side(kept).record
+    kept.with_name("c").mkdir()
+    records.write_record(kept.with_name("c") / "record.jsonl", record)
+    records.write_record(kept.with_name("d.jsonl"), record)
+    for place in (kept.with_name("c"), kept.with_name("d.jsonl")):
+        after = compared(capsys, runs, place)
+        assert after | {"runs": 0, "better": 0} == before | {"runs": 0, "better": 0}
+
+
+def test_the_files_of_nets_are_compared_line_by_line(seeds, capsys, tmp_path):
+    net, lines = tmp_path / "mine.py", ["from tinytrain import nets", "net = nets.net1"]
+
+    def own(name, *lines):
+        net.write_text("".join(line + "\n" for line in lines))
+        recipe = replace(FINAL, epochs=5, net=f"{net}:net")
+        digests = net_file.digests(recipe)
+        folder = seeds(name, LOW, recipe=recipe, digests=digests)
+        for run in folder.iterdir():
+            (run / "net_file.py").write_text(net.read_text())
+        return folder
+
+    one, same, other = own("a", *lines), own("b", *lines), own("c", lines[0], "net = nets.net2")
+    assert compared(capsys, one, same)["files"] == {}
+    diff = compared(capsys, one, other)["files"]["net file"]
+    copies = [str(folder / "seed-1" / "net_file.py") for folder in (one, other)]
+    head = [f"--- {copies[0]}", f"+++ {copies[1]}", "@@ -1,2 +1,2 @@"]
+    assert diff.splitlines() == [*head, f" {lines[0]}", "-net = nets.net1", "+net = nets.net2"]
     text = shown(capsys, "compare", one, other)
-    assert "Tested on different images" in text and "epochs, %: 99.420 → none\n" in text
-
-
-def test_equal_runs_compared(write, capsys):
-    one, other = write("one", settings_of(), GOOD), write("two", settings_of(), GOOD)
-    assert "Settings: the same" in shown(capsys, "compare", one, other)
-
-
-@pytest.mark.parametrize("names", [[], ["one"], ["one", "two", "three"]])
-def test_two_runs_are_compared_and_not_more(capsys, names):
-    assert main(["runs", "compare", *names]) == 2
-    assert "expected two runs" in capsys.readouterr().err
+    assert diff in text and "net file: " not in text
+    assert "109,946 → 103,114" in text

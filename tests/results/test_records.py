@@ -43,14 +43,14 @@ def test_collected_runs_are_of_one_kind_and_come_back(tmp_path):
         training = build.start(recipe, seed)
         training.history.append(Epoch(1, 0.1, 0.123456, 90.0, 0.1, 9, 10, 90.0, 80.0, seed / 8))
         run_folder.create(tmp_path / f"seed-{seed}", settings, training, "train")
-    record = records.collect(tmp_path, [1, 2], "seeds")
+    record = records.collect([tmp_path / "seed-1", tmp_path / "seed-2"], "seeds")
     assert record.is_of(recipe) and (record.dataset, record.threads) == ("mnist", 1)
     assert record.column("train_loss") == [[0.1235]] * 2
     assert record.column("seconds") == [[0.125], [0.25]]
     records.write_record(tmp_path / "both.jsonl", record)
     assert records.read_record("both", tmp_path) == record
-    with pytest.raises(UsageError, match="seed-3: other threads than .*seed-1$"):
-        records.collect(tmp_path, [1, 3], "seeds")
+    with pytest.raises(UsageError, match="seed-3: other threads than .*seed-1;"):
+        records.collect([tmp_path / "seed-1", tmp_path / "seed-3"], "seeds")
 
 
 def test_a_stale_record_counts_as_not_measured(tmp_path):

@@ -1,7 +1,7 @@
 """What many seeds say together."""
 
 import math
-import re
+import random
 import statistics
 
 import pytest
@@ -12,7 +12,10 @@ from tinytrain.cli.options import seed_list, seed_text
 from tinytrain.results.statistics import (
     as_text,
     difference,
-    paired_text,
+    difference_of,
+    score,
+    seeds_needed,
+    standard_error,
     student_t,
     summarise,
 )
@@ -88,15 +91,54 @@ def test_seeds_as_text_and_back(seeds):
     assert seed_list(seed_text(sorted(seeds))) == sorted(seeds)
 
 
-@given(st.lists(st.tuples(*2 * [st.lists(percent, min_size=5, max_size=5)]), min_size=3))
-def test_pairs_of_runs_have_the_interval_of_their_gains(pairs):
-    gains = [statistics.mean(later) - statistics.mean(earlier) for earlier, later in pairs]
-    half = student_t(len(gains) - 1) * statistics.stdev(gains) / math.sqrt(len(gains))
-    value, low, high = map(float, re.findall(r"[+-]\d+\.\d+", paired_text(pairs)))
-    mean = statistics.mean(gains)
-    assert (value, low, high) == pytest.approx((mean, mean - half, mean + half), abs=6e-4)
+@given(st.lists(percent, min_size=1, max_size=7))
+def test_a_run_counts_with_its_last_five_epochs_or_its_last(accuracies):
+    last = accuracies[-5:] if len(accuracies) >= 5 else accuracies[-1:]
+    assert score(accuracies) == pytest.approx(sum(last) / len(last))
 
 
-def test_two_pairs_or_few_epochs_have_no_interval():
-    for pairs in ([([99.0] * 5, [99.1] * 5)] * 2, [([99.0], [99.1])] * 3):
-        assert "+0.100 points" in paired_text(pairs) and "no interval" in paired_text(pairs)
+means = st.lists(st.tuples(st.floats(0.001, 1), st.integers(3, 30)), min_size=1, max_size=2)
+
+
+def by_hand(means):
+    """Standard error and degrees of freedom: Student's of one mean, Welch's of two."""
+    parts = [deviation * deviation / count for deviation, count in means]
+    if len(parts) == 1:
+        return math.sqrt(parts[0]), means[0][1] - 1
+    (a, b), (n, m) = parts, (count for _, count in means)
+    return math.sqrt(a + b), (a + b) ** 2 / (a * a / (n - 1) + b * b / (m - 1))
+
+
+@given(st.floats(-1, 1), means)
+def test_the_interval_is_that_by_hand(value, means):
+    error, freedom = by_hand(means)
+    assert standard_error(means) == pytest.approx((error, freedom))
+    found = difference_of(value, means)
+    half = student_t(freedom) * error
+    assert (found.low, found.high) == pytest.approx((value - half, value + half))
+
+
+@given(st.floats(0.01, 1), means)
+def test_the_seeds_that_are_needed_are_enough_and_no_fewer(value, means):
+    def tells(more):
+        error, freedom = by_hand([(deviation, count + more) for deviation, count in means])
+        return (student_t(freedom) + 0.841621) * error < value
+
+    needed = seeds_needed(value, means)
+    assert needed == seeds_needed(-value, means)
+    assert needed == next((more for more in range(1, 1001) if tells(more)), None)
+
+
+def test_the_seeds_that_are_needed_tell_four_of_five_times():
+    draw = random.Random(1)
+    more = seeds_needed(0.5, [(1.0, 5)])
+    told = 0
+    for _ in range(2000):
+        gains = [draw.gauss(0.5, 1) for _ in range(5 + more)]
+        means = [(statistics.stdev(gains), len(gains))]
+        told += difference_of(statistics.mean(gains), means).low > 0
+    assert told / 2000 == pytest.approx(0.8, abs=0.03)
+
+
+def test_no_seeds_tell_what_is_equal():
+    assert seeds_needed(0.0, [(0.0, 5)]) is None and seeds_needed(0.0, [(0.1, 5)]) is None

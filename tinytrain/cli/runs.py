@@ -1,4 +1,4 @@
-"""The command `runs`: list what was trained below a folder, or compare two runs or records."""
+"""The command `runs`: list what was trained below a folder, or say which of two is better."""
 
 from __future__ import annotations
 
@@ -8,50 +8,56 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-from tinytrain.cli.options import Parser
+from tinytrain.cli.options import Parser, seed_text
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import Recipe
 
 if TYPE_CHECKING:
+    from tinytrain.results.records import Record
     from tinytrain.results.run_list import Run
+    from tinytrain.results.sides import Comparison
 
 HELP = """\
-List the runs below folders: the nearest named recipe and what was overridden, data, seed, epochs,
-accuracy of the last epoch and mean of the last five, verdict, time. 'runs compare RUN RUN'
-prints how the settings and the results of two differ; for two folders of `seeds`, how much better
-the second recipe is, seed by seed or fold by fold.
-"""
+List the runs below folders: the nearest named recipe and what was overridden, parameters, data,
+seed, epochs, accuracy of the last epoch and mean of the last five, verdict, time.
 
+'runs compare A B' says which is better. A and B are runs, folders of seeds (as `seeds` makes them)
+or records. It prints what differs in settings and in the files of nets, means and deviations over
+the seeds, and the difference with its 95 % interval: seed by seed where three seeds are shared,
+fold by fold with --fold all/N, else by Welch's test; where that does not tell the two apart, how
+many more seeds would. A run counts with the mean of its last five epochs, of fewer with the last.
+"""
 RESULTS = {
-    "epochs_done": ("epochs done", ""),
+    "parameters": ("parameters that are learned", ","),
     "last_five": ("mean accuracy of the last 5 epochs, %", ".3f"),
     "last_accuracy": ("accuracy of the last epoch, %", ".2f"),
     "last_loss": ("loss of the last epoch", ".4f"),
     "seconds": ("seconds of training and testing", ".0f"),
-    "verdict": ("verdict", ""),
 }
-HEAD = ("run", "recipe", "data", "seed", "epochs", "last", "last 5", "verdict", "time")
+HEAD: tuple[str, ...] = ("run", "recipe", "parameters", "data", "seed", "epochs")
+HEAD += ("last", "last 5", "verdict", "time")
 
 
 def add_flags(parser: Parser) -> None:
     """Add the flags of `runs`."""
-    folders = "where to look (default: runs); or compare, and two runs"
+    folders = "where to look (default: runs); or compare, and two runs or folders of seeds"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=folders)
     parser.add_argument("--json", action="store_true", help="as JSON, for tools")
 
 
 def run(options: argparse.Namespace) -> None:
-    """List the runs below some folders, or compare two runs or records."""
+    """List the runs below some folders, or compare two runs or folders of seeds."""
+    folders = [Path(folder) for folder in options.folders]
     if options.folders[:1] != ["compare"]:
-        list_runs([Path(folder) for folder in options.folders], options.json)
-        return
-    if len(options.folders) != 3:
-        raise UsageError("runs compare: expected two runs, such as: runs compare runs/a runs/b")
-    one, other = map(Path, options.folders[1:])
-    recorded = (one / "record.jsonl").exists() and (other / "record.jsonl").exists()
-    (compare_records if recorded else compare_runs)(one, other, options.json)
+        list_runs(folders, options.json)
+    elif len(folders) == 3:
+        compare(folders[1], folders[2], options.json)
+    else:
+        expected = "expected two runs or folders of seeds"
+        raise UsageError(f"runs compare: {expected}, such as: runs compare runs/a runs/b")
 
 
 def list_runs(named: list[Path], as_json: bool) -> None:
@@ -83,12 +89,13 @@ def list_runs(named: list[Path], as_json: bool) -> None:
 def row(run: Run) -> tuple[str, ...]:
     """The run's line of the table."""
     from tinytrain.results.comparison import recipe_text
+    from tinytrain.results.run_list import tested_on
 
-    held_out = f", {run.holdout:,} held out" if run.holdout else ""
     return (
         run.folder,
         recipe_text(run.recipe, run.changes),
-        run.dataset + (f", fold {run.fold}" if run.fold else held_out),
+        text(run.parameters, ","),
+        tested_on(run),
         str(run.seed),
         f"{run.epochs_done}/{run.epochs}",
         text(run.last_accuracy, ".2f"),
@@ -110,70 +117,79 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
-def compare_runs(one: Path, other: Path, as_json: bool) -> None:
-    """Print how two runs differ: first their settings, then their results."""
+def compare(one: Path, other: Path, as_json: bool) -> None:
+    """Print how two sides differ, in settings, files and results, and which is better."""
+    from tinytrain.results import sides
     from tinytrain.results.comparison import meaning, shown
-    from tinytrain.results.run_list import read
 
-    runs, settings = (read(one), read(other)), (everything(one), everything(other))
-    names = dict.fromkeys(name for run in settings for name in run)
-    pairs = {name: [run.get(name) for run in settings] for name in names}
+    both = sides.read_side(one), sides.read_side(other)
+    found, diffs = sides.compare(*both), sides.file_differences(*both)
+    told = found.interval is not None and found.interval.excludes_zero
+    better = str((one, other)[found.value > 0]) if told else None
+    settings = [everything(side.record) for side in both]
+    names = dict.fromkeys(name for side in settings for name in side)
+    pairs = {name: [side.get(name) for side in settings] for name in names}
     differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    results = {name: [getattr(run, name) for run in runs] for name in RESULTS}
+    results = [side.results(seeds) for side, seeds in zip(both, found.seeds, strict=True)]
     if as_json:
-        content = {"runs": [str(one), str(other)], "settings": differing, "results": results}
+        content = {"runs": [str(one), str(other)], "better": better, **asdict(found)}
+        content |= {"settings": differing, "files": diffs, "results": results}
+        content |= {
+            name: [getattr(side, name) for side in both] for name in ("left_out", "pooled")
+        }
         print(json.dumps(content, indent=2))
         return
     meanings = {field.name: f" ({meaning(field)})" for field in fields(Recipe)}
     print(f"{one} → {other}\n\nSettings{'' if differing else ': the same'}")
     for name, (old, new) in differing.items():
-        print(f"  {name}: {shown(old)} → {shown(new)}{meanings.get(name, '')}")
-    print("\nResult")
+        if name not in diffs:  # no digests where there are lines
+            print(f"  {name}: {shown(old)} → {shown(new)}{meanings.get(name, '')}")
+    for diff in diffs.values():
+        print(f"\n{diff}")
+    print("\nResult, mean ± standard deviation over seeds")
+    print(f"  seeds: {' → '.join(map(seed_text, found.seeds))}")
     for name, (said, form) in RESULTS.items():
-        old, new = results[name]
-        change = f" ({new - old:+{form}})" if form and None not in (old, new) else ""
-        print(f"  {said}: {text(old, form) or 'none'} → {text(new, form) or 'none'}{change}")
-    print()
-    if {"dataset", "data_digest", "holdout", "fold"} & differing.keys():
-        print("Tested on different images: the results cannot be compared.")
-    print(
-        "One run each cannot show the effect of the seed; python -m tinytrain seeds measures it."
-    )
+        before, after = (side[name] for side in results)
+        if before or after:
+            change = f" ({mean(after) - mean(before):+{form}})" if before and after else ""
+            print(f"  {said}: {spread(before, form)} → {spread(after, form)}{change}")
+    for side, seeds in zip(both, found.seeds, strict=True):
+        for reason in side.left_out:
+            print(f"left out: {reason}")
+        if alone := sorted(side.record.seeds.keys() - set(seeds)):
+            print(f"left out: {side.place}: {seed_text(alone)}, seeds of one side only")
+        if side.pooled:
+            print(f"{side.place}: {side.pooled}")
+    print(f"\n{conclusion(found, better)}")
 
 
-def compare_records(one: Path, other: Path, as_json: bool) -> None:
-    """Print how much better the runs of one record are than those of another, seed by seed."""
-    from tinytrain.results import records
-    from tinytrain.results.comparison import changed, changes
-
-    found = {str(folder): records.read_record("record", folder) for folder in (one, other)}
-    earlier, later = (record for record in found.values() if record is not None)
-    gain = records.compared(earlier, later)
-    pooled = {
-        folder: records.pooled(record)
-        for folder, record in found.items()
-        if record is not None and record.fold.startswith("all/")
-    }
-    if as_json:
-        differing = {field.name: pair for field, *pair in changes(earlier.recipe, later.recipe)}
-        content = {"records": [*found], "settings": differing, "pooled": pooled, "gain": gain}
-        print(json.dumps(content, indent=2))
-        return
-    print(f"{one} → {other}\n{changed(earlier.recipe, later.recipe) or 'the same recipe'}")
-    for folder, text in pooled.items():
-        print(f"{folder}: {text}")
-    print(f"mean of the last epochs: {gain}")
+def spread(values: Sequence[float], form: str) -> str:
+    """The mean of the values in that form and, of several, their standard deviation."""
+    deviation = f" ± {stdev(values):{form}}" if len(values) > 1 else ""
+    return f"{mean(values):{form}}{deviation}" if values else "none"
 
 
-def everything(folder: Path) -> dict[str, Any]:
-    """The settings in a run.json by name, those of the recipe among them, versions and machine."""
-    from tinytrain.runs import run_folder as folders
+def conclusion(found: Comparison, better: str | None) -> str:
+    """The difference, and which is better, or how many more seeds would tell."""
+    counts = " and ".join(str(len(seeds)) for seeds in found.seeds)
+    over = f"{len(found.seeds[0])} pairs of one seed" if found.paired else f"{counts} seeds"
+    line = f"Difference over {over}: {found.interval or f'{found.value:+.3f} points'}"
+    if better:
+        return f"{line}\n{better} is better."
+    if found.interval is None:
+        advice = "an interval takes three seeds a side; python -m tinytrain seeds trains them"
+        return f"{line}\nNot told apart: {advice}."
+    more = f"about {found.needed}" if found.needed else "not even a thousand"
+    told = f"{more} seeds more a side would tell a difference of this size"
+    return f"{line}\nNot told apart; {told} in four of five comparisons."
 
-    settings = asdict(folders.read_settings(folder))
-    content = json.loads((folder / "run.json").read_text())
-    versions = content.get("versions")
-    versions = versions if isinstance(versions, dict) else {}
-    named = {f"{name} version": version for name, version in versions.items()}
-    recipe: dict[str, Any] = settings.pop("recipe")
+
+def everything(record: Record) -> dict[str, Any]:
+    """The settings that runs share, by name, those of the recipe among them, and the machine."""
+    settings = asdict(record)
+    for name in ("command", "date", "fingerprint", "seed", "seeds", "holdout", "fold"):
+        del settings[name]
+    named = {f"{name} version": version for name, version in settings.pop("versions").items()}
     named |= {f"{field} file": digest for field, digest in settings.pop("digests").items()}
-    return recipe | settings | named | {"machine": content.get("machine")}
+    recipe: dict[str, Any] = settings.pop("recipe")
+    return recipe | settings | named

@@ -71,7 +71,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
         path = series.folder / "record.jsonl"
         if options.records:
             path = options.records / f"{series.folder.name}.jsonl"
-        record = records.collect(series.folder, seeds, command)
+        record = records.collect([series.folder / f"seed-{seed}" for seed in seeds], command)
         records.write_record(path, record)
         if is_first():
             print(f"{series.folder.name}\n{summary(record)}\nThe record is {path}\n")

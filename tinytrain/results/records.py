@@ -24,7 +24,7 @@ from tinytrain.nn import AvgPool2d, MaxPool2d, Module
 from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
-from tinytrain.results.statistics import Summary, paired_text, summarise
+from tinytrain.results.statistics import Summary, summarise
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.checkpoints import require_same_form
 from tinytrain.runs.settings import Settings, parse_settings
@@ -115,36 +115,50 @@ def size(layer: Module, name: str) -> object:
     return pair(value) if isinstance(layer, MaxPool2d | AvgPool2d) else value
 
 
-def collect(folder: Path, seeds: Sequence[int], command: str) -> Record:
-    """Make the record of the runs in `folder`/seed-N, dated by the last epoch.
+def collect(places: Sequence[Path], command: str) -> Record:
+    """Make the record of the runs in these folders, dated by the last epoch.
 
     Raises DataError where a run cannot be read, UsageError where more than the seed differs.
     """
-    kinds, measured = [], {}
-    places = [folder / f"seed-{seed}" for seed in seeds]
-    settings = [run_folder.read_settings(place) for place in places]
-    parts = settings[0].fold.rpartition("/")[2]
-    folds = [f"{part}/{parts}" for part in range(1, int(parts or 0) + 1)]
-    for seed, place, own in zip(seeds, places, settings, strict=True):
-        if [one.fold for one in settings] == folds:
-            own = replace(own, fold=f"all/{parts}")
-        kinds.append(kind_of(place, own))
-        if other := [name for name in kinds[0] if kinds[-1][name] != kinds[0][name]]:
-            raise UsageError(f"{place}: other {', '.join(other)} than {places[0]}")
-        history = run_folder.read_history(place)
-        measured[seed] = {
-            name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
-        }
-    recipe = run_folder.recipe_of(places[0], settings[0])
+    shared, seeds = kind_of_all(places)
+    histories = map(run_folder.read_history, places)
+    settings = run_folder.read_settings(places[0])
+    recipe = run_folder.recipe_of(places[0], settings)
     net = net_file.build(recipe.net, generator=streams.generator(0, "look"))
     latest = max((place / "history.jsonl").stat().st_mtime for place in places)
     return Record(
         command=command,
         date=time.strftime("%Y-%m-%d", time.gmtime(latest)),
-        fingerprint=fingerprint(net, settings[0].image_shape),
-        seeds=measured,
-        **kinds[0],
+        fingerprint=fingerprint(net, settings.image_shape),
+        seeds={
+            seed: {
+                name: [round(getattr(epoch, name), 4) for epoch in history] for name in MEASURED
+            }
+            for seed, history in zip(seeds, histories, strict=True)
+        },
+        **shared,
     )
+
+
+def kind_of_all(places: Sequence[Path]) -> tuple[dict[str, Any], list[int]]:
+    """Return what the runs in these folders share, see `kind_of`, and the seed of each.
+
+    Where each holds out the fold of its seed, the fold is "all/N". Raises UsageError where more
+    than the seed differs, or two have the same.
+    """
+    settings = [run_folder.read_settings(place) for place in places]
+    seeds = [own.seed for own in settings]
+    parts = settings[0].fold.rpartition("/")[2]
+    if len(places) > 1 and all(own.fold == f"{own.seed}/{parts}" for own in settings):
+        settings = [replace(own, fold=f"all/{parts}") for own in settings]
+    kinds = [kind_of(place, own) for place, own in zip(places, settings, strict=True)]
+    for place, kind, seed in zip(places, kinds, seeds, strict=True):
+        if other := [name for name in kind if kind[name] != kinds[0][name]]:
+            advice = "expected runs that differ in their seed alone"
+            raise UsageError(f"{place}: other {', '.join(other)} than {places[0]}; {advice}")
+        if (first := places[seeds.index(seed)]) != place:
+            raise UsageError(f"{place}: expected a seed of its own, found that of {first}")
+    return kinds[0], seeds
 
 
 def kind_of(place: Path, settings: Settings) -> dict[str, Any]:
@@ -214,19 +228,3 @@ def pooled(record: Record) -> str:
         f"all {images:,} images of the folds, last epoch: accuracy {accuracy:.3f} (standard error "
         f"{error:.3f}), loss {loss:.5f}"
     )
-
-
-def compared(earlier: Record, later: Record) -> str:
-    """How much higher the accuracy of one record is than another's, over the seeds of both.
-
-    Over all folds a seed is a fold, so the same images are compared. Raises UsageError where the
-    records are of different data, or have no seed in common.
-    """
-    for name in ("dataset", "data_digest", "holdout", "fold"):
-        if (one := getattr(earlier, name)) != (other := getattr(later, name)):
-            raise UsageError(f"records with different {name}: {one or 'none'}, {other or 'none'}")
-    seeds = [seed for seed in earlier.seeds if seed in later.seeds]
-    if not seeds:
-        raise UsageError("records without a seed in common")
-    name = "test_accuracy"
-    return paired_text([(earlier.seeds[seed][name], later.seeds[seed][name]) for seed in seeds])

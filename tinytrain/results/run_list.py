@@ -28,13 +28,15 @@ FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
 class Run:
     """A run and its results; accuracies in percent, None where there is no such epoch.
 
-    `changes`: what differs from the named recipe `recipe`. `last_five` is the mean
-    over the last five epochs, where there are five; `seconds` those of all epochs together.
+    `changes`: what differs from the named recipe `recipe`. `parameters` that are learned, None
+    where the net cannot be built. `last_five` is the mean over the last five epochs, where there
+    are five; `seconds` those of all epochs together.
     """
 
     folder: str
     recipe: str
     changes: dict[str, str]
+    parameters: int | None
     dataset: str
     holdout: int
     fold: str
@@ -70,10 +72,12 @@ def read(folder: Path) -> Run:
     recipe, changed = nearest(settings.recipe)
     accuracies = [epoch.test_accuracy for epoch in history]
     long = len(accuracies) >= LAST_EPOCHS
+    parameters = parameters_of(folder, settings)
     return Run(
         folder=str(folder),
         recipe=recipe,
         changes=changed,
+        parameters=parameters if isinstance(parameters, int) else None,
         dataset=settings.dataset,
         holdout=settings.holdout,
         fold=settings.fold,
@@ -83,12 +87,26 @@ def read(folder: Path) -> Run:
         last_five=statistics.mean(accuracies[-LAST_EPOCHS:]) if long else None,
         last_accuracy=history[-1].test_accuracy if history else None,
         last_loss=history[-1].test_loss if history else None,
-        verdict=judged(folder, settings, history),
+        verdict=judged(settings, history, parameters),
         seconds=sum(epoch.seconds for epoch in history),
     )
 
 
-def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
+def tested_on(run: Run | Settings) -> str:
+    """The data set of a run, and which part of its training images played the test set."""
+    held_out = f", {run.holdout:,} held out" if run.holdout else ""
+    return run.dataset + (f", fold {run.fold}" if run.fold else held_out)
+
+
+def parameters_of(folder: Path, settings: Settings) -> int | str:
+    """The number of parameters that the run's net learns, or why the net cannot be built."""
+    try:
+        return learned_count(run_folder.rebuilt(folder, settings).net)
+    except TinytrainError as error:
+        return str(error)
+
+
+def judged(settings: Settings, history: Sequence[Epoch], parameters: int | str) -> str:
     """Whether the run meets the target, in a word, or why that cannot be said."""
     reason: str | None = "begun from another run's weights" if settings.from_digest else None
     reason = reason or reason_not_judged(
@@ -98,9 +116,7 @@ def judged(folder: Path, settings: Settings, history: Sequence[Epoch]) -> str:
         return f"not judged ({reason})"
     if len(history) < settings.recipe.epochs:
         return "unfinished"
-    try:
-        parameters = learned_count(run_folder.rebuilt(folder, settings).net)
-    except TinytrainError as error:
-        return f"not judged ({error})"
+    if isinstance(parameters, str):
+        return f"not judged ({parameters})"
     met = verdict([epoch.test_accuracy for epoch in history], parameters).met
     return "met" if met else "not met"

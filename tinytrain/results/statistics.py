@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, holds
 
 FEWEST_SEEDS = 3  # the interval of two would be 12.7 standard errors to each side
+Z_80 = 0.841621  # the 80 % quantile of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -122,37 +123,54 @@ class Difference:
         return f"{self.value:+.3f} points, {interval}, {verdict}"
 
 
-def paired_text(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str:
-    """How much higher the second of each pair of runs is: a mean over pairs, with its interval.
+def score(accuracies: Sequence[float]) -> float:
+    """The accuracy that a run is compared by: the mean of its last five epochs, of fewer the last.
 
-    A pair shares its seed or fold; each run is given as the accuracies of all epochs, in percent.
-    Student's interval over pairs, of the means of the last five epochs.
+    The mean is the steadier; a run of three epochs is not yet steady, and its last one counts.
     """
-    gains = [
-        statistics.mean(later[-LAST_EPOCHS:]) - statistics.mean(earlier[-LAST_EPOCHS:])
-        for earlier, later in pairs
-    ]
-    mean, count = statistics.mean(gains), len(gains)
-    text = f"{mean:+.3f} points over {count} pairs of runs"
-    epochs = min(len(run) for pair in pairs for run in pair)
-    if reason := reason_without_interval(count, epochs):
-        return f"{text} ({reason})"
-    half = student_t(count - 1) * statistics.stdev(gains) / math.sqrt(count)
-    return f"{text}, 95 % interval {mean - half:+.3f} to {mean + half:+.3f}"
+    return statistics.mean(accuracies[-LAST_EPOCHS if len(accuracies) >= LAST_EPOCHS else -1 :])
 
 
 def difference(later: Summary, earlier: Summary) -> Difference | None:
-    """Return by how much `later` is above `earlier`; None where either has no interval.
-
-    Welch's interval for two means with unequal deviations: "The generalization of Student's
-    problem when several different population variances are involved", 1947.
-    """
+    """Return by how much `later` is above `earlier`; None where either has no interval."""
     if later.interval is None or earlier.interval is None:
         return None
-    value = later.mean - earlier.mean
-    one, other = (summary.deviation**2 / summary.count for summary in (later, earlier))
-    if not one + other:
-        return Difference(value, value, value)
-    freedom = (one + other) ** 2 / (one**2 / (later.count - 1) + other**2 / (earlier.count - 1))
-    half = student_t(freedom) * math.sqrt(one + other)
+    means = [(summary.deviation, summary.count) for summary in (later, earlier)]
+    return difference_of(later.mean - earlier.mean, means)
+
+
+def difference_of(value: float, means: Sequence[tuple[float, int]]) -> Difference:
+    """A difference with its interval; `means`: deviation and count of each mean that is in it.
+
+    That is one for the gains of pairs, and two for what is not paired.
+    """
+    error, freedom = standard_error(means)
+    half = student_t(freedom) * error
     return Difference(value, value - half, value + half)
+
+
+def standard_error(means: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """The standard error of a sum or difference of `means`, and its degrees of freedom.
+
+    Welch's for two means with unequal deviations: "The generalization of Student's problem when
+    several different population variances are involved", 1947. For one mean they are n - 1.
+    """
+    variances = [deviation**2 / count for deviation, count in means]
+    if not (variance := sum(variances)):
+        return 0.0, 1.0
+    pairs = zip(variances, means, strict=True)
+    return math.sqrt(variance), variance**2 / sum(one**2 / (n - 1) for one, (_, n) in pairs)
+
+
+def seeds_needed(value: float, means: Sequence[tuple[float, int]], most: int = 1000) -> int | None:
+    """How many more seeds of each of the `means` would tell a difference of `value` from zero.
+
+    They would in four cases of five: the interval has to exclude zero also where the difference
+    is found 0.84 standard errors too small (Snedecor and Cochran, Statistical Methods, section
+    "sample size"). None for more than `most`.
+    """
+    for more in range(1, most + 1):
+        error, freedom = standard_error([(deviation, n + more) for deviation, n in means])
+        if (student_t(freedom) + Z_80) * error < abs(value):
+            return more
+    return None
