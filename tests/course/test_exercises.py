@@ -3,6 +3,7 @@
 Most checks run in this process; those about what a learner's file may do run as users run them.
 """
 
+import csv
 import html
 import json
 import os
@@ -293,6 +294,43 @@ def test_a_check_as_json_is_a_line_for_each_exercise(folder, quick, said):
     assert rows("loss", status=1) == [loss]
 
 
+def test_a_class_is_graded(tmp_path, quick, said):
+    """A row for each student, whatever is in the folder; nothing is written into it."""
+    folder = tmp_path / "class"
+    for student in ("anna", "bert/exercises", "carl", "dora", "empty", ".git"):
+        (folder / student).mkdir(parents=True)
+    (folder / "README.md").touch()
+    one = exercise("loss")
+    write(folder / "anna", "shuffle", SHUFFLED)
+    summed = template.as_file(one, template.with_mistake(one, "the sum"))
+    (folder / "anna" / "loss.py").write_text(summed)
+    write(folder / "bert" / "exercises", "shuffle", SHUFFLED)
+    (folder / "bert" / "exercises" / "loss.py").write_text(
+        template.as_file(one, template.answer(one))
+    )
+    write(folder / "carl", "shuffle", "return 3")
+    (folder / "carl" / "loss.py").write_text("raise SystemExit(0)")
+    (folder / "dora" / "shuffle.py").symlink_to("nowhere")
+    (folder / "dora" / "loss.py").write_text("def nll_loss(:")
+    before = sorted(folder.rglob("*"))
+    table = tmp_path / "new" / "grades.csv"
+    words = "grade", folder, "shuffle", "loss=3"
+
+    lines = said(*words, "--csv", table).splitlines()
+    assert len(lines) == 5 and "1 of 2 passed, 1 of 4 points  loss: the sum" in lines[0]
+    rows = {row["student"]: row for row in csv.DictReader(table.read_text().splitlines())}
+    points = {name: row["passed"] + row["points"] for name, row in rows.items()}
+    assert points == dict(anna="11", bert="24", carl="00", dora="00", empty="00")
+    carl, dora = rows["carl"]["mistakes"], rows["dora"]["mistakes"]
+    assert "shuffle: TypeError" in carl
+    assert "loss: cannot be run: SystemExit" in carl
+    assert "shuffle: cannot be" in dora and "loss: line 1: not a Python program" in dora
+    assert rows["empty"]["mistakes"] == "shuffle, loss: no file"
+    found = [json.loads(line) for line in said(*words, "--json").splitlines()]
+    assert found[0]["mistakes"] == {"loss": "the sum"} and found[1]["mistakes"] == {}
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_all_answers_as_text_and_as_a_page(folder, said):
     text = said("list", "--answers")
     assert all(template.answer(one).rstrip() in text for one in exercises())
@@ -379,6 +417,11 @@ def test_a_progress_file_that_is_none(text, folder, said):
         (["check", "adam"], "exercise start adam"),
         (["solution", "adam"], "--give-up"),
         (["list", "--output", "a.html"], "--answers"),
+        (["grade"], "FOLDER"),
+        (["grade", "nowhere"], "nowhere: cannot be read"),
+        (["grade", "."], "a folder for each student"),
+        (["grade", ".", "shufle=2"], "close to it: shuffle"),
+        (["grade", ".", "shuffle=many"], "many"),
     ],
 )
 def test_wrong_words(words, named, folder, said):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import shlex
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import Parser, add_path, number
-from tinytrain.errors import TinytrainError, UsageError, did_you_mean
+from tqdm import tqdm
+
+from tinytrain.cli.options import Parser, add_path, natural, number
+from tinytrain.errors import TinytrainError, UsageError, did_you_mean, printable
 from tinytrain.store.files import make_folder, write_file
 
 if TYPE_CHECKING:
@@ -60,9 +64,18 @@ def add_flags(parser: Parser) -> None:
     checks = "check an exercise, or all that are started: exit status 0 if passed, 1 if not yet, "
     checks += "2 if the file cannot be checked; of what your file prints the beginning is shown"
     tested = add_word("check", check, checks, "?")
-    tested.add_argument("--json", action="store_true", help="a JSON object in a line for each")
+    grades = "for teachers: a row for each student, with points and mistakes; nothing is written "
+    grades += "into their folders, but their code runs with your rights: do it in a container"
+    graded = words.add_parser("grade", help=grades, description=grades, allow_abbrev=False)
+    graded.set_defaults(parser=graded, name=None, folder=Path("exercises"))
+    add_path(graded, "students", "a folder, or a clone, for each student in it", metavar="FOLDER")
+    named = "an exercise that counts, and its points (default: all, one point each)"
+    graded.add_argument("worth", type=worth, nargs="*", metavar="NAME[=POINTS]", help=named)
+    add_path(graded, "--csv", "a file for the rows as well", metavar="FILE")
     limit = "seconds after which a check is stopped (default: 60)"
-    tested.add_argument("--limit", type=number(float, 0.1, 86400), default=60.0, help=limit)
+    for word in (tested, graded):
+        word.add_argument("--json", action="store_true", help="a JSON object in a line for each")
+        word.add_argument("--limit", type=number(float, 0.1, 86400), default=60.0, help=limit)
     add_word("hint", hint, "the first of three hints, then the second, then the third", "1")
     answer = add_word("solution", solution, "the shipped function, once yours has passed", "1")
     anyway = "show it though the exercise is not passed"
@@ -73,21 +86,30 @@ def run(options: argparse.Namespace) -> None:
     """Run the word of the command, such as `start`."""
     from tinytrain.course.exercises.checking.folder import Folder
 
+    if options.what == "grade":
+        grade(options)
+        return
     if options.name is not None:
-        options.name = known_name(options)
+        options.name = known_name(options, options.name)
     options.action(options, Folder(options.folder))
 
 
-def known_name(options: argparse.Namespace) -> str:
+def known_name(options: argparse.Namespace, text: str) -> str:
     """The exercise's name, also if it was given as its file's. Raises UsageError."""
     from tinytrain.course.exercises import NAMES
 
-    name: str = options.name.removesuffix(".py").replace("_", "-")
+    name = text.removesuffix(".py").replace("_", "-")
     if name not in NAMES:
         advice = f"{command(options, 'list')} shows which there are"
         close = did_you_mean(name, NAMES)
-        raise UsageError(f"exercise {options.name}: no such exercise{close}; {advice}")
+        raise UsageError(f"exercise {text}: no such exercise{close}; {advice}")
     return name
+
+
+def worth(text: str) -> tuple[str, int]:
+    """The argparse type of "adam=5", or "adam" for one point."""
+    name, _, points = text.partition("=")
+    return name, int(natural(points or "1"))
 
 
 def command(options: argparse.Namespace, *words: str) -> str:
@@ -196,7 +218,7 @@ def check_one(options: argparse.Namespace, folder: Folder, name: str) -> Report:
     if report.passed:
         folder.note(name, passed=digest)
     if options.json:
-        print(json.dumps(asdict(report), ensure_ascii=False), flush=True)
+        print(json.dumps(asdict(report)), flush=True)
         return report
     if report.printed:
         print(report.printed.removesuffix("\n"), file=sys.stderr, flush=True)
@@ -205,6 +227,31 @@ def check_one(options: argparse.Namespace, folder: Folder, name: str) -> Report:
         if report.passed:
             print(f"The shipped one: {command(options, 'solution', name)}", flush=True)
     return report
+
+
+def grade(options: argparse.Namespace) -> None:
+    """Print a row for each student; with --csv write them, too."""
+    from tinytrain.course.exercises import NAMES
+    from tinytrain.course.exercises.checking import grade
+
+    points = {known_name(options, name): count for name, count in options.worth}
+    points = points or dict.fromkeys(NAMES, 1)
+    students = grade.students(options.students)
+    if options.csv:
+        make_folder(options.csv.parent)
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(field.name for field in fields(grade.Grade))
+    width = max(len(printable(student.name)) for student in students)
+    with tqdm(total=len(students) * len(points), unit="exercise", disable=None) as bar:
+        for student in students:
+            row = grade.grade(student, points, options.limit, bar.update)
+            cells = [printable(str(cell)) for cell in (*astuple(row)[:-1], row.in_words())]
+            rows.writerow(cells)
+            line = "{:<{width}}  {} of {} passed, {} of {} points  {}".format(*cells, width=width)
+            tqdm.write(json.dumps(asdict(row)) if options.json else line.rstrip())
+    if options.csv:
+        write_file(options.csv, table.getvalue())
 
 
 def hint(options: argparse.Namespace, folder: Folder) -> None:
