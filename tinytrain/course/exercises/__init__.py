@@ -38,6 +38,7 @@ NAMES = (  # from nothing to a gradient, then in the order of the engine
     "newton-schulz",
     "warm-up",
     "average",
+    "resume",
     "affine-grid",
     "deskew",
     "interval",
