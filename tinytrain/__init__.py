@@ -1,14 +1,15 @@
 """tinytrain: a minimal training engine on torch tensors and autograd, with its curriculum.
 
     from tinytrain import data, nn, nets, optim, train
+    tinytrain.run("runs/1", net=my_function, lr=0.02)  # as the command `train` does
     tinytrain.load_run("runs/1").predict(images)  # classes and probabilities
 
 The rooms, from the ground up: `nn` (layers), `store` (files and downloads), `data` (data sets and
 batches), `optim` (optimizers, schedules, averages of the weights), `nets`, `train` (the loop and
-the verdict), `graph` (steps on a GPU as one captured graph), `runs` (a run's folder), `workers`
-(several processes for one run), `results` (records and statistics), `plots`, `course` (the
-curriculum) and `cli` (the command line). Below them are `recipes` (the settings of a run),
-`streams` (random numbers by name) and `errors`.
+the verdict), `from_torch` (torch's own nets, optimizers and data sets), `graph` (steps on a GPU as
+one captured graph), `runs` (a run's folder), `workers` (several processes for one run), `results`
+(records and statistics), `plots`, `course` (the curriculum) and `cli` (the command line). Below
+them are `recipes` (the settings of a run), `streams` (random numbers by name) and `errors`.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ from typing import Any
 __version__ = "0.2.0"
 ROOMS = (
     *("nn", "store", "data", "optim", "nets", "train"),
-    *("graph", "runs", "workers", "results", "plots", "course", "cli"),
+    *("from_torch", "graph", "runs", "workers", "results", "plots", "course", "cli"),
 )
 
 
+FUNCTIONS = {"load_run": "results.trained_run", "run": "cli.call"}
+
+
 def __getattr__(name: str) -> Any:
-    """A room or `load_run`, imported when first asked for: `--help` needs no torch."""
-    if name == "load_run":
-        return importlib.import_module(f"{__name__}.results.trained_run").load_run
+    """A room or function, imported when first asked for: `--help` needs no torch."""
+    if name in FUNCTIONS:
+        return getattr(importlib.import_module(f"{__name__}.{FUNCTIONS[name]}"), name)
     if name in ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *ROOMS, "load_run"})
+    return sorted({*globals(), *ROOMS, *FUNCTIONS})

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from tinytrain import nets, streams, train
-from tinytrain.errors import UsageError
+from tinytrain.errors import Interrupted, UsageError
 from tinytrain.results.variations import RECIPES
+from tinytrain.runs.run_folder import read_history
 from tinytrain.store import synthetic
 from tinytrain.train import build, loop
 
@@ -120,9 +121,32 @@ def test_a_changed_recipe_is_compared_with_the_plain_one(
     assert len(list(tmp_path.glob("*/seed-*/run.json"))) == 4
 
 
+def test_things_of_torchs_own_are_trained_resumed_and_kept(tmp_path, data_dir, monkeypatch):
+    words = ["--dataset=synthetic", f"--data-dir={data_dir}", "--device=cpu", "--threads=1"]
+    monkeypatch.setattr(sys, "argv", ["torch_net.py", *words])
+
+    def run(place):
+        (tmp_path / place).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / place)
+        runpy.run_path(str(EXAMPLES / "torch_net.py"), run_name="__main__")
+        return [replace(epoch, seconds=0) for epoch in read_history(Path("runs/torch-net"))]
+
+    def stop_in_the_third_epoch(training, dataset, compute):
+        for event in fit(training, dataset, compute):
+            if (event.epoch, getattr(event, "batch", 0)) == (3, 2):
+                raise KeyboardInterrupt
+            yield event
+
+    fit = loop.fit
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(loop, "fit", stop_in_the_third_epoch)
+        run("again")
+    assert run("again") == run("whole") == run("whole")
+
+
 def test_examples_are_short():
     for path in EXAMPLES.glob("*.py"):
-        short = path.stem.startswith("own_") or path.stem == "colour_images"
+        short = path.stem.startswith("own_") or path.stem in ("colour_images", "torch_net")
         assert len(path.read_text().splitlines()) <= (35 if short else 400), path.name
 
 

@@ -78,6 +78,11 @@ def run(words: Sequence[str]) -> None:
         if int(os.environ.get("RANK", 0)):  # every worker reads the same arguments
             raise ReportedByAnotherWorker from error
         raise
+    execute(options)
+
+
+def execute(options: argparse.Namespace) -> None:
+    """Run the command of these flags; what a user's file raises becomes one line."""
     try:
         command_file(options.command).run(options)
     except KeyboardInterrupt:

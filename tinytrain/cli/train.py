@@ -55,6 +55,7 @@ def add_flags(parser: Parser) -> None:
     add_path(machine, "--run-dir", folder)
     resume = "continue the run in --run-dir, with the same result as without an interruption"
     add_switch(machine, "--resume", resume)
+    parser.set_defaults(again=False)
     add_switch(parser, "--require-target", "exit with status 1 unless the target is met")
 
 

@@ -266,8 +266,8 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
 
 
 def is_restart(options: argparse.Namespace) -> bool:
-    """Whether torchrun has started this again after it lost a worker of a run that had begun."""
-    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    """Whether a run that had begun goes on: torchrun lost a worker, or a program runs again."""
+    again = options.again or int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
     return again and options.run_dir is not None and (options.run_dir / "run.json").exists()
 
 

@@ -39,9 +39,11 @@ class DoesNotFit(ValueError):
 def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> list[Row]:
     """Every call of a module below `net`, in the order of the calls, a stage before its layers.
 
+    Of a net without layers below it the one call is its own.
     Raises ValueError where `input_shape`, without the batch axis, does not fit.
     """
-    return run_copy(net, input_shape)[0][1:]
+    rows, _ = run_copy(net, input_shape)
+    return rows[1:] or rows
 
 
 def output_of(net: Module, input_shape: Shape = (1, 28, 28), training: bool = False) -> Tensor:

@@ -3,8 +3,9 @@
 The file is run as a program. A net's function returns the net, a `Module`, and is given
 `generator` and `dropout` if it takes them; torch's own generator is seeded for the call and put
 back after it, so that the seed also decides weights drawn without `generator`. What the other
-functions are given is in `ARGUMENTS`. A run keeps a copy of each file, which therefore must not
-need other files beside it.
+functions are given is in `ARGUMENTS`; a schedule's also gets `optimizer` if it takes it. Nets,
+optimizers and schedulers of torch's own are taken, too. A run keeps a copy of each file, which
+therefore must not need other files beside it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinytrain import nets, train
+from tinytrain import from_torch, nets, train
 from tinytrain.data.augment import Augment
 from tinytrain.errors import TinytrainError, UsageError, no_program
 from tinytrain.nn import Module
@@ -118,11 +119,17 @@ def found_in_file(value: str, field: str) -> Callable[..., Any]:
         raise UsageError(f"--{field} {value}: there is no function {function} in {path}")
     if arguments := ARGUMENTS.get(field):
         try:
-            inspect.signature(maker).bind(*arguments.split(", "))
+            inspect.signature(maker).bind(*arguments.split(", "), **more(maker, field, None))
         except TypeError as error:
             expected = f"{function}({arguments})"
             raise UsageError(f"--{field} {value}: expected {expected}: {error}") from error
     return maker
+
+
+def more(maker: Callable[..., Any], field: str, optimizer: object) -> dict[str, object]:
+    """The `optimizer` for a schedule's function that takes it."""
+    takes = field == "schedule" and "optimizer" in inspect.signature(maker).parameters
+    return {"optimizer": optimizer} if takes else {}
 
 
 def made(net: str, dropout: float, generator: torch.Generator | None) -> Module:
@@ -141,15 +148,17 @@ def made(net: str, dropout: float, generator: torch.Generator | None) -> Module:
             raise UsageError(f"{place}: {function} must not need {name}: give it a default")
     if generator:
         torch.manual_seed(seed)
-    net = maker(**{name: given[name] for name in given if name in taken})
-    if not isinstance(net, Module):
-        kind = f"{type(net).__module__}.{type(net).__name__}"
+    built = maker(**{name: given[name] for name in given if name in taken})
+    if hasattr(built, "named_parameters") and not isinstance(built, Module):
+        built = from_torch.Net(built)
+    if not isinstance(built, Module):
+        kind = f"{type(built).__module__}.{type(built).__name__}"
         raise UsageError(f"{place}: expected {function} to return an nn.Module, found {kind}")
     try:
-        list(net.modules())
+        list(built.modules())
     except RecursionError as error:
         raise UsageError(f"{place}: a module of the net holds itself; remove that") from error
-    return net
+    return built
 
 
 def run(path: Path, source: bytes) -> dict[str, object]:
@@ -239,10 +248,14 @@ def start(
             )
         unset: dict[str, Any] = {name: getattr(Recipe(), name) for name in found}
         training = train.build.start(replace(recipe, **unset), seed, device, build_net)
+        optimizer: Any = training.optimizer
         if "optimizer" in found:
-            found["optimizer"] = found["optimizer"](training.net.parameters(), recipe.lr)
-        if "schedule" in found:
-            found["schedule"] = made_schedule(found["schedule"](recipe.epochs), recipe)
+            optimizer = found["optimizer"](training.net.parameters(), recipe.lr)
+            theirs = hasattr(optimizer, "param_groups")
+            found["optimizer"] = from_torch.Optimizer(optimizer) if theirs else optimizer
+        if schedule := found.get("schedule"):
+            given = more(schedule, "schedule", optimizer)
+            found["schedule"] = made_schedule(schedule(recipe.epochs, **given), recipe)
         if "augmentation" in found:
             found["augmentation"] = of_one_shape(found["augmentation"])
         return replace(training, **found)
@@ -272,6 +285,8 @@ def of_one_shape(augmentation: Augment) -> Augment:
 
 def made_schedule(schedule: Any, recipe: Recipe) -> Callable[[float], float]:
     """The schedule that a file's function has made; raises UsageError where it gives no number."""
+    if hasattr(schedule, "get_last_lr"):
+        return from_torch.Schedule(schedule)
     factor = schedule(0.5) if callable(schedule) else schedule
     if not (callable(schedule) and isinstance(factor, Real)):
         raise UsageError(

@@ -26,7 +26,7 @@ def require_suited(
         kind = type(dataset).__name__
         raise UsageError(
             f"the data set: expected a tinytrain.data.Dataset, found {kind}; data.from_arrays "
-            "makes one of images and labels, data.load of files"
+            "makes one of images and labels, data.load of files, from_torch.dataset of torch's"
         )
     shape = tuple(dataset.train.images.shape[1:])
     try:

@@ -91,7 +91,7 @@ def require_found(net: Module) -> None:
                 place, kind = f"{prefix}.{name}".strip("."), type(held).__name__
                 raise UsageError(
                     f"{place}: weights in a {kind} are not found; hold layers of tinytrain.nn, "
-                    "each in an attribute or in an nn.Sequential"
+                    "or from_torch.Net of one, each in an attribute or an nn.Sequential"
                 )
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise UsageError("net: expected one with weights to learn, found none")
@@ -148,15 +148,14 @@ class Training:
         if missing := [name for name in needed if not hasattr(self.optimizer, name)]:
             kind, names = type(self.optimizer).__name__, ", ".join(missing)
             raise UsageError(
-                f"optimizer: {kind} has no {names}; take one of tinytrain.optim, or a subclass of "
-                "optim.Optimizer of your own"
+                f"optimizer: {kind} has no {names}; take one of tinytrain.optim, a subclass of "
+                "optim.Optimizer, or from_torch.Optimizer of torch's"
             )
         self.lr = self.last_lr = self.optimizer.lr
         if not isinstance(self.net, Module):
             kind = f"{type(self.net).__module__}.{type(self.net).__name__}"
             raise UsageError(
-                f"net: expected a tinytrain.nn.Module, found {kind}; build it of tinytrain.nn's "
-                "layers, which have torch's names, and load_state_dict its weights"
+                f"net: expected a tinytrain.nn.Module, found {kind}; take from_torch.Net of it"
             )
         require_found(self.net)
         self.parameters = list(self.net.parameters())
