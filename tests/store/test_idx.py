@@ -45,15 +45,19 @@ def header(*shape: int, code: int = 8) -> bytes:
     return struct.pack(f">BBBB{len(shape)}I", 0, 0, code, len(shape), *shape)
 
 
+@settings(max_examples=60)
 @given(ARRAYS, NAMES)
 def test_round_trip(folder, array, name):
     idx.write(folder / name, array)
-    found = idx.read(folder / name)
-    assert (found.shape, found.dtype) == (array.shape, array.dtype)
-    assert found.tobytes() == array.tobytes()  # bytes: a NaN equals itself
     before = (folder / name).read_bytes()
-    found[...] = 9  # it is writable, and the file's no longer
+    plain = gzip.decompress(before) if name.endswith(".gz") else before
+    hasher = hashlib.sha256()  # which sees the plain bytes
+    for found in idx.read(folder / name), idx.read(folder / name, len(plain), hasher):
+        assert (found.shape, found.dtype) == (array.shape, array.dtype)
+        assert found.tobytes() == array.tobytes()  # bytes: a NaN equals itself
+        found[...] = 9  # it is writable, and the file's no longer
     assert (folder / name).read_bytes() == before
+    assert hasher.digest() == hashlib.sha256(plain).digest()
 
 
 @pytest.mark.parametrize(
@@ -83,29 +87,13 @@ def test_gzip_is_told_by_content_and_deterministic(folder):
     assert (idx.read(folder / "array") == array).all()
 
 
-@given(ARRAYS, NAMES)
-def test_hasher_sees_the_plain_bytes(folder, array, name):
-    idx.write(folder / name, array)
-    content = (folder / name).read_bytes()
-    plain = gzip.decompress(content) if name.endswith(".gz") else content
-    hasher = hashlib.sha256()
-    idx.read(folder / name, len(plain), hasher)
-    assert hasher.digest() == hashlib.sha256(plain).digest()
-
-
 @settings(max_examples=15)
-@given(ARRAYS.filter(lambda array: array.size < 20), NAMES)
-def test_every_prefix_is_refused(folder, array, name):
+@given(ARRAYS.filter(lambda array: array.size < 20), NAMES, st.binary(min_size=1))
+def test_a_byte_less_and_a_byte_more_are_refused(folder, array, name, more):
     idx.write(folder / name, array)
     content = (folder / name).read_bytes()
     for length in range(len(content)):
         refused(folder / name, content[:length])
-
-
-@given(ARRAYS, NAMES, st.binary(min_size=1))
-def test_any_byte_more_is_refused(folder, array, name, more):
-    idx.write(folder / name, array)
-    content = (folder / name).read_bytes()
     refused(folder / name, content + more)
     if name.endswith(".gz"):
         refused(folder / name, gzip.compress(gzip.decompress(content) + more), "found more")
@@ -119,6 +107,7 @@ def test_gzip_check_sums_count(folder, place, change):
     refused(folder / "array.gz", bytes(content))
 
 
+@settings(max_examples=40)
 @given(st.one_of(st.binary(), st.tuples(*[st.integers(0, 20)] * 3).map(bytes)))
 def test_foreign_files_are_refused(folder, start):
     assume(start[:2] != b"\0\0" or start[2:3] not in map(bytes, zip(idx.CODES.values())))
@@ -133,26 +122,21 @@ def test_header_that_lies_allocates_nothing(folder, shape, pack):
     assert refused(folder / "array", pack(header(*shape))) < 4 * MIB
 
 
-def test_gzip_bomb_is_not_unpacked(folder):
-    zeros = bytes(64 * MIB)
+def test_a_gzip_bomb_is_not_unpacked_and_an_honest_one_up_to_a_limit(folder, monkeypatch):
+    zeros = bytes(16 * MIB)
     assert refused(folder / "array", gzip.compress(header(10) + zeros)) < 4 * MIB
     honest = gzip.compress(header(len(zeros)) + zeros)
     assert refused(folder / "array", honest, size=10_000) < 4 * MIB
-
-
-def test_an_honest_gzip_bomb_is_refused_by_a_limit_that_can_be_raised(folder, monkeypatch):
     found = "expected at most 1073741824 bytes.*4294967303; unpack it, or set TINYTRAIN_LARGEST"
-    bomb = gzip.compress(header((1 << 32) - 1) + bytes(MIB))
-    assert refused(folder / "array", bomb, found) < 4 * MIB
+    assert refused(folder / "array", gzip.compress(header((1 << 32) - 1)), found) < 4 * MIB
     content = gzip.compress(header(4) + b"abcd")
     for largest in ("11", "0"):
         monkeypatch.setenv("TINYTRAIN_LARGEST", largest)
         refused(folder / "array", content, "at most")
+        assert idx.read(folder / "array", size=12).tobytes() == b"abcd"
     for largest in ("12", "much", ""):
         monkeypatch.setenv("TINYTRAIN_LARGEST", largest)
         assert idx.read(folder / "array").tobytes() == b"abcd"
-    monkeypatch.setenv("TINYTRAIN_LARGEST", "11")
-    assert idx.read(folder / "array", size=12).tobytes() == b"abcd"
 
 
 def test_missing_file_and_folder(folder):
@@ -164,15 +148,11 @@ def test_missing_file_and_folder(folder):
         idx.write(folder / "nowhere" / "array", np.zeros(1, np.uint8))
 
 
-@pytest.mark.parametrize("name", ["bool", "int64", "uint16", "float16", "complex64", "U3", "O"])
-def test_unsupported_types_are_named_and_nothing_is_written(tmp_path, name):
-    with pytest.raises(TypeError, match="int32.*astype"):
-        idx.write(tmp_path / "array", np.zeros(3, name))
-    assert not list(tmp_path.iterdir())
-
-
-def test_dimension_that_has_no_room_in_the_header(tmp_path):
-    idx.write(tmp_path / "array", np.zeros(((1 << 32) - 1, 0), np.uint8))
+def test_what_an_idx_file_cannot_hold_is_named_and_nothing_is_written(tmp_path):
+    for name in ("bool", "int64", "uint16", "float16", "complex64", "U3", "O"):
+        with pytest.raises(TypeError, match="int32.*astype"):
+            idx.write(tmp_path / "array", np.zeros(3, name))
     with pytest.raises(ValueError, match="below 2\\*\\*32"):
-        idx.write(tmp_path / "other", np.zeros((1 << 32, 0), np.uint8))
-    assert [path.name for path in tmp_path.iterdir()] == ["array"]
+        idx.write(tmp_path / "array", np.zeros((1 << 32, 0), np.uint8))
+    assert not list(tmp_path.iterdir())
+    idx.write(tmp_path / "array", np.zeros(((1 << 32) - 1, 0), np.uint8))
