@@ -53,7 +53,10 @@ def test_exact_pixels(tmp_path, mode):
     found = exact_pixels(save(tmp_path / "a.png", mode))
     assert found.dtype == np.uint8 and found.shape == PAPER.shape if mode == "L" else (3, 140, 140)
     assert (found == PAPER).all()
-    assert exact_pixels(save(tmp_path / "a.jpg", mode)).shape == found.shape
+    for name in "a.jpg", "a.bmp":
+        assert exact_pixels(save(tmp_path / name, mode)).shape == found.shape
+    if mode == "RGB":
+        assert (exact_pixels(save(tmp_path / "a.webp", mode, lossless=True)) == PAPER).all()
 
 
 def test_a_large_photograph_is_averaged(tmp_path):
