@@ -101,8 +101,8 @@ def outcome(layer, input, seed=0):
     return output.detach(), [one.detach() for one in first], again
 
 
-def parameters(seed):
-    tensors = [normal(*shape, seed=seed, place=place) for place, shape in enumerate(SHAPES)]
+def parameters(seed, shapes=SHAPES):
+    tensors = [normal(*shape, seed=seed, place=place) for place, shape in enumerate(shapes)]
     return [tensor.requires_grad_() for tensor in tensors]
 
 

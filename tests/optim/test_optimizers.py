@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from tinytrain import nn, optim
-from tinytrain.optim.vectors import flatten
 
 SEEDS = st.integers(0, 2**31)
 few = settings(max_examples=30)
@@ -51,31 +50,6 @@ def test_defaults(name):
     assert found == {name: expected[name] for name in found} and "lr" in found
 
 
-def test_rises_and_falls_of_no_length():
-    assert optim.WarmupLinear(4, 0.0)(0) == optim.WarmupLinear(4, 1.0)(4) == 1
-
-
-def test_defaults_of_schedules():
-    assert optim.StepLR(3) == optim.StepLR(3, gamma=0.1)  # as torch's
-    assert optim.WarmupLinear(5) == optim.WarmupLinear(5, warmup=0.2)
-
-
-@pytest.mark.parametrize("kind", [partial(optim.SGD, momentum=0.9), optim.Adam])
-@few
-@given(SEEDS, DECAYS)
-def test_one_vector_of_weights_does_as_many_tensors(kind, seed, weight_decay):
-    tensors = parameters(seed)
-    vector = flatten([tensor.detach() for tensor in tensors]).requires_grad_()
-    optimizers = [kind(held, 0.01, weight_decay=weight_decay) for held in ([vector], tensors)]
-    for step in range(20):
-        for place, tensor in enumerate(tensors):
-            tensor.grad = tensor.detach() + normal(*tensor.shape, seed=seed + step, place=place)
-        vector.grad = flatten([tensor.grad for tensor in tensors])
-        for optimizer in optimizers:
-            optimizer.step()
-        torch.testing.assert_close(vector, flatten(tensors), rtol=1e-10, atol=1e-12)
-
-
 @both_kinds
 def test_zero_grad(name):
     for library in optim, torch.optim:
@@ -89,43 +63,52 @@ def test_zero_grad(name):
 
 
 BAD = [
-    *(("SGD", {name: -0.1}) for name in ("lr", "momentum", "weight_decay")),
-    *(("Adam", {name: -0.1}) for name in ("lr", "eps", "weight_decay")),
-    ("SGD", {"nesterov": True}),
-    *(("SGD", {"nesterov": True, "momentum": 0.9, "dampening": rest}) for rest in (0.1, -0.1)),
-    ("Adam", {"betas": (1.0, 0.9)}),
-    ("Adam", {"betas": (0.9, -0.1)}),
+    *((optim.SGD, {name: -0.1}) for name in ("lr", "momentum", "weight_decay")),
+    *((optim.Adam, {name: -0.1}) for name in ("lr", "eps", "weight_decay")),
+    (optim.SGD, {"nesterov": True}),
+    *((optim.SGD, {"nesterov": True, "momentum": 0.9, "dampening": d}) for d in (0.1, -0.1)),
+    *((optim.Adam, {"betas": betas}) for betas in ((1.0, 0.9), (0.9, -0.1))),
 ]
 
 
-@pytest.mark.parametrize("name, bad", BAD)
-def test_values_out_of_range(name, bad):
-    for library in optim, torch.optim:
+@pytest.mark.parametrize("kind, values", BAD)
+def test_values_out_of_range(kind, values):
+    for optimizer in kind, getattr(torch.optim, kind.__name__):
         with pytest.raises(ValueError):
-            getattr(library, name)(parameters(0), **bad)
+            optimizer(parameters(0), **values)
 
 
-@both_kinds
-def test_nothing_to_optimize(name):
-    for library in optim, torch.optim:
-        with pytest.raises(ValueError, match="empty"):
-            getattr(library, name)([])
-        with pytest.raises(TypeError, match="iterable"):
-            getattr(library, name)(parameters(0)[0])  # the vector itself instead of [vector]
+FIRST, SECOND = parameters(0)[:2]
+REFUSED = [
+    *(
+        (error, kind, {"params": params, **more}, named)
+        for kind in (optim.SGD, optim.Adam)
+        for error, params, more, named in (
+            (ValueError, [], {}, "empty"),
+            (TypeError, FIRST, {}, "iterable"),  # the vector itself instead of [vector]
+            (ValueError, [FIRST, SECOND, FIRST], {}, "twice"),
+            (TypeError, {FIRST, SECOND}, {}, "set"),
+            (TypeError, [{"params": [FIRST]}], {}, "dict"),
+            (ValueError, [FIRST], {"lr": torch.tensor([0.1, 0.1])}, "lr"),
+        )
+    ),
+    (ValueError, optim.StepLR, {"step_size": 0}, "expected"),
+    (ValueError, optim.WarmupLinear, {"total": 0}, "expected"),
+    *(
+        (ValueError, optim.WarmupLinear, {"total": 5, "warmup": w}, "expected")
+        for w in (1.5, -0.1)
+    ),
+    *(
+        (ValueError, optim.ExponentialMovingAverage, {"source": nn.ReLU(), "decay": d}, "decay")
+        for d in (-0.1, 1.0)
+    ),
+]
 
 
-@both_kinds
-def test_what_is_no_list_of_different_tensors(name):
-    first, second = parameters(0)[:2]
-    kind = getattr(optim, name)
-    with pytest.raises(ValueError, match="twice"):
-        kind([first, second, first])
-    with pytest.raises(TypeError, match="in order, .* got a set"):
-        kind({first, second})
-    with pytest.raises(TypeError, match="expected tensors, got dict"):
-        kind([{"params": [first]}])
-    with pytest.raises(ValueError, match="lr: expected"):
-        kind([first], lr=torch.tensor([0.1, 0.1]))
+@pytest.mark.parametrize("error, kind, values, named", REFUSED)
+def test_what_has_no_meaning_is_refused(error, kind, values, named):
+    with pytest.raises(error, match=named):
+        kind(**values)
 
 
 def rates_of_torch(schedule, steps, **values):
@@ -150,27 +133,20 @@ def test_step_lr(step_size, gamma, fraction):
         assert schedule(epoch + fraction) == schedule(epoch)
 
 
-@few
-@given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 20))
-def test_warmup_linear(up, down, total):
-    """Torch's one-cycle policy with straight lines, in steps of a fraction of an epoch."""
-    steps = up + down
-    lengths = {"total_steps": steps + 1, "pct_start": (up + 1) / (steps + 1)}
-    lines = {"anneal_strategy": "linear", "div_factor": 1e12, "final_div_factor": 1e12}
-    oracle = {"max_lr": 1.0, "cycle_momentum": False} | lengths | lines
-    schedule = optim.WarmupLinear(total, up / steps)
-    found = [schedule(total * step / steps) for step in range(steps + 1)]
-    assert found == pytest.approx(rates_of_torch("OneCycleLR", steps, **oracle), abs=1e-9)
+LINES = {"anneal_strategy": "linear", "div_factor": 1e12, "final_div_factor": 1e12}
+ENDS = {"first": 1 / 25, "last": 1 / 25e4}  # torch's own
+CYCLES = {"linear": (optim.WarmupLinear, LINES, {}), "cosine": (optim.Cosine, {}, ENDS)}
 
 
+@pytest.mark.parametrize("line", CYCLES)
 @few
 @given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 20))
-def test_cosine(up, down, total):
-    """Torch's one-cycle policy with its own ends, and its cosine annealing."""
-    steps = up + down
-    lengths = {"total_steps": steps + 1, "pct_start": (up + 1) / (steps + 1)}
-    oracle = rates_of_torch("OneCycleLR", steps, max_lr=1.0, cycle_momentum=False, **lengths)
-    schedule = optim.Cosine(total, up / steps, first=1 / 25, last=1 / 25e4)
+def test_one_cycle(line, up, down, total):
+    """Torch's one-cycle policy, in steps of a fraction of an epoch."""
+    (kind, of_torch, of_ours), steps = CYCLES[line], up + down
+    oracle = {"total_steps": steps + 1, "pct_start": (up + 1) / (steps + 1)} | of_torch
+    oracle = rates_of_torch("OneCycleLR", steps, max_lr=1.0, cycle_momentum=False, **oracle)
+    schedule = kind(total, up / steps, **of_ours)
     found = [schedule(total * step / steps) for step in range(steps + 1)]
     assert found == pytest.approx(oracle, abs=1e-9)
     oracle = rates_of_torch("CosineAnnealingLR", total, T_max=total)
@@ -183,6 +159,9 @@ def test_schedules_stay_between_0_and_1(total, warmup, progress):
     assert 0 <= schedule(progress * total) <= 1
     assert max(schedule(total * step / 1000) for step in range(1001)) > 0.99
     assert optim.Constant()(progress * total) == 1
+    assert optim.WarmupLinear(total, 0.0)(0) == optim.WarmupLinear(total, 1.0)(total) == 1
+    assert optim.StepLR(3) == optim.StepLR(3, gamma=0.1)  # as torch's
+    assert optim.WarmupLinear(5) == optim.WarmupLinear(5, warmup=0.2)
 
 
 def normed(library):
@@ -255,25 +234,24 @@ def test_whom_an_average_follows():
         assert not optim.ExponentialMovingAverage(one, 0.9).follows(other)
 
 
-REFUSED = [
-    (optim.StepLR, {"step_size": 0}),
-    (optim.WarmupLinear, {"total": 0}),
-    (optim.WarmupLinear, {"total": 5, "warmup": 1.5}),
-    (optim.WarmupLinear, {"total": 5, "warmup": -0.1}),
-    (optim.ExponentialMovingAverage, {"source": nn.ReLU(), "decay": -0.1}),
-    (optim.ExponentialMovingAverage, {"source": nn.ReLU(), "decay": 1.0}),
-]
-
-
-@pytest.mark.parametrize("kind, values", REFUSED)
-def test_what_has_no_meaning_is_refused(kind, values):
-    with pytest.raises(ValueError, match="expected"):
-        kind(**values)
-
-
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 TENSORS = st.lists(st.tuples(st.sampled_from([(2, 3), (4,), ()]), DTYPES), min_size=1, max_size=6)
 DAMPED = {"momentum": 0.9, "dampening": 0.2}
+
+
+def step_both(ours, theirs, step, ready):
+    """A step of both along the same gradients; parameters that are not `ready` have none."""
+    found, expected = ours.params, theirs.param_groups[0]["params"]
+    for params in found, expected:
+        for place, (param, has) in enumerate(zip(params, ready, strict=True)):
+            noise = normal(*param.shape, seed=step + 1, place=place).to(param.dtype)
+            param.grad = noise if has else None
+    ours.step()
+    theirs.step()
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == other.dtype
+        tolerance = {} if one.dtype == torch.float32 else {"rtol": 1e-10, "atol": 1e-12}
+        torch.testing.assert_close(one, other, **tolerance)
 
 
 @pytest.mark.parametrize(("name", "values"), [("SGD", DAMPED), ("Adam", {})])
@@ -281,42 +259,24 @@ DAMPED = {"momentum": 0.9, "dampening": 0.2}
 @given(TENSORS, SEEDS, st.data())
 def test_any_mix_of_dtypes_and_of_gradients_that_come_and_go(name, values, tensors, seed, data):
     """A group's parameters step in stretches; which ones have a gradient changes every step."""
-    found, expected = (
-        [normal(*shape, seed=seed).to(dtype) for shape, dtype in tensors] for _ in range(2)
-    )
     ours, theirs = (
-        getattr(library, name)(params, 0.05, **values)
-        for library, params in ((optim, found), (torch.optim, expected))
+        getattr(library, name)(
+            [normal(*shape, seed=seed).to(dtype) for shape, dtype in tensors], 0.05, **values
+        )
+        for library in (optim, torch.optim)
     )
     for step in range(8):
-        ready = data.draw(st.lists(st.booleans(), min_size=len(found), max_size=len(found)))
-        for params in found, expected:
-            for place, (param, has) in enumerate(zip(params, ready, strict=True)):
-                noise = normal(*param.shape, seed=seed + step + 1, place=place).to(param.dtype)
-                param.grad = noise if has else None
-        ours.step()
-        theirs.step()
-        for one, other in zip(found, expected, strict=True):
-            assert one.dtype == other.dtype
-            torch.testing.assert_close(one, other)
+        ready = st.lists(st.booleans(), min_size=len(tensors), max_size=len(tensors))
+        step_both(ours, theirs, seed + step, data.draw(ready))
 
 
 @pytest.mark.parametrize("momenta", [[0, 0, 0.9, 0.9], [0.9, 0, 0, 0.5], [0, 0.5, 0, 0.9]])
 def test_a_momentum_that_changes_on_the_way(momenta):
     """The first step with momentum begins the velocity, undampened, at whatever step it comes."""
-    found, expected = parameters(0), parameters(0)
-    ours, theirs = (
-        library.SGD(params, 0.1, dampening=0.4)
-        for library, params in ((optim, found), (torch.optim, expected))
-    )
+    ours, theirs = (kind.SGD(parameters(0), 0.1, dampening=0.4) for kind in (optim, torch.optim))
     for step, momentum in enumerate(momenta):
         ours.momentum = theirs.param_groups[0]["momentum"] = momentum
-        for params in found, expected:
-            for place, param in enumerate(params):
-                param.grad = normal(*param.shape, seed=step + 1, place=place)
-        ours.step()
-        theirs.step()
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        step_both(ours, theirs, step, [True] * len(ours.params))
 
 
 @both_kinds
