@@ -15,7 +15,6 @@ from tinytrain.streams import generator
 
 # The tolerance is a share of the range of a pixel, 255.
 PRECISIONS = [(torch.float32, 1e-5), (torch.float64, 1e-12)]
-precisions = pytest.mark.parametrize("dtype, share", PRECISIONS)
 SIZES, COUNTS, SEEDS = st.integers(2, 28), st.integers(1, 4), st.integers(0, 2**31)
 SHAPES = st.tuples(st.integers(1, 3), SIZES, SIZES)  # channels, height, width
 few = settings(max_examples=40)
@@ -53,56 +52,15 @@ def moved(images, right, down):
     return framed[:, :, rows][:, :, :, columns]
 
 
-@precisions
+@pytest.mark.parametrize("dtype, share", PRECISIONS)
 @few
-@given(COUNTS, SHAPES, SEEDS)
-def test_zero_is_the_identity(dtype, share, count, shape, seed):
-    images = noise(count, shape, seed, dtype)
-    for still in transform(count=count, dtype=dtype), numbers(Augmentation(), count, seed):
-        close(apply(images, still), images, share)
-
-
-@precisions
-@few
-@given(SIZES, st.integers(-4, 4), SEEDS)
-def test_quarter_turns_are_counter_clockwise(dtype, share, size, quarters, seed):
-    images = noise(2, size, seed, dtype)
-    turned = apply(images, transform(90.0 * quarters, count=2, dtype=dtype))
-    close(turned, torch.rot90(images, quarters, (2, 3)), share)
-
-
-@precisions
-@few
-@given(SHAPES, st.integers(-30, 30), st.integers(-30, 30), SEEDS)
-def test_whole_pixel_shifts_go_right_and_down(dtype, share, shape, right, down, seed):
-    images = noise(2, shape, seed, dtype)
-    shifted = apply(images, transform(shift=(right, down), count=2, dtype=dtype))
-    close(shifted, moved(images, right, down), share)
-
-
-@pytest.mark.parametrize(
-    "changes, before, after",
-    [
-        ({"angle": 90.0}, (6, 0), (0, 6)),
-        ({"angle": 45.0}, (7, 7), (0, 10)),
-        ({"angle": -45.0}, (7, 7), (10, 0)),
-        ({"shift": (3.0, 2.0)}, (6, 0), (9, -2)),
-        ({"scale": math.log(2)}, (4, 3), (8, 6)),
-        ({"scale": -math.log(2)}, (8, 6), (4, 3)),
-        ({"shear": 0.5}, (0, 6), (3, 6)),
-        ({"shear": 0.5}, (0, -6), (-3, -6)),
-        ({"shear": 0.5}, (6, 0), (6, 0)),
-        ({"angle": 90.0, "shift": (3.0, 0.0)}, (6, 0), (3, 6)),
-        ({"angle": 90.0, "scale": math.log(2), "shear": 0.5}, (0, 4), (-8, 4)),
-    ],
-)
-def test_where_a_dot_goes(changes, before, after):
-    """Places are (right, up) of the centre, in pixels."""
-    centre = 16
-    images = torch.zeros(1, 1, 33, 33, dtype=torch.float64)
-    images[0, 0, centre - before[1], centre + before[0]] = 255
-    place = int(apply(images, transform(**changes)).argmax())
-    assert (place % 33 - centre, centre - place // 33) == after
+@given(SIZES, st.integers(-4, 4), st.integers(-30, 30), st.integers(-30, 30), SEEDS)
+def test_quarter_turns_and_whole_pixels_are_exact(dtype, share, side, quarters, right, down, seed):
+    """Turned counter-clockwise about the centre, then moved; nothing where all is zero."""
+    images = noise(2, side, seed, dtype)
+    expected = moved(torch.rot90(images, quarters, (2, 3)), right, down)
+    numbers = transform(90.0 * quarters, (right, down), count=2, dtype=dtype)
+    close(apply(images, numbers), expected, share)
 
 
 @given(
@@ -162,7 +120,9 @@ def test_apply_is_pure_and_invents_nothing(global_generator_untouched, count, sh
         first, again = apply(images, drawn), apply(images, drawn)
     assert torch.equal(first, again)
     assert all(map(torch.equal, (images, *vars(drawn).values()), before))
-    assert apply(images, numbers(Augmentation(), count, seed)).data_ptr() != images.data_ptr()
+    same = apply(images, numbers(Augmentation(), count, seed))
+    close(same, images, 1e-12)
+    assert same.data_ptr() != images.data_ptr()
     assert first.min() >= 0 and first.max() <= images.max() + 1e-9
 
 
@@ -196,20 +156,9 @@ def test_draws_fill_their_ranges(global_generator_untouched, rotation, shift, sc
         assert column.mean().abs() <= 5 * bound / (3 * count) ** 0.5
 
 
-@given(SEEDS)
-def test_draws_are_independent(seed):
-    count = 500
-    drawn = torch.cat([columns(numbers(LIVELY, count, seed, epoch)) for epoch in (1, 2)])
-    assert (torch.corrcoef(drawn) - torch.eye(10)).abs().max() < 6 / count**0.5
-
-
-def test_unless_it_is_said_nothing_is_changed():
-    assert Augmentation() == Augmentation(0, 0, 0, 0)
-
-
 def test_draws_do_not_change_with_the_version():
     """A run that was recorded can be repeated: five numbers an image, in the order of the rows."""
     drawn = columns(numbers(LIVELY, 3, 1))
     ranges = torch.tensor([60, 5, 5, 0.4, 0.5])[:, None]
     expected = 2 * torch.rand((5, 3), generator=generator(1, "augment")) - 1
-    assert torch.equal(drawn, expected * ranges)
+    assert torch.equal(drawn, expected * ranges) and Augmentation() == Augmentation(0, 0, 0, 0)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain.data.deskew import deskew, slant
+from tinytrain.data.deskew import deskew
 from tinytrain.streams import generator
 
 COUNTS, SIZES, SEEDS = st.integers(0, 4), st.integers(2, 28), st.integers(0, 2**31)
@@ -51,14 +51,17 @@ def slid(image):
 
 
 @few
-@given(COUNTS, SIZES, SIZES, SEEDS)
-def test_against_least_squares_and_loops(count, height, width, seed):
+@given(COUNTS, SIZES, SIZES, SEEDS, st.sampled_from([0, 1, 0.9, 0.99]))
+def test_against_least_squares_and_loops(count, height, width, seed, empty):
+    """Also with hardly any ink or none: what has no slope is not moved."""
     images = noise(count, height, width, seed)
+    images *= torch.rand(images.shape, generator=generator(seed, "empty")) >= empty
     before, found = images.clone(), deskew(images)
     assert torch.equal(images, before)
     assert found.dtype == torch.uint8 and found.shape == images.shape
     for image, result in zip(images[:, 0].numpy(), found[:, 0].numpy(), strict=True):
-        np.testing.assert_allclose(result, slid(image), atol=0.51)  # rounding takes the half
+        expected = slid(image) if image.any() else image
+        np.testing.assert_allclose(result, expected, atol=0.51)  # rounding takes the half
 
 
 def test_many_images():
@@ -70,19 +73,14 @@ def test_many_images():
 @given(st.integers(1, 4), SEEDS, st.sampled_from([28, 41]))
 def test_afterwards_the_ink_is_upright_and_where_it_was(count, seed, width):
     images = blobs(count, seed, width)
-    right, row = slant(images.double())
-    expected = [line_of_ink(image)[0] for image in images[:, 0].numpy()]
-    torch.testing.assert_close(right.tolist(), expected, rtol=0, atol=1e-6)
-    upright = deskew(images)
-    after, row_after = slant(upright.double())
-    torch.testing.assert_close(after, torch.zeros_like(after), rtol=0, atol=0.01)
-    torch.testing.assert_close(row_after, row, rtol=0, atol=0.01)
-    for one, other in zip(images[:, 0].numpy(), upright[:, 0].numpy(), strict=True):
-        np.testing.assert_allclose(line_of_ink(other)[1], line_of_ink(one)[1], atol=0.02)
+    for one, other in zip(images[:, 0].numpy(), deskew(images)[:, 0].numpy(), strict=True):
+        slope, centre = line_of_ink(other)
+        assert slope == pytest.approx(0, abs=0.01)
+        np.testing.assert_allclose(centre, line_of_ink(one)[1], atol=0.02)
 
 
 @pytest.mark.parametrize("ink", [1, 200])
-@pytest.mark.parametrize("step", [-1, 1])
+@pytest.mark.parametrize("step", [-1, 0, 1])
 def test_a_diagonal_becomes_a_column(step, ink):
     images = torch.zeros((1, 1, 9, 9), dtype=torch.uint8)
     column = torch.zeros_like(images)
@@ -92,20 +90,6 @@ def test_a_diagonal_becomes_a_column(step, ink):
     assert torch.equal(deskew(images), column)
 
 
-def test_without_a_slope_nothing_moves():
-    images = torch.zeros((3, 1, 7, 7), dtype=torch.uint8)
-    images[1, 0, 2, 1:5] = 255  # a row has no slope, and an empty image has no ink
-    images[2, 0, :, 3] = 90
-    assert torch.equal(deskew(images), images)
-
-
-@pytest.mark.parametrize("ink", [0, 1, 255])
-def test_a_dot_has_a_row_and_no_slant(ink):
-    images = torch.zeros(1, 1, 7, 5)
-    images[0, 0, 5, 1] = ink
-    assert [float(one) for one in slant(images)] == [0, 2 if ink else 0]
-
-
 def test_colour_is_refused():
-    with pytest.raises(ValueError, match=r"grey images \(N, 1, H, W\), found \(2, 3, 5, 4\)"):
+    with pytest.raises(ValueError, match=r"\(2, 3, 5, 4\)"):
         deskew(noise(2, 15, 4, 0).view(2, 3, 5, 4))
