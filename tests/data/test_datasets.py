@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytrain.data import datasets, from_arrays
@@ -114,37 +114,39 @@ def test_upright_where_they_are_loaded(tmp_path, holdout):
     assert vars(after) | {"train": 0, "test": 0} == vars(before) | {"train": 0, "test": 0}
 
 
+def split_in_two(data, whole):
+    """Test and training images are those of the whole, each once, with their labels."""
+    assert (len(data.test), len(data.train)) == (data.holdout, len(whole) - data.holdout)
+    rows = torch.cat([data.test.images, data.train.images])[:, 0, 0, 0].tolist()
+    assert sorted(rows) == list(range(len(whole)))  # an image's first pixel
+    labels = torch.cat([data.test.labels, data.train.labels])
+    assert torch.equal(labels, whole.labels[rows])
+    return rows[: data.holdout]
+
+
 @given(st.integers(1, TRAIN - 1))
 def test_holdout_is_fixed_disjoint_and_complete(tmp_path_factory, holdout):
     root = tmp_path_factory.mktemp("root")
     write(root / "tiny")
+    whole = datasets.load_source(TINY, root).train
     for path in packed(root, NAMES[2:]):
         path.write_bytes(b"the test files: never opened")
     torch.manual_seed(holdout)  # the split doesn't depend on torch's own generator
-    data = datasets.load_source(TINY, root, holdout)
-    assert (len(data.test), len(data.train), data.holdout) == (holdout, TRAIN - holdout, holdout)
-    rows = torch.cat([data.test.images, data.train.images])[:, 0, 0, 0].tolist()
-    assert sorted(rows) == list(range(TRAIN))
-    labels = torch.cat([data.test.labels, data.train.labels])
-    assert labels.tolist() == ARRAYS[NAMES[1]][rows].tolist()
+    rows = split_in_two(datasets.load_source(TINY, root, holdout), whole)
     most = datasets.load_source(TINY, root, TRAIN - 1)
-    assert rows[:holdout] == most.test.images[:holdout, 0, 0, 0].tolist()
+    assert len(rows) == holdout and rows == most.test.images[:holdout, 0, 0, 0].tolist()
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])
 def test_folds_are_fixed_disjoint_and_complete(root, parts):
-    whole = datasets.load_source(TINY, root).train.images
-    seen = []
+    whole, seen = datasets.load_source(TINY, root).train, []
     for part in range(1, parts + 1):
         fold = datasets.load_source(TINY, root, fold=f"{part}/{parts}")
         again = datasets.load_source(TINY, root, fold.holdout, fold=f"{part}/{parts}")
         assert torch.equal(fold.test.images, again.test.images)
-        assert (fold.holdout, len(fold.train)) == (len(fold.test), TRAIN - len(fold.test))
-        both = torch.cat((fold.test.images, fold.train.images)).flatten(1)
-        assert sorted(both.tolist()) == sorted(whole.flatten(1).tolist())
-        seen += fold.test.images.flatten(1).tolist()
-    assert sorted(seen) == sorted(whole.flatten(1).tolist())
-    with pytest.raises(UsageError, match=f"fold 1/{parts}: holds back"):
+        seen += split_in_two(fold, whole)
+    assert sorted(seen) == list(range(TRAIN))
+    with pytest.raises(UsageError, match=f"fold 1/{parts}"):
         datasets.load_source(TINY, root, holdout=1, fold=f"1/{parts}")
 
 
@@ -159,8 +161,7 @@ def test_who_is_held_out_does_not_change_with_the_version():
 
 def test_holdout_needs_no_test_files_and_is_inside_the_set(root):
     for holdout in (-1, TRAIN, TRAIN + 1):
-        found = f"expected 0 to {TRAIN - 1} .* found {holdout}"
-        refused(found, root, holdout=holdout, error=UsageError)
+        refused(f"holdout: .*{holdout}", root, holdout=holdout, error=UsageError)
     for path in packed(root, NAMES[2:]):
         path.unlink()
     assert datasets.load_source(TINY, root, 5).digest == digest(NAMES[:2])
@@ -183,33 +184,32 @@ def test_holdout_needs_no_test_files_and_is_inside_the_set(root):
 def test_damaged_file_is_named(root, name, damage):
     [path] = packed(root, [name])
     path.write_bytes(damage(path.read_bytes()))
-    refused(f"^{path}: expected .* found[^;]*$", root)
-    mirrored = replace(TINY, mirrors=("http://127.0.0.1:1/",))
-    refused(f"^{path}: expected .* found.*; move the file away", root, mirrored)
+    for mirrors in (), ("http://127.0.0.1:1/",):
+        refused(
+            f"^{path}: .*{'; move the file away' if mirrors else ''}",
+            root,
+            replace(TINY, mirrors=mirrors),
+        )
 
 
 def test_size_is_checked_before_unpacking(root):
     size = FILES[0].size - 1
     files = (replace(FILES[0], size=size), *FILES[1:])
-    found = f"expected {size} bytes, found a header for {size + 1}"
-    refused(found, root, replace(TINY, files=files))
+    refused(f"{size}.* header .*{size + 1}", root, replace(TINY, files=files))
 
 
 @pytest.mark.parametrize(
     "changed",  # what else is refused, is by `from_arrays`, too: see WRONG
     [
         {1: np.zeros(TRAIN - 1, np.uint8)},
-        {1: np.full(TRAIN, -1, np.int32)},
         {1: np.full(TRAIN, 10, np.uint8)},  # so the test has labels that training lacks
-        {0: np.zeros((TRAIN, 28, 28), np.float32)},
         {0: np.zeros((TRAIN, 28, 28), np.uint8)},  # all alike
         {2: np.zeros((TEST, 20, 20), np.uint8)},
-        {2: np.zeros((0, 28, 28), np.uint8), 3: np.zeros(0, np.uint8)},
     ],
 )
 def test_files_that_do_not_belong_together(tmp_path, changed):
     write(tmp_path / "tiny", changed=changed)
-    refused(f"{tmp_path}.*expected .* found ", tmp_path, UNCHECKED)
+    refused(str(tmp_path), tmp_path, UNCHECKED)
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32))
@@ -221,13 +221,11 @@ def test_mean_and_std_are_exact(count, side, seed):
 
 
 def test_mean_and_std_belong_to_the_set(root):
-    computed = datasets.load_source(TINY, root)
-    held = datasets.load_source(TINY, root, holdout=10)
+    computed, held = (datasets.load_source(TINY, root, holdout) for holdout in (0, 10))
     named = datasets.load_source(replace(TINY, mean_and_std=(0.1, 0.2)), root)
     pixels = ARRAYS[NAMES[0]] / 255
     assert (computed.mean, computed.std) == pytest.approx((pixels.mean(), pixels.std()))
-    assert (held.mean, held.std) == (computed.mean, computed.std)
-    assert (named.mean, named.std) == (0.1, 0.2)
+    assert (held.mean, held.std, named.mean, named.std) == (computed.mean, computed.std, 0.1, 0.2)
 
 
 @pytest.fixture
@@ -264,7 +262,7 @@ def test_zipped_anew_is_the_same_by_sha256_and_another_by_md5(tmp_path, publishe
         (folder / f"{name}.gz").write_bytes(gzip.compress(plain(name), 1))
     datasets.load_source(replace(TINY, mirrors=(url,)), tmp_path)
     for source in (sources.Source("tiny", files), sources.Source("other", files, (url,))):
-        refused("expected a file of md5 .* found ", tmp_path, source)
+        refused("md5", tmp_path, source)
     assert not list((tmp_path / "other").iterdir())
 
 
@@ -273,8 +271,7 @@ def test_a_wrong_download_is_refused(tmp_path, published, wrong):
     folder, url = published
     path = folder / f"{NAMES[0]}.gz"
     path.write_bytes(wrong(path.read_bytes()))
-    found = f"{NAMES[0]}.gz: .*{url}: 200, but expected .* found"
-    refused(found, tmp_path, replace(TINY, mirrors=(url,)))
+    refused(f"{NAMES[0]}.gz: .*{url}", tmp_path, replace(TINY, mirrors=(url,)))
     assert not list((tmp_path / "tiny").iterdir())
 
 
@@ -285,7 +282,7 @@ def test_a_set_that_is_written_instead_of_downloaded(tmp_path):
     datasets.load_source(source, tmp_path / "root")
     assert snapshot(tmp_path) == before
     packed(tmp_path / "root")[2].unlink()
-    refused(f"root/tiny: {NAMES[2]} missing; move the rest away", tmp_path / "root", source)
+    refused(f"root/tiny: {NAMES[2]} missing", tmp_path / "root", source)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
@@ -298,9 +295,8 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 def test_unknown_name(tmp_path):
-    one_of = "expected one of mnist, fashion-mnist, kmnist, synthetic, or a folder"
     for name in "cifar", tmp_path / "mnist", "./mnist":
-        with pytest.raises(UsageError, match=f"^--dataset {name}: {one_of}"):
+        with pytest.raises(UsageError, match=f"^--dataset {name}: "):
             datasets.load(name, tmp_path)
 
 
@@ -335,14 +331,16 @@ def same(one, other):
     return vars(one) | unlike == vars(other) | unlike
 
 
+NAMINGS = NAMES, USUAL, [f"{name}.gz" for name in USUAL], ["train-images.idx", *USUAL[1:]]
+
+
+@settings(max_examples=40)
 @given(
     st.integers(1, 4),
     st.integers(1, 9),
     st.integers(2, 9),
     st.sampled_from([1, 2, 5, 256]),
-    st.sampled_from(
-        [NAMES, USUAL, [f"{name}.gz" for name in USUAL], ["train-images.idx", *USUAL[1:]]]
-    ),
+    st.sampled_from(NAMINGS),
 )
 def test_a_folder_of_ones_own_and_the_same_arrays(
     tmp_path_factory, channels, height, width, classes, names
@@ -356,11 +354,9 @@ def test_a_folder_of_ones_own_and_the_same_arrays(
     assert (data.test.labels.numpy() == arrays[3]).all()
     pixels = arrays[0] / 255
     assert (data.mean, data.std) == pytest.approx((pixels.mean(), pixels.std()))
-    assert same(data, from_arrays(*arrays))
-    assert same(data, from_arrays(*map(torch.from_numpy, arrays)))
-    assert same(
-        data, from_arrays(data.train.images, [*arrays[1]], *map(np.asfortranarray, arrays[2:]))
-    )
+    listed = [data.train.images, [*arrays[1]], *map(np.asfortranarray, arrays[2:])]
+    for equal in arrays, map(torch.from_numpy, arrays), listed:
+        assert same(data, from_arrays(*equal))
 
 
 def test_arrays_are_copied():
@@ -383,20 +379,18 @@ def test_by_its_path_or_by_its_name_where_one_is(tmp_path, monkeypatch):
 
 
 def test_holdout_fold_and_deskew_of_ones_own(tmp_path):
-    arrays = own(1, 9, 6, 5)
-    folder = folder_of(tmp_path / "own", arrays)
-    whole = datasets.load(folder)
+    folder = folder_of(tmp_path / "own", own(1, 9, 6, 5))
     for name in USUAL[2:]:
         (folder / name).unlink()
     held, fold = datasets.load(folder, holdout=4), datasets.load(folder, fold="2/3")
     assert (len(held.test), len(held.train), len(fold.test)) == (4, 11, 5)
-    assert held.classes == fold.classes == whole.classes == 5
+    assert held.classes == fold.classes == 5
     upright = datasets.load(folder, holdout=4, deskew=True)
     assert torch.equal(upright.test.images, deskew(held.test.images))
-    with pytest.raises(DataError, match="own: expected four IDX files, .* no test-images, test-l"):
+    with pytest.raises(DataError, match="own: .* no test-images, test-l"):
         datasets.load(folder)
     colour = folder_of(tmp_path / "colour", own(3, 9, 6, 5))
-    with pytest.raises(UsageError, match=f"--dataset {colour}: .*grey.*leave --deskew out"):
+    with pytest.raises(UsageError, match=f"--dataset {colour}: .*grey"):
         datasets.load(colour, deskew=True)
 
 
@@ -419,44 +413,38 @@ def test_two_files_for_one(tmp_path):
 
 
 A, B, C, D = own(2, 4, 3, 3)
-WRONG = {
-    "fewer labels": ([A, B[1:], C, D], "train_labels: expected a label for each of 9 .* (8,)"),
-    "floats": ([A / 255, B, C, D], "train_images: .*uint8 .* found float64 (9, 2, 4, 3)"),
-    "no axis of images": ([A[0, 0], B, C, D], "train_images: .*(N, H, W) .* found uint8 (4, 3)"),
-    "no images": ([A, B, C[:0], D[:0]], "test_images: .*none empty, found uint8 (0, 2, 4, 3)"),
-    "no pixels": ([A[:, :, :0], B, C, D], "train_images: .* found uint8 (9, 2, 0, 3)"),
-    "floats for labels": ([A, B, C, D * 1.0], "test_labels: .*integers (N,), found float64 (5,)"),
-    "one-hot labels": ([A, np.eye(9, dtype=int), C, D], "train_labels: .* found int64 (9, 9)"),
-    "truth for labels": ([A, B > 0, C, D], "train_labels: .* found bool (9,)"),
-    "a label below 0": ([A, B - np.int8(1), C, D], "train_labels: .*0 to 255, found -1 to 1"),
-    "a label above 255": ([A, B, C, D + np.int64(255)], "test_labels: .*255, found 255 to 256"),
-    "another size": ([A, B, C[:, :, 1:], D], "test_images: .*(2, 4, 3), found (2, 3, 3)"),
-    "grey and colour": ([A, B, C[:, 0], D], "test_images: .*(2, 4, 3), found (1, 4, 3)"),
-    "an unseen class": ([A, B, C, D + 2], "test_labels: .*training doesn't have, found 3"),
-    "an empty class": ([A, B * 2, C, D], "test_labels: .*training doesn't have, found 1"),
-    "one grey": ([A * 0 + 9, B, C, D], "train_images: .* found pixels of 9"),
-    "transparency": (
-        [A[..., None].repeat(4, 4)[:, 0].repeat(2, 1), B, C, D],
-        "train_images: .*1 or 3 channels",
-    ),
-    "two channels, last": (
-        [np.zeros((9, 8, 4, 2), np.uint8), B, C, D],
-        "train_images: .* found (9, 8, 4, 2)",
-    ),
-    "five axes": ([A[:, None], B, C, D], "train_images: .* found uint8 (9, 1, 2, 4, 3)"),
-    "ragged": ([[[1], [1, 2]], B, C, D], "train_images: expected a numpy array or a tensor"),
-    "bfloat16": ([torch.zeros(9, 4, 3).bfloat16(), B, C, D], "train_images: .*BFloat16"),
-    "nothing": ([None, B, C, D], "train_images: .* found object ()"),
+IMAGES, LABELS = "train_images", "train_labels"
+TEST_IMAGES, TEST_LABELS = "test_images", "test_labels"
+WRONG = {  # the arrays, the one that is named, and how it is found
+    "fewer labels": ([A, B[1:], C, D], LABELS, "(8,)"),
+    "floats": ([A / 255, B, C, D], IMAGES, "float64 (9, 2, 4, 3)"),
+    "no axis of images": ([A[0, 0], B, C, D], IMAGES, "uint8 (4, 3)"),
+    "no images": ([A, B, C[:0], D[:0]], TEST_IMAGES, "uint8 (0, 2, 4, 3)"),
+    "no pixels": ([A[:, :, :0], B, C, D], IMAGES, "uint8 (9, 2, 0, 3)"),
+    "floats for labels": ([A, B, C, D * 1.0], TEST_LABELS, "float64 (5,)"),
+    "one-hot labels": ([A, np.eye(9, dtype=int), C, D], LABELS, "int64 (9, 9)"),
+    "truth for labels": ([A, B > 0, C, D], LABELS, "bool (9,)"),
+    "a label below 0": ([A, B - np.int8(1), C, D], LABELS, "-1 to 1"),
+    "a label above 255": ([A, B, C, D + np.int64(255)], TEST_LABELS, "255 to 256"),
+    "another size": ([A, B, C[:, :, 1:], D], TEST_IMAGES, "(2, 3, 3)"),
+    "grey and colour": ([A, B, C[:, 0], D], TEST_IMAGES, "(1, 4, 3)"),
+    "an unseen class": ([A, B, C, D + 2], TEST_LABELS, "3"),
+    "an empty class": ([A, B * 2, C, D], TEST_LABELS, "1"),
+    "one grey": ([A * 0 + 9, B, C, D], IMAGES, "pixels of 9"),
+    "transparency": ([np.zeros((9, 8, 4, 4), np.uint8), B, C, D], IMAGES, ""),
+    "two channels, last": ([np.zeros((9, 8, 4, 2), np.uint8), B, C, D], IMAGES, "(9, 8, 4, 2)"),
+    "five axes": ([A[:, None], B, C, D], IMAGES, "uint8 (9, 1, 2, 4, 3)"),
+    "ragged": ([[[1], [1, 2]], B, C, D], IMAGES, ""),
+    "bfloat16": ([torch.zeros(9, 4, 3).bfloat16(), B, C, D], IMAGES, "BFloat16"),
+    "nothing": ([None, B, C, D], IMAGES, "object ()"),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_arrays_that_cannot_be_a_set(wrong):
-    arrays, said = WRONG[wrong]
-    pattern = ".*".join(map(re.escape, said.split(".*")))
-    with pytest.raises(DataError, match=f"^{pattern}") as raised:
+    arrays, named, found = WRONG[wrong]
+    with pytest.raises(DataError, match=f"^{named}: .*{re.escape(found)}[^\n]*$"):
         from_arrays(*arrays)
-    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -469,14 +457,16 @@ def test_channels_last_become_channels_first(channels):
 
 
 def test_data_root(monkeypatch):
+    """Each variable goes before the ones before it, and an argument before all."""
     for variable in ("XDG_CACHE_HOME", "TINYTRAIN_DATA"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("HOME", "/me")
-    assert datasets.data_root() == Path("/me/.cache/tinytrain")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert datasets.data_root() == Path("/cache/tinytrain")
-    monkeypatch.setenv("TINYTRAIN_DATA", "/data")
-    assert datasets.data_root() == Path("/data")
+    for variable, value, expected in (
+        ("HOME", "/me", "/me/.cache/tinytrain"),
+        ("XDG_CACHE_HOME", "/cache", "/cache/tinytrain"),
+        ("TINYTRAIN_DATA", "/data", "/data"),
+    ):
+        monkeypatch.setenv(variable, value)
+        assert datasets.data_root() == Path(expected)
     assert datasets.data_root("~/mine") == Path("/me/mine")
 
 
