@@ -44,7 +44,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 STYLES = "page.css", "live/live.css"
-TEXTS = "ablation", "views", "rates", "frontier", "teach"
+TEXTS = "nothing", "ablation", "views", "rates", "frontier", "teach"
 WORDS_A_MINUTE = 120
 # matplotlib's first two colours of lines: on the page, blue and orange mean signs.
 RECOLOURED = {"#1f77b4": "#17857c", "#ff7f0e": "#a1559a"}
