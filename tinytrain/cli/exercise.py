@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import csv
+import inspect
 import io
 import json
 import shlex
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import asdict, astuple, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from tinytrain.cli.options import Parser, add_path, natural, number
-from tinytrain.errors import TinytrainError, UsageError, did_you_mean, printable
+from tinytrain.errors import TinytrainError, UsageError, did_you_mean
 from tinytrain.store.files import make_folder, write_file
 
 if TYPE_CHECKING:
@@ -178,10 +179,11 @@ def start(options: argparse.Namespace, folder: Folder) -> None:
     from tinytrain.course.exercises.checking.template import template
 
     one = exercise(options.name)
+    path = folder.file(one.name)
     if folder.has(one.name):
-        advice = "go on with it, or rename it to begin again"
-        raise UsageError(f"{folder.file(one.name)}: is there already; {advice}")
-    path = folder.write(one.name, template(one))
+        raise UsageError(f"{path}: is there already; go on with it, or rename it to begin again")
+    make_folder(folder.path)
+    write_file(path, template(one))
     print(textwrap.fill(f"{one.title}: {one.why}", 99), end="\n\n")
     print(
         f"Write the body of {one.function} in {path}, then: {command(options, 'check', one.name)}"
@@ -239,19 +241,21 @@ def grade(options: argparse.Namespace) -> None:
     students = grade.students(options.students)
     if options.csv:
         make_folder(options.csv.parent)
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(field.name for field in fields(grade.Grade))
-    width = max(len(printable(student.name)) for student in students)
+    line = (
+        "{student:<24} {passed} of {exercises} passed, {points} of {possible} points  {mistakes}"
+    )
+    table = []
     with tqdm(total=len(students) * len(points), unit="exercise", disable=None) as bar:
         for student in students:
             row = grade.grade(student, points, options.limit, bar.update)
-            cells = [printable(str(cell)) for cell in (*astuple(row)[:-1], row.in_words())]
-            rows.writerow(cells)
-            line = "{:<{width}}  {} of {} passed, {} of {} points  {}".format(*cells, width=width)
-            tqdm.write(json.dumps(asdict(row)) if options.json else line.rstrip())
+            table.append(row | {"mistakes": grade.in_words(row["mistakes"])})
+            tqdm.write(json.dumps(row) if options.json else line.format(**table[-1]).rstrip())
     if options.csv:
-        write_file(options.csv, table.getvalue())
+        lines = io.StringIO()
+        rows = csv.DictWriter(lines, table[0], lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(table)
+        write_file(options.csv, lines.getvalue())
 
 
 def hint(options: argparse.Namespace, folder: Folder) -> None:
@@ -260,11 +264,12 @@ def hint(options: argparse.Namespace, folder: Folder) -> None:
 
     one = exercise(options.name)
     given = folder.progress().get(one.name, {}).get("hints", 0)
-    count = given + 1 if isinstance(given, int) and 0 <= given < len(one.hints) else 0
-    for index in range(count - 1, count) if count else range(len(one.hints)):
-        print(textwrap.fill(f"Hint {index + 1} of {len(one.hints)}: {one.hints[index]}", 99))
-    if count:
-        folder.note(one.name, hints=count)
+    left = isinstance(given, int) and 0 <= given < len(one.hints)
+    for index, text in enumerate(one.hints):
+        if not left or index == given:
+            print(textwrap.fill(f"Hint {index + 1} of {len(one.hints)}: {text}", 99))
+    if left:
+        folder.note(one.name, hints=given + 1)
     else:
         print(f"Those were all. The answer: {command(options, 'solution', one.name, '--give-up')}")
 
@@ -275,11 +280,12 @@ def solution(options: argparse.Namespace, folder: Folder) -> None:
     Raises UsageError where the exercise is not passed and the learner did not give up.
     """
     from tinytrain.course.exercises import exercise
-    from tinytrain.course.exercises.checking.template import answer, shipped_source
+    from tinytrain.course.exercises.checking.template import answer
 
     one = exercise(options.name)
     if not options.give_up and not folder.progress().get(one.name, {}).get("passed"):
         raise UsageError(f"{one.name}: not passed yet; add --give-up to see the answer anyway")
-    print(f"# tinytrain: {one.shipped.__module__}.{one.function}\n\n{shipped_source(one)}", end="")
+    source = inspect.getsource(one.shipped)
+    print(f"# tinytrain: {one.shipped.__module__}.{one.function}\n\n{source}", end="")
     if one.body:
         print(f"\n# By hand, which is the exercise:\n\n{answer(one)}", end="")

@@ -117,16 +117,14 @@ def raising(exercise: Exercise) -> Any:
 
 def both(exercise: Exercise, learned: Any) -> tuple[Rows, Rows]:
     """The engine's numbers with the shipped function, and with `learned` in its place."""
-    right = timed(exercise.demonstrate)
+
+    def timed() -> Rows:
+        started = time.perf_counter()
+        return {**exercise.demonstrate(), "seconds": [time.perf_counter() - started]}
+
+    right = timed()
     with in_place_of(exercise, learned):
-        return right, timed(exercise.demonstrate)
-
-
-def timed(demonstrate: Callable[[], Rows]) -> Rows:
-    """The numbers of a demonstration, and the seconds that it took."""
-    started = time.perf_counter()
-    rows = demonstrate()
-    return {**rows, "seconds": [time.perf_counter() - started]}
+        return right, timed()
 
 
 class Beginning(io.TextIOBase):

@@ -12,6 +12,7 @@ import math
 import re
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,12 @@ def compare(
     `note` is told each case before it is run. Raises Borrowed for a forbidden torch function.
     """
     found: list[Facts] = []
-    failures: list[tuple[int, list[str], list[Difference], str]] = []
+    failures: list[tuple[int, Report]] = []
     for case in range(CASES):
         arguments = exercise.draw_arguments(Draw(case))
         lines = [f"{name} = {described(value)}" for name, value in arguments.items()]
         size = sum(value.numel() for value in arguments.values() if isinstance(value, Tensor))
+        failure = Report(exercise.name, cases=CASES, arguments=lines)
         note(f"the case {'; '.join(lines)}")
         right = exercise.observe(exercise.shipped, arguments)
         try:
@@ -71,22 +73,15 @@ def compare(
         except Borrowed:
             raise
         except Exception as error:
-            failures.append((size, lines, [], one_line(error)))
+            failures.append((size, replace(failure, error=one_line(error))))
             continue
         if different := differences(found[-1], right, exercise.tolerance):
-            failures.append((size, lines, different, ""))
+            failures.append((size, replace(failure, differences=different)))
     if not failures:
         return Report(exercise.name, passed=True, cases=CASES)
-    _, lines, different, raised = min(failures, key=lambda failure: failure[:2])
-    return Report(
-        exercise.name,
-        cases=CASES,
-        differing=len(failures),
-        arguments=lines,
-        differences=different,
-        error=raised,
-        mistake=known_mistake(exercise, found) if len(found) == CASES else None,
-    )
+    _, smallest = min(failures, key=lambda pair: (pair[0], pair[1].arguments))
+    mistake = known_mistake(exercise, found) if len(found) == CASES else None
+    return replace(smallest, differing=len(failures), mistake=mistake)
 
 
 def known_mistake(exercise: Exercise, found: list[Facts]) -> str | None:

@@ -25,14 +25,9 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            there = {file.name for file in path.iterdir()} if path.exists() else set()
-        except OSError as error:
-            reason = error.strerror or error
-            raise UsageError(f"{path}: cannot be read as a folder ({reason})") from error
-        visible = {name for name in there if not name.startswith((".", "__"))}
-        if visible and not visible & {PROGRESS, *map(file_name, NAMES)}:
-            found = f"expected a folder of exercises, found {sorted(visible)[0]}"
+        names = visible(path) if path.exists() else []
+        if names and not {PROGRESS, *map(file_name, NAMES)}.intersection(names):
+            found = f"expected a folder of exercises, found {names[0]}"
             raise UsageError(f"{path}: {found}; choose another with --folder")
 
     def file(self, name: str) -> Path:
@@ -77,11 +72,14 @@ class Folder:
         passed = self.progress().get(name, {}).get("passed")
         return "done" if passed == self.digest(name) else "started"
 
-    def write(self, name: str, text: str) -> Path:
-        """Write the file of an exercise, which must not be there yet."""
-        make_folder(self.path)
-        write_file(self.file(name), text)
-        return self.file(name)
+
+def visible(path: Path) -> list[str]:
+    """The names in a folder, without hidden ones and Python's. Raises UsageError."""
+    try:
+        return sorted(name for name in os.listdir(path) if not name.startswith((".", "__")))
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"{path}: cannot be read as a folder ({reason})") from error
 
 
 def read(path: Path) -> bytes:

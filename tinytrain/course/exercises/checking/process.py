@@ -23,12 +23,11 @@ from tinytrain.course.exercises.checking.folder import read
 from tinytrain.course.exercises.checking.report import Report
 from tinytrain.errors import UsageError, no_program
 
-LIMIT = 60.0  # seconds, which the process itself counts after its imports
-IMPORTS = 60.0  # seconds that it may take before that
+IMPORTS = 60.0  # seconds that the process may take before it counts those of its limit
 MODULE = "tinytrain.course.exercises.checking.check"
 
 
-def check(name: str, path: Path, limit: float = LIMIT) -> Report:
+def check(name: str, path: Path, limit: float) -> Report:
     """Check a learner's file.
 
     The report says `checked=False` and why, where the file cannot be read or run, ends the check

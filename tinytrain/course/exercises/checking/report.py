@@ -57,14 +57,12 @@ class Report:
             lines.append(f"Your numbers are those of a known mistake: {self.mistake}.")
         if self.yours:
             lines.append("In the engine:")
+        other = False
         for name, numbers in self.right.items():
-            lines.append(f"  {name:<24} right  {digits(numbers)}")
-            lines.append(f"  {'':<24} yours  {digits(self.yours.get(name, []))}")
-        if self.passed and any(
-            digits(self.yours.get(name, [])) != digits(numbers)
-            for name, numbers in self.right.items()
-            if name != "seconds"
-        ):
+            right, yours = digits(numbers), digits(self.yours.get(name, []))
+            lines += [f"  {name:<24} right  {right}", f"  {'':<24} yours  {yours}"]
+            other |= right != yours and name != "seconds"
+        if self.passed and other:
             lines.append(OTHER_NUMBERS)
         return "\n".join(lines)
 

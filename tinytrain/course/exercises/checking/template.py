@@ -18,35 +18,25 @@ from tinytrain.course.exercises.checking.exercise import Exercise
 UNWRITTEN = "raise NotImplementedError"
 
 
-def function_in(exercise: Exercise, source: str) -> ast.FunctionDef:
-    """The function to be written, in a source that has it or its class at the top."""
-    node: Any = ast.parse(source)
-    for name in exercise.function.split("."):
-        node = next(part for part in node.body if getattr(part, "name", "") == name)
-    assert isinstance(node, ast.FunctionDef)
-    return node
-
-
-def shipped_source(exercise: Exercise) -> str:
-    """The shipped function or class."""
-    return inspect.getsource(exercise.shipped)
-
-
 def with_body(exercise: Exercise, body: str) -> str:
     """The source of the function or class, with `body` in place of the shipped one."""
-    source = shipped_source(exercise)
+    source = inspect.getsource(exercise.shipped)
     lines = source.splitlines()
-    function = function_in(exercise, source)
-    first = function.body[0]
-    documented = ast.get_docstring(function) is not None
+    node: Any = ast.parse(source)
+    for name in exercise.function.split("."):  # the function, or the class and its method
+        node = next(part for part in node.body if getattr(part, "name", "") == name)
+    first = node.body[0]
+    documented = ast.get_docstring(node) is not None
     start = first.end_lineno if documented else first.lineno - 1
-    lines[start : function.end_lineno] = [textwrap.indent(body.rstrip(), " " * first.col_offset)]
+    lines[start : node.end_lineno] = [textwrap.indent(body.rstrip(), " " * first.col_offset)]
     return "\n".join(lines) + "\n"
 
 
 def answer(exercise: Exercise) -> str:
     """The function or class with a right body that is not a single call of torch's."""
-    return with_body(exercise, exercise.body) if exercise.body else shipped_source(exercise)
+    if exercise.body:
+        return with_body(exercise, exercise.body)
+    return inspect.getsource(exercise.shipped)
 
 
 def with_mistake(exercise: Exercise, name: str) -> str:
@@ -84,17 +74,12 @@ def imports(exercise: Exercise) -> list[str]:
             defined = getattr(value, "__name__", "") == name  # a function or class, no constant
             home, imported = value.__module__ if defined else module.__name__, name
             if defined and home == module.__name__:
-                comments += helper_lines(name, value)
+                arguments = ", ".join(inspect.signature(value).parameters)
+                summary = (inspect.getdoc(value) or "").partition("\n")[0]
+                text = f"# {name}({arguments}): {summary}"
+                comments += textwrap.wrap(text, 99, subsequent_indent="#   ")
         package = (home or imported).partition(".")[0].partition(" ")[0]
         group = 2 if package == "tinytrain" else package not in sys.stdlib_module_names
         groups[group].append(f"from {home} import {imported}" if home else f"import {imported}")
     ordered = [sorted(lines, key=lambda line: (line.startswith("from"), line)) for lines in groups]
     return ["\n".join(lines) for lines in (*ordered, comments) if lines]
-
-
-def helper_lines(name: str, value: Any) -> list[str]:
-    """A comment that describes a function or class which the answer may use."""
-    arguments = ", ".join(inspect.signature(value).parameters)
-    summary = (inspect.getdoc(value) or "").partition("\n")[0]
-    text = f"{name}({arguments}): {summary}"
-    return textwrap.wrap(text, 97, initial_indent="# ", subsequent_indent="#   ")
