@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -22,15 +22,12 @@ from tinytrain.cli.main import main, parse
 from tinytrain.cli.plot import PICTURES
 from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import UsageError
-from tinytrain.plots import drawing, net_pictures
+from tinytrain.plots import drawing
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder, signals
 from tinytrain.store import sources, synthetic
 from tinytrain.train import build, loop
-
-SMALL = ["--dataset", "synthetic", "--epochs", "2", "--batch-size", "5", "--threads", "1"]
-
 
 SMALL = ["--dataset=synthetic", "--epochs=2", "--batch-size=5", "--threads=1"]
 QUICK = ["--dataset=synthetic", "--recipe=net1", "--epochs=1", "--batch-size=20"]
@@ -91,17 +88,14 @@ def test_the_log(run):
         "conv1.0.weight\t\t torch.Size([8, 1, 3, 3])",
         "trans2.0.weight\t\t torch.Size([10, 31, 1, 1])",
         "Epoch 1",
-        "Epoch 2",
     ):
         assert lines.count(expected) == 1
-    start = lines.index("Epoch 2")
-    lr = history(run)[1]["lr"]
+    start, lr = lines.index("Epoch 2"), history(run)[1]["lr"]
     assert lines[start - 1] == f"Adjusting learning rate of group 0 to {lr:.4e}."
-    assert lines[start + 1].startswith("Train: Loss=")
-    assert "Batch_id=79 Accuracy=" in lines[start + 1] and " 80/80 [" in lines[start + 1]
-    assert lines[start + 2].startswith("Test set: Average loss: ")
-    assert lines[start + 2].endswith("%)") and "/50 (" in lines[start + 2]
-    assert lines[-2].startswith("Verdict: not judged") and "not MNIST" in lines[-2]
+    bar = r"Train: Loss=\d\S+ Batch_id=79 Accuracy=\d\S+ .* 80/80 \[.*"
+    assert re.fullmatch(bar, lines[start + 1])
+    assert re.fullmatch(r"Test set: Average loss: .*/50 \(.*%\)", lines[start + 2])
+    assert re.match("Verdict: not judged.*not MNIST", lines[-2])
     assert lines[-1] == f"The run is in {run}"
     assert not any(line.startswith("WARNING") for line in lines)
 
@@ -114,29 +108,15 @@ def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
     assert history(tmp_path / "run") == history(run)
 
 
-def require_resumed(run, folder, data_dir):
-    """Resume the run in the folder; it becomes that which nothing interrupted."""
+def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, fails, monkeypatch):
+    """The run becomes that which nothing interrupted."""
+    interrupted(monkeypatch, after=100)
+    folder = tmp_path / "run"
+    assert f"train --resume --run-dir {folder}" in fails(143, *train(folder, data_dir))
     assert len(history(folder)) == 1
     assert main(resume(folder, data_dir)) == 0
     assert history(folder) == history(run)
     assert all(torch.equal(a, b) for a, b in zip(weights(folder), weights(run), strict=True))
-
-
-def test_killed_in_an_epoch_and_resumed(run, tmp_path, data_dir):
-    command = [sys.executable, "-m", "tinytrain", *train(tmp_path / "run", data_dir)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if line == "Epoch 2\n":
-                process.kill()
-    assert process.returncode == -9
-    require_resumed(run, tmp_path / "run", data_dir)
-
-
-def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, fails, monkeypatch):
-    interrupted(monkeypatch, after=100)
-    folder = tmp_path / "run"
-    assert f"train --resume --run-dir {folder}" in fails(143, *train(folder, data_dir))
-    require_resumed(run, folder, data_dir)
 
 
 def test_resuming_a_finished_run_prints_its_verdict_and_mends_its_history(run, data_dir, capsys):
@@ -147,21 +127,22 @@ def test_resuming_a_finished_run_prints_its_verdict_and_mends_its_history(run, d
     assert (run / "history.jsonl").read_text() == before
 
 
-def test_evaluate_repeats_the_last_line(run, data_dir, capsys):
-    assert main(["evaluate", *on(run, data_dir)]) == 0
-    last, lines = history(run)[-1], capsys.readouterr().out.splitlines()
-    assert lines[-3] == (
+def test_evaluate_repeats_the_last_line_and_says_what_it_looked_at(
+    run, data_dir, capsys, tmp_path
+):
+    def evaluated(run_dir):
+        assert main(["evaluate", *on(run_dir, data_dir)]) == 0
+        return capsys.readouterr().out.splitlines()[-3:]
+
+    last, [net, images, score] = history(run)[-1], evaluated(run)
+    assert net == (
         f"Net: net9_3_wide2, 7,934 parameters, averaged weights, of {run} "
         "(recipe final, epochs 2, batch_size 5; seed 1)"
     )
-    assert lines[-2] == "Data: synthetic, 50 test images"
-    assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in lines[-1]
-
-
-def test_evaluate_says_what_it_looked_at(tmp_path, data_dir, capsys):
+    assert images == "Data: synthetic, 50 test images"
+    assert f"{last['test_correct']}/50 ({last['test_accuracy']:.2f}%)" in score
     assert main(quick(tmp_path / "run", data_dir, "--fold=2/4", "--tta=5")) == 0
-    assert main(["evaluate", *on(tmp_path / "run", data_dir)]) == 0
-    net, images, score = capsys.readouterr().out.splitlines()[-3:]
+    net, images, score = evaluated(tmp_path / "run")
     assert net.startswith("Net: net1, 109,946 parameters, of ") and "averaged" not in net
     assert images == "Data: synthetic, 100 held-out training images, 5 looks at each"
     assert score.startswith("Holdout set: ")
@@ -309,12 +290,6 @@ def test_curves_of_a_run_of_any_name(run, tmp_path, monkeypatch, drawn, name):
     assert drawn(name, name="curves.png").startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("picture", PICTURES)
-def test_pictures_of_a_net(run, data_dir, drawn, picture, monkeypatch):
-    monkeypatch.setattr(net_pictures, "MOST_MAPS", 3)
-    assert drawn(picture, *on(run, data_dir), name="it.png").startswith(b"\x89PNG")
-
-
 def test_pictures_of_one_digit(run, data_dir, capsys, drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(
         drawing, "save", lambda figure, output: output.parent.mkdir() or output.write_text("drawn")
@@ -342,9 +317,8 @@ def test_default_outputs_go_to_runs(run, data_dir, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     monkeypatch.chdir(tmp_path)
     assert main(["plot", str(run)]) == 0
-    assert main(["gallery", "filters", *on(run, data_dir)]) == 0
-    names = {str(path) for path in Path().rglob("*.*")}
-    assert names == {"runs/curves.svg", "runs/filters.png"}
+    assert main(["gallery", "filters", *on(run, data_dir)]) == 0  # an earlier name of `plot`
+    assert {str(path) for path in Path().rglob("*.*")} == {"runs/curves.svg", "runs/filters.png"}
     assert str(parse(["course"]).output) == "runs/course.html"
 
 
@@ -363,24 +337,6 @@ def test_the_best_device_is_taken(monkeypatch, cuda, mps, chosen):
             assert choose_device(name) == name
 
 
-def test_seeds_save_what_was_interrupted(tmp_path, data_dir):
-    words = ["seeds", SMALL[0], "--batch-size=1", "--seeds=1", *on(tmp_path / "all", data_dir)]
-    command = [sys.executable, "-m", "tinytrain", *words]
-    # Where tests run in the background Ctrl-C is ignored, and a process inherits that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, before)
-    log = tmp_path / "all" / "seed-1.log"
-    while not (log.exists() and "Epoch 1" in log.read_text()):
-        with suppress(subprocess.TimeoutExpired):
-            pytest.fail(f"ended with {process.wait(0.05)}: {process.stderr.read()}")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 130 and "tinytrain: interrupted; the runs" in errors
-    state = torch.load(tmp_path / "all" / "seed-1" / "checkpoint.pt", weights_only=True)["state"]
-    assert (state["epoch"], state["batch"]) > (1, 0)
-
-
 def test_a_process_that_cannot_be_started(tmp_path, data_dir, fails, monkeypatch):
     words = ["seeds", *QUICK, *on(tmp_path / "all", data_dir)]
     monkeypatch.setattr(subprocess, "Popen", Mock(side_effect=OSError(11, "Try again")))
@@ -390,86 +346,70 @@ def test_a_process_that_cannot_be_started(tmp_path, data_dir, fails, monkeypatch
     assert f"{tmp_path / 'all'}: cannot be written" in fails(2, *words)
 
 
-def test_a_ladder_of_one_rung(tmp_path, data_dir, capsys, in_one_process):
-    words = [SMALL[0], *on(tmp_path / "runs", data_dir), "--records", str(tmp_path / "records")]
-    assert main(["ladder", "net1", *words, "--seeds", "1"]) == 0
-    assert "mean of the last 5: " in capsys.readouterr().out
-    head, column = lines_of(tmp_path / "records" / "net1.jsonl")
-    assert len(column["test_accuracy"]) == 15
-    assert head["command"].startswith("python -m tinytrain ladder net1 --seeds=1 ")
-
-
-def test_exported_weights_are_those_that_count(run, tmp_path):
-    assert main(["export", "--run-dir", str(run), "--output", str(tmp_path / "weights.pt")]) == 0
-    state = torch.load(tmp_path / "weights.pt", weights_only=True)
-    checkpoint = torch.load(run / "checkpoint.pt", "cpu", weights_only=True)
-    averaged = checkpoint["state"]["ema"]["net"]
-    assert state.keys() == averaged.keys()
-    assert all(torch.equal(state[name], averaged[name]) for name in state)
-
-
 def test_require_target_counts_not_judged_as_missed(tmp_path, data_dir, fails):
     fails(1, *quick(tmp_path / "run", data_dir, "--require-target"))
 
 
-MISTAKES = {
-    "a flag without a command": (["--seed=1"], 2, "COMMAND"),
-    "a wrong command": (["trian"], 2, "train"),
-    "a wrong flag": (["train", "--epoch", "3"], 2, "--epoch"),
-    "a word too many": (["train", "more"], 2, "more"),
-    "a wrong net": (["train", "--net", "net99"], 2, "net9_3"),
-    "a wrong net to show": (["summary", "--net", "net99"], 2, "net9_3"),
-    "a wrong recipe": (["train", "--recipe", "nothing"], 2, "recipe list"),
-    "nearly a recipe": (["train", "--recipe", "refrence"], 2, "close to it: reference"),
-    "a wrong data set": (["train", "--dataset", "cifar"], 2, "fashion-mnist"),
-    "no epochs": (["train", "--epochs", "0"], 2, "--epochs"),
-    "half an epoch": (["train", "--epochs", "0.5"], 2, "--epochs"),
-    "seeds backwards": (["seeds", "--seeds", "5-1"], 2, "1-5,9"),
-    "seeds that are none": (["seeds", "--seeds", "one"], 2, "--seeds"),
-    "seeds without end": (["seeds", "--seeds", "1-"], 2, "1-5,9"),
-    "dropout for a net without": (["train", "--net", "net7", "--dropout=0.1"], 2, "net7 has no"),
-    "a wrong schedule": (["train", "--schedule", "cosinus"], 2, "warmup-linear"),
-    "fold nothing": (["train", "--fold", "0/5"], 2, "part 1 to 5"),
-    "all folds at once": (["train", "--fold", "all/5"], 2, "part 1 to 5"),
-    "a fold of one": (["seeds", "--fold", "all/1"], 2, "2 to 100"),
-    "a fold and a holdout": (["train", *SMALL, "--fold=1/2", "--holdout=9"], 2, "200 of 400"),
-    "three looks": (["train", "--tta", "3"], 2, "--tta"),
-    "half upright": (["train", "--deskew", "half"], 2, "yes or no"),
-    "more than all dropped": (["train", "--dropout", "1.5"], 2, "from 0 to 1"),
-    "momentum for Adam": (["train", "--momentum", "0.9"], 2, "--momentum 0"),
-    "a rate that is none": (["train", "--lr", "nan"], 2, "--lr"),
-    "a rate beyond float32": (["train", "--lr", "1e39"], 2, "--lr"),
-    "threads without end": (["train", "--threads", "3000000000"], 2, "--threads"),
-    "more threads than start": (["train", "--threads", "1000000"], 2, "8 for each core"),
-    "as many to evaluate": (["evaluate", "--threads", "1000000"], 2, "8 for each core"),
-    "a device far away": (["train", "--device", f"cuda:{'1' * 5000}"], 2, "cuda:N"),
-    "a graph on a CPU": (["train", "--compute=graph", "--device=cpu"], 2, "--compute graph"),
-    "a device without a number": (["train", "--device", "cuda:x"], 2, "cuda:N"),
-    "a folder of nobody": (["train", "--data-dir", "~nobody-here/x"], 2, "~nobody-here"),
-    "a negative rate": (["train", "--lr=-1"], 2, "--lr"),
-    "a negative seed": (["train", "--seed=-1"], 2, "--seed"),
-    "no threads": (["train", "--threads", "0"], 2, "--threads"),
-    "a device that is none": (["train", "--device", "gpu"], 2, "--device"),
-    "a device to examine": (["doctor", "--device", "gpu"], 2, "--device"),
-    "a holdout too large": (["train", *SMALL, "--holdout", "400"], 2, "399"),
-    "nothing to resume": (["train", "--resume"], 2, "--run-dir"),
-    "a folder without a run": (["train", "--resume", "--run-dir", "nowhere"], 3, "nowhere"),
-    "a run to draw": (["plot", "nowhere"], 3, "nowhere"),
-    "a run to evaluate": (["evaluate", "--run-dir", "nowhere"], 3, "nowhere"),
-    "a run to show": (["course", "--run-dir", "nowhere"], 3, "nowhere"),
-    "a run to export": (["export", "--run-dir", "nowhere"], 3, "nowhere"),
-    "no run to export": (["export"], 2, "--run-dir"),
-    "a format that is none": (["export", "--run-dir=x", "--format=onnx"], 2, "torch"),
+# Values that a flag refuses, which is named.
+VALUES = {
+    "train --epochs": ["0", "0.5"],
+    "train --lr": ["nan", "1e39", "-1"],
+    "train --seed": ["-1"],
+    "train --threads": ["0", "3000000000"],
+    "train --tta": ["3"],
+    "train --device": ["gpu"],
+    "doctor --device": ["gpu"],
+    "seeds --seeds": ["one", "5-1", "1-"],
 }
+# Other mistakes, the exit status, and what is named.
+MISTAKES = [
+    *((f"{flag}={value}", 2, flag.split()[1]) for flag in VALUES for value in VALUES[flag]),
+    ("--seed=1", 2, "COMMAND"),
+    ("trian", 2, "train"),
+    ("train --epoch 3", 2, "--epoch"),
+    ("train more", 2, "more"),
+    ("train --net net99", 2, "net9_3"),
+    ("summary --net net99", 2, "net9_3"),
+    ("train --recipe nothing", 2, "recipe list"),
+    ("train --recipe refrence", 2, "close to it: reference"),
+    ("train --dataset cifar", 2, "fashion-mnist"),
+    ("train --net net7 --dropout=0.1", 2, "net7 has no"),
+    ("train --schedule cosinus", 2, "warmup-linear"),
+    ("train --fold 0/5", 2, "part 1 to 5"),
+    ("train --fold all/5", 2, "part 1 to 5"),
+    ("seeds --fold all/1", 2, "2 to 100"),
+    ("train --dataset=synthetic --fold=1/2 --holdout=9", 2, "200 of 400"),
+    ("train --dataset=synthetic --holdout 400", 2, "399"),
+    ("train --deskew half", 2, "yes or no"),
+    ("train --dropout 1.5", 2, "from 0 to 1"),
+    ("train --momentum 0.9", 2, "--momentum 0"),
+    ("train --threads 1000000", 2, "8 for each core"),
+    ("evaluate --threads 1000000", 2, "8 for each core"),
+    (f"train --device cuda:{'1' * 5000}", 2, "cuda:N"),
+    ("train --device cuda:x", 2, "cuda:N"),
+    ("train --compute=graph --device=cpu", 2, "--compute graph"),
+    ("train --data-dir ~nobody-here/x", 2, "~nobody-here"),
+    ("train --resume", 2, "--run-dir"),
+    ("export", 2, "--run-dir"),
+    ("export --run-dir=x --format=onnx", 2, "torch"),
+    ("plot maps x", 2, "x: "),
+    ("plot x --digit=1", 2, "--digit"),
+    ("plot curves", 2, "curves"),
+    ("plot nowhere", 3, "nowhere"),
+    *(
+        (f"{command} --run-dir nowhere", 3, "nowhere")
+        for command in ("train --resume", "evaluate")
+    ),
+    *((f"{command} --run-dir nowhere", 3, "nowhere") for command in ("course", "export")),
+]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line(mistake, data_dir, fails, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("words", "status", "named"), MISTAKES, ids=lambda case: str(case)[:40])
+def test_a_mistake_is_one_line(words, status, named, data_dir, fails, monkeypatch, tmp_path):
     monkeypatch.setenv("TINYTRAIN_DATA", data_dir)
     unreachable(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    arguments, status, named = MISTAKES[mistake]
-    assert named in fails(status, *arguments)
+    assert named in fails(status, *words.split())
     assert not list(tmp_path.iterdir())
 
 
@@ -515,9 +455,9 @@ def test_every_field_of_a_recipe_is_a_flag(field):
     assert flag in parse(["train"]).parser.format_help()
 
 
-@pytest.mark.parametrize("words", [["--deskew"], ["--deskew", "yes"], ["--deskew=1"]])
-def test_a_switch_alone_or_with_its_value(words):
-    assert parse(["train", *words]).deskew
+def test_a_switch_alone_or_with_its_value():
+    for words in (["--deskew"], ["--deskew", "yes"], ["--deskew=1"]):
+        assert parse(["train", *words]).deskew
     assert not parse(["train", "--deskew", "no"]).deskew
 
 
@@ -567,15 +507,15 @@ def test_what_diverged_is_not_saved_by_an_interrupt(tmp_path, data_dir, fails, m
     assert all(tensor.isfinite().all() for tensor in weights(run_dir))
 
 
-@pytest.mark.parametrize(("batch_size", "first"), [(1, 1), (32, 3)])
-def test_a_training_that_does_nothing_is_said(tmp_path, data_dir, capsys, batch_size, first):
+@pytest.mark.parametrize(("batch_size", "first"), [(1, 1), (32, 2)])
+def test_a_training_that_does_nothing_is_said(tmp_path, drawn_data, capsys, batch_size, first):
     """After every epoch from the hundredth step on, and after the last one."""
-    words = ["--recipe=net1", "--lr=1e-9", "--epochs=3", f"--batch-size={batch_size}"]
-    assert main(train(tmp_path / "run", data_dir, *words)) == 0
+    words = ["--recipe=net1", "--lr=1e-9", "--epochs=2", f"--batch-size={batch_size}"]
+    assert main(train(tmp_path / "run", drawn_data(110, 10), *words)) == 0
     lines = capsys.readouterr().out.splitlines()
     said = [line for line in lines if line.startswith("WARNING: nothing is learned")]
-    assert len(said) == 4 - first and lines.index(said[0]) > lines.index(f"Epoch {first}")
-    assert "that of guessing 2.2939; try another rate (--lr, now 1e-09)" in said[0]
+    assert len(said) == 3 - first and lines.index(said[0]) > lines.index(f"Epoch {first}")
+    assert re.search(r"guessing 2\.\d+; .*--lr, now 1e-09", said[0])
 
 
 def test_help_needs_neither_torch_nor_numpy_and_rooms_are_imported_when_asked_for():
@@ -598,9 +538,9 @@ def test_without_a_word_there_is_help(capsys, monkeypatch):
     assert main() == main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert shown[: len(shown) // 2] == shown[len(shown) // 2 :] and "exit status" in shown
-    assert main(["gallery", "--help"]) == 0  # an earlier name of `plot`
+    assert main(["plot", "--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(f"  {name:<14}{said}\n" in shown for name, said in PICTURES.items())
+    assert all(re.search(f"{name} +{said}\n", shown) for name, said in PICTURES.items())
 
 
 def unreachable(monkeypatch):

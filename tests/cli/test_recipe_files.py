@@ -239,15 +239,18 @@ def test_seeds_are_named_after_their_recipe(mine, data_dir, tmp_path, monkeypatc
     assert record["recipe"]["batch_size"] == 20 and "mine.json" not in record["command"]
 
 
-def test_a_rung_with_flags_is_named_after_both(data_dir, tmp_path, monkeypatch, in_one_process):
+def test_a_rung_with_flags_is_named_after_both(
+    data_dir, tmp_path, monkeypatch, in_one_process, capsys
+):
     monkeypatch.chdir(tmp_path)
-    words = ["ladder", "net1", "--epochs=2", "--dataset=synthetic", "--data-dir", data_dir]
+    words = ["ladder", "net1", "--epochs=5", "--dataset=synthetic", "--data-dir", data_dir]
     assert main([*words, "--records=records"]) == 0
-    head, column = map(json.loads, Path("records/net1-epochs2.jsonl").read_text().splitlines())
-    assert head["recipe"] == dataclasses.asdict(replace(RECIPES["net1"], epochs=2))
-    assert head["command"].startswith("python -m tinytrain ladder net1 --epochs=2 --seeds=1")
-    assert len(column["test_accuracy"]) == 2
-    assert Path("runs/ladder/net1-epochs2/seed-1/run.json").exists()
+    assert "mean of the last 5: " in capsys.readouterr().out
+    head, column = map(json.loads, Path("records/net1-epochs5.jsonl").read_text().splitlines())
+    assert head["recipe"] == dataclasses.asdict(replace(RECIPES["net1"], epochs=5))
+    assert head["command"].startswith("python -m tinytrain ladder net1 --epochs=5 --seeds=1")
+    assert len(column["test_accuracy"]) == 5
+    assert Path("runs/ladder/net1-epochs5/seed-1/run.json").exists()
 
 
 def test_a_file_can_be_a_rung(mine, capsys):
