@@ -271,16 +271,24 @@ def test_curves(run, tmp_path, drawn, monkeypatch):
     assert drawn(run).startswith(b"<?xml") and drawn("curves", run).startswith(b"<?xml")
     other = tmp_path / "other" / run.name  # two runs of one name
     shutil.copytree(run, other)
-    lines = [
-        line | {"raw_test_accuracy": line["test_accuracy"]}
-        for line in lines_of(other / "history.jsonl")
-    ]
-    (other / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert str(other).encode() in drawn(run, other)
     assert "curves.nothing" in drawn(run, status=2, name="curves.nothing")
     assert "suffix" in drawn(run, status=2, name="curves")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert re.search("matplotlib.*plots", drawn(run, status=2))
+
+
+def test_curves_of_seeds(run, tmp_path, drawn):
+    for seed, epochs in ((1, 2), (2, 1)):  # one is unfinished
+        place = tmp_path / "seeds" / f"seed-{seed}"
+        shutil.copytree(run, place)
+        settings = json.loads((place / "run.json").read_text()) | {"seed": seed}
+        (place / "run.json").write_text(json.dumps(settings))
+        lines = (place / "history.jsonl").read_text().splitlines(keepends=True)
+        (place / "history.jsonl").write_text("".join(lines[:epochs]))
+    assert b"seeds: mean of 2 seeds, band from the lowest" in drawn(place.parent)
+    (place / "run.json").write_text(json.dumps(settings | {"holdout": 9}))
+    assert str(place) in drawn(place.parent, status=2)
 
 
 @pytest.mark.parametrize("name", ["a\udcffb", "a\nb", r"$\frac$", "_a"])

@@ -68,7 +68,7 @@ def trained(training, dataset, compute, until=None, look=False):
             evaluate(training.tested_net, dataset.test, dataset.mean, dataset.std)
             training.state_dict()
             if training.history:
-                curves.accuracy_by_epoch({"run": training.history})
+                curves.by_epoch({"run": [training.history]})
         if number == until:
             break
     return training

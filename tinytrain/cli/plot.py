@@ -17,16 +17,17 @@ PICTURES = {
     "overview": "an image of each class that it gets right, and ten that it gets wrong",
 }
 HELP = """\
-Draw the test accuracy of runs by epoch, or a picture of a net: that of a run, or the final net,
-which comes with tinytrain.
+Draw runs by epoch, or a picture of a net: that of a run, or the final net, which comes with
+tinytrain.
 
-  curves RUN …  the accuracy of each run by epoch; thin lines are the raw weights
+  curves RUN …  accuracies, loss and learning rate by epoch of each run; of a folder of seeds the
+                mean, in a band from the lowest seed to the highest
 """ + "\n".join(f"  {name:<14}{text}" for name, text in PICTURES.items())
 
 
 def add_flags(parser: Parser) -> None:
     """The flags of `plot`."""
-    what = "curves and the folders of runs, or one of the pictures above"
+    what = "curves and folders of runs or seeds, or one of the pictures above"
     parser.add_argument("what", nargs="+", metavar="WHAT", help=what)
     add_path(parser, "--run-dir", "the folder of the run whose net is to be drawn")
     digit = "the image with this number, from 0: of the test images (for maps; default: 0), or of "
@@ -67,15 +68,25 @@ def draw_picture(what: str, options: argparse.Namespace) -> None:
     print(f"{title}: drawn into {output}")
 
 
-def draw_curves(runs: list[Path], output: Path) -> None:
-    """Draw the test accuracy of runs by epoch."""
+def draw_curves(named: list[Path], output: Path) -> None:
+    """Draw accuracies, loss and learning rate by epoch, of runs or of folders of seeds."""
     from tinytrain.plots import drawing
-    from tinytrain.plots.curves import accuracy_by_epoch
+    from tinytrain.plots.curves import by_epoch
+    from tinytrain.results.records import kind_of_all
+    from tinytrain.results.run_list import run_folders
     from tinytrain.runs import run_folder
+    from tinytrain.train.target import reason_not_judged
 
-    names = [run.resolve().name for run in runs]
+    names = [place.resolve().name for place in named]
     if len(set(names)) < len(names):
-        names = [str(run) for run in runs]
-    histories = dict(zip(names, map(run_folder.read_history, runs), strict=True))
-    drawing.save(accuracy_by_epoch(histories), output)
+        names = [str(place) for place in named]
+    groups, target = {}, True
+    for name, place in zip(names, named, strict=True):
+        folders = [*run_folders(place)] or [place]
+        groups[name] = [*map(run_folder.read_history, folders)]
+        if len(folders) > 1:
+            kind_of_all(folders)
+        settings = run_folder.read_settings(folders[0])
+        target &= not reason_not_judged(settings.dataset, settings.holdout, settings.recipe.epochs)
+    drawing.save(by_epoch(groups, target), output)
     print(f"Drawn into {output}")

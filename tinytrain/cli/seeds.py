@@ -20,7 +20,8 @@ from tinytrain.cli.recipe_files import label, plain, tested_on
 HELP = """\
 Train a recipe with many seeds, several processes of one thread at a time, and print the mean and
 the spread of their accuracies and how many meet the target. The same command continues after an
-interruption. Writes record.jsonl beside the runs; `runs compare FOLDER FOLDER` compares two.
+interruption. Writes record.jsonl beside the runs. `runs compare FOLDER FOLDER` says which of two
+is better, `plot curves FOLDER` draws their mean and band.
 """
 SHARED_RUNS = """\
 under torchrun, each worker takes the next run that is free, and continues what a lost worker left:

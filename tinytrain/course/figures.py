@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinytrain.course.ladder import Rung
 from tinytrain.course.tables import last_epoch
-from tinytrain.plots.curves import mark_target
+from tinytrain.plots.curves import draw_seeds, mark_target
 from tinytrain.plots.drawing import new_figure
 from tinytrain.results import records
 from tinytrain.results.records import Record
@@ -140,14 +140,10 @@ def accuracy_band(record: Record) -> Figure:
     """
     figure = new_figure(WIDTH, 2.6)
     axes = figure.add_subplot()
-    epochs = range(1, record.recipe.epochs + 1)
     mark_target(axes, record.recipe.epochs)
     shown = (("train_accuracy", "training", "grey"), ("test_accuracy", "test", CURRICULUM))
     for name, label, color in shown:
-        columns = list(zip(*record.column(name), strict=True))
-        low, high = list(map(min, columns)), list(map(max, columns))
-        axes.fill_between(epochs, low, high, alpha=0.25, color=color)
-        axes.plot(epochs, list(map(statistics.mean, columns)), color=color, label=label)
+        draw_seeds(axes, record.column(name), color=color, label=label)
     axes.set_ylim(LOWEST, 100)
     ticks = [97.5, 98, 98.5, 99, 99.4, 100]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], size=SIZE)

@@ -1,10 +1,11 @@
-"""The test accuracy of runs by epoch."""
+"""Accuracies, loss and learning rate by epoch: of a run, or of several seeds with their band."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from statistics import mean
+from typing import TYPE_CHECKING, Any
 
 from tinytrain.errors import printable
 from tinytrain.plots.drawing import new_figure
@@ -15,29 +16,74 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# The panels: a number of an epoch, and the title.
+PANELS = {
+    "test_accuracy": "test accuracy, %; thin: a run's raw weights",
+    "train_accuracy": "training accuracy, %",
+    "test_loss": "test loss; dashed: training loss",
+    "lr": "learning rate",
+}
 
-def accuracy_by_epoch(histories: Mapping[str, Sequence[Epoch]]) -> Figure:
-    """Draw the test accuracy of each run, by name; thin lines are raw weights, where averaged."""
-    figure = new_figure(8, 4)
-    axes = figure.add_subplot()
-    last = max((epoch.epoch for history in histories.values() for epoch in history), default=1)
-    mark_target(axes, last)
-    for name, history in histories.items():
-        epochs = [epoch.epoch for epoch in history]
-        tested = [epoch.test_accuracy for epoch in history]
-        raw = [epoch.raw_test_accuracy for epoch in history]
-        # In a label "$" begins a formula, and a "_" in front hides it.
-        label = re.sub("^_", " _", printable(name).replace("$", r"\$"))
-        (line,) = axes.plot(epochs, tested, marker="o", markersize=3, label=label)
-        if raw != tested:
-            axes.plot(epochs, raw, color=line.get_color(), linewidth=0.7, alpha=0.6)
-    # The first epochs are much lower and would flatten the rest.
-    later = [epoch.test_accuracy for history in histories.values() for epoch in history[1:]]
-    axes.set_ylim(min([98.5, *later]) - 0.1, None)
-    axes.set_ylabel("test accuracy, %")
-    axes.set_title(f"dashed: {TARGET_ACCURACY:.2f} %; grey: the last {LAST_EPOCHS} epochs", size=9)
-    axes.legend(loc="lower right", frameon=False)
+
+def by_epoch(groups: Mapping[str, Sequence[Sequence[Epoch]]], target: bool = False) -> Figure:
+    """Draw the histories of each named group, which are those of a run or of several seeds.
+
+    `target`: mark it among the test accuracies.
+    """
+    figure = new_figure(10, 7)
+    panels = dict(zip(PANELS, figure.subplots(2, 2).flat, strict=True))
+    for number, (name, runs) in enumerate(groups.items()):
+        style = {"color": f"C{number}", "marker": "."}
+        for field, axes in panels.items():
+            draw_seeds(axes, columns(runs, field), label=label_of(name, runs), **style)
+        draw_seeds(panels["test_loss"], columns(runs, "train_loss"), linestyle="--", **style)
+        if len(runs) == 1:  # of several, their band would hide the others
+            raw = columns(runs, "raw_test_accuracy")
+            draw_seeds(panels["test_accuracy"], raw, linewidth=0.7, alpha=0.6, **style)
+    histories = [history for runs in groups.values() for history in runs]
+    last = max([1, *map(len, histories)])
+    for field, axes in panels.items():
+        axes.set(title=PANELS[field], xlabel="epoch", xlim=(0.5, last + 0.5))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        # The first epochs are much lower, and would flatten the rest.
+        shown = [value for run in columns(histories, field) for value in run[1:]]
+        if shown and field.endswith("accuracy"):
+            shown += [98.5, TARGET_ACCURACY] * (target and field == "test_accuracy")
+            margin = 0.05 * (max(shown) - min(shown)) + 0.01
+            axes.set_ylim(min(shown) - margin, max(shown) + margin)
+    if target:
+        mark_target(panels["test_accuracy"], last)
+    losses = columns(histories, "train_loss") + columns(histories, "test_loss")
+    if all(loss > 0 for run in losses for loss in run):  # one's own may be negative
+        panels["test_loss"].set_yscale("log")
+    handles, labels = panels["lr"].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", frameon=False)
     return figure
+
+
+def columns(runs: Sequence[Sequence[Epoch]], field: str) -> list[list[float]]:
+    """One number of every epoch of each run."""
+    return [[getattr(epoch, field) for epoch in history] for history in runs]
+
+
+def label_of(name: str, runs: Sequence[Sequence[Epoch]]) -> str:
+    """The group's line of the legend: a run's name, or that of seeds and what their band is."""
+    # In a label "$" begins a formula, and a "_" in front hides it.
+    label = re.sub("^_", " _", printable(name).replace("$", r"\$"))
+    band = f": mean of {len(runs)} seeds, band from the lowest to the highest"
+    return label + band * (len(runs) > 1)
+
+
+def draw_seeds(axes: Axes, runs: Sequence[Sequence[float]], **style: Any) -> None:
+    """Draw the mean of runs by epoch, and a band from the lowest to the highest.
+
+    A run that is shorter than others counts as far as it goes.
+    """
+    epochs = range(1, max(map(len, runs), default=0) + 1)
+    values = [[run[epoch - 1] for run in runs if len(run) >= epoch] for epoch in epochs]
+    (line,) = axes.plot(epochs, [*map(mean, values)], **style)
+    ends = [*map(min, values)], [*map(max, values)]
+    axes.fill_between(epochs, *ends, color=line.get_color(), alpha=0.25, linewidth=0)
 
 
 def mark_target(axes: Axes, epochs: int) -> None:
