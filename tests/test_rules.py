@@ -111,6 +111,7 @@ PAGES = (
     "README.md",
     ".github/CONTRIBUTING.md",
     "examples/README.md",
+    "examples/classroom/README.md",
     "tinytrain/course/records/README.md",
 )
 
