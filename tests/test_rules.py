@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parent.parent
 # From the ground up: a file imports only from rooms before its own, and from its own.
 ENGINE = ["errors", "streams", "recipes", "nn", "store", "data", "optim", "nets", "train"]
 ROOMS = [*ENGINE, "from_torch", "graph", "runs", "workers", "results", "plots", "course", "cli"]
-PROMISED = 4200  # lines that can be read whole: the engine, with its docstrings, without `store`
+PROMISED = 4220  # lines that can be read whole: the engine, with its docstrings, without `store`
 DOORS = {"tinytrain", "tinytrain.__main__"}  # they open on every room
 FORBIDDEN = ("torch.nn", "torch.optim", "torch.utils", "torch._C", "torch.ops", "torchvision")
 

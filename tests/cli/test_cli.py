@@ -186,12 +186,16 @@ def test_summary(capsys, fails, monkeypatch):
     output = capsys.readouterr().out
     assert "Total mult-adds (M): 1.04" in output
     assert "conv2.8          8     2    6.5     22     4 to 25" in output
-    assert "--shape" in fails(2, "summary", "--shape", "3x28x28")
-    own = type("Own", (nn.Conv2d,), {})
-    monkeypatch.setitem(nets.NETS, "own", lambda _: nn.Sequential(nn.ReLU(), own(1, 10, 3)))
+    assert main(["summary", "--shape", "3x32x32", "--classes", "26"]) == 0
+    assert "[-1, 26, 1, 1]" in capsys.readouterr().out
+    assert "8×8" in fails(2, "summary", "--shape", "1x8x8")
+    own, end = type("Own", (nn.Conv2d,), {}), (nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    layers = nn.ReLU(), own(1, 10, 3), *end
+    monkeypatch.setitem(nets.NETS, "own", lambda *_: nn.Sequential(*layers))
     assert main(["summary", "--net", "own", "--shape", "1x28x30"]) == 0
     assert "The window of 1 (Own) is not known" in capsys.readouterr().out
-    monkeypatch.setitem(nets.NETS, "own", lambda _: own(1, 10, 3))
+    own.forward = lambda self, images: nn.Conv2d.forward(self, images).mean((2, 3))
+    monkeypatch.setitem(nets.NETS, "own", lambda *_: own(1, 10, 3))
     assert main(["summary", "--net", "own"]) == 0
     assert "Own has a forward of its own" in capsys.readouterr().out
 

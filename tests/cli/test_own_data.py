@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tinytrain import data, nets, nn, streams
 from tinytrain.cli.main import main
+from tinytrain.nets import Task
+from tinytrain.nn.inspect import output_of
+from tinytrain.runs import net_file
 from tinytrain.store import idx, synthetic
 
 SMALL = ["--recipe", "net1", "--epochs", "2", "--batch-size", "10", "--threads", "1"]
@@ -72,17 +76,77 @@ def test_seeds_on_data_of_ones_own(here):
     assert [path.name for path in Path("runs").iterdir()] == ["seeds-own"]
 
 
-def test_a_net_for_fewer_classes_or_another_size_is_refused(fails):
+def test_a_shipped_net_takes_the_classes_of_the_data(capsys, here):
     own_set("letters", grey_images(28), torch.arange(60) % 30)
-    error = fails(2, "train", "--dataset", "letters", *SMALL)
-    assert "letters" in error and "(N, 30)" in error
-    own_set("small", grey_images(4))
-    assert "small" in fails(2, "train", "--dataset", "small", *SMALL)
+    assert main(["train", "--dataset", "letters", *SMALL]) == 0
+    assert re.search(r"Linear: 2-7 +\[-1, 30\]", capsys.readouterr().out)
+
+
+def test_a_net_for_larger_images_is_refused_before_anything_is_written(here, fails):
+    own_set("small", grey_images(8))
+    words = ["train", "--dataset", "small", *SMALL, "--run-dir", "run"]
+    line = fails(2, *words, "--net", "net9_3")
+    assert all(said in line for said in ("net9_3", "8×8", "--net late7500"))
+    assert not Path("run").exists()
+    assert main([*words, "--net", "late7500"]) == 0
+
+
+def photos(folder, count):
+    """Folders of photos in three colours, 24 × 20 pixels, with noise."""
+    draw = np.random.default_rng(1)
+    for name, colour in {
+        "dark": (40, 40, 60),
+        "green": (60, 200, 60),
+        "red": (220, 60, 60),
+    }.items():
+        Path(folder, name).mkdir(parents=True)
+        for number in range(count):
+            pixels = draw.integers(-30, 30, (24, 20, 3)) + colour
+            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            image.save(Path(folder, name, f"{number}.png"))
+
+
+TOLD = """
+from tinytrain import nn
+
+def build(classes, channels=1, size=(28, 28), generator=None):
+    conv = nn.Conv2d(channels, 8, size, generator=generator)
+    scores = nn.Linear(8, classes, generator=generator)
+    return nn.Sequential(conv, nn.ReLU(), nn.Flatten(), scores, nn.LogSoftmax())
+"""
+
+
+@pytest.mark.parametrize("net", ["late7500", "told.py:build"])
+def test_photos_in_colour_of_three_kinds(net, here, capsys):
+    photos("photos", 20)
+    Path("told.py").write_text(TOLD)
+    assert main(["data", "convert", "photos", "--test-share", "0.25", "--output", "set"]) == 0
+    train = ["train", "--dataset", "set", "--net", net, "--batch-size", "9", "--epochs", "1"]
+    assert main([*train, "--threads", "1", "--run-dir", "run"]) == 0
+    settings = json.loads(Path("run", "run.json").read_text())
+    assert (settings["classes"], settings["image_shape"]) == (3, [3, 24, 20])
+    Path("told.py").unlink()
+    capsys.readouterr()
+    assert main(["evaluate", "--run-dir", "run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["right"] >= 10
+    assert main(["predict", "photos/red/0.png", "--run-dir", "run"]) == 0
+    assert "2 red" in capsys.readouterr().out
+    assert main(["export", "--run-dir", "run"]) == 0
+    assert main(["train", "--resume", "--run-dir", "run"]) == 0
+
+
+def test_a_function_that_is_not_told_keeps_its_defaults(here):
+    Path("told.py").write_text(TOLD.replace("(classes,", "(classes=3,"))
+    own, told = "told.py:build", Task(5, (2, 9, 7))
+    assert output_of(net_file.build(own)).shape == (1, 3)
+    assert output_of(net_file.build(own, task=told), told.shape).shape == (1, 5)
+    Path("told.py").write_text(TOLD.replace("(classes,", "(").replace("classes", "3"))
+    assert output_of(net_file.build(own, task=told)).shape == (1, 3)  # of one channel
 
 
 def test_a_net_for_images_of_ones_own(capsys, monkeypatch):
     own_set("small", grey_images(4))
     layers = nn.Conv2d(1, 5, 3), nn.Flatten(), nn.Linear(20, 10), nn.LogSoftmax()
-    monkeypatch.setitem(nets.NETS, "own", lambda _: nn.Sequential(*layers))
+    monkeypatch.setitem(nets.NETS, "own", lambda *_: nn.Sequential(*layers))
     assert main(["train", "--dataset", "small", *SMALL, "--net", "own"]) == 0
     assert re.search(r"Conv2d: 1-1 +\[-1, 5, 2, 2\]", capsys.readouterr().out)

@@ -14,6 +14,7 @@ from tinytrain.cli.options import given_fields, seed_text
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words
 from tinytrain.cli.resolve import choose_device
 from tinytrain.errors import UsageError
+from tinytrain.nets import Task
 from tinytrain.recipes import Recipe
 from tinytrain.results import records, statistics
 from tinytrain.runs import locks, net_file, run_folder
@@ -46,7 +47,8 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
     seeds = list(range(1, int(parts) + 1)) if part == "all" else options.seeds
     # Fetched once here, and not by every process.
     first_fold = fold.replace("all", "1")
-    dataset = data.load(options.dataset, options.data_dir, options.holdout, fold=first_fold).name
+    loaded = data.load(options.dataset, options.data_dir, options.holdout, fold=first_fold)
+    dataset, task = loaded.name, Task(loaded.classes, tuple(loaded.train.images.shape[1:]))
     if options.records:
         files.make_folder(options.records)
     shared = [f"--dataset={dataset}", f"--holdout={options.holdout}"]
@@ -54,7 +56,7 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
     place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
     for series in all_series:
-        net_file.start(series.recipe, 0)  # a wrong value is told before anything starts
+        net_file.start(series.recipe, 0, task=task)  # a wrong value is told before anything starts
         for seed in seeds:
             folder, part = series.folder / f"seed-{seed}", fold.replace("all", str(seed))
             require_same_recipe(folder, (series.recipe, dataset, options.holdout, part))

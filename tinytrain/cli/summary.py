@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import Parser, shape
+from tinytrain.cli.options import Parser, positive, shape
 from tinytrain.errors import UsageError
 from tinytrain.results.variations import RECIPES
 
@@ -21,21 +21,25 @@ def add_flags(parser: Parser) -> None:
     named = "the net, or FILE.py:FUNCTION (default: %(default)s)"
     parser.add_argument("--net", default=final, help=named)
     images = "the shape of its images, CHANNELSxHEIGHTxWIDTH (default: 1x28x28)"
-    parser.add_argument("--shape", type=shape, default=(1, 28, 28), help=images)
+    parser.add_argument("--shape", type=shape, help=images)
+    classes = "the classes that it tells apart (default: 10)"
+    parser.add_argument("--classes", type=positive, metavar="N", help=classes)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print a net's table, its parameters and the receptive fields of its layers."""
+    from tinytrain.nets import MNIST, Task
     from tinytrain.runs import net_file
     from tinytrain.train import log
 
-    net = net_file.build(options.net)
+    task = Task(options.classes or MNIST.classes, options.shape or MNIST.shape)
+    net = net_file.build(options.net, task=task if options.classes or options.shape else None)
     try:
-        log.print_net(net, options.shape)
+        log.print_net(net, task.shape)
     except ValueError as error:
         advice = "give the shape of its images with --shape, such as 3x40x24"
         raise UsageError(f"--net {options.net}: {error}; {advice}") from error
-    print_fields(net, options.shape)
+    print_fields(net, task.shape)
 
 
 def print_fields(net: Module, shape: tuple[int, ...]) -> None:

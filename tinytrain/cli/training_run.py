@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,9 +32,11 @@ from tinytrain.cli.resolve import (
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
 from tinytrain.graph import Graph
+from tinytrain.nets import Task
 from tinytrain.nn.inspect import learned_count
 from tinytrain.runs import locks, net_file, run_folder, signals
 from tinytrain.runs.settings import Settings
+from tinytrain.store.sources import SOURCES
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
 from tinytrain.train.compute import Compute, make_batch
@@ -157,7 +160,10 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     """
     recipe = chosen_recipe(options)
     device, threads = choose_device(options.device), use_threads(options.threads)
-    training = net_file.start(recipe, options.seed, own_device(device), options.freeze)
+    root = data.data_root(options.data_dir)
+    start = partial(net_file.start, recipe, options.seed, own_device(device), options.freeze)
+    if options.dataset in SOURCES and not (root / options.dataset).exists():
+        start()  # a wrong flag is told before anything is fetched
     workers.cut(recipe.shards)
     require_computable(options.compute, device, workers)
     if options.run_dir is not None and workers.rank == 0:
@@ -172,6 +178,8 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     dataset = load_dataset(options, recipe)
     if not workers.rank:
         workers.share(dataset.name)
+    shape = tuple(dataset.train.images.shape[1:])
+    training = start(task=Task(dataset.classes, shape))
     require_suited(training.net, dataset, training.batch_size, training.loss)
     make_batch(training, dataset, torch.arange(min(2, len(dataset.train))))  # is it augmented?
     workers.require_separable(training, dataset)
@@ -188,11 +196,12 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         device=device,
         threads=threads,
         fold=options.fold,
-        image_shape=tuple(dataset.train.images.shape[1:]),
+        image_shape=shape,
         digests=net_file.digests(recipe),
         workers=workers.count,
         from_digest=from_digest,
         freeze=options.freeze,
+        classes=dataset.classes,
     )
     require_same_settings(settings, workers)
     if workers.rank:

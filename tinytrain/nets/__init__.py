@@ -1,16 +1,17 @@
 """All nets by name: those of the curriculum, Net1 to Net9_3, and those beyond it.
 
-A net takes normalised images (N, 1, 28, 28) and gives log-probabilities (N, 10). Its initial
-weights are drawn from `generator`. `curriculum` has the nets of the thirteen rungs and the final
-net, net9_3_wide2; `beyond` has nets that use each parameter more often; `bricks` their parts.
+A net takes normalised images (N, C, H, W) and gives log-probabilities (N, classes), those of its
+`task`, by default MNIST's. Its initial weights are drawn from `generator`. `curriculum` has the
+nets of the thirteen rungs and the final net, net9_3_wide2; `beyond` has nets that use each
+parameter more often; `bricks` their parts.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 
-from tinytrain import nn
 from tinytrain.errors import UsageError
 from tinytrain.nets.beyond import (
     framed2791,
@@ -20,7 +21,7 @@ from tinytrain.nets.beyond import (
     separable942,
     separable1908,
 )
-from tinytrain.nets.bricks import Generator
+from tinytrain.nets.bricks import MNIST, Generator, Net, Task
 from tinytrain.nets.curriculum import (
     net1,
     net2,
@@ -38,8 +39,9 @@ from tinytrain.nets.curriculum import (
     net9_wide2,
     net9_wide3,
 )
+from tinytrain.nn.inspect import DoesNotFit, output_of
 
-FUNCTIONS: tuple[Callable[..., nn.Sequential], ...] = (
+FUNCTIONS: tuple[Callable[..., Net], ...] = (
     *(net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3),
     *(net9_wide2, net9_wide3, net9_3_wide2, net9_3_wide3, net9_3_wide4),
     *(late7500, framed7500, framed2791, separable1908, separable942, net9_3_dense),
@@ -47,19 +49,25 @@ FUNCTIONS: tuple[Callable[..., nn.Sequential], ...] = (
 NETS = {function.__name__: function for function in FUNCTIONS}
 
 
-def build(name: str, dropout: float = 0.0, generator: Generator = None) -> nn.Module:
-    """The net called `name`, with that rate of dropout.
+def build(name: str, dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
+    """The net called `name`, with that rate of dropout, for the images and classes of `task`.
 
-    Raises UsageError where there is no such net, and for a rate where it has no dropout.
+    Raises UsageError where there is no such net, for a rate where it has no dropout, and for
+    images of a size that it cannot take.
     """
     if name not in NETS:
-        there = f"there is {', '.join(NETS)}, or FILE.py:FUNCTION"
-        raise UsageError(f"--net {name}: no such net; {there}")
-    if "dropout" in inspect.signature(NETS[name]).parameters:
-        return NETS[name](dropout, generator)
-    if dropout:
+        there = ", ".join(NETS)
+        raise UsageError(f"--net {name}: no such net; there is {there}, or FILE.py:FUNCTION")
+    has_dropout = "dropout" in inspect.signature(NETS[name]).parameters
+    if dropout and not has_dropout:
         raise UsageError(f"--dropout {dropout:g}: {name} has no dropout; leave the flag out")
-    return NETS[name](generator)
+    with suppress(DoesNotFit):
+        net = NETS[name](*([dropout] if has_dropout else []), generator, task)
+        if output_of(net, task.shape).shape[1:] == (task.classes,):
+            return net
+    size = "×".join(map(str, task.shape[1:]))
+    way = "--net late7500 takes all from 4×4, net1 any"
+    raise UsageError(f"--net {name}: does not take images of {size} pixels; {way}")
 
 
-__all__ = ["NETS", "build", *NETS]
+__all__ = ["MNIST", "NETS", "Task", "build", *NETS]

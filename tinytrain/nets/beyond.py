@@ -10,73 +10,68 @@ from __future__ import annotations
 from functools import partial
 
 from tinytrain import nn
-from tinytrain.nets.bricks import Generator, Stages, blocks, conv1x1, separable, stacked
+from tinytrain.nets.bricks import MNIST, Generator, Net, Task, averaged, blocks, conv1x1, separable
 
 
 def pooled_late(
-    widths: list[list[int]], dropout: float, generator: Generator, *, frame: int = 0
-) -> nn.Sequential:
+    widths: list[list[int]], dropout: float, generator: Generator, task: Task, *, frame: int = 0
+) -> Net:
     """Three stages of blocks with a pooling between two; a 1×1 convolution, and the average.
 
     The blocks are padded; or the image gets a frame of so many pixels, which repeats its border.
     """
     first, second, third = widths
     conv = partial(blocks, generator=generator, padding=0 if frame else 1, dropout=dropout)
-    framed: Stages = {"frame": nn.ReplicationPad2d(frame)} if frame else {}
-    return stacked(
+    return averaged(
         {
-            **framed,
-            "conv1": conv([1, *first]),
+            **({"frame": nn.ReplicationPad2d(frame)} if frame else {}),
+            "conv1": conv([task.shape[0], *first]),
             "pool1": nn.MaxPool2d(2),
             "conv2": conv([first[-1], *second]),
             "pool2": nn.MaxPool2d(2),
             "conv3": conv([second[-1], *third]),
-            "scores": conv1x1(third[-1], 10, generator),
-            "gap": nn.AdaptiveAvgPool2d(1),
-            "flatten": nn.Flatten(),
+            "scores": conv1x1(third[-1], task.classes, generator),
         }
     )
 
 
-def separable_in_frame(widths: list[list[int]], generator: Generator) -> nn.Sequential:
+def separable_in_frame(widths: list[list[int]], generator: Generator, task: Task) -> Net:
     """Three stages, pooled in between, framed: a convolution, then separable ones only."""
     first, second, third = widths
-    return stacked(
+    return averaged(
         {
             "frame": nn.ReplicationPad2d(6),
-            "conv1": blocks([1, first[0]], generator) + separable(first, generator),
+            "conv1": blocks([task.shape[0], first[0]], generator) + separable(first, generator),
             "pool1": nn.MaxPool2d(2),
             "conv2": separable([first[-1], *second], generator),
             "pool2": nn.MaxPool2d(2),
             "conv3": separable([second[-1], *third], generator),
-            "scores": conv1x1(third[-1], 10, generator),
-            "gap": nn.AdaptiveAvgPool2d(1),
-            "flatten": nn.Flatten(),
+            "scores": conv1x1(third[-1], task.classes, generator),
         }
     )
 
 
-def separable1908(generator: Generator = None) -> nn.Sequential:
+def separable1908(generator: Generator = None, task: Task = MNIST) -> Net:
     """8-12, pool, 14-14, pool, 16-16: 1,908 parameters."""
-    return separable_in_frame([[8, 12], [14, 14], [16, 16]], generator)
+    return separable_in_frame([[8, 12], [14, 14], [16, 16]], generator, task)
 
 
-def separable942(generator: Generator = None) -> nn.Sequential:
+def separable942(generator: Generator = None, task: Task = MNIST) -> Net:
     """5-8, pool, 8-8, pool, 10-10: 942 parameters."""
-    return separable_in_frame([[5, 8], [8, 8], [10, 10]], generator)
+    return separable_in_frame([[5, 8], [8, 8], [10, 10]], generator, task)
 
 
-def late7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def late7500(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
     """10-11, pool, 12-13, pool, 14-15: 7,500 parameters, each used at more places."""
-    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator)
+    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator, task)
 
 
-def framed7500(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def framed7500(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
     """late7500 with a frame of 6 pixels in place of padding: 7,500 parameters."""
-    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator, frame=6)
+    return pooled_late([[10, 11], [12, 13], [14, 15]], dropout, generator, task, frame=6)
 
 
-def net9_3_dense(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def net9_3_dense(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
     """The final net with pooling at stride 1 and dilations 2, 2 and 4 behind it: 7,934 parameters.
 
     Pooling at stride 2 keeps one place of four, by an accident of where the digit lies. Here all
@@ -84,18 +79,16 @@ def net9_3_dense(dropout: float = 0.0, generator: Generator = None) -> nn.Sequen
     all four phases of its pooling, averaged. "À trous" convolutions: Holschneider et al., 1989.
     """
     conv = partial(blocks, generator=generator, dropout=dropout)
-    return stacked(
+    return averaged(
         {
-            "conv1": conv([1, 8, 11]),
+            "conv1": conv([task.shape[0], 8, 11]),
             "trans1": [conv1x1(11, 10, generator), nn.MaxPool2d(2, stride=1)],
             "conv2": conv([10, 12, 14], dilation=2) + conv([14, 31], padding=4, dilation=4),
-            "trans2": [conv1x1(31, 10, generator)],
-            "gap": nn.AdaptiveAvgPool2d(1),
-            "flatten": nn.Flatten(),
+            "trans2": [conv1x1(31, task.classes, generator)],
         }
     )
 
 
-def framed2791(dropout: float = 0.0, generator: Generator = None) -> nn.Sequential:
+def framed2791(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
     """5-7, pool, 7-8, pool, 8-10, framed like framed7500: 2,791 parameters. How few are enough?"""
-    return pooled_late([[5, 7], [7, 8], [8, 10]], dropout, generator, frame=6)
+    return pooled_late([[5, 7], [7, 8], [8, 10]], dropout, generator, task, frame=6)

@@ -9,13 +9,25 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 
 from tinytrain import nn
 
 Generator = torch.Generator | None
+Net = nn.Sequential
 Stages = Mapping[str, nn.Module | list[nn.Module]]
+
+
+class Task(NamedTuple):
+    """The classes that a net tells apart, and the shape (C, H, W) of its images."""
+
+    classes: int = 10
+    shape: tuple[int, ...] = (1, 28, 28)
+
+
+MNIST = Task()
 
 
 def blocks(
@@ -60,18 +72,15 @@ def separable(widths: Sequence[int], generator: Generator) -> list[nn.Module]:
     return layers
 
 
-def fully_connected(sizes: Sequence[int], generator: Generator) -> list[nn.Module]:
-    """Linear layers from size to size with ReLU between them."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs, generator=generator), nn.ReLU(inplace=True)]
-    return layers[:-1]
-
-
-def stacked(stages: Stages) -> nn.Sequential:
+def stacked(stages: Stages) -> Net:
     """A net of named stages, each a layer or a list of them; then the log-probabilities."""
     modules = {
         name: nn.Sequential(*stage) if isinstance(stage, list) else stage
         for name, stage in stages.items()
     }
-    return nn.Sequential({**modules, "log_softmax": nn.LogSoftmax(dim=1)})
+    return Net({**modules, "log_softmax": nn.LogSoftmax(dim=1)})
+
+
+def averaged(stages: Stages) -> Net:
+    """`stacked`, with the mean of each channel over all places as its score."""
+    return stacked({**stages, "gap": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()})

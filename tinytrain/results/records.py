@@ -124,7 +124,7 @@ def collect(places: Sequence[Path], command: str) -> Record:
     histories = map(run_folder.read_history, places)
     settings = run_folder.read_settings(places[0])
     recipe = run_folder.recipe_of(places[0], settings)
-    net = net_file.build(recipe.net, generator=streams.generator(0, "look"))
+    net = net_file.build(recipe.net, 0.0, streams.generator(0, "look"), settings.task)
     latest = max((place / "history.jsonl").stat().st_mtime for place in places)
     return Record(
         command=command,

@@ -1,11 +1,12 @@
 """Nets and other functions of a recipe from a user's file, named "FILE.py:FUNCTION".
 
 The file is run as a program. A net's function returns the net, a `Module`, and is given
-`generator` and `dropout` if it takes them; torch's own generator is seeded for the call and put
-back after it, so that the seed also decides weights drawn without `generator`. What the other
-functions are given is in `ARGUMENTS`; a schedule's also gets `optimizer` if it takes it. Nets,
-optimizers and schedulers of torch's own are taken, too. A run keeps a copy of each file, which
-therefore must not need other files beside it.
+`generator` and `dropout` if it takes them; and if it takes `classes`, the data's number of them,
+of `channels`, and the `size`, (height, width), of their images. torch's own generator is seeded
+for the call and put back after it, so that the seed also decides weights drawn without
+`generator`. What the other functions are given is in `ARGUMENTS`; a schedule's also gets
+`optimizer` if it takes it. Nets, optimizers and schedulers of torch's own are taken, too. A run
+keeps a copy of each file, which therefore must not need other files beside it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from torch import Tensor
 from tinytrain import from_torch, nets, train
 from tinytrain.data.augment import Augment
 from tinytrain.errors import TinytrainError, UsageError, no_program
+from tinytrain.nets import Task
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
 from tinytrain.store.files import read_file
@@ -84,17 +86,23 @@ def digests(recipe: Recipe) -> dict[str, str]:
     }
 
 
-def build(net: str, dropout: float = 0.0, generator: torch.Generator | None = None) -> Module:
+def build(
+    net: str,
+    dropout: float = 0.0,
+    generator: torch.Generator | None = None,
+    task: Task | None = None,
+) -> Module:
     """The net of the package called `net`, or what the function of "FILE.py:FUNCTION" returns.
 
     Raises UsageError where that is no `Module` that can be trained, and for what the file raises.
-    The seed of a function's own draws comes from `generator`, which therefore draws other weights
-    here than where the function is called by hand.
+    Without a `task` a function keeps its own defaults, and all else is for MNIST. The seed of a
+    function's own draws comes from `generator`, which therefore draws other weights here than
+    where the function is called by hand.
     """
     if not is_own(net):
-        return nets.build(net, dropout, generator)
+        return nets.build(net, dropout, generator, task or nets.MNIST)
     with guarded():
-        return made(net, dropout, generator)
+        return made(net, dropout, generator, task)
 
 
 @contextmanager
@@ -132,7 +140,7 @@ def more(maker: Callable[..., Any], field: str, optimizer: object) -> dict[str, 
     return {"optimizer": optimizer} if takes else {}
 
 
-def made(net: str, dropout: float, generator: torch.Generator | None) -> Module:
+def made(net: str, dropout: float, generator: torch.Generator | None, task: Task | None) -> Module:
     """Run the file, with torch's own generator seeded, and call its function."""
     place, function = f"--net {net}", split(net)[1]
     seed = int(torch.randint(2**31, (), generator=generator)) if generator else 0
@@ -142,9 +150,14 @@ def made(net: str, dropout: float, generator: torch.Generator | None) -> Module:
     taken = inspect.signature(maker).parameters
     if dropout and "dropout" not in taken:
         raise UsageError(f"--dropout {dropout:g}: {function} takes no dropout; leave the flag out")
-    given = {"dropout": dropout, "generator": generator}
+    given: dict[str, Any] = {"dropout": dropout, "generator": generator}
+    classes, (channels, *size) = task or nets.MNIST
+    of_data = {"classes": classes, "channels": channels, "size": tuple(size)}
     for name, parameter in taken.items():
-        if name not in given and parameter.default is parameter.empty:
+        needed = parameter.default is parameter.empty
+        if name in of_data and (needed or (task and "classes" in taken)):
+            given[name] = of_data[name]
+        elif needed and name not in given:
             raise UsageError(f"{place}: {function} must not need {name}: give it a default")
     if generator:
         torch.manual_seed(seed)
@@ -220,15 +233,19 @@ def explained(error: BaseException) -> UsageError | None:
 
 
 def start(
-    recipe: Recipe, seed: int, device: torch.device | str = "cpu", freeze: str = ""
+    recipe: Recipe,
+    seed: int,
+    device: torch.device | str = "cpu",
+    freeze: str = "",
+    task: Task | None = None,
 ) -> Training:
-    """`train.build.start`, also for a recipe with functions from files.
+    """`train.build.start`, also for a recipe with functions from files, or for another `task`.
 
     The layers named in `freeze`, with a comma between them, do not learn.
     """
 
     def build_net(net: str, dropout: float, generator: torch.Generator) -> Module:
-        built = build(net, dropout, generator)
+        built = build(net, dropout, generator, task)
         for layer in filter(None, freeze.split(",")):
             require_layer(layer, built)
             for name, parameter in built.named_parameters():

@@ -163,7 +163,7 @@ def recipe_of(folder: Path, settings: Settings) -> Recipe:
 def rebuilt(folder: Path, settings: Settings, device: torch.device | str = "cpu") -> Training:
     """The training of a run as it was at its start, but for weights from another run."""
     recipe = recipe_of(folder, settings)
-    return net_file.start(recipe, settings.seed, device, settings.freeze)
+    return net_file.start(recipe, settings.seed, device, settings.freeze, settings.task)
 
 
 def begin_from(folder: Path, training: Training, classes: int) -> str:

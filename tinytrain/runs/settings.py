@@ -11,6 +11,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 
 from tinytrain.errors import DataError
+from tinytrain.nets import Task
 from tinytrain.recipes import OLD_NAMES, Recipe, checked
 from tinytrain.runs import net_file
 from tinytrain.runs.checkpoints import require_same_form
@@ -25,7 +26,8 @@ class Settings:
     the training images is held out. `image_shape` is (C, H, W), and `digests` the sha256 (hex) of
     the files that functions of the recipe come from, by field. `workers` is the number of
     processes that the run was started with, `from_digest` the sha256 (hex) of the checkpoint that
-    its first weights come from, and `freeze` names layers that do not learn.
+    its first weights come from, and `freeze` names layers that do not learn. `classes` is the
+    data's number of them, 0 in a run of an earlier version, whose net was not told.
     """
 
     recipe: Recipe
@@ -43,13 +45,19 @@ class Settings:
     workers: int = 1
     from_digest: str = ""
     freeze: str = ""
+    classes: int = 0
+
+    @property
+    def task(self) -> Task | None:
+        """The task that the run's net was made for, None where it was not told."""
+        return Task(self.classes, self.image_shape) if self.classes else None
 
 
 ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"image_shape": [1] * 3}
 
 
 LATER = {"fold": "", "image_shape": [1, 28, 28], "digests": {}, "workers": 1}
-LATER |= {"from_digest": "", "freeze": ""}
+LATER |= {"from_digest": "", "freeze": "", "classes": 0}
 
 
 def parse_settings(text: str, place: str) -> Settings:
@@ -73,6 +81,8 @@ def parse_settings(text: str, place: str) -> Settings:
         shape, fold = tuple(values["image_shape"]), values["fold"]
         if not 0 < math.prod(shape) < 1 << 31:
             raise ValueError(f"image_shape: expected (C, H, W), found {shape}")
+        if not 0 <= values["classes"] <= 256:
+            raise ValueError(f"classes: expected 0 to 256, found {values['classes']}")
         part, parts = map(int, fold.split("/")) if fold else (1, 1)
         if not 1 <= part <= parts:
             raise ValueError(f"fold: expected part K of N, found {fold}")
