@@ -1,5 +1,7 @@
-"""The command `predict`: any picture gets an answer, or one line says why not."""
+"""The command `predict`: any picture, array or table gets answers, or one line says why not."""
 
+import csv
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from tinytrain import nn, streams
+import tinytrain
+from tinytrain import data, nn, streams
 from tinytrain.cli import predict
 from tinytrain.cli.main import main
+from tinytrain.errors import DataError
 from tinytrain.results import trained_run
 from tinytrain.results.trained_run import TrainedRun
 from tinytrain.results.variations import RECIPES
@@ -19,8 +23,8 @@ from tinytrain.store import idx, synthetic
 from tinytrain.store.mnist_form import mnist_form, resized
 from tinytrain.train import evaluation
 
-LABELS = torch.arange(20) % 10
-DIGITS = synthetic.digits(LABELS, streams.generator(3, "digits"))[:, 0]
+LABELS = (torch.arange(20) % 10).tolist()
+DIGITS = synthetic.digits(torch.tensor(LABELS), streams.generator(3, "digits"))[:, 0].numpy()
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +37,14 @@ def no_data(tmp_path, monkeypatch):
 def picture(number=7, name="digit.png"):
     """A digit as a file: dark on light, 140 × 140."""
     image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
-    grey = 255 - DIGITS[number].repeat_interleave(5, 0).repeat_interleave(5, 1).numpy()
-    image.fromarray(grey).save(name)
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    image.fromarray(255 - DIGITS[number].repeat(5, 0).repeat(5, 1)).save(name)
+    return name
+
+
+def blank(name="blank.png"):
+    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
+    image.new("L", (8, 9), 200).save(name)
     return name
 
 
@@ -43,11 +53,21 @@ def images_file(name, array):
     return name
 
 
-def test_the_final_net_names_digits_without_data(capsys):
+@pytest.fixture
+def predicted(capsys):
+    """`predicted(*words)`: what the command prints."""
+
+    def predicted(*words):
+        assert main(["predict", *words]) == 0
+        return capsys.readouterr().out
+
+    return predicted
+
+
+def test_the_final_net_names_digits_without_data(predicted):
     right = 0
     for number in range(20):
-        assert main(["predict", picture(number)]) == 0
-        lines = capsys.readouterr().out.splitlines()
+        lines = predicted(picture(number)).splitlines()
         right += lines[0].startswith(f"digit.png: {LABELS[number]} (")
         shares = [float(line.split("%")[-2].split()[-1]) for line in lines[1:11]]
         assert abs(sum(shares) - 100) < 0.1
@@ -59,23 +79,10 @@ def test_the_text_shows_what_the_net_gets():
     image[0, 4:8, 10:20] = 255
     lines = predict.as_text(image)
     assert [len(line) for line in lines] == [28] * 14
-    assert [line.strip() for line in lines if line.strip()] == ["@" * 10] * 2
-    assert lines.index(" " * 10 + "@" * 10 + " " * 8) == 2
-
-
-@pytest.mark.parametrize(
-    ("shape", "size"),
-    [
-        ((1, 8, 8), (8, 16)),
-        ((3, 40, 24), (20, 24)),
-        ((1, 300, 200), (24, 32)),
-        ((1, 1, 64), (1, 32)),
-    ],
-)
-def test_any_size_is_shown_small(shape, size):
-    lines = predict.as_text(torch.full(shape, 255, dtype=torch.uint8))
-    assert (len(lines), {*map(len, lines)}) == (size[0], {size[1]})
-    assert {*"".join(lines)} == {"@"}
+    assert lines[2:4] == [" " * 10 + "@" * 10 + " " * 8] * 2 and not "".join(lines[4:]).strip()
+    for shape, size in ((1, 8, 8), (8, 16)), ((3, 40, 24), (20, 24)), ((1, 1, 64), (1, 32)):
+        lines = predict.as_text(torch.full(shape, 255, dtype=torch.uint8))
+        assert lines == ["@" * size[1]] * size[0]
 
 
 def test_the_most_probable_classes_come_first():
@@ -89,28 +96,20 @@ def test_the_most_probable_classes_come_first():
     assert len(many) == 11 and "37 classes" in many[-1]
 
 
-def test_images_of_idx_files(capsys):
-    name = images_file("some.gz", DIGITS)
-    assert main(["predict", name, "--index", "3"]) == 0
-    assert capsys.readouterr().out.startswith("some.gz[3]: 3 (")
-    one = images_file("one", 255 - DIGITS[4])
-    assert main(["predict", one, picture(), "--index", "0"]) == 0
-    text = capsys.readouterr().out
+def test_images_of_idx_files_which_need_no_pillow(predicted, monkeypatch):
+    digit = picture()
+    one, some = images_file("one", 255 - DIGITS[4]), images_file("some.gz", DIGITS)
+    text = predicted(one, digit, "--index", "0")
     assert text.startswith("one[0]: 4 (") and "\ndigit.png: 7 (" in text
-    colour = images_file("colour", DIGITS[:, None].expand(-1, 3, -1, -1))
-    assert main(["predict", colour, "--index", "19"]) == 0
-    assert capsys.readouterr().out.startswith("colour[19]: 9 (")
-
-
-def test_an_idx_file_needs_no_pillow(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert main(["predict", images_file("some", DIGITS), "--index=1"]) == 0
+    assert predicted(some, "--index", "3").startswith("some.gz[3]: 3 (")
+    colour = images_file("colour", DIGITS[:, None].repeat(3, 1))
+    assert predicted(colour, "--index", "19").startswith("colour[19]: 9 (")
 
 
-def test_a_picture_of_it(capsys):
+def test_a_picture_of_it(predicted):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    assert main(["predict", picture(), "--output", "new/it.png"]) == 0
-    assert "new/it.png" in capsys.readouterr().out
+    assert "new/it.png" in predicted(picture(), "--output", "new/it.png")
     assert Path("new/it.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -119,20 +118,19 @@ def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
     settings = Settings(recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1, image_shape=shape)
     monkeypatch.setattr(trained_run, "load_run", lambda run_dir: TrainedRun(settings, net))
-    return Path("run")
+    return TrainedRun(settings, net)
 
 
-def test_other_data_get_images_of_their_size(monkeypatch, capsys):
-    run = own_run(monkeypatch, (3, 1, 2))
+def test_other_data_get_images_of_their_size(monkeypatch, predicted):
+    own_run(monkeypatch, (3, 1, 2))
     array = np.zeros((2, 3, 2, 4), np.uint8)
     array[1, 2, :, 2:] = 255  # the last channel, on the right: the last of six values
-    assert main(["predict", images_file("some", array), "--index=1", f"--run-dir={run}"]) == 0
-    assert capsys.readouterr().out.startswith("some[1]: 5 (")
+    some = images_file("some", array)
+    assert predicted(some, "--index=1", "--run-dir=run").startswith("some[1]: 5 (")
     Path("own").mkdir()
     Path("own", "classes.txt").write_text("ant\nbee\ncat\ndog\nelk\nfox\n")
     grey = images_file("grey", np.array([[[0, 255]]], np.uint8))
-    assert main(["predict", grey, f"--run-dir={run}"]) == 0
-    assert capsys.readouterr().out.startswith("grey[0]: 1 bee (")
+    assert predicted(grey, "--run-dir=run").startswith("grey[0]: 1 bee (")
 
 
 @pytest.mark.parametrize(
@@ -146,78 +144,161 @@ def test_other_data_get_images_of_their_size(monkeypatch, capsys):
     ],
 )
 def test_only_digits_like_mnist_are_formed(monkeypatch, shape, dataset, formed):
-    own_run(monkeypatch, shape, dataset)
     image = torch.zeros(shape[0], 60, 60).double()
     image[:, :10, :5] = 255
     expected = mnist_form(image[0])[None] if formed else resized(image, shape[1:])
-    assert torch.equal(trained_run.load_run("run").prepared("a", image), expected)
+    assert torch.equal(own_run(monkeypatch, shape, dataset).prepared("a", image), expected)
 
 
 def test_a_net_of_deskewed_digits_gets_them_deskewed(monkeypatch):
-    own_run(monkeypatch, (1, 28, 28), recipe=RECIPES["upright"])
-    run, inputs = trained_run.load_run("run"), []
+    run, inputs = own_run(monkeypatch, (1, 28, 28), recipe=RECIPES["upright"]), []
 
     def predict(net, images, *_, **__):
         inputs.append(images)
         return torch.zeros(3, 10)
 
     monkeypatch.setattr(evaluation, "predict", predict)
-    slanted = DIGITS[:3, None]
+    slanted = torch.from_numpy(DIGITS[:3, None])
     for recipe in RECIPES["net7"], run.settings.recipe:
         TrainedRun(replace(run.settings, recipe=recipe), run.net).answers(slanted)
     assert torch.equal(inputs[0], slanted) and not torch.equal(inputs[1], slanted)
 
 
-# The arguments, the exit status and what the error names.
-REFUSED = {
-    "no file": (["nothing.png"], 3, "nothing.png"),
-    "a folder": (["."], 3, "."),
-    "no picture": (["text"], 3, "text"),
-    "no ink": (["blank.png"], 3, "blank.png: expected a digit, found 9×8 pixels"),
-    "labels": (["labels"], 3, "labels"),
-    "other numbers": (["int16"], 3, "int16 (2, 3, 3)"),
-    "half a file": (["half"], 3, "half"),
-    "no images": (["none"], 3, "none"),
-    "two channels": (["two"], 3, "two[0]: expected 1 channels, as the net's data have, found 2"),
-    "which of many": (["images"], 2, "images: holds 20 images; choose one with --index"),
-    "an index too high": (["images", "--index=20"], 2, "--index 20: images has images 0 to 19"),
-    "an index below": (["images", "--index=-1"], 2, "--index"),
-    "an index for a picture": (["digit.png", "--index=0"], 2, "--index"),
-    "the second is wrong": (["digit.png", "text"], 3, "text"),
-    "no run": (["digit.png", "--run-dir=nowhere"], 3, "nowhere"),
-    "nothing at all": ([], 2, "IMAGE"),
-    "an unknown format": (["digit.png", "--output=a.nothing"], 2, "a.nothing"),
-}
+# The arguments, the exit status and what the error names; with --csv FILE as well, or only then.
+REFUSED = [
+    ("nothing.png", 3, "nothing.png"),
+    ("text", 3, "text"),
+    ("blank.png", 3, "blank.png: expected a digit, found 9×8 pixels"),
+    ("labels", 3, "labels"),
+    ("half", 3, "half"),
+    ("none", 3, "none"),
+    ("two", 3, "two[0]: expected 1 channels, as the net's data have, found 2"),
+    ("images", 2, "images: holds 20 images; choose one with --index"),
+    ("images --index=20", 2, "--index 20: images has images 0 to 19"),
+    ("images --index=-1", 2, "--index"),
+    ("digit.png --index=0", 2, "--index"),
+    ("digit.png text", 3, "text"),
+    ("digit.png --run-dir=nowhere", 3, "nowhere"),
+    ("", 2, "IMAGE"),
+    ("digit.png --output=a.nothing", 2, "a.nothing"),
+    ("int16", 3, "int16 (2, 3, 3)"),
+    ("int16 --csv=new", 3, "int16"),
+    ("few.csv", 2, "few.csv"),
+    ("few.csv --csv=new", 3, "few.csv"),
+    ("two.npz --csv=new", 3, "two.npz"),
+    (".", 3, "."),
+    (". --csv=new --run-dir=nowhere", 3, "nowhere"),
+    ("empty --csv=new", 3, "empty"),
+    ("images --csv=new --columns=Id", 2, "--columns Id"),
+    ("images --csv=new --index=1", 2, "--index"),
+    ("images --columns row", 2, "--columns"),
+]
 
 
-@pytest.mark.parametrize("how", REFUSED)
-def test_refused_in_one_line(how, fails):
-    words, status, named = REFUSED[how]
-    if "--output=a.nothing" in words:
+@pytest.mark.parametrize(("words", "status", "named"), REFUSED)
+def test_refused_in_one_line_with_nothing_written(words, status, named, fails):
+    if "--output" in words:
         pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
-    picture()
+    if "digit.png" in words:
+        picture()
+    if "blank.png" in words:
+        blank()
+    Path("empty").mkdir()
     Path("text").write_text("a word")
-    image.new("L", (8, 9), 200).save("blank.png")
     images_file("images", DIGITS)
-    images_file("labels", LABELS.numpy().astype(np.uint8))
+    images_file("labels", np.array(LABELS, np.uint8))
     images_file("int16", np.zeros((2, 3, 3), np.int16))
     images_file("none", np.zeros((0, 28, 28), np.uint8))
     images_file("two", np.zeros((1, 2, 28, 28), np.uint8))
     Path("half").write_bytes(Path("images").read_bytes()[:-1])
-    assert named in fails(status, "predict", *words)
+    Path("few.csv").write_text("a,b\n1,2\n")
+    np.savez("two.npz", a=DIGITS, b=DIGITS)
+    assert named in fails(status, "predict", *words.split())
+    assert not Path("new").exists()
 
 
-def test_one_that_cannot_be_read_leaves_the_others_their_answers(fails, capsys):
-    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
-    image.new("L", (8, 9), 200).save("blank.png")
-    Path("text").write_text("a word")
-    words = ["predict", "blank.png", picture(7), "text", picture(4, "four.png")]
-    assert main(words) == 3
+def answers(*words, status=0):
+    """The lines of the CSV file that `predict` writes."""
+    assert main(["predict", *words, "--csv", "new/answers.csv"]) == status
+    with open("new/answers.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_of_pictures_and_those_that_cannot_be_read_beside_the_others(capsys):
+    for number in range(6):
+        picture(number, f"photos/{'_more/' * (number % 2)}_{number}.PNG")
+        picture(number, f"photos/__MACOSX/{number}.png")
+        picture(number, f"photos/.hidden/{number}.png")
+    for name in "Thumbs.db", "notes.txt":
+        Path("photos", name).write_text("no picture")
+    blank("photos/blank.jpg")
+    lines = answers("photos")
+    assert list(lines[0]) == ["file", "class", "probability"]
+    found = {line["file"]: line["class"] for line in lines}
+    assert found.pop("photos/blank.jpg") == ""
+    printed = capsys.readouterr().out
+    assert "#" not in printed and "left out that are no pictures: 1" in printed
+    names = [f"photos/_{n}.PNG" for n in (0, 2, 4)] + [f"photos/_more/_{n}.PNG" for n in (1, 3, 5)]
+    assert found == dict(zip(names, "024135", strict=True))
+
+    Path("photos/bad.png").write_text("no picture")
+    assert len(answers("photos", "gone.png", status=3)) == 7
+    named = ["photos/bad.png", "gone.png"]
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()[:2]] == named
+    assert main(["predict", "photos"]) == 3
     output = capsys.readouterr()
-    assert output.out.count("digit.png: 7 (") == output.out.count("four.png: 4 (") == 1
-    errors = output.err.splitlines()
-    assert [error.split(": ")[:2] for error in errors] == [
-        ["tinytrain", "blank.png"],
-        ["tinytrain", "text"],
-    ]
+    assert "@" not in output.out and output.out.count("photos/_0.PNG: 0 (") == 1
+    named = ["photos/bad.png", "photos/blank.jpg"]
+    assert [line.split(": ")[1] for line in output.err.splitlines()] == named
+
+
+PIXELS = ",".join(f"pixel{i}" for i in range(784))
+TABLES = {
+    "a header": (PIXELS,),
+    "no header": ("",),
+    "labels": (f"label,{PIXELS}", LABELS),
+    "an index": (f"id,{PIXELS}", range(20)),
+    "an index and labels": (f"ImageId,label,{PIXELS}", range(1, 21), LABELS),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_line_of_a_table_gets_an_answer(table):
+    header, *before = TABLES[table]
+    rows = np.column_stack([*before, DIGITS.reshape(20, 784)])
+    lines = [header] * bool(header) + [",".join(map(str, row)) for row in rows]
+    Path("test.csv").write_text("\n".join(lines))
+    kaggle = [{"ImageId": str(i), "Label": str(label)} for i, label in enumerate(LABELS, 1)]
+    assert answers("test.csv", "--columns", "ImageId,Label") == kaggle
+
+
+def test_arrays_of_any_file_and_from_python_the_same():
+    np.savez("x.npz", x_train=DIGITS[:2], x_test=DIGITS, y_test=LABELS)
+    np.save("x.npy", DIGITS)
+    idx.write("images.gz", DIGITS)
+    for name in ("x.npz", "x.npy", "images.gz"):
+        lines = answers(name)
+        assert list(lines[0]) == ["row", "class", "probability"]
+        assert [int(line["class"]) for line in lines] == LABELS
+        assert [int(line["row"]) for line in lines] == [*range(20)]
+    assert list(answers("x.npz", "x.npy")[39]) == ["file", "row", "class", "probability"]
+    run = tinytrain.load_run()
+    classes, probabilities = run.predict(DIGITS)
+    assert classes.tolist() == LABELS and probabilities.shape == (20, 10)
+    assert torch.allclose(probabilities.sum(1), torch.ones(20))
+    larger = 255 - DIGITS.repeat(3, 1).repeat(3, 2)  # dark on light
+    assert run.predict(torch.tensor(larger)).classes.tolist() == LABELS
+    with pytest.raises(DataError, match="0.5"):
+        run.predict(DIGITS / 2 + 0.5)
+
+
+def test_evaluation_as_json(run, data_dir, capsys):
+    assert main(["evaluate", f"--run-dir={run}", "--data-dir", data_dir, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    history = json.loads((run / "history.jsonl").read_text().splitlines()[-1])
+    assert result["loss"] == pytest.approx(history["test_loss"], rel=1e-5)
+    assert (result["right"], result["total"]) == (history["test_correct"], 50)
+    table = np.array(result["confusion"])
+    assert [one["right"] for one in result["classes"]] == table.diagonal().tolist()
+    true = data.load("synthetic", data_dir).test.labels.bincount().tolist()
+    assert [one["total"] for one in result["classes"]] == table.sum(1).tolist() == true
