@@ -35,7 +35,7 @@ RESULTS = {
     "last_five": ("mean accuracy of the last 5 epochs, %", ".3f"),
     "last_accuracy": ("accuracy of the last epoch, %", ".2f"),
     "last_loss": ("loss of the last epoch", ".4f"),
-    "seconds": ("seconds of training and testing", ".0f"),
+    "seconds": ("seconds of training and testing", ".1f"),
 }
 HEAD: tuple[str, ...] = ("run", "recipe", "parameters", "data", "seed", "epochs")
 HEAD += ("last", "last 5", "verdict", "time")
@@ -140,7 +140,7 @@ def compare(one: Path, other: Path, as_json: bool) -> None:
         print(json.dumps(content, indent=2))
         return
     meanings = {field.name: f" ({meaning(field)})" for field in fields(Recipe)}
-    print(f"{one} → {other}\n\nSettings{'' if differing else ': the same'}")
+    print(f"{one} → {other}\n\nSettings{'' if differing.keys() - diffs.keys() else ': the same'}")
     for name, (old, new) in differing.items():
         if name not in diffs:  # no digests where there are lines
             print(f"  {name}: {shown(old)} → {shown(new)}{meanings.get(name, '')}")

@@ -86,7 +86,8 @@ def read_side(place: Path) -> Side:
     path = place if place.is_file() else place / "record.jsonl"
     record = None if reasons else records.read_record(path.stem, path.parent)
     if record is None:
-        found = "; ".join(left_out) or "none"
+        more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+        found = left_out[0] + more if left_out else "none"
         raise DataError(f"{place}: expected a finished run, found {found}")
     return Side(place, path.parent, record, [])
 
