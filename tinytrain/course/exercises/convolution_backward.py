@@ -73,12 +73,12 @@ def draw_arguments(draw: Draw) -> Arguments:
 
 
 def demonstrate() -> Rows:
-    """The loss of two convolutions, the second as large as the map, on small digits: 40 steps."""
+    """The loss of two convolutions, the second as large as the map, on small digits: 20 steps."""
     (images, labels), draw = pixels(), Draw(0)
-    images, labels = images[:60, :, ::2, ::2], labels[:60]
+    images, labels = images[:30, :, ::2, ::2], labels[:30]
     first, second = draw.normal(4, 1, 3, 3) / 3, draw.normal(10, 4, 14, 14) / 28
     losses = []
-    for _ in range(41):
+    for _ in range(21):
         hidden = functional.conv2d(images, first, padding=1).clamp(min=0)
         loss, above = softmax_loss(functional.conv2d(hidden, second).flatten(1), labels)
         below, second_gradient = conv2d_backward(above[:, :, None, None], hidden, second)
@@ -86,7 +86,7 @@ def demonstrate() -> Rows:
         first -= 0.1 * first_gradient
         second -= 0.1 * second_gradient
         losses.append(float(loss))
-    return {"loss": losses[::10]}
+    return {"loss": losses[::5]}
 
 
 mistakes = """

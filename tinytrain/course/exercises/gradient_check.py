@@ -2,7 +2,8 @@
 
 A wrong gradient raises no error: the net only learns worse, and nobody knows why. What a slope is
 by definition is a test that knows no calculus: change one number a little, and see what the loss
-does. Keep your function; it checks every gradient that you will write by hand.
+does. Keep your function: in your folder, `from gradient_check import numerical_gradient` has a
+judge for every gradient that you will write by hand.
 
 1. For each number of the input: make two copies, add `step` to that number in the one, subtract it
    in the other, and call the function with both. All other numbers stay as they are.

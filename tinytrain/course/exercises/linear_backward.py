@@ -26,7 +26,7 @@ def linear_backward(above: Tensor, input: Tensor, weight: Tensor) -> tuple[Tenso
     """The gradients of input, weight and bias of the layer y = x Wᵀ + b, from that of y.
 
     `above` (N, out) is ∂loss/∂y, a row for each of N images; `input`, x, is (N, in); `weight`, W,
-    is (out, in). Spelled out, y[n, o] = Σ over i of x[n, i] · W[o, i], + b[o]. By the chain rule
+    is (out, in). Spelled out, y[n, o] = b[o] + Σ over i of x[n, i] · W[o, i]. By the chain rule
     the gradient of any number z is the sum over all n and o of above[n, o] · ∂y[n, o]/∂z. Returns
     three tensors, each in the shape of what it belongs to: ∂loss/∂x (N, in), ∂loss/∂W (out, in),
     ∂loss/∂b (out,). That the loss is a mean over images is in `above` already. Rumelhart, Hinton

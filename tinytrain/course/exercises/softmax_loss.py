@@ -1,8 +1,9 @@
 """The loss and its gradient, by hand.
 
-Ten scores become ten probabilities, and the loss is minus the logarithm of one of them. Where a
-net learns from is the gradient of that: of all that exp, sum, division and logarithm do, nothing
-is left but the probabilities minus the truth. Every gradient of a net begins with it.
+Ten scores become ten probabilities, and the loss is minus the logarithm of the right one. A net
+learns from the gradient of that, which is short: of exp, sum, division and logarithm nothing is
+left but the probabilities minus the truth (1 for the right class, 0 for the others). Every
+gradient of a net begins with it.
 
 1. shifted = scores − scores.amax(1, keepdim=True) changes no probability, and no exp of it
    overflows. log p = shifted − log of the sum of exp(shifted) along axis 1, keepdim=True.
