@@ -570,6 +570,15 @@ def test_a_file_may_do_anything(folder, text, status, said):
 
 
 @pytest.mark.long
+def test_a_student_whose_file_does_not_end_is_a_row(tmp_path, said):
+    for student in ("anna", "bert"):
+        (tmp_path / "class" / student).mkdir(parents=True)
+        (tmp_path / "class" / student / "steps.py").write_text("while True: print(1)")
+    lines = said("grade", tmp_path / "class", "steps", "--limit", "0.2").splitlines()
+    assert len(lines) == 2 and all("steps: not done after 0.2 s" in line for line in lines)
+
+
+@pytest.mark.long
 @every
 def test_the_answer_works_in_the_engine(one):
     right, yours = check.both(one, learned(one, template.answer(one)))
