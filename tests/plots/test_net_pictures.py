@@ -120,7 +120,7 @@ def test_a_mistake_has_its_number(net, tiny, tiles):
     split = replace(tiny.test, images=tiny.test.images[:3], labels=torch.tensor([0, 1, 2]))
     pictures = Pictures(net, replace(tiny, test=split), FINAL)
     said = torch.tensor([[0.1, 0.9, 0.0], [0.0, 1.0, 0.0], [0.8, 0.0, 0.2]]).log()
-    vars(pictures)["log_probabilities"] = said
+    vars(pictures)["outputs"] = said
     title, drawn = tiles(pictures.mistakes)
     assert title == "The surest of its 2 mistakes on 3 test images"
     assert [tile.title for tile in drawn] == [

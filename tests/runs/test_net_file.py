@@ -1,14 +1,17 @@
 """A net from a file with layers of one's own: seeded, resumed, exported; and what may go wrong."""
 
 import itertools
+import json
 
 import pytest
 import torch
 
-from tinytrain import streams, train
+from tinytrain import data, streams, train
 from tinytrain.cli import main as cli
 from tinytrain.errors import UsageError
+from tinytrain.results.trained_run import load_run
 from tinytrain.runs import net_file as net_files
+from tinytrain.runs.run_folder import read_history
 
 NET = '''
 import torch
@@ -378,3 +381,25 @@ def test_an_own_optimizer_gets_no_momentum_that_it_would_not_see(
 ):
     words = train_words(tmp_path / "run", data_dir, "net1", *functions[0], "--momentum=0.9")
     assert "--momentum 0" in fails(2, *words)
+
+
+SCORES = """
+from torch import nn
+def build(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+loss = nn.CrossEntropyLoss()
+"""
+
+
+def test_a_net_of_torchs_may_end_in_scores(tmp_path, data_dir, capsys):
+    file, run = tmp_path / "own.py", tmp_path / "run"
+    file.write_text(SCORES)
+    words = train_words(run, data_dir, f"{file}:build", f"--loss={file}:loss", "--epochs=1")
+    assert cli.main(words) == 0
+    [epoch], trained = read_history(run), load_run(run)
+    capsys.readouterr()
+    assert cli.main(["evaluate", f"--run-dir={run}", f"--data-dir={data_dir}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"] == pytest.approx(epoch.test_loss)
+    images = data.load("synthetic", data_dir).test.images
+    classes, probabilities = trained.predict(images)
+    assert torch.allclose(probabilities.sum(1), torch.tensor(1.0))
+    assert torch.equal(probabilities.argmax(1), classes)

@@ -32,7 +32,7 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Render the course's page; with --readme, tables and pictures of the repository, too."""
-    from tinytrain.cli.resolve import net_and_data
+    from tinytrain.cli.resolve import run_and_data
     from tinytrain.course import ladder, page, readme
     from tinytrain.plots.net_pictures import Pictures
 
@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> None:
     shown = interactive_net(options)
     options.run_dir = None
     try:
-        settings, net, dataset = net_and_data(options)
-        drawings = Pictures(net, dataset, settings.recipe).by_name
+        trained, dataset = run_and_data(options)
+        drawings = Pictures(trained.net, dataset, trained.settings.recipe).by_name
         drawn = [draw() for name, draw in drawings.items() if name != "maps"]  # live on the page
     except DataError as error:
         print(f"tinytrain: the final net is not shown at work: {error}", file=sys.stderr)
@@ -63,17 +63,16 @@ def run(options: argparse.Namespace) -> None:
 
 def interactive_net(options: argparse.Namespace) -> InteractiveNet:
     """The net of --run-dir, or the final one, for the page, with digits if its data is there."""
-    from tinytrain.cli.resolve import net_and_data, net_text
+    from tinytrain.cli.resolve import run_and_data, run_text
     from tinytrain.course.page.interactive import interactive
     from tinytrain.results.trained_run import load_run
 
     dataset: Dataset | None = None
     try:
-        settings, net, dataset = net_and_data(options)
+        trained, dataset = run_and_data(options)
         mean, std = dataset.mean, dataset.std
     except DataError:
-        run = load_run(options.run_dir)
-        settings, net = run.settings, run.net
-        mean, std = settings.mean, settings.std
-    text = net_text(options.run_dir, settings, net)
-    return interactive(text, net, settings.recipe, mean, std, dataset)
+        trained = load_run(options.run_dir)
+        mean, std = trained.settings.mean, trained.settings.std
+    text = run_text(options.run_dir, trained)
+    return interactive(text, trained.net, trained.settings.recipe, mean, std, dataset)

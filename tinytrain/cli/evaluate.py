@@ -30,21 +30,21 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the loss and accuracy of a run's net, or of the published one, on test images."""
-    from tinytrain.cli.resolve import choose_device, net_and_data, net_text, use_threads
+    from tinytrain.cli.resolve import choose_device, run_and_data, run_text, use_threads
     from tinytrain.train import evaluate, evaluation, log
 
     use_threads(options.threads)
     device = choose_device(options.device)
     with redirect_stdout(sys.stderr if options.json else sys.stdout):  # of warnings
-        settings, net, dataset = net_and_data(options, device)
-    test = dataset.test.to(device)
-    tta = settings.recipe.tta
+        trained, dataset = run_and_data(options, device)
+    test, mean, std = dataset.test.to(device), dataset.mean, dataset.std
+    net, tta = trained.net, trained.settings.recipe.tta
     if options.json:
-        outputs = evaluation.predict(net, test.images, dataset.mean, dataset.std, tta=tta)
-        print(as_json(outputs, test.labels))
+        outputs = evaluation.predict(net, test.images, mean, std, tta=tta)
+        print(as_json(outputs, test.labels, float(trained.loss(outputs, test.labels))))
         return
-    score = evaluate(net, test, dataset.mean, dataset.std, tta=tta)
-    print(f"Net: {net_text(options.run_dir, settings, net)}")
+    score = evaluate(net, test, mean, std, tta=tta, loss=trained.loss)
+    print(f"Net: {run_text(options.run_dir, trained)}")
     images = f"{len(test):,} {'held-out training' if dataset.holdout else 'test'} images"
     looks = f", {tta} looks at each" if tta > 1 else ""
     print(f"Data: {dataset.name}, {images}{looks}")
@@ -52,9 +52,8 @@ def run(options: argparse.Namespace) -> None:
     print(log.score_line(score, name))
 
 
-def as_json(outputs: Tensor, labels: Tensor) -> str:
-    """The results for log-probabilities (N, classes) and labels (N,), as JSON."""
-    from tinytrain.nn import functional
+def as_json(outputs: Tensor, labels: Tensor, loss: float) -> str:
+    """The results for the net's outputs (N, classes), the labels (N,), and the loss, as JSON."""
     from tinytrain.train.evaluation import confusion
 
     table = confusion(outputs, labels)
@@ -64,7 +63,7 @@ def as_json(outputs: Tensor, labels: Tensor) -> str:
         for label in range(len(table))
     ]
     result = {
-        "loss": float(functional.nll_loss(outputs, labels)),
+        "loss": loss,
         "right": int(right.sum()),
         "total": len(labels),
         "classes": classes,

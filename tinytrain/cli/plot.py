@@ -55,14 +55,15 @@ def run(options: argparse.Namespace) -> None:
 
 def draw_picture(what: str, options: argparse.Namespace) -> None:
     """Draw a picture of a trained net."""
-    from tinytrain.cli.resolve import net_and_data
+    from tinytrain.cli.resolve import run_and_data
     from tinytrain.plots import drawing
     from tinytrain.plots.net_pictures import Pictures
 
     if options.digit is not None and what not in ("maps", "augmentation"):
         raise UsageError(f"--digit: is for maps and augmentation, not for {what}")
-    settings, net, dataset = net_and_data(options)
-    title, figure = Pictures(net, dataset, settings.recipe, options.digit).by_name[what]()
+    trained, dataset = run_and_data(options)
+    recipe = trained.settings.recipe
+    title, figure = Pictures(trained.net, dataset, recipe, options.digit).by_name[what]()
     output = options.output or Path("runs") / f"{what}.png"
     drawing.save(figure, output)
     print(f"{title}: drawn into {output}")

@@ -15,11 +15,10 @@ from tinytrain import data
 from tinytrain.cli.options import given_fields
 from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
-from tinytrain.nn import Module
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.results.comparison import nearest, recipe_text
-from tinytrain.results.trained_run import load_run
+from tinytrain.results.trained_run import TrainedRun, load_run
 from tinytrain.runs import net_file
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES
@@ -117,22 +116,19 @@ def warn_of_synthetic(dataset: Dataset) -> None:
         print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
 
 
-def net_and_data(
-    options: argparse.Namespace, device: str = "cpu"
-) -> tuple[Settings, Module, Dataset]:
-    """The settings and net of --run-dir, as `load_run`, and the data that it was trained on."""
+def run_and_data(options: argparse.Namespace, device: str = "cpu") -> tuple[TrainedRun, Dataset]:
+    """The run of --run-dir, as `load_run`, and the data that it was trained on."""
     run = load_run(options.run_dir, device)
-    settings, net = run.settings, run.net
     if options.run_dir is not None:
-        return settings, net, load_same_data(options, settings)
-    dataset = data.load(settings.dataset, options.data_dir, deskew=settings.recipe.deskew)
-    return settings, net, dataset
+        return run, load_same_data(options, run.settings)
+    recipe = run.settings.recipe
+    return run, data.load(run.settings.dataset, options.data_dir, deskew=recipe.deskew)
 
 
-def net_text(run_dir: Path | None, settings: Settings, net: Module) -> str:
-    """Describe a net in a line: its name and size, and the run that it comes from."""
-    recipe = settings.recipe
-    size = f"{recipe.net}, {parameter_count(net):,} parameters"
+def run_text(run_dir: Path | None, run: TrainedRun) -> str:
+    """Describe a run's net in a line: its name and size, and the run that it comes from."""
+    settings, recipe = run.settings, run.settings.recipe
+    size = f"{recipe.net}, {parameter_count(run.net):,} parameters"
     if run_dir is None:
         return f"{size}, the final net that comes with tinytrain"
     weights = ", averaged weights" if recipe.ema else ""

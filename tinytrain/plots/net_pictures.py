@@ -57,14 +57,14 @@ class Pictures:
         return f"{len(self.test):,} {'held-out' if self.dataset.holdout else 'test'} images"
 
     @cached_property
-    def log_probabilities(self) -> Tensor:
-        """Those of the classes for every test image, (N, classes)."""
+    def outputs(self) -> Tensor:
+        """Those of the net for every test image, (N, classes)."""
         mean, std = self.dataset.mean, self.dataset.std
         return evaluation.predict(self.net, self.test.images, mean, std, tta=self.recipe.tta)
 
     def overview(self, most: int = 10) -> tuple[str, Figure]:
         """The first right image of each of `most` classes, and below the first wrong ones."""
-        labels, guess = self.test.labels, self.log_probabilities.argmax(1)
+        labels, guess = self.test.labels, self.outputs.argmax(1)
         right, wrong = (guess == labels).nonzero()[:, 0], (guess != labels).nonzero()[:most, 0]
         classes = sorted({*labels[right].tolist()})[:most]
         firsts = [int(right[labels[right] == label][0]) for label in classes]
@@ -76,7 +76,7 @@ class Pictures:
 
     def mistakes(self) -> tuple[str, Figure]:
         """The 24 mistakes of the highest confidence: true class, predicted class, number."""
-        labels, (confidence, guess) = self.test.labels, self.log_probabilities.exp().max(1)
+        labels, (confidence, guess) = self.test.labels, self.outputs.softmax(1).max(1)
         wrong = (guess != labels).nonzero()[:, 0]
         if not len(wrong):
             raise UsageError(f"the net makes no mistake on these {len(labels):,} images")
@@ -97,7 +97,7 @@ class Pictures:
 
     def confusion(self) -> tuple[str, Figure]:
         """How often each class (row) is taken for each other one (column)."""
-        table = evaluation.confusion(self.log_probabilities, self.test.labels)
+        table = evaluation.confusion(self.outputs, self.test.labels)
         classes = len(table)
         side = min(max(0.45 * classes, 2.0), 20.0)
         figure = new_figure(side, side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from tinytrain.data.deskew import deskew
 from tinytrain.errors import NoSingleAnswer
-from tinytrain.nn import Module
+from tinytrain.nn import Module, functional
 from tinytrain.nn.inspect import output_of
 from tinytrain.results import published
 from tinytrain.results.variations import RECIPES
@@ -39,10 +40,11 @@ class Answers(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """The settings of a run, and its net, with averaged weights where it averages."""
+    """The settings of a run, its net, with averaged weights where it averages, and its loss."""
 
     settings: Settings
     net: Module
+    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss
 
     @cached_property
     def class_names(self) -> list[str]:
@@ -95,7 +97,7 @@ class TrainedRun:
         images = images.to(next((p.device for p in self.net.parameters()), "cpu"))
         tta = settings.recipe.tta
         outputs = evaluation.predict(self.net, images, settings.mean, settings.std, tta=tta)
-        return Answers(outputs.argmax(1), outputs.exp())
+        return Answers(outputs.argmax(1), outputs.softmax(1))  # also of a net that gives scores
 
 
 def load_run(folder: AnyPath | None = None, device: str = "cpu") -> TrainedRun:
@@ -110,4 +112,4 @@ def load_run(folder: AnyPath | None = None, device: str = "cpu") -> TrainedRun:
     settings = run_folder.read_settings(folder)
     training = run_folder.rebuilt(folder, settings, device)
     run_folder.restore(folder, settings, training)
-    return TrainedRun(settings, training.tested_net)
+    return TrainedRun(settings, training.tested_net, training.loss)
