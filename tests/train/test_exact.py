@@ -1,23 +1,37 @@
 """A training repeats bit for bit: run twice, resumed at any step, and looked at in between."""
 
+import contextlib
+
+import pytest
 import torch
+from against_torch import reloaded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytrain import nn, optim, streams
 from tinytrain.data import Augmentation
+from tinytrain.errors import UsageError
 from tinytrain.graph import Graph
 from tinytrain.nn.inspect import summary
 from tinytrain.plots import curves
-from tinytrain.train import Training, evaluate, fit
+from tinytrain.train import Epoch, Training, evaluate, fit
 from tinytrain.train.compute import InProcess
+from tinytrain.workers.group import Workers
 
 
 class Noisy(nn.Module):
-    """A layer of one's own that draws from torch's own generator, in evaluation, too."""
+    """Draws from torch's own generator, or from its own; when it is tested, unless `quiet`."""
+
+    quiet = False
+
+    def __init__(self, **own):
+        vars(self).update(own)
 
     def forward(self, input):
-        return input + 0.01 * torch.randn_like(input)
+        if self.quiet and not self.training:
+            return input
+        generator = getattr(self, "generator", None)
+        return input + 0.01 * torch.randn(input.shape, generator=generator, device=input.device)
 
 
 LAYERS = {
@@ -27,6 +41,8 @@ LAYERS = {
     "dropout": lambda generator: nn.Dropout(0.3, generator=generator),
     "channels": lambda generator: nn.Dropout2d(0.3),
     "noise": lambda generator: Noisy(),
+    "quiet noise": lambda generator: Noisy(quiet=True),
+    "named noise": lambda generator: Noisy(generator=None, quiet=True),
     "conv": lambda generator: nn.Conv2d(4, 4, 3, padding=1, generator=generator),
 }
 OPTIMIZERS = {
@@ -61,13 +77,13 @@ def training(layers, frozen, optimizer, ema, augmented, seed, device):
 
 def trained(training, dataset, compute, until=None, look=False):
     """Train, at most `until` so many events; with `look` inspect the net after each."""
-    for number, _ in enumerate(fit(training, dataset, compute()), 1):
+    for number, event in enumerate(fit(training, dataset, compute()), 1):
         if look:
             torch.rand(3)
             summary(training.net)
             evaluate(training.tested_net, dataset.test, dataset.mean, dataset.std)
             training.state_dict()
-            if training.history:
+            if isinstance(event, Epoch):
                 curves.by_epoch({"run": [training.history]})
         if number == until:
             break
@@ -81,7 +97,7 @@ def same(one, other):
     assert losses[0] == losses[1]
 
 
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(
     st.tuples(
         st.lists(st.sampled_from(sorted(LAYERS)), max_size=4),
@@ -95,10 +111,20 @@ def same(one, other):
     st.sampled_from([InProcess, Graph]),
     st.sampled_from(["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]),
 )
-def test_bits_are_equal(tiny, drawn, until, compute, device):
-    first = trained(training(*drawn, device), tiny, compute)
+def test_bits_are_equal(tiny, global_generator_untouched, drawn, until, compute, device):
+    draws = "noise" in drawn[0]  # when it is tested, from torch's own generator
+    with contextlib.nullcontext() if draws else global_generator_untouched():
+        first = trained(training(*drawn, device), tiny, compute)
     same(trained(training(*drawn, device), tiny, compute, look=True), first)
     half = trained(training(*drawn, device), tiny, compute, until)
-    resumed = training(*drawn, device)
-    resumed.load_state_dict(half.state_dict())
-    same(trained(resumed, tiny, compute), first)
+    same(trained(reloaded(half, training(*drawn, device)), tiny, compute), first)
+    with pytest.raises(AssertionError):
+        same(trained(training(*drawn[:-1], drawn[-1] + 1, device), tiny, compute), first)
+
+
+@pytest.mark.parametrize("noise", ["noise", "named noise"])
+def test_parts_of_a_batch_that_would_draw_the_same_noise_are_refused(tiny, noise):
+    workers = Workers()
+    workers.cut(4)
+    with pytest.raises(UsageError, match="generator.*--shards"):
+        next(fit(training([noise], False, "sgd", False, False, 1, "cpu"), tiny, workers))

@@ -83,4 +83,6 @@ def test_the_command_line_leaves_them_alone_and_judges_what_is_learned(
     net = net_file.build(f"{tmp_path}/net.py:build", generator=streams.generator(1, "weights"))
     require_frozen(net.state_dict(), state["net"])
     history = [replace(line, test_accuracy=99.5) for line in run_folder.read_history(run)]
-    assert run_list.judged(run, run_folder.read_settings(run), history) == "met"
+    settings = run_folder.read_settings(run)
+    learned = run_list.parameters_of(run, settings)
+    assert run_list.judged(settings, history, learned) == "met"

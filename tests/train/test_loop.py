@@ -1,8 +1,7 @@
-"""The loop: repeatable, undisturbed by looking, and exact when it is taken up again."""
+"""The loop: what it yields, what it refuses, its rates; that it repeats, see test_exact."""
 
 import time
-from dataclasses import asdict, replace
-from itertools import islice
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,34 +10,22 @@ from tinytrain import nets, streams
 from tinytrain.data.datasets import Split
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
-from tinytrain.nn.inspect import summary
 from tinytrain.optim import SGD
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
-from tinytrain.runs import checkpoints, run_folder
 from tinytrain.train import Batch, Epoch, Training, build, evaluate, loop
 from tinytrain.train.compute import InProcess
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)
 
 
-def history(training):
-    return [asdict(epoch) | {"seconds": 0} for epoch in training.history]
-
-
 def same_state(one, other):
     """Bit for bit, but for the seconds."""
-    checkpoints.require_same_form(one.state_dict(), other.state_dict(), "state")
-    pairs = zip(tensors(one.state_dict()), tensors(other.state_dict()), strict=True)
-    return history(one) == history(other) and all(torch.equal(a, b) for a, b in pairs)
-
-
-def tensors(state):
-    if isinstance(state, torch.Tensor):
-        yield state
-    elif isinstance(state, (dict, list)):
-        for value in state.values() if isinstance(state, dict) else state:
-            yield from tensors(value)
+    states = []
+    for state in one.state_dict(), other.state_dict():
+        lines = [line | {"seconds": 0} for line in state["history"]]
+        states.append(state | {"history": lines, "seconds": 0})
+    torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
 def trained(recipe, dataset, seed=1, device="cpu"):
@@ -47,57 +34,15 @@ def trained(recipe, dataset, seed=1, device="cpu"):
     return training
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tiny):
-    return trained(QUICK, tiny)
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_one_seed_gives_one_run_and_another_another(tiny, uninterrupted, seed):
-    assert same_state(trained(QUICK, tiny, seed), uninterrupted) == (seed == 1)
-
-
-def test_looking_changes_nothing(tiny, uninterrupted):
-    training = build.start(QUICK, 1)
-    before = torch.random.get_rng_state()
-    for _ in loop.fit(training, tiny):
-        evaluate(training.net, tiny.test, tiny.mean, tiny.std)
-        summary(training.net)
-    assert same_state(training, uninterrupted)
-    assert torch.equal(before, torch.random.get_rng_state())
-
-
-def test_stopped_at_any_event_and_taken_up_again(tiny, uninterrupted, tmp_path):
-    settings = run_folder.Settings(
-        QUICK, "synthetic", tiny.digest, tiny.mean, tiny.std, 0, 1, "cpu", 1
-    )
-    events = len(list(loop.fit(build.start(QUICK, 1), tiny)))
-    for stop in range(1, events):
-        first = build.start(QUICK, 1)
-        list(islice(loop.fit(first, tiny), stop))
-        folder = tmp_path / str(stop)
-        run_folder.create(folder, settings, first, "")
-        second = build.start(QUICK, 1)
-        run_folder.restore(folder, settings, second)
-        list(loop.fit(second, tiny))
-        assert same_state(second, uninterrupted)
-
-
-def test_every_image_is_trained_on_and_tested_once(tiny):
-    training = build.start(QUICK, 1)
-    *steps, epoch = list(loop.fit(training, tiny))[: 1 + -(-len(tiny.train) // QUICK.batch_size)]
-    assert steps[-1].seen == len(tiny.train) and steps[-1].batch == steps[-1].batches
-    assert epoch.test_total == len(tiny.test)
-    correct = [int(step.correct) for step in steps]
-    assert correct == sorted(correct) and correct[0] < correct[-1] <= len(tiny.train)
-
-
 def test_a_line_of_the_history_in_known_numbers(tiny):
     """At rate 0 the net stays what it is, so training measures what evaluation does."""
     net = nets.net1(streams.generator(1, "weights"))
     training = Training(net, SGD(net.parameters(), 0.0), epochs=1, batch_size=30)
     started = time.perf_counter()
     *steps, line = loop.fit(training, tiny)
+    correct = [int(step.correct) for step in steps]
+    assert correct == sorted(correct) and correct[0] < correct[-1] <= len(tiny.train)
+    assert [(step.batch, step.batches) for step in steps] == [(step, 4) for step in range(1, 5)]
     assert 0 < line.seconds < time.perf_counter() - started
     train, test = (evaluate(net, split, tiny.mean, tiny.std) for split in (tiny.train, tiny.test))
     tested = test.loss, test.correct, test.total, test.accuracy, test.accuracy
@@ -108,8 +53,9 @@ def test_a_line_of_the_history_in_known_numbers(tiny):
 
 def test_averaged_and_raw_accuracy(tiny):
     training = trained(QUICK, tiny)
-    raw = evaluate(training.net, tiny.test, tiny.mean, tiny.std)
-    averaged = evaluate(training.ema.net, tiny.test, tiny.mean, tiny.std)
+    raw, averaged = (
+        evaluate(net, tiny.test, tiny.mean, tiny.std) for net in (training.net, training.ema.net)
+    )
     last = training.history[-1]
     assert (last.test_accuracy, last.raw_test_accuracy) == (averaged.accuracy, raw.accuracy)
     assert (last.test_loss, last.test_correct) == (averaged.loss, averaged.correct)
@@ -136,7 +82,7 @@ def test_a_rate_too_high_ends_in_one_line(tiny, optimizer):
 def test_a_rate_too_high_is_noticed_in_the_first_fifty_steps(tiny):
     steps = loop.fit(build.start(Recipe(lr=1e20, batch_size=1), 1), tiny)
     seen = []
-    with pytest.raises(Diverged, match="epoch 1, step 50: .* now 1e[+]20"):
+    with pytest.raises(Diverged, match="epoch 1, step 50:.* 1e[+]20"):
         seen.extend(steps)
     assert [step.batch for step in seen] == list(range(1, 50))
 
@@ -200,11 +146,6 @@ def test_an_image_alone_where_it_does_no_harm(tiny, side, batch_size):
     assert len(trained(recipe, some(tiny, 5, side)).history) == 1
 
 
-def test_the_rate_follows_the_schedule(tiny):
-    training = trained(replace(RECIPES["reference"], epochs=3, step_size=2), tiny)
-    assert [epoch.lr for epoch in training.history] == pytest.approx([0.01, 0.01, 0.001])
-
-
 def test_the_rate_of_a_step_is_that_of_its_middle(tiny):
     """Two epochs of four steps: up in the first, down in the second."""
     training = build.start(replace(QUICK, warmup=0.5), 1)
@@ -250,15 +191,15 @@ class Noting(InProcess):
         return super().score(training, net, dataset)
 
 
-def test_gradients_and_scores_come_from_whoever_computes(tiny, uninterrupted):
+def test_gradients_and_scores_come_from_whoever_computes(tiny):
     backwards, usual = (build.start(QUICK, 1) for _ in range(2))
     for training, sign in (backwards, -1), (usual, 1):
         compute = Noting(sign)
         list(loop.fit(training, tiny, compute))
         assert compute.sizes == [30, 30, 30, 10] * 2
         assert compute.scored == [training.net, training.ema.net] * 2
-    assert same_state(usual, uninterrupted)
-    assert backwards.history[-1].train_loss > uninterrupted.history[-1].train_loss
+    same_state(usual, trained(QUICK, tiny))
+    assert backwards.history[-1].train_loss > usual.history[-1].train_loss
 
 
 def test_a_learning_rate_set_between_epochs_holds_and_is_resumed(tiny):
@@ -277,7 +218,7 @@ def test_a_learning_rate_set_between_epochs_holds_and_is_resumed(tiny):
     resumed = build.start(QUICK, 1)
     resumed.load_state_dict(run(build.start(QUICK, 1), until=(2, 2)).state_dict())
     list(loop.fit(resumed, tiny))
-    assert same_state(whole, resumed)
+    same_state(whole, resumed)
 
 
 def test_label_smoothing_and_clipping_are_torchs():
