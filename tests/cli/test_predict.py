@@ -241,7 +241,7 @@ def test_a_folder_of_pictures_and_those_that_cannot_be_read_beside_the_others(ca
     names = [f"photos/_{n}.PNG" for n in (0, 2, 4)] + [f"photos/_more/_{n}.PNG" for n in (1, 3, 5)]
     assert found == dict(zip(names, "024135", strict=True))
 
-    Path("photos/bad.png").write_text("no picture")
+    Path("photos/notes.txt").rename("photos/bad.png")
     assert len(answers("photos", "gone.png", status=3)) == 7
     named = ["photos/bad.png", "gone.png"]
     assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()[:2]] == named

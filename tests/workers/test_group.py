@@ -1,11 +1,10 @@
 """Several workers, one run: the same sums, bits and files as one has, and one end for all.
 
-The workers are forked from a process that has imported everything; what torchrun would tell them,
-their numbers and where to meet, they are told here.
+The workers are forked; what torchrun would tell them, their numbers and where to meet, they are
+told here.
 """
 
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -14,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 import torch
@@ -28,9 +27,6 @@ from tinytrain.optim import Adam, ExponentialMovingAverage
 from tinytrain.store import synthetic
 from tinytrain.train import Batch, Training, fit
 from tinytrain.workers.group import Workers, joined
-
-FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tinytrain.cli.training_run", "tinytrain.workers.group"])
 
 
 def one_of(rank, count, apart, port, work, folder, arguments):
@@ -53,17 +49,22 @@ def free_port():
         return free.getsockname()[1]
 
 
-def started(count, work, folder, *arguments, apart=False):
-    """Processes that do the work together; each leaves out and found in the folder."""
-    folder.mkdir()
-    port = free_port()
-    several = [
-        FORKED.Process(target=one_of, args=(rank, count, apart, port, work, folder, arguments))
-        for rank in range(count)
-    ]
-    for process in several:
-        process.start()
-    return several
+@pytest.fixture(scope="module")
+def started(forked):
+    """`started(count, work, folder, *arguments)`: processes that do the work together."""
+
+    def started(count, work, folder, *arguments, apart=False):
+        folder.mkdir()
+        port = free_port()
+        several = [
+            forked.Process(target=one_of, args=(rank, count, apart, port, work, folder, arguments))
+            for rank in range(count)
+        ]
+        for process in several:
+            process.start()
+        return several
+
+    return started
 
 
 def ended(processes, folder):
@@ -115,7 +116,7 @@ def trained(workers, dataset, batch_size, shards=0, exact=False, epochs=1):
 
 
 ALONE = {
-    "steps": lambda workers: trained(workers, digits(64, 20), 8, exact=True, epochs=2),
+    "steps": lambda workers: trained(workers, digits(40, 20), 8, exact=True, epochs=2),
     "bits": lambda workers: trained(workers, digits(50, 30), 15, shards=4),
     "fewer than workers": lambda workers: trained(workers, digits(10, 2), 2, exact=True),
     "one left over": lambda workers: trained(workers, digits(31, 10), 10, exact=True),
@@ -132,7 +133,7 @@ def facts(names):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory, started):
     """By workers, and worker, what comes out."""
     place = tmp_path_factory.mktemp("workers")
     threads = torch.get_num_threads()
@@ -168,8 +169,8 @@ def test_shards_that_cannot_be_dealt_out():
 
 
 def command(words):
-    """The exit status of a command line."""
-    return main(words)
+    """The exit status of a command line, where {rank} is the worker's number."""
+    return main([word.format(rank=os.environ["RANK"]) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +201,7 @@ def at_work(run, processes):
     """Wait until the first epoch is done."""
     while not (run / "history.jsonl").exists() or not (run / "history.jsonl").stat().st_size:
         assert all(process.is_alive() for process in processes)
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,9 @@ def at_work(run, processes):
         ),
     ],
 )
-def test_an_end_of_one_is_the_end_of_all(number, status, said, data_dir, tmp_path, capsys):
+def test_an_end_of_one_is_the_end_of_all(
+    number, status, said, data_dir, tmp_path, capsys, started
+):
     """Worker 1 is ended; one worker goes on, to the bits that it would have had alone."""
     run, whole, folder = (tmp_path / name for name in ("run", "whole", "folder"))
     processes = started(2, command, folder, training(data_dir, run, "--epochs=12"))
@@ -245,83 +248,60 @@ def build(): return nn.Sequential(nn.Linear(28, 10), Exit())
 @pytest.mark.parametrize(
     ("more", "status", "said"),
     [
-        (["--lr=1e30"], 4, "epoch 1, step 3: the loss or a weight is not finite"),
-        (["--shards=3"], 2, "--shards 3: expected a multiple of the workers, 2"),
-        (["--wrong"], 2, "--wrong: not known here"),
-        (["--net={}/exits.py:build"], 2, "{}/exits.py: SystemExit: 0 (line 4, in forward)"),
-        (["--workers=3"], 2, "--workers 3: torchrun started 2; leave it out"),
+        ("--lr=1e30", 4, "epoch 1, step 3: the loss or a weight is not finite"),
+        ("--shards=3", 2, "--shards 3: expected a multiple of the workers, 2"),
+        ("--wrong", 2, "--wrong: not known here"),
+        ("--net=HERE/exits.py:build", 2, "HERE/exits.py: SystemExit: 0 (line 4, in forward)"),
+        ("--workers=3", 2, "--workers 3: torchrun started 2; leave it out"),
+        ("--data-dir=HERE/{rank}", 2, "worker 1: found other data"),
     ],
 )
-def test_an_error_is_said_once(more, status, said, data_dir, tmp_path):
+def test_an_error_is_said_once(more, status, said, data_dir, tmp_path, started):
     (tmp_path / "exits.py").write_text(EXITS)
-    words = training(data_dir, tmp_path / "run", *(word.format(tmp_path) for word in more))
+    (tmp_path / "0").symlink_to(data_dir)
+    (tmp_path / "1" / "synthetic").mkdir(parents=True)
+    synthetic.write_files(tmp_path / "1" / "synthetic", seed=1, train=60, test=20)
+    words = training(data_dir, tmp_path / "run", more.replace("HERE", str(tmp_path)))
     statuses = ended(started(2, command, tmp_path / "folder", words), tmp_path / "folder")
     assert sorted(statuses) == [0, status]
-    errors = [text for text in printed(tmp_path / "folder") if "tinytrain: " in text]
-    assert len(errors) == 1 and f"tinytrain: {said.format(tmp_path)}" in errors[0]
+    [error] = [text for text in printed(tmp_path / "folder") if "tinytrain: " in text]
+    assert f"tinytrain: {said.replace('HERE', str(tmp_path))}" in error
+    assert status == 4 or not (tmp_path / "run").exists()
 
 
-def test_other_data_than_worker_0_has(data_dir, tmp_path):
-    (tmp_path / "synthetic").mkdir()
-    synthetic.write_files(tmp_path / "synthetic", seed=1, train=60, test=20)
-    statuses = ended(
-        started(2, elsewhere, tmp_path / "folder", data_dir, tmp_path), tmp_path / "folder"
-    )
-    assert sorted(statuses) == [0, 2]
-    said = "tinytrain: worker 1: found other data"
-    assert [said in text for text in printed(tmp_path / "folder")].count(True) == 1
-    assert not (tmp_path / "run").exists()
-
-
-def elsewhere(data_dir, folder):
-    """Train, worker 1 with other data."""
-    return main(training([data_dir, folder][int(os.environ["RANK"])], folder / "run"))
-
-
-def test_a_restart_goes_on_with_the_run(data_dir, tmp_path, capsys, monkeypatch):
-    run = tmp_path / "run"
-    words = training(data_dir, run, "--epochs=2")
-    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
-    assert main([*TRAIN, f"--data-dir={data_dir}"]) == 2
-    assert "--run-dir" in capsys.readouterr().err
-    monkeypatch.setattr(Training, "step", interrupting(Training.step))
-    assert main(words) == 130 and len((run / "history.jsonl").read_text().splitlines()) == 1
-    monkeypatch.undo()
-    assert main(words) == 2 and "is in use" in capsys.readouterr().err
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert main(training(data_dir, run, "--epochs=2", "--seed=2")) == 2
-    assert "another run is in it" in capsys.readouterr().err
-    assert main(words) == 0
-    assert len((run / "history.jsonl").read_text().splitlines()) == 2
-
-
-def interrupting(step):
-    """As `step`, but interrupted in the second epoch."""
-
+def test_a_restart_goes_on_with_the_run(data_dir, tmp_path, fails, monkeypatch):
     def interrupted(training, *others):
         if training.epoch == 2:
             raise KeyboardInterrupt
         return step(training, *others)
 
-    return interrupted
+    step, run = Training.step, tmp_path / "run"
+    words = training(data_dir, run, "--epochs=2")
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
+    assert "--run-dir" in fails(2, *TRAIN, f"--data-dir={data_dir}")
+    monkeypatch.setattr(Training, "step", interrupted)
+    fails(130, *words)
+    assert len((run / "history.jsonl").read_text().splitlines()) == 1
+    monkeypatch.undo()
+    assert "is in use" in fails(2, *words)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert "another run is in it" in fails(2, *words, "--seed=2")
+    assert main(words) == 0
+    assert len((run / "history.jsonl").read_text().splitlines()) == 2
 
 
-def children(process):
+def children(pid):
     """The numbers of the processes that it has started."""
-    try:
-        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
-            return [int(number) for number in file.read().split()]
-    except FileNotFoundError:
-        return []
+    with suppress(FileNotFoundError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(number) for number in file.read().split()]
+    return []
 
 
-def alive(number):
+def alive(pid):
     """Whether there is such a process, and it is not only waiting to be asked for its status."""
-    try:
-        with open(f"/proc/{number}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def launched(data_dir, run, log):
@@ -332,9 +312,9 @@ def launched(data_dir, run, log):
     with open(log, "w") as file:
         command = [sys.executable, "-m", "tinytrain", *words, "--workers=2"]
         process = subprocess.Popen(command, stdout=file, stderr=file)
-    while process.poll() is None and len(children(process)) < 2:
+    while process.poll() is None and len(children(process.pid)) < 2:
         time.sleep(0.02)
-    return process, children(process)
+    return process, children(process.pid)
 
 
 @pytest.mark.long
