@@ -58,10 +58,14 @@ def test_a_run_from_no_such_weights(more, status, said, begun, tmp_path, fails):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("word", ["--epochs=3", "--lr=0.1", "--from=x", "--freeze=conv1"])
-def test_another_setting_of_a_resumed_run_needs_a_new_one(word, begun, fails):
-    line = fails(2, "train", "--resume", f"--run-dir={begun[1]}", word)
-    assert word.partition("=")[0] in line and f"--from {begun[1]}" in line
+SETTINGS = "lr=0.1 seed=1 batch-size=5 deskew=yes threads=1 recipe=final epochs=3 from=x freeze=1"
+
+
+@pytest.mark.parametrize("setting", SETTINGS.split())
+def test_another_setting_of_a_resumed_run_needs_a_new_one(setting, begun, fails):
+    line = fails(2, "train", "--resume", f"--run-dir={begun[1]}", f"--{setting}")
+    assert f"--{setting.partition('=')[0]}" in line and "run.json" in line
+    assert f"--from {begun[1]}" in line
 
 
 LETTERS = """

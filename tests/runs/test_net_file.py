@@ -56,23 +56,65 @@ def seeded_by_torch():
 '''
 
 
+OWN = """
+import torch
+from tinytrain import optim
+
+class Lion(optim.Optimizer):
+    state_names = ("momenta",)
+
+    def __init__(self, params, lr):
+        super().__init__(params, lr)
+        self.momenta = [torch.zeros_like(param) for param in self.params]
+
+    @torch.no_grad()
+    def step(self):
+        for param, momentum in zip(self.params, self.momenta, strict=True):
+            param.sub_(momentum.lerp_(param.grad, 0.1).sign(), alpha=self.lr)
+
+class Halved:
+    factor = 1.0
+    def __init__(self, epochs): self.epochs = epochs
+    def __call__(self, progress): return self.factor
+    def see(self, history): self.factor = 0.5 ** sum(epoch.test_total == 50 for epoch in history)
+
+def focal(outputs, labels):
+    right = outputs.gather(1, labels[:, None])
+    return -((1 - right.exp()).square() * right).mean()
+
+def moved(images, generator):
+    chosen = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+    return torch.where(chosen, images.roll(1, 3), images)
+
+def smaller(images, generator): return images[..., 1:]
+def none(*arguments): return None
+def fails(*arguments): raise ValueError(arguments)
+def one(argument): return argument
+number = 3
+"""
+FUNCTIONS = {"optimizer": "Lion", "schedule": "Halved", "loss": "focal", "augmentation": "moved"}
+
+
 def train_words(folder, data_dir, net, *more):
     words = ["train", "--dataset=synthetic", "--batch-size=50", "--threads=1", "--device=cpu"]
     return [*words, f"--net={net}", f"--data-dir={data_dir}", f"--run-dir={folder}", *more]
 
 
 @pytest.fixture
-def net_file(tmp_path):
-    path = tmp_path / "own.py"
-    path.write_text(NET)
-    return path
+def own(tmp_path):
+    """Two files, one with a net and one with functions, and the flags for them."""
+    net, mine = tmp_path / "own.py", tmp_path / "mine.py"
+    net.write_text(NET)
+    mine.write_text(OWN)
+    words = [f"--{field}={mine}:{name}" for field, name in FUNCTIONS.items()]
+    return net, mine, [f"{net}:build", *words, "--lr=0.002", "--clip=1", "--epochs=3"]
 
 
 @pytest.mark.parametrize("function", ["build", "seeded_by_torch", "drawn_at_import"])
-def test_the_seed_decides_the_weights(net_file, function, global_generator_untouched):
+def test_the_seed_decides_the_weights(own, function, global_generator_untouched):
     with global_generator_untouched():
         one, same, other = (
-            net_files.build(f"{net_file}:{function}", generator=streams.generator(seed, "weights"))
+            net_files.build(f"{own[0]}:{function}", generator=streams.generator(seed, "weights"))
             for seed in (1, 1, 2)
         )
     pairs = list(zip(one.parameters(), same.parameters(), other.parameters(), strict=True))
@@ -137,17 +179,22 @@ def test_a_net_file_that_is_wrong(wrong, tmp_path, monkeypatch, fails, data_dir)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("does", ["raise ValueError(1)", "sys.exit(0)"])
-def test_a_forward_that_fails_in_training(does, tmp_path, fails, data_dir):
-    (tmp_path / "own.py").write_text(layer(f"if self.training: {does}"))
+@pytest.mark.parametrize(
+    ("source", "status", "said"),
+    [
+        *(
+            (layer(f"if self.training: {does}"), 2, "(line 7, in forward)")
+            for does in ("raise ValueError(1)", "sys.exit(0)")
+        ),
+        ("def build(): raise KeyboardInterrupt", 130, "interrupted"),
+    ],
+)
+def test_a_net_that_fails_in_training_or_is_interrupted(
+    source, status, said, tmp_path, fails, data_dir
+):
+    (tmp_path / "own.py").write_text(source)
     words = train_words(tmp_path / "run", data_dir, f"{tmp_path}/own.py:build")
-    assert "(line 7, in forward)" in fails(2, *words)
-
-
-def test_ctrl_c_in_a_net_file_interrupts(tmp_path, data_dir, fails):
-    (tmp_path / "own.py").write_text("def build(): raise KeyboardInterrupt")
-    words = train_words(tmp_path / "run", data_dir, f"{tmp_path}/own.py:build")
-    assert fails(130, *words) == "interrupted"
+    assert said in fails(status, *words)
 
 
 GLOBAL = """\
@@ -214,137 +261,58 @@ def test_a_last_batch_of_one_is_refused_before_a_folder_is_made(tmp_path, data_d
         assert cli.main([*words, "--epochs=1"]) == 0
 
 
-@pytest.fixture
-def run(net_file, tmp_path, data_dir):
-    """A finished run of the net file's net."""
-    words = train_words(tmp_path / "run", data_dir, f"{net_file}:build", "--epochs=2")
-    assert cli.main(words) == 0
-    return tmp_path / "run"
-
-
-def test_a_run_with_a_net_file_goes_on_as_it_began(
-    run, net_file, tmp_path, data_dir, monkeypatch, fails
+def test_a_run_with_files_of_ones_own_goes_on_as_it_began(
+    own, tmp_path, data_dir, monkeypatch, fails
 ):
     def interrupted(*arguments):
-        yield from itertools.islice(fit(*arguments), 12)
+        yield from itertools.islice(fit(*arguments), 12)  # in the second epoch
         raise KeyboardInterrupt
 
-    fit, cut = train.loop.fit, tmp_path / "cut"
+    *files, words = own
+    fit, cut, run = train.loop.fit, tmp_path / "cut", tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(train.loop, "fit", interrupted)
-        fails(130, *train_words(cut, data_dir, f"{net_file}:build", "--epochs=2"))
+        fails(130, *train_words(cut, data_dir, *words))
     again = ["train", "--resume", f"--run-dir={cut}", f"--data-dir={data_dir}"]
-    net_file.write_text(NET + "# changed\n")
-    fails(2, *again)
-    net_file.unlink()
+    for path, flag in zip(files, ("--net", "--optimizer"), strict=True):
+        text = path.read_text()
+        path.write_text(text + "# changed\n")
+        assert flag in fails(2, *again)
+        path.write_text(text)
+    assert cli.main(train_words(run, data_dir, *words)) == 0
+    for path in files:
+        path.unlink()
     assert cli.main(again) == 0
     found, expected = (
         torch.load(folder / "checkpoint.pt", weights_only=True)["state"] for folder in (cut, run)
     )
-    for one, other in (
-        (found["ema"]["net"], expected["ema"]["net"]),
-        (found["net"], expected["net"]),
-    ):
-        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    for part in "net", "ema", "optimizer":
+        torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
+    assert [epoch["lr"] for epoch in found["history"]] == [0.002, 0.001, 0.0005]
     learned = found["net"]
-    assert learned["2.seen"] == 16 and learned["2.mean"].all() and (learned["2.scale"] != 1).all()
+    assert learned["2.seen"] == 24 and learned["2.mean"].all() and (learned["2.scale"] != 1).all()
+
+    evaluate = ["evaluate", f"--run-dir={cut}", f"--data-dir={data_dir}"]
+    assert cli.main(evaluate) == 0
+    for name in "net_file.py", "loss_file.py":
+        text = (cut / name).read_text()
+        (cut / name).write_text(text + "# changed\n")
+        assert f"{name}: not the" in fails(3, *evaluate)
+        (cut / name).unlink()
+        assert f"{name}: the run's copy" in fails(3, *evaluate)
+        (cut / name).write_text(text)
 
 
-def test_own_layers_are_exported_as_weights_and_not_as_torchs(run, net_file, fails):
+def test_own_layers_are_exported_as_weights_and_not_as_torchs(own, tmp_path, data_dir, fails):
+    net = own[2][0]
+    run = tmp_path / "run"
+    assert cli.main(train_words(run, data_dir, net, "--epochs=1")) == 0
     assert cli.main(["export", f"--run-dir={run}"]) == 0
     exported = torch.load(run / "weights.pt", weights_only=True)
-    net_files.build(f"{net_file}:build").load_state_dict(exported)
+    net_files.build(net).load_state_dict(exported)
     line = fails(2, "export", "--format=torch", f"--run-dir={run}")
     assert "2 (Centred)" in line or "1 (Residual)" in line
     assert not (run / "net.py").exists() and not (run / "net.pt").exists()
-
-
-def test_a_runs_copy_of_its_net_file_is_checked(run, net_file, data_dir, fails):
-    words = ["evaluate", f"--run-dir={run}", f"--data-dir={data_dir}"]
-    net_file.unlink()
-    assert cli.main(words) == 0
-    (run / "net_file.py").write_text(NET + "# changed\n")
-    assert "net_file.py: not the net file" in fails(3, *words)
-    (run / "net_file.py").unlink()
-    assert "copy of its net file is gone" in fails(3, *words)
-
-
-OWN = """
-import torch
-from tinytrain import optim
-
-class Lion(optim.Optimizer):
-    state_names = ("momenta",)
-
-    def __init__(self, params, lr):
-        super().__init__(params, lr)
-        self.momenta = [torch.zeros_like(param) for param in self.params]
-
-    @torch.no_grad()
-    def step(self):
-        for param, momentum in zip(self.params, self.momenta, strict=True):
-            param.sub_(momentum.lerp_(param.grad, 0.1).sign(), alpha=self.lr)
-
-class Halved:
-    factor = 1.0
-    def __init__(self, epochs): self.epochs = epochs
-    def __call__(self, progress): return self.factor
-    def see(self, history): self.factor = 0.5 ** sum(epoch.test_total == 50 for epoch in history)
-
-def focal(outputs, labels):
-    right = outputs.gather(1, labels[:, None])
-    return -((1 - right.exp()).square() * right).mean()
-
-def moved(images, generator):
-    chosen = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
-    return torch.where(chosen, images.roll(1, 3), images)
-
-def smaller(images, generator): return images[..., 1:]
-def none(*arguments): return None
-def fails(*arguments): raise ValueError(arguments)
-def one(argument): return argument
-number = 3
-"""
-FUNCTIONS = {"optimizer": "Lion", "schedule": "Halved", "loss": "focal", "augmentation": "moved"}
-
-
-@pytest.fixture
-def functions(tmp_path):
-    """The words for a run with four functions of one file, and the file."""
-    path = tmp_path / "mine.py"
-    path.write_text(OWN)
-    words = [f"--{field}={path}:{name}" for field, name in FUNCTIONS.items()]
-    return [*words, "--lr=0.002", "--clip=1", "--epochs=3"], path
-
-
-def test_a_run_with_own_functions_goes_on_as_it_began(
-    functions, tmp_path, data_dir, monkeypatch, fails
-):
-    def interrupted(*arguments):
-        yield from itertools.islice(fit(*arguments), 20)  # in the third epoch
-        raise KeyboardInterrupt
-
-    words, path = functions
-    fit, cut = train.loop.fit, tmp_path / "cut"
-    with monkeypatch.context() as patch:
-        patch.setattr(train.loop, "fit", interrupted)
-        fails(130, *train_words(cut, data_dir, "net1", *words))
-    again = ["train", "--resume", f"--run-dir={cut}", f"--data-dir={data_dir}"]
-    path.write_text(OWN + "# changed\n")
-    assert "--optimizer" in fails(2, *again)
-    path.write_text(OWN)
-    assert cli.main(train_words(tmp_path / "run", data_dir, "net1", *words)) == 0
-    path.unlink()
-    assert cli.main(again) == 0
-    one, other = (
-        torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
-        for folder in (cut, tmp_path / "run")
-    )
-    assert [epoch["lr"] for epoch in one["history"]] == [0.002, 0.001, 0.0005]
-    for part in "net", "optimizer":
-        torch.testing.assert_close(one[part], other[part], rtol=0, atol=0)
-    (cut / "loss_file.py").write_text(OWN + "# changed\n")
-    assert "loss_file.py" in fails(3, "evaluate", f"--run-dir={cut}", f"--data-dir={data_dir}")
 
 
 @pytest.mark.parametrize(
@@ -360,8 +328,8 @@ def test_a_run_with_own_functions_goes_on_as_it_began(
         ("augmentation", "smaller", "found (2, 1, 28, 27)"),
     ],
 )
-def test_a_function_that_is_wrong(field, name, said, functions, tmp_path, data_dir, fails):
-    words = train_words(tmp_path / "run", data_dir, "net1", f"--{field}={functions[1]}:{name}")
+def test_a_function_that_is_wrong(field, name, said, own, tmp_path, data_dir, fails):
+    words = train_words(tmp_path / "run", data_dir, "net1", f"--{field}={own[1]}:{name}")
     assert said in fails(2, *words)
     assert not (tmp_path / "run").exists()
 
@@ -376,10 +344,8 @@ def test_a_name_that_is_wrong(word, tmp_path, data_dir, fails):
     assert not (tmp_path / "run").exists()
 
 
-def test_an_own_optimizer_gets_no_momentum_that_it_would_not_see(
-    functions, tmp_path, data_dir, fails
-):
-    words = train_words(tmp_path / "run", data_dir, "net1", *functions[0], "--momentum=0.9")
+def test_an_own_optimizer_gets_no_momentum_that_it_would_not_see(own, tmp_path, data_dir, fails):
+    words = train_words(tmp_path / "run", data_dir, *own[2], "--momentum=0.9")
     assert "--momentum 0" in fails(2, *words)
 
 
