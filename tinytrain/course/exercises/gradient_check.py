@@ -14,39 +14,17 @@ judge for every gradient that you will write by hand.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tinytrain.course import by_hand
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import functional
 
-
-def numerical_gradient(
-    function: Callable[[Tensor], Tensor], input: Tensor, step: float = 1e-6
-) -> Tensor:
-    """The gradient of `function` at `input`, of any shape, by central differences.
-
-    `function` makes a scalar of a tensor like `input`. For each number of the input, the result,
-    float64 and of the same shape, has the slope between two places, `step` to each side:
-    (function(x + step) − function(x − step)) / (2 · step), the other numbers unchanged. `function`
-    gets float64 whatever the input is, and the input is not changed.
-    """
-    flat = input.detach().double().flatten()
-    gradient = torch.zeros_like(flat)
-    for index in range(len(flat)):
-        ahead, behind = flat.clone(), flat.clone()
-        ahead[index] += step
-        behind[index] -= step
-        rise = function(ahead.view(input.shape)) - function(behind.view(input.shape))
-        gradient[index] = rise / (2 * step)
-    return gradient.view(input.shape)
-
-
-shipped = numerical_gradient
+shipped = by_hand.numerical_gradient
 forbidden = "^grad$|backward|^gradient$"
 rungs = ("net1",)
 
@@ -77,7 +55,7 @@ def demonstrate() -> Rows:
         return functional.nll_loss(functional.log_softmax(scores, 1), target)
 
     def digits(step: float, dtype: torch.dtype) -> float:
-        found = numerical_gradient(lambda x: loss(x.to(dtype)).double(), scores, step)
+        found = by_hand.numerical_gradient(lambda x: loss(x.to(dtype)).double(), scores, step)
         return max(0, round(-math.log10((found - right).norm() / right.norm())))
 
     (right,) = torch.autograd.grad(loss(scores), scores)

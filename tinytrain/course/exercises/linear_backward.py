@@ -12,34 +12,13 @@ with each input, which the layer below gets from above. A chain of these is back
    `out`; above.T (out, N) @ input (N, in) sums over the images. above.sum(0) is (out,).
 """
 
-import torch
-from torch import Tensor
-
+from tinytrain.course import by_hand
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw
-from tinytrain.course.exercises.checking.report import Rows
-from tinytrain.course.exercises.checking.training import pixels
-from tinytrain.course.exercises.softmax_loss import softmax_loss
-from tinytrain.nn import functional
+from tinytrain.course.exercises.checking.training import train_by_hand
 
-
-def linear_backward(above: Tensor, input: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-    """The gradients of input, weight and bias of the layer y = x Wᵀ + b, from that of y.
-
-    `above` (N, out) is ∂loss/∂y, a row for each of N images; `input`, x, is (N, in); `weight`, W,
-    is (out, in). Spelled out, y[n, o] = b[o] + Σ over i of x[n, i] · W[o, i]. By the chain rule
-    the gradient of any number z is the sum over all n and o of above[n, o] · ∂y[n, o]/∂z. Returns
-    three tensors, each in the shape of what it belongs to: ∂loss/∂x (N, in), ∂loss/∂W (out, in),
-    ∂loss/∂b (out,). That the loss is a mean over images is in `above` already. Rumelhart, Hinton
-    and Williams, "Learning representations by back-propagating errors", 1986.
-    """
-    bias = torch.zeros(len(weight), dtype=weight.dtype)
-    given = [tensor.detach().requires_grad_() for tensor in (input, weight, bias)]
-    return torch.autograd.grad(functional.linear(*given), given, above)
-
-
-shipped = linear_backward
+shipped = by_hand.linear_backward
+demonstrate = train_by_hand
 forbidden = "^grad$|backward"
-body = "return above @ weight, above.T @ input, above.sum(0)"
 rungs = ("net1",)
 
 
@@ -51,23 +30,6 @@ def draw_arguments(draw: Draw) -> Arguments:
         "input": draw.normal(count, inputs),
         "weight": draw.normal(outputs, inputs),
     }
-
-
-def demonstrate() -> Rows:
-    """The loss of a net 784-16-10 on drawn digits, all at once: 40 steps by hand."""
-    images, labels = pixels()
-    images, draw = images.flatten(1), Draw(0)
-    first, second = draw.normal(16, 784) / 28, draw.normal(10, 16) / 4
-    losses = []
-    for _ in range(41):
-        hidden = (images @ first.T).clamp(min=0)
-        loss, above = softmax_loss(hidden @ second.T, labels)
-        below, second_gradient, _ = linear_backward(above, hidden, second)
-        _, first_gradient, _ = linear_backward(below * (hidden > 0), images, first)
-        first -= 0.1 * first_gradient
-        second -= 0.1 * second_gradient
-        losses.append(float(loss))
-    return {"loss": losses[::10]}
 
 
 mistakes = """

@@ -17,40 +17,14 @@ gradient of a net begins with it.
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from tinytrain.course import by_hand
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
-from tinytrain.course.exercises.checking.report import Rows
-from tinytrain.course.exercises.checking.training import pixels
-from tinytrain.nn import functional
+from tinytrain.course.exercises.checking.training import train_by_hand
 
-
-def softmax_loss(scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss, a scalar, of scores (N, classes), and its gradient with respect to them.
-
-    `target` (N,), int64, has the right class of each image. The probabilities of an image are
-    p_c = exp(score_c) / Σ exp(score_k), its loss −log(p of the right class), and the loss is the
-    mean over the N images. The gradient, (N, classes), has for each score the derivative of the
-    loss. Scores may be so large or small that exp overflows or is 0. Bridle, "Probabilistic
-    interpretation of feedforward classification network outputs", 1990.
-    """
-    scores = scores.detach().requires_grad_()
-    loss = functional.nll_loss(functional.log_softmax(scores, 1), target)
-    (gradient,) = torch.autograd.grad(loss, scores)
-    return loss.detach(), gradient
-
-
-shipped = softmax_loss
+shipped = by_hand.softmax_loss
+demonstrate = train_by_hand
 forbidden = "^grad$|backward|softmax|logsumexp|cross_entropy|nll_loss"
-body = """\
-shifted = scores - scores.amax(1, keepdim=True)
-log_probabilities = shifted - shifted.exp().sum(1, keepdim=True).log()
-rows = torch.arange(len(scores))
-loss = -log_probabilities[rows, target].mean()
-gradient = log_probabilities.exp()
-gradient[rows, target] -= 1
-return loss, gradient / len(scores)
-"""
 rungs = ("net1",)
 
 
@@ -65,18 +39,6 @@ def observe(function: Any, arguments: Arguments) -> Facts:
     """The loss, the gradient, and the scores afterwards."""
     loss, gradient = function(**arguments)
     return {"loss": loss, "gradient": gradient, "scores afterwards": arguments["scores"]}
-
-
-def demonstrate() -> Rows:
-    """The loss of one linear layer on drawn digits, all at once, in five steps downhill."""
-    images, labels = pixels()
-    images, weight = images.flatten(1), torch.zeros(10, 784).double()
-    losses = []
-    for _ in range(5):
-        loss, gradient = softmax_loss(images @ weight.T, labels)
-        weight -= 0.1 * gradient.T @ images
-        losses.append(float(loss))
-    return {"loss": losses}
 
 
 mistakes = """

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinytrain import nets, nn
+from tinytrain import nets, nn, streams
+from tinytrain.course import by_hand
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset
@@ -53,12 +54,6 @@ def digits(deskew: bool) -> Dataset:
         return datasets.load_source(SOURCES["synthetic"], Path(folder), deskew=deskew)
 
 
-def pixels() -> tuple[Tensor, Tensor]:
-    """The drawn training digits, float64 (N, 1, 28, 28) from 0 to 1, and their labels."""
-    train = digits(deskew=False).train
-    return train.images[torch.arange(len(train))].double() / 255, train.labels
-
-
 def train_on_digits(**changes: Any) -> Rows:
     """Train the final recipe with `changes` for two epochs; losses and accuracies on the way."""
     recipe = replace(RECIPE, **changes)
@@ -77,3 +72,24 @@ def train_on_digits(**changes: Any) -> Rows:
         rows["test accuracy, %"].append(event.test_accuracy)
         losses = []
     return rows
+
+
+def train_by_hand() -> Rows:
+    """Losses of a convolution and a linear layer that learn small digits without autograd."""
+    train, draw = digits(deskew=False).train, streams.generator(1, "weights")
+    images, labels = train.images[torch.arange(60)].double() / 255, train.labels[:60]
+    images = images[..., ::2, ::2]
+    kernels = torch.randn(4, 1, 3, 3, generator=draw, dtype=torch.float64) / 3
+    weight = torch.randn(10, 4 * 14 * 14, generator=draw, dtype=torch.float64) / 28
+    losses = []
+    for _ in range(41):
+        maps = functional.conv2d(images, kernels, padding=1)
+        hidden = maps.clamp(min=0).flatten(1)
+        loss, above = by_hand.softmax_loss(hidden @ weight.T, labels)
+        above, weight_gradient, _ = by_hand.linear_backward(above, hidden, weight)
+        above = above.view_as(maps) * (maps > 0)
+        _, kernels_gradient = by_hand.conv2d_backward(above, images, kernels, padding=1)
+        weight -= 0.1 * weight_gradient
+        kernels -= 0.1 * kernels_gradient
+        losses.append(float(loss))
+    return {"loss": losses[::10]}
