@@ -1,8 +1,8 @@
 """Exercises: functions to be written anew, each checked against the shipped one.
 
 Each file here is one exercise: its docstring is the task and the hints, and its other names are
-fields of `Exercise`. The first are gradients by hand, shipped in their own file; the others are
-functions of the engine. `checking` makes the learner's files and checks them.
+fields of `Exercise`. The first are those of `course.by_hand`, the others functions of the engine.
+`checking` makes the learner's files and checks them.
 """
 
 from __future__ import annotations
