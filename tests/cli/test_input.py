@@ -3,6 +3,7 @@
 import errno
 import os
 import pwd
+import re
 import shlex
 import shutil
 import subprocess
@@ -38,24 +39,22 @@ def device(path):
     path.symlink_to("/dev/zero")
 
 
-KINDS = [(name, made) for name in READ for made in (os.mkfifo, device, os.mkdir)]
-KINDS.remove(("recipe.json", os.mkfifo))  # a recipe may come out of a pipe
-
-
-@pytest.mark.parametrize(("name", "made"), KINDS)
+@pytest.mark.parametrize("name", READ)
 def test_a_pipe_a_device_and_a_folder_are_no_files(
-    run, data_dir, tmp_path, monkeypatch, fails, name, made
+    run, data_dir, tmp_path, monkeypatch, fails, name
 ):
     shutil.copytree(run, tmp_path / "run")
     shutil.copytree(f"{data_dir}/synthetic", tmp_path / "set")
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / name
+    path, (status, command) = tmp_path / name, READ[name]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    made(path)
-    status, command = READ[name]
-    assert path.name in fails(status, *command)
-    assert not (tmp_path / "new").exists()
+    for made in os.mkfifo, device, os.mkdir:
+        if (name, made) == ("recipe.json", os.mkfifo):
+            continue  # a recipe may come out of a pipe
+        path.unlink(missing_ok=True)
+        made(path)
+        assert path.name in fails(status, *command)
+        assert not (tmp_path / "new").exists()
 
 
 def started(words, redirected="", **environment):
@@ -68,10 +67,15 @@ def started(words, redirected="", **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("redirected", [">&-", "<&- >&-", "2>&- >&-"])
-def test_a_closed_output_is_as_a_closed_pipe(redirected):
-    assert started(["train", "--help"], redirected) == started(["--version"], redirected)
-    assert started(["--help"], redirected) == (0, "", "")
+def test_a_closed_output_is_as_a_closed_pipe_and_leaves_errors_and_files_alone(data_dir, tmp_path):
+    for redirected in ">&-", "<&- >&-", "2>&- >&-":
+        assert started(["train", "--help"], redirected) == (0, "", "")
+    assert started(["trian"], ">&-")[0::2] == (2, started(["trian"])[2])
+    assert started(["trian"], "2>&-") == (2, "", "")
+    words = ["train", "--dataset=synthetic", "--epochs=1", "--recipe=net1"]
+    words += [f"--data-dir={data_dir}", f"--run-dir={tmp_path / 'run'}"]
+    assert started(words, "<&- >&-") == (0, "", "")
+    assert (tmp_path / "run" / "run.json").exists()
 
 
 def test_a_reader_that_goes_away():
@@ -79,15 +83,6 @@ def test_a_reader_that_goes_away():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b"" and process.wait() == 0
-
-
-def test_a_closed_output_leaves_errors_and_files_alone(data_dir, tmp_path):
-    assert started(["trian"], ">&-")[0::2] == (2, started(["trian"])[2])
-    assert started(["trian"], "2>&-") == (2, "", "")
-    words = ["train", "--dataset=synthetic", "--epochs=1", "--recipe=net1"]
-    words += [f"--data-dir={data_dir}", f"--run-dir={tmp_path / 'run'}"]
-    assert started(words, "<&- >&-") == (0, "", "")
-    assert (tmp_path / "run" / "run.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +126,7 @@ SCARCITIES = [
     MemoryError(),
     OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
     RuntimeError(
-        "[enforce] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes.\nError 12"
+        "[enforce] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes.\nError"
     ),
     RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has"),
     RuntimeError("can't start new thread"),
@@ -139,14 +134,11 @@ SCARCITIES = [
 ]
 
 
-@pytest.mark.parametrize("error", SCARCITIES, ids=lambda error: type(error).__name__)
-def test_memory_that_is_not_there_is_one_line(fails, monkeypatch, error):
-    monkeypatch.setattr(summary, "run", Mock(side_effect=error))
-    said = fails(2, "summary")
-    assert said.startswith("not enough memory") and "--batch-size" in said
-
-
-def test_other_errors_are_not_mistaken_for_it(monkeypatch):
+def test_memory_that_is_not_there_is_one_line_and_other_errors_are_no_such(fails, monkeypatch):
+    for error in SCARCITIES:
+        monkeypatch.setattr(summary, "run", Mock(side_effect=error))
+        said = fails(2, "summary")
+        assert said.startswith("not enough memory") and "--batch-size" in said
     for error in (RuntimeError("a bug"), OSError(errno.EIO, "a disk")):
         monkeypatch.setattr(summary, "run", Mock(side_effect=error))
         with pytest.raises(type(error)):
@@ -160,30 +152,14 @@ def test_a_limit_of_memory_is_one_line():
     assert done.stderr.count("\n") == 1
 
 
-LONG = [
-    "{}",
-    "train {}",
-    "train --{}",
-    "train --recipe {}",
-    "train --recipe {}.json",
-    "train --dataset {}",
-    "train --device {}",
-    "train --lr {}",
-    "seeds --seeds {}",
-    "summary --net {}",
-    "summary --net {}.py:build",
-    "data convert {} --output new",
-    "exercise start {}",
-    "ladder {}",
-    "runs {}",
-    "plot {}",
-    "predict {}",
-    "train --recipe long.json",
-    "data convert long.csv --output new",
-]
+LONG = """\
+{} | train {} | train --{} | train --recipe {} | train --recipe {}.json | train --dataset {}
+train --device {} | train --lr {} | seeds --seeds {} | summary --net {} | summary --net {}.py:build
+data convert {} --output new | exercise start {} | ladder {} | runs {} | plot {} | predict {}
+train --recipe long.json | data convert long.csv --output new"""
 
 
-@pytest.mark.parametrize("words", LONG)
+@pytest.mark.parametrize("words", re.split(r" \| |\n", LONG))
 def test_a_long_word_is_cut_where_it_is_repeated(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "long.json").write_text('{"%s": 1}' % ("x" * 5000))
