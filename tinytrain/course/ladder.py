@@ -14,6 +14,7 @@ import re
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tinytrain import streams
@@ -54,12 +55,12 @@ class Rung:
     lesson: Lesson | None
     record: Record | None
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """The number of parameters of the net."""
         return parameter_count(net_of(self.recipe))
 
-    @property
+    @cached_property
     def field(self) -> int:
         """The receptive field, in pixels, of the last map that has more than one place.
 
