@@ -12,9 +12,6 @@ from tinytrain.cli import self_test
 from tinytrain.cli.main import main
 from tinytrain.nn import functional
 
-without_gradients = pytest.mark.usefixtures("no_gradients")
-without_training = pytest.mark.usefixtures("no_training")
-
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
@@ -23,12 +20,9 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def no_gradients(monkeypatch):
+def quick(monkeypatch):
+    """Only what is there is looked at; nothing is computed."""
     monkeypatch.setattr(self_test, "gradients", lambda: ("self-test", "well", None))
-
-
-@pytest.fixture
-def no_training(monkeypatch):
     monkeypatch.setattr(self_test, "short_training", lambda device: [])
 
 
@@ -56,24 +50,31 @@ def test_a_machine_that_is_well(capsys, data_dir, tmp_path):
     assert {line.split()[0] for line in lines} == {"ok"}
 
 
-@without_gradients
-@without_training
-def test_the_sets_that_are_there(examine, data_dir, tmp_path):
-    digest = data.load("synthetic", data_dir).digest
+@pytest.mark.usefixtures("quick")
+def test_the_sets_that_are_there_and_every_device(examine, data_dir, tmp_path, monkeypatch):
     place, *sets = examine("ok", "data")
     assert place == f"in {data_dir}" and len(sets) == 4
+    digest = data.load("synthetic", data_dir).digest
     assert sets[3].startswith("synthetic: 400 + 50 images") and digest[:16] in sets[3]
     assert all("not here" in text for text in sets[:3])
     assert len(examine("ok", "data", root=tmp_path / "new")) == 5
     assert not (tmp_path / "new").exists()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", "card {}".format)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    [text] = examine("ok", "device", words=["--device=cpu"])
+    assert text.endswith("cuda:0 (card 0), cuda:1 (card 1), mps") and text.startswith("cpu;")
 
 
-@without_gradients
-@without_training
-def test_damaged_data(examine, tmp_path, data_dir):
+@pytest.mark.usefixtures("quick")
+def test_damaged_data_and_a_download_that_was_not_finished(examine, tmp_path, data_dir):
     shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
     shutil.copytree(Path(data_dir, "synthetic"), tmp_path / "mine")
-    assert f"{tmp_path / 'mine'}: 400 + 50 images" in examine("ok", "data", root=tmp_path)[-1]
+    (tmp_path / "mnist").mkdir(exist_ok=True)
+    (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"not looked at")
+    _, mnist, *_, mine = examine("ok", "data", root=tmp_path)
+    assert mnist.startswith("mnist: no train-images-idx3-ubyte") and "t10k-labels" not in mnist
+    assert mine.startswith(f"{tmp_path / 'mine'}: 400 + 50 images")
     (tmp_path / "mine" / "t10k-labels-idx1-ubyte").unlink()
     assert str(tmp_path / "mine") in examine("FAILED", "data", 3, root=tmp_path)[0]
     labels = tmp_path / "synthetic" / "train-labels-idx1-ubyte"
@@ -84,50 +85,25 @@ def test_damaged_data(examine, tmp_path, data_dir):
     assert not labels.exists()
 
 
-@without_gradients
-@without_training
-def test_a_download_that_was_not_finished(examine, tmp_path):
-    (tmp_path / "mnist").mkdir()
-    (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"not looked at")
-    text = examine("ok", "data", root=tmp_path)[1]
-    assert text.startswith("mnist: no train-images-idx3-ubyte") and "t10k-labels" not in text
-
-
-@without_gradients
-@without_training
-def test_every_device_is_named(examine, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "get_device_name", "card {}".format)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    [text] = examine("ok", "device", words=["--device=cpu"])
-    assert text.endswith("cuda:0 (card 0), cuda:1 (card 1), mps") and text.startswith("cpu;")
-
-
-@without_training
-def test_a_wrong_gradient(examine, monkeypatch):
-    monkeypatch.setattr(
-        functional, "silu", lambda input, inplace: input * input.detach().sigmoid()
-    )
-    [text] = examine("FAILED", "self-test", 1)
-    assert "of SiLU is not" in text
-
-
-@without_gradients
-def test_a_step_that_is_a_tenth_too_long(examine, monkeypatch):
-    step = optim.Adam.step
-
+def test_a_wrong_gradient_and_a_step_that_is_a_tenth_too_long(examine, monkeypatch):
     def wrong(self):
         self.lr *= 1.1
         step(self)
 
+    def wrong_silu(input, inplace):
+        return input * input.detach().sigmoid()
+
+    step = optim.Adam.step
     monkeypatch.setattr(optim.Adam, "step", wrong)
-    assert "and not 2.3012, 2.3231, 1.4358" in examine("FAILED", "self-test", 1)[0]
+    monkeypatch.setattr(functional, "silu", wrong_silu)
+    gradient, losses = examine("FAILED", "self-test", 1)
+    assert "of SiLU is not" in gradient and "and not 2.3012, 2.3231, 1.4358" in losses
 
 
-@without_gradients
 def test_a_device_that_does_not_compute_and_a_data_folder_that_is_a_file(
     examine, monkeypatch, tmp_path
 ):
+    monkeypatch.setattr(self_test, "gradients", lambda: ("self-test", "well", None))
     monkeypatch.setattr(train, "fit", Mock(side_effect=RuntimeError("no kernel image\nis here")))
     assert "no kernel image; try --device cpu" in examine("FAILED", "self-test", 1)[0]
     (tmp_path / "file").touch()  # the gravest decides

@@ -68,7 +68,7 @@ def test_a_run_on_data_of_ones_own(here, capsys, fails):
     assert main([*resume, "--data-dir", "moved"]) == 0
 
 
-def test_seeds_on_data_of_ones_own(here):
+def test_seeds_on_data_of_ones_own(here, in_one_process):
     own_set("own")
     words = ["seeds", *SMALL[:-2], "--seeds", "1"]
     assert main([*words, "--dataset", f"{here}/own"]) == 0
