@@ -281,19 +281,9 @@ PRODUCTS = """() => mind.net.steps.slice(0, -1).flatMap(({ shown }, step) => {
   return [[0, 0], [last, (sides[0] * sides[1]) >> 1]].map(([channel, at]) => [blames[channel][at],
     usesOf(step, channel, at).reduce((sum, { product }) => sum + product, 0)]);
 })"""
-SIGHTS = """() => mind.net.steps.slice(1).flatMap((_, before) => {
-  const step = before + 1, { layer, taps, under } = linkOf(step);
-  if (!layer.weight) return [];
-  const last = layer.weight.shape[0] - 1, inputs = layer.weight.values.length / taps / (last + 1);
-  return [[0, 0, 0], [last, Math.min(inputs, under.planes.length) - 1, taps - 1]]
-    .map(([channel, input, tap]) => {
-      const { products, index, work } = sightsOf({ step, channel, input, tap });
-      return [work.weight[index], products.reduce((sum, { product }) => sum + product, 0)];
-    }).concat(channelWeights(step).map((one) => {
-      const { products, index, work } = sightsOfChannel(last, one);
-      return [work[one.name][index], products.reduce((sum, { product }) => sum + product, 0)];
-    }));
-})"""
+SIGHTS = """() => mind.space.works.flatMap((work, layer) => ["weight", "bias"].flatMap((name) =>
+  work[name] ? [0, work[name].length - 1].map((index) => [work[name][index],
+    sightsOf({ layer, name, index }).reduce((sum, { product }) => sum + product, 0)]) : []))"""
 
 
 @pytest.mark.parametrize("name", ["final", "net1", "net2", "net4"])
@@ -350,8 +340,15 @@ def test_blame_goes_back_through_the_same_maps(opened):
     opened.keyboard.press("Space")
     opened.wait_for_function("() => document.querySelectorAll('.blamed').length === 10")
     assert "backpropagation" in opened.locator("#back").inner_text()
+    opened.locator("#worst").click()
+    gradients = (
+        "mind.space.works.flatMap(({ weight, window }) => (window && weight ? [weight] : []))"
+    )
+    worst = opened.evaluate(f"largest({gradients}.map(largest))")
+    assert abs(opened.evaluate("nudge.gradient")) == worst
+    opened.locator("#fault").focus()
     opened.keyboard.press("Space")
-    assert opened.locator(".blamed").count() == 0
+    assert opened.locator(".blamed").count() == 0 and opened.locator("#worst").is_hidden()
 
 
 def test_the_loss_is_shown_step_by_step(opened):
@@ -360,7 +357,7 @@ def test_the_loss_is_shown_step_by_step(opened):
     cells = opened.locator("#loss-rows tr").nth(2).locator("td").all_inner_texts()
     shares, loss = opened.evaluate("[mind.shares, mind.loss]")
     scores = opened.evaluate("[...mind.space.works.at(-2).output.values]")
-    shown = opened.evaluate("(values) => values.map(short)", [scores[2], shares[2]])
+    shown = opened.evaluate("(all) => all.map((one) => short(one, LEAST))", [scores[2], shares[2]])
     assert [cells[0], cells[2]] == shown
     assert loss == pytest.approx(-torch.tensor(scores).log_softmax(0)[2].item(), rel=1e-4)
     assert opened.locator("#loss-value").inner_text() == opened.evaluate("number(mind.loss)")

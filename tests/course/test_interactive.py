@@ -278,8 +278,12 @@ def test_digits_are_moved_and_turned(training, enough):
     cases = [({}, image), ({"shift": 3}, shifted), ({"angle": 90}, image.rot90(-1))]
     for how, expected in cases:
         assert close(page.evaluate(MOVED, [sent(image), how]), expected.float(), 1e-3)
-    page.locator("#shift").press("ArrowRight")
-    page.get_by_text("Moved by 1 pixels").wait_for()
+    for said in (" right.", "(the run before: "):
+        page.evaluate("training.losses.push(...Array(21).fill([0, 1]))")  # as if long enough
+        page.locator("#shift").press("ArrowRight")
+        page.get_by_text("Moved by 1 pixels").wait_for()
+        assert said in page.locator("#moved").inner_text()
+        page.locator("#train-reset").click()
 
 
 @pytest.mark.parametrize("place, broken", [*enumerate(["rate", "norm", "labels", "few"])])
@@ -293,6 +297,20 @@ def test_a_broken_training_shows_in_the_worker_and_is_diagnosed(training, place,
     assert page.locator("#train-cause").inner_text().startswith("Yes.")
     seen = page.evaluate("training.seen")
     assert seen == (200 if broken == "few" else 320)  # batches of twenty digits
+
+
+def test_without_batch_norm_layers_differ_less_and_less_and_the_cause_is_told(training):
+    page, first = training(), {}
+    for broken, cause in ("none", ""), ("norm", "Batch norm was missing"):
+        page.locator("[name=broken]").select_option(broken)
+        for count in (10, 20):
+            assert page.locator("#train-cause").inner_text() == ""
+            run(page, count, "#train-ten")
+        first[broken] = page.evaluate("training.first")
+        assert page.locator("#train-spread li").count() == len(first[broken]) == 3
+        assert page.locator("#train-cause").inner_text().startswith(cause)
+    assert min(first["none"]) > 0.5
+    assert first["norm"] == sorted(first["norm"], reverse=True) and first["norm"][-1] < 0.2
 
 
 def test_a_pause_is_told_by_the_numbers_that_are_shown(training):

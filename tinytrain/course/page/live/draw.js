@@ -28,6 +28,13 @@ function element(tag, ...children) {
   return made;
 }
 
+/** A new button with what is in it, and what a click does. */
+function button(children, click) {
+  const made = Object.assign(element("button", ...children), { type: "button" });
+  made.addEventListener("click", click);
+  return made;
+}
+
 /** Paint height × width values on a canvas: 0 shows the page, ±limit has the full colour. */
 function paint(canvas, values, [height, width], limit, ink = false) {
   const picture = new ImageData(width, height);
@@ -47,6 +54,10 @@ function frame(picture, [top, left], [bottom, right]) {
   const inset = [top, 1 - right, 1 - bottom, left].map((share) => `${100 * within(share, 1)}%`);
   picture.querySelector(".box").style.inset = inset.join(" ");
 }
+
+/** Mark a place [y, x] on a picture of `sides`. */
+const framePlace = (picture, place, sides) => frame(picture, ...[0, 1].map((more) =>
+  place.map((at, axis) => (at + more) / sides[axis])));
 
 /** The way of an arrow key, [down, right], or none of the space bar; the page does not scroll. */
 function arrow(event) {

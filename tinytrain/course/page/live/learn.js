@@ -2,13 +2,15 @@
 "use strict";
 
 const training = { left: 0 }; // the worker, what it said so far, and batches still to be asked for
+const TOLD = 20; // batches after which a broken training is explained
 const CAUSES = { // of a broken training: what the curves show
-  none: "Nothing was wrong: the loss falls, and the held-out digits follow.",
   rate: "The rate was 100 times too large: every step lands far beyond the valley that its "
     + "gradient saw. The loss jumps at once and stays near 2.3, that is, log 10: hardly better "
     + "than guessing.",
-  norm: "Batch norm was missing: the loss waits at 2.3 before it falls, since at first the deeper "
-    + "maps hardly differ from digit to digit. A net this small gets over it.",
+  norm: "Batch norm was missing: from layer to layer the numbers differ less from digit to digit, "
+    + "so the last one sees nearly the same in all, and the loss waits at 2.3. Batch norm stretches "
+    + "every channel to the same spread, so that digits stay apart and gradients say something. A "
+    + "net this small gets over it.",
   labels: "The labels were shuffled: there is nothing to find, so the loss stays at 2.3 without a "
     + "jump. With more time it would learn the digits by heart; the held-out ones stay at 10 %.",
   few: "It had twenty digits only: their loss goes to nearly 0, and that of the held-out digits "
@@ -31,7 +33,7 @@ function resetTraining() {
   const given = Object.fromEntries(new FormData(byId("train-settings")));
   if (training.losses?.length > 20) training.before = { ...training };
   const normed = training.nets[given.net].layers.some(({ kind }) => kind === "BatchNorm2d");
-  const kinds = Object.keys(CAUSES).slice(1).filter((kind) => normed || kind !== "norm");
+  const kinds = Object.keys(CAUSES).filter((kind) => normed || kind !== "norm");
   training.secret = given.broken === "secret";
   const drawn = kinds[Math.floor(kinds.length * Math.random())];
   const broken = (training.broken = training.secret ? drawn : given.broken);
@@ -39,6 +41,7 @@ function resetTraining() {
   worker.postMessage({ ...given, broken, net: training.nets[given.net], train, held });
   Object.assign(training, { worker, waiting: false, seen: 0, filters: [], left: 0, shares: null });
   Object.assign(training, { losses: [], helds: [], accuracies: [] }); // [digits seen, value]
+  Object.assign(training, { spreads: [], moves: {} }); // moves: accuracy by how digits are moved
   byId("diagnosis").hidden = !training.secret;
   byId("diagnosis").querySelectorAll("input").forEach((input) => (input.checked = false));
   byId("train-cause").textContent = byId("moved").textContent = "";
@@ -68,13 +71,17 @@ function askMoved() {
 }
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
-function hear({ seen, loss, held, shares, filters, shape, moved, how }) {
+function hear({ seen, loss, held, shares, filters, shape, spreads, moved, how }) {
   if (how) {
-    byId("moved").textContent = `Moved by ${how.shift} pixels and turned by ${how.angle}°, `
-      + `${(100 * moved).toFixed(1)} % of them are right.`;
+    const text = `Moved by ${how.shift} pixels and turned by ${how.angle}°, `;
+    const before = training.before?.moves[text];
+    training.moves[text] = percent(moved);
+    byId("moved").textContent = `${text}${percent(moved)} of them are right`
+      + `${before ? ` (the run before: ${before})` : ""}.`;
     return;
   }
-  Object.assign(training, { seen, filters, shape, shares: shares ?? training.shares });
+  if (!training.spreads.length) training.first = spreads;
+  Object.assign(training, { seen, filters, shape, spreads, shares: shares ?? training.shares });
   if (held) {
     training.helds.push([seen, held.loss]);
     training.accuracies.push([seen, 100 * held.accuracy]);
@@ -99,11 +106,32 @@ function showTraining() {
   const tiles = parted(filters, side ** 2, filters.length / side ** 2);
   if (tiles.length) paintKernels(byId("train-filters"), tiles, [side, side], limit);
   showScores(document.querySelectorAll(".scores.trained"), training.shares);
+  byId("train-spread").replaceChildren(...training.spreads.map((spread, layer) => {
+    const name = element("b", `${layer + 1}`), value = element("span", spread.toFixed(2));
+    const line = element("li", name, element("i"), value);
+    line.style.setProperty("--share", within(spread, 1));
+    line.style.setProperty("--before", within(training.first[layer], 1));
+    return line;
+  }));
+  const cause = !training.secret && losses.length >= TOLD && CAUSES[training.broken];
+  if (cause) byId("train-cause").textContent = cause;
   const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
   const said = going ? `Training, epoch ${right / epoch}.` : !seen ? "Not begun."
     : `Paused after ${seen.toLocaleString("en")} digits, ${(seen / epoch).toFixed(1)} epochs: `
     + `loss ${loss}, ${share} % of the held-out digits right.${trouble}`;
   if (byId("train-state").textContent !== said) byId("train-state").textContent = said;
+}
+
+/** Paint kernels, numbers of a height × width each, on a canvas, side by side. */
+function paintKernels(canvas, kernels, [height, width], limit) {
+  const beside = Math.ceil(Math.sqrt(kernels.length)), gap = height * width > 1 ? 1 : 0;
+  const high = Math.ceil(kernels.length / beside) * (height + gap), wide = beside * (width + gap);
+  const picture = zeros(high * wide);
+  kernels.forEach((kernel, i) => kernel.forEach((value, tap) => {
+    const y = row(i, beside) * (height + gap) + row(tap, width);
+    picture[y * wide + column(i, beside) * (width + gap) + column(tap, width)] = value;
+  }));
+  paint(canvas, picture, [high, wide], limit);
 }
 
 /** Draw points [digits seen, y], up to `right`: training, held out, and those of the run before.

@@ -1,10 +1,13 @@
 /* From ten scores to one number, each step shown: exp, the sum, a division, a logarithm. */
 "use strict";
 
-/** A number for a table: three digits, or a power of ten where it is very large or small. */
-function short(value) {
+const LEAST = 5e-4; // below which a number is as good as 0 in the table
+
+/** A number with three digits, or a power of ten where it is very large or small; from `least`. */
+function short(value, least = 0) {
   if (!Number.isFinite(value)) return `${value}`;
   const size = Math.abs(value);
+  if (size < least) return "≈0";
   if (size >= 1e6 || (size > 0 && size < 1e-3)) {
     const [digits, power] = value.toExponential(1).split("e");
     return `${digits.replace("-", "−")}e${power.replace("+", "").replace("-", "−")}`;
@@ -27,14 +30,14 @@ function showLoss() {
     const blame = scores.gradient[digit];
     const values = shares ? [scores.values[digit], exps[digit], shares[digit], blame] : [];
     [...line.querySelectorAll("td")].forEach((cell, at) =>
-      (cell.textContent = values.length ? short(values[at]) : ""));
+      (cell.textContent = values.length ? short(values[at], LEAST) : ""));
     line.classList.toggle("right", digit === label);
     line.style.setProperty("--share", shares?.[digit] || 0);
     line.style.setProperty("--blame", shares ? Math.abs(blame) / (limit || 1) : 0);
     line.classList.toggle("lower", blame < 0);
   });
   byId("loss-sum").textContent = shares ? short(sum) : "";
-  byId("loss-share").textContent = shares ? short(shares[label ?? 0]) : "";
+  byId("loss-share").textContent = shares ? short(shares[label ?? 0], LEAST) : "";
   byId("loss-label").textContent = label ?? "…";
   byId("loss-value").textContent = shares ? number(loss) : "";
   const share = within(shares?.[label ?? 0] || 0, 1);

@@ -5,13 +5,14 @@ maps.html has their markup. A column is folded to its two strongest maps, the on
 and the one on the trace: from the chosen number back to the digit, each time what gave the most. */
 "use strict";
 
-// What is taken apart: a number, and a weight that it was made with.
+// What is taken apart: a number, and a weight, {layer, name, index}, that it was made with.
 const chosen = { step: 1, channel: 0, place: null, weight: null, byHand: false };
 const flow = { backwards: false, reached: 0, timer: 0 }; // blame is shown from `reached` on
 const STRIDE = 90; // milliseconds from column to column
 
 const numbersOf = (tile) => tile.firstElementChild.value.split(" ").map(Number); // step, channel
 const mapShown = (step) => mapOf(mind.net.steps[step].shown);
+const placeOf = (at, width) => [row(at, width), column(at, width)];
 const columns = () => [...byId("columns").querySelectorAll(".column")];
 
 /** What a layer (−1: the image) gave: {sides, planes, blames: by channel, limit, worst}. */
@@ -27,30 +28,34 @@ function mapOf(layer) {
 const hiddenChannels = () => Array.from(document.querySelectorAll(".out"), numbersOf)
   .map(([step, channel]) => ({ layer: mind.net.steps[step].shown, channel }));
 
-/** The first layer of a step with what it needs: {layer, work, under: the map below, taps}. */
+/** The first layer of a step, by number, with what lies below it and under its window.
+
+`size` weights make a number, `taps` of each input; `group` gives a channel's first input. */
 function linkOf(step) {
-  const first = mind.net.steps[step].layers[0], layer = mind.net.layers[first];
-  const under = mapShown(step - 1), sides = layer.kernel_size ?? under.sides;
-  return { layer, work: mind.space.works[first], under, sides, taps: product(sides) };
+  const [number] = mind.net.steps[step].layers, layer = mind.net.layers[number];
+  const work = mind.space.works[number], { size, groups } = work.window;
+  const under = mapShown(step - 1), sides = layer.kernel_size ?? under.sides, taps = product(sides);
+  const group = (channel) => row(channel * groups, work.output.shape[1]) * (size / taps);
+  return { number, layer, work, under, sides, taps, size, group };
 }
 
-/** What lies under a step's window at [y, x]: [{input, patch, kernel, sum, places}]. */
+/** What lies under a step's window at [y, x]: [{input, index, patch, kernel, sum, places}].
+
+`index`: where the kernel begins in the layer's weights. */
 function windowAt(step, channel, [y, x]) {
-  const { layer, work, under, taps } = linkOf(step), { table, size, groups } = work.window;
-  const [, channels, , across = 1] = work.output.shape;
-  const each = size / taps, first = row(channel * groups, channels) * each; // inputs
-  const group = under.values.subarray(first * under.planes[0].length);
-  const weights = layer.weight?.values.subarray(channel * size);
-  const kernels = weights && parted(weights, taps, each), at = (y * across + x) * size;
-  return parted(table.subarray(at), taps, each).map((places, i) => {
-    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : group[at]));
-    const kernel = kernels?.[i];
+  const { layer, work, under, taps, size, group } = linkOf(step), first = group(channel);
+  const [, , , across = 1] = work.output.shape, at = (y * across + x) * size;
+  const values = under.values.subarray(first * under.planes[0].length);
+  return parted(work.window.table.subarray(at), taps, size / taps).map((places, i) => {
+    const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : values[at]));
+    const index = channel * size + i * taps;
+    const kernel = layer.weight?.values.subarray(index, index + taps);
     const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
-    return { input: first + i, patch, kernel, sum, places };
+    return { input: first + i, index, patch, kernel, sum, places };
   });
 }
 
-/** The number of the step below that gave the most to a number: {channel, place, part}. */
+/** The number of the step below that gave the most to a number: {channel, index, place, part}. */
 function strongest(step, channel, place) {
   const inputs = windowAt(step, channel, place), { sides, planes: [plane] } = mapShown(step - 1);
   const partOf = ({ patch, kernel, sum }) => (kernel ? sum : largest(patch));
@@ -59,8 +64,8 @@ function strongest(step, channel, place) {
   const products = best.patch.map((value, tap) => Math.abs(value * (best.kernel?.[tap] ?? 1)));
   const tap = Math.max(products.indexOf(largest(products)), 0);
   const at = Math.max(best.places[tap], 0) % plane.length;
-  return { channel: best.input, part: best.kernel ? best.sum : best.patch[tap],
-    place: [row(at, sides[1]), column(at, sides[1])] };
+  return { channel: best.input, index: best.index, place: placeOf(at, sides[1]),
+    part: best.kernel ? best.sum : best.patch[tap] };
 }
 
 /** The trace of the chosen number, from it to the image: [{step, channel, place, part}]. */
@@ -77,7 +82,7 @@ function traceOf({ step, channel, place }) {
 function choose(step, channel, place, byHand = true) {
   const { planes, sides: [, width] } = mapShown(step), plane = planes[channel];
   const most = Math.max(plane.map(Math.abs).indexOf(largest(plane)), 0);
-  place ??= [row(most, width), column(most, width)];
+  place ??= placeOf(most, width);
   if (chosen.step !== step || chosen.channel !== channel) chosen.weight = null;
   Object.assign(chosen, { step, channel, place, byHand });
   columns()[step].querySelectorAll("input")[channel].checked = true;
@@ -150,11 +155,21 @@ function setBackwards(backwards) {
   showNumber();
 }
 
+/** The place [y, x] of a click on a picture of `sides`. */
+const placeAt = ({ offsetX, offsetY, target }, sides) => sides.map((side, axis) => within(Math.floor(
+  side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
+
+/** Let a click, or an arrow key from the place `now`, pick a place of a picture. */
+function pickPlaces(id, sides, now, pick) {
+  on(id, "click", (event) => pick(placeAt(event, sides())));
+  on(id, "keydown", (event) => {
+    const way = arrow(event);
+    if (way) pick(now().map((at, axis) => within(at + way[axis], sides()[axis] - 1)));
+  });
+}
+
 /** Bring the columns to life. */
 function startMaps() {
-  const placeAt = ({ offsetX, offsetY, target }, step) => // of a click on a map
-    mapShown(step).sides.map((side, axis) => within(Math.floor(
-      side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
   on("columns", "change", ({ target }) => choose(...numbersOf(target.parentNode)));
   on("columns", "click", (event) => {
     if (event.target.matches(".more")) {
@@ -165,14 +180,8 @@ function startMaps() {
     if (!event.target.matches(".map")) return;
     event.preventDefault(); // or else the label would choose the channel's largest number
     const tile = event.target.parentNode, [step, channel] = numbersOf(tile);
-    choose(step, channel, placeAt(event, step));
+    choose(step, channel, placeAt(event, mapShown(step).sides));
     tile.firstElementChild.focus({ preventScroll: true });
-  });
-  const move = (place) => choose(chosen.step, chosen.channel, place);
-  on("cell-map", "click", (event) => move(placeAt(event, chosen.step)));
-  on("cell-map", "keydown", (event) => {
-    const way = arrow(event), { sides } = mapShown(chosen.step);
-    if (way) move(chosen.place.map((at, axis) => within(at + way[axis], sides[axis] - 1)));
   });
   const toggle = (tiles) => { // hide, or show again
     document.querySelectorAll(tiles).forEach((tile) => tile.classList.toggle("out"));

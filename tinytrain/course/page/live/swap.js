@@ -30,10 +30,9 @@ function startSwaps() {
   for (const [name, swap] of Object.entries(SWAPS)) {
     const section = byId(name), after = section?.querySelector(".result");
     if (!after) continue;
-    const button = element("button", "Try it in a net that trains here");
-    Object.assign(button, { type: "button", className: "swap" });
-    button.addEventListener("click", () => swapIn(section, swap));
-    after.before(button);
+    const choice = button(["Try it in a net that trains here"], () => swapIn(section, swap));
+    choice.className = "swap";
+    after.before(choice);
   }
   addEventListener("hashchange", () => { // to the training's own place it comes back
     if (location.hash === "#train") byId("train").append(byId("lab"));

@@ -2,8 +2,8 @@
 
 A worker has no page, only messages. This one is made of the text of tensors.js, net.js,
 optimizer.js and augment.js and of `trainer`. It is given settings, a net and digits to begin with;
-then each message is a batch to learn from, and each answer says what the loss was, and what the net now makes
-of the page's digit. So a pause is a message that is not sent. */
+then each message is a batch to learn from, and each answer says what the loss was, and what the net
+now makes of the page's digit. So a pause is a message that is not sent. */
 "use strict";
 
 /** What runs in the worker. */
@@ -15,7 +15,7 @@ function trainer() {
 
   /** Initial weights, an optimizer for them, and digits, {images, labels}, as a net takes them. */
   const begin = async ({ net, train, held, lr, batch, seed, broken, optimizer, digits }) => {
-    run = { train, held, turned: digits === "turned", batch: +batch };
+    run = { train, held, turned: digits === "turned", batch: +batch, spreads: [] };
     Object.assign(run, { seen: 0, queue: [], spaces: {} });
     run.random = randomBySeed(+seed);
     const layers = net.layers.filter(({ kind }) => broken !== "norm" || kind !== "BatchNorm2d");
@@ -52,6 +52,21 @@ function trainer() {
     return { loss, accuracy: right / labels.length };
   };
 
+  /** How far a layer's numbers differ from digit to digit: their deviation over a batch. */
+  const spread = ({ shape: [count], values }) => {
+    const size = values.length / count;
+    let variance = 0;
+    for (let at = 0; at < size; at++) {
+      let sum = 0, squares = 0;
+      for (let n = at; n < values.length; n += size) {
+        sum += values[n];
+        squares += values[n] ** 2;
+      }
+      variance += (squares / count - (sum / count) ** 2) / size;
+    }
+    return Math.sqrt(Math.max(variance, 0));
+  };
+
   /** A batch: forward, backward, a step; its loss. Every digit comes once before any again. */
   const learn = () => {
     if (!run.queue.length) run.queue = shuffled(run.count, run.random);
@@ -63,6 +78,8 @@ function trainer() {
     });
     forward(space, images, { training: true });
     const loss = backward(space, some.map((at) => run.train.labels[at]));
+    const before = run.net.layers.flatMap(({ kind }, at) => (kind === "ReLU" ? [at - 1] : []));
+    run.spreads = before.map((at) => spread(space.maps[at]));
     run.step(space.gradients);
     run.seen += some.length;
     return loss;
@@ -76,6 +93,6 @@ function trainer() {
     const held = run.seen % testedEvery < run.batch ? tested(run.held, {}) : null;
     const shares = data.image
       && Array.from(forward(spaceFor(1), data.image).at(-1).values, Math.exp);
-    postMessage({ seen: run.seen, loss, held, shares, filters, shape });
+    postMessage({ seen: run.seen, loss, held, shares, filters, shape, spreads: run.spreads });
   };
 }
