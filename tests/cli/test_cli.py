@@ -282,7 +282,7 @@ def test_curves(run, tmp_path, drawn, monkeypatch):
     assert re.search("matplotlib.*plots", drawn(run, status=2))
 
 
-def test_curves_of_seeds(run, tmp_path, drawn):
+def test_curves_of_seeds(run, tmp_path, drawn, monkeypatch):
     for seed, epochs in ((1, 2), (2, 1)):  # one is unfinished
         place = tmp_path / "seeds" / f"seed-{seed}"
         shutil.copytree(run, place)
@@ -293,6 +293,13 @@ def test_curves_of_seeds(run, tmp_path, drawn):
     assert b"seeds: mean of 2 seeds, band from the lowest" in drawn(place.parent)
     (place / "run.json").write_text(json.dumps(settings | {"holdout": 9}))
     assert str(place) in drawn(place.parent, status=2)
+    figures, recipe = [], settings["recipe"] | {"epochs": 15}
+    monkeypatch.setattr(drawing, "save", lambda figure, output: figures.append(figure))
+    for change in ({}, {"holdout": 9}):  # the target is marked where a run is judged by it
+        content = settings | {"dataset": "mnist", "recipe": recipe} | change
+        (place / "run.json").write_text(json.dumps(content))
+        assert main(["plot", str(place)]) == 0
+    assert [len(figure.axes[0].lines) for figure in figures] == [3, 2]
 
 
 def test_curves_of_runs_of_any_name(run, tmp_path, monkeypatch, drawn):

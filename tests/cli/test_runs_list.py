@@ -357,6 +357,10 @@ def test_a_record_is_compared_where_only_that_is_left(seeds, capsys):
     kept.with_name("c").mkdir()
     records.write_record(kept.with_name("c") / "record.jsonl", record)
     records.write_record(kept.with_name("d.jsonl"), record)
+    records.write_record(kept / "record.jsonl", record)
+    for path in kept.glob("*/history.jsonl"):
+        path.unlink()
+    assert len(compared(capsys, runs, kept)["left_out"][1]) == len(HIGH)
     for place in (kept.with_name("c"), kept.with_name("d.jsonl")):
         after = compared(capsys, runs, place)
         assert after | {"runs": 0, "better": 0} == before | {"runs": 0, "better": 0}

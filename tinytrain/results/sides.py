@@ -84,12 +84,12 @@ def read_side(place: Path) -> Side:
     if finished:
         return Side(place, finished[0], records.collect(finished, ""), left_out)
     path = place if place.is_file() else place / "record.jsonl"
-    record = None if reasons else records.read_record(path.stem, path.parent)
+    record = records.read_record(path.stem, path.parent)
     if record is None:
         more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
         found = left_out[0] + more if left_out else "none"
         raise DataError(f"{place}: expected a finished run, found {found}")
-    return Side(place, path.parent, record, [])
+    return Side(place, path.parent, record, left_out)
 
 
 def why_left_out(folder: Path) -> str | None:
