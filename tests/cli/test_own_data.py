@@ -135,6 +135,13 @@ def test_photos_in_colour_of_three_kinds(net, here, capsys):
     assert main(["train", "--resume", "--run-dir", "run"]) == 0
 
 
+def test_a_recipes_file_may_name_a_net_for_other_images(here):
+    own_set("letters", grey_images(9), torch.arange(60) % 26)
+    Path("told.py").write_text(TOLD.replace("    conv", "    assert size == (9, 9)\n    conv"))
+    Path("mine.json").write_text('{"net": "told.py:build", "epochs": 1}')
+    assert main(["train", "--dataset", "letters", "--recipe", "mine.json"]) == 0
+
+
 def test_a_function_that_is_not_told_keeps_its_defaults(here):
     Path("told.py").write_text(TOLD.replace("(classes,", "(classes=3,"))
     own, told = "told.py:build", Task(5, (2, 9, 7))

@@ -111,7 +111,7 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path):
         content = json.loads(text)
         recipe = content["recipe"]
         recipe["average"], recipe["looks"] = recipe.pop("ema"), recipe.pop("tta")
-        for later in "fold", "image_shape", "digests":
+        for later in "fold", "image_shape", "digests", "classes":
             del content[later]
         return json.dumps(content)
 
@@ -257,6 +257,7 @@ VALUES = {
     ("device",): [1, []],
     ("fold",): ["x", "1/0", "6/5", "1/2/3", "0/5", 1, "1" * 5000 + "/5"],
     ("image_shape",): [[], [1, 28], [1, 0, 28], [1, -8, -8], ["1", 8, 8], [1, 10**9, 10**9], 1],
+    ("classes",): [None, "10", -1, 257, 10.0],
     ("net_digest",): [1, "f" * 64],
     ("digests",): [1, {"net": "f" * 64}, {"loss": 1}],
     ("recipe",): [None, [], {}, "final", {"net": 1}, {"x": 1}, {"net": "net1", "epochs": 10**9}],

@@ -65,8 +65,10 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
     """
     recipe: Recipe = replace(options.recipe.recipe, **given_fields(options))
     if options.recipe.in_file:
+        # A function in a file may be for other images than MNIST's, so it waits for the data.
+        net = Recipe().net if net_file.is_own(recipe.net) else recipe.net
         try:
-            net_file.start(recipe, 0)
+            net_file.start(replace(recipe, net=net), 0)
         except UsageError as error:
             raise UsageError(f"{options.recipe}: {error}") from error
     return recipe

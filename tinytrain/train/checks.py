@@ -37,7 +37,7 @@ def require_suited(
     if len(found) != 2 or found[1] != dataset.classes:
         raise UsageError(
             f"the net: expected outputs (N, {dataset.classes}), a number a class of "
-            f"{dataset.name}, found {found}; choose another --net"
+            f"{dataset.name}, found {found}; let it take `classes`, or choose another --net"
         )
     total = float(output.exp().sum())
     if getattr(loss, "func", loss) in (functional.nll_loss, functional.smoothed_nll_loss):
