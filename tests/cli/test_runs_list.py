@@ -1,6 +1,7 @@
 """Runs that are listed and compared: what they were, what came of them, which is better."""
 
 import json
+import re
 import statistics
 from dataclasses import asdict, replace
 
@@ -55,56 +56,42 @@ def shown(capsys, *words):
 GOOD = [99.0] * 10 + [99.40, 99.41, 99.42, 99.43, 99.44]
 
 
-def cells(line):
-    return [cell for cell in line.split("  ") if cell.strip()]
+# Settings, fields of the recipe, accuracies by epoch, and the line.
+LINES = [
+    ({}, {}, GOOD, "final|7,934|mnist|1|15/15|99.44|99.420|met|0:15:00"),
+    ({}, {}, [*GOOD[:-1], 99.39], "final|7,934|mnist|1|15/15|99.39|99.410|not met|0:15:00"),
+    ({}, {}, GOOD[:7], "final|7,934|mnist|1|7/15|99.00|99.000|unfinished|0:07:00"),
+    ({"seed": 7}, {}, [99.5], "final|7,934|mnist|7|1/15|99.50|unfinished|0:01:00"),
+    ({}, {}, [], "final|7,934|mnist|1|0/15|unfinished|0:00:00"),
+    ({}, {"lr": 0.0123}, [], "final, lr 0.0123|7,934|mnist|1|0/15|unfinished|0:00:00"),
+    ({"holdout": 50}, {}, [], "final|7,934|mnist, 50 held out|1|0/15|not judged|0:00:00"),
+    (
+        {"fold": "2/5", "holdout": 9},
+        {},
+        [],
+        "final|7,934|mnist, fold 2/5|1|0/15|not judged|0:00:00",
+    ),
+    ({"dataset": "own"}, {}, GOOD, "final|7,934|own|1|15/15|99.44|99.420|not judged|0:15:00"),
+    ({}, {"net": "gone"}, GOOD, "final, net gone|mnist|1|15/15|99.44|99.420|not judged|0:15:00"),
+    (
+        *({"recipe": RECIPES["net1"]}, {"epochs": 2}, [99.0] * 2),
+        "net1, epochs 2|109,946|mnist|1|2/2|99.00|not judged|0:02:00",
+    ),
+    (
+        *({"recipe": RECIPES["net1"]}, {}, GOOD),
+        "net1|109,946|mnist|1|15/15|99.44|99.420|not met|0:15:00",
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("settings", "accuracies", "expected"),
-    [
-        ({}, GOOD, "final|7,934|mnist|1|15/15|99.44|99.420|met|0:15:00"),
-        ({}, [*GOOD[:-1], 99.39], "final|7,934|mnist|1|15/15|99.39|99.410|not met|0:15:00"),
-        ({}, GOOD[:7], "final|7,934|mnist|1|7/15|99.00|99.000|unfinished|0:07:00"),
-        ({"seed": 7}, [99.5], "final|7,934|mnist|7|1/15|99.50|unfinished|0:01:00"),
-        ({}, [], "final|7,934|mnist|1|0/15|unfinished|0:00:00"),
-        (
-            {"recipe": replace(FINAL, lr=0.0123)},
-            [],
-            "final, lr 0.0123|7,934|mnist|1|0/15|unfinished|0:00:00",
-        ),
-        (
-            {"recipe": RECIPES["net1"]},
-            GOOD,
-            "net1|109,946|mnist|1|15/15|99.44|99.420|not met|0:15:00",
-        ),
-        (
-            {"holdout": 5000},
-            GOOD,
-            "final|7,934|mnist, 5,000 held out|1|15/15|99.44|99.420|not judged|0:15:00",
-        ),
-        (
-            {"holdout": 9, "fold": "2/5"},
-            [],
-            "final|7,934|mnist, fold 2/5|1|0/15|not judged|0:00:00",
-        ),
-        ({"dataset": "own"}, GOOD, "final|7,934|own|1|15/15|99.44|99.420|not judged|0:15:00"),
-        (
-            {"recipe": replace(FINAL, epochs=2, net="gone")},
-            [99.0] * 2,
-            "final, net gone, epochs 2|mnist|1|2/2|99.00|not judged|0:02:00",
-        ),
-        (
-            {"recipe": replace(FINAL, net="gone")},
-            GOOD,
-            "final, net gone|mnist|1|15/15|99.44|99.420|not judged|0:15:00",
-        ),
-    ],
-)
-def test_a_run_is_a_line(write, capsys, settings, accuracies, expected):
-    folder = write("run", settings_of(**settings), accuracies)
+@pytest.mark.parametrize(("changes", "recipe", "accuracies", "expected"), LINES)
+def test_a_run_is_a_line(write, capsys, changes, recipe, accuracies, expected):
+    settings = settings_of(**changes)
+    recipe = replace(settings.recipe, **recipe)
+    folder = write("run", replace(settings, recipe=recipe), accuracies)
     head, line = shown(capsys, folder.parent).splitlines()
-    assert [cell.strip() for cell in cells(line)] == [str(folder), *expected.split("|")]
-    assert [cell.strip() for cell in cells(head)] == [*HEAD]
+    assert re.split("  +", line) == [str(folder), *expected.split("|")]
+    assert re.split("  +", head) == [*HEAD]
     assert shown(capsys, folder).splitlines() == [head, line]
 
 
@@ -113,11 +100,8 @@ def test_runs_are_in_natural_order_and_each_once(write, capsys, tmp_path):
         write(f"all/seed-{number}", settings_of(seed=number), [])
     write("all/seed-2/seed-1", settings_of(), [])  # what lies in a run is the run's
     lines = shown(capsys, tmp_path, tmp_path / "all").splitlines()[1:]
-    assert [line.split()[0].rpartition("/")[2] for line in lines] == [
-        "seed-2",
-        "seed-9",
-        "seed-10",
-    ]
+    names = [line.split()[0].rpartition("/")[2] for line in lines]
+    assert names == ["seed-2", "seed-9", "seed-10"]
 
 
 def test_natural_order_takes_any_name():
@@ -149,33 +133,21 @@ def test_many_changes_are_cut_short(write, capsys):
     assert listed["changes"].keys() == changes.keys()
 
 
-DAMAGES = {
-    "no run.json": ("run.json", None),
-    "no history": ("history.jsonl", None),
-    "half a run.json": ("run.json", "{"),
-    "a run.json of something else": ("run.json", "[]"),
-    "an epoch cut off": ("history.jsonl", '{"epoch": 1'),
-    "an epoch of something else": ("history.jsonl", '{"epoch": 1}\n'),
-    "bytes": ("run.json", b"\xff\xfe"),
-    "a wrong type": ("run.json", {"recipe": asdict(FINAL) | {"epochs": "15"}}),
-    "another wrong type": ("run.json", {"recipe": asdict(FINAL) | {"net": [1]}}),
-    "a holdout that is none": ("run.json", {"holdout": "many", "dataset": "own"}),
-}
+DAMAGES = [
+    ("run.json", None),
+    ("run.json", b"{"),
+    ("run.json", b"\xff\xfe"),
+    ("history.jsonl", None),
+    ("history.jsonl", b'{"epoch": 1'),
+    ("history.jsonl", b'{"epoch": 1}\n'),
+]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_run_is_one_line(write, capsys, damage):
+@pytest.mark.parametrize(("name", "content"), DAMAGES)
+def test_a_damaged_run_is_one_line(write, capsys, name, content):
     good, broken = write("a", settings_of(), GOOD), write("b", settings_of(), GOOD)
-    name, content = DAMAGES[damage]
     path = broken / name
-    if content is None:
-        path.unlink()
-    elif isinstance(content, bytes):
-        path.write_bytes(content)
-    elif isinstance(content, dict):
-        path.write_text(json.dumps(json.loads(path.read_text()) | content))
-    else:
-        path.write_text(content)
+    path.unlink() if content is None else path.write_bytes(content)
     _, first, second = shown(capsys, good.parent).splitlines()
     assert first.startswith(str(good)) and second.startswith(f"damaged: {path}")
     listed, error = json.loads(shown(capsys, good.parent, "--json"))
@@ -185,21 +157,14 @@ def test_a_damaged_run_is_one_line(write, capsys, damage):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_no_runs(capsys, tmp_path, monkeypatch):
+def test_the_default_is_runs(write, capsys, tmp_path, monkeypatch, fails):
     monkeypatch.chdir(tmp_path)
-    assert shown(capsys) == "no runs below runs; python -m tinytrain train makes one\n"
+    assert "no runs below runs" in shown(capsys) and shown(capsys).count("\n") == 1
     assert json.loads(shown(capsys, "--json")) == []
-    for name in ("nowhere", "file"):
-        (tmp_path / "file").touch()
-        assert main(["runs", name]) == 3
-        error = capsys.readouterr().err
-        assert error.count("\n") == 1 and f"{name}: expected a folder of runs" in error
-
-
-def test_the_default_is_runs(write, capsys, tmp_path, monkeypatch):
     write("runs/one", settings_of(), GOOD)
-    monkeypatch.chdir(tmp_path)
     assert "runs/one final 7,934 mnist 1 " in " ".join(shown(capsys).split())
+    for name in ("nowhere", "runs/one/run.json"):
+        assert f"{name}: expected a folder of runs" in fails(3, "runs", name)
 
 
 @pytest.fixture
@@ -300,15 +265,9 @@ def test_runs_that_are_not_finished_are_named_and_left_out(seeds, write, capsys)
     assert shown(capsys, "compare", one, other).count("left out: ") == 3
 
 
-DIFFERENT = [
-    {"dataset": "own"},
-    {"data_digest": "x"},
-    {"holdout": 9},
-    {"fold": "1/5", "holdout": 9},
-]
-
-
-@pytest.mark.parametrize("change", DIFFERENT)
+@pytest.mark.parametrize(
+    "change", [{"dataset": "own"}, {"data_digest": "x"}, {"holdout": 9}, {"fold": "1/5"}]
+)
 def test_runs_on_different_images_are_not_compared(seeds, fails, change):
     one, other = seeds("a", LOW), seeds("b", HIGH, **change)
     error = fails(2, "runs", "compare", one, other)
