@@ -1,6 +1,7 @@
 """A training repeats bit for bit: run twice, resumed at any step, and looked at in between."""
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -93,8 +94,8 @@ def trained(training, dataset, compute, until=None, look=False):
 def same(one, other):
     states = [training.state_dict() | {"seconds": 0, "history": []} for training in (one, other)]
     torch.testing.assert_close(*states, rtol=0, atol=0)
-    losses = [[epoch.train_loss for epoch in training.history] for training in (one, other)]
-    assert losses[0] == losses[1]
+    lines = [[replace(e, seconds=0) for e in training.history] for training in (one, other)]
+    assert lines[0] == lines[1]
 
 
 @settings(max_examples=10)

@@ -35,11 +35,13 @@ from tinytrain.graph import Graph
 from tinytrain.nets import Task
 from tinytrain.nn.inspect import learned_count
 from tinytrain.runs import locks, net_file, run_folder, signals
+from tinytrain.runs.rehearsal import rehearse
 from tinytrain.runs.settings import Settings
+from tinytrain.runs.torch_state import torch_put_back
 from tinytrain.store.sources import SOURCES
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
-from tinytrain.train.compute import Compute, make_batch
+from tinytrain.train.compute import Compute
 from tinytrain.train.target import reason_not_judged, verdict
 from tinytrain.workers.group import Workers, own_device
 
@@ -179,9 +181,13 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if not workers.rank:
         workers.share(dataset.name)
     shape = tuple(dataset.train.images.shape[1:])
-    training = start(task=Task(dataset.classes, shape))
-    require_suited(training.net, dataset, training.batch_size, training.loss)
-    make_batch(training, dataset, torch.arange(min(2, len(dataset.train))))  # is it augmented?
+    start = partial(start, task=Task(dataset.classes, shape))
+    training = start()
+    own_files = ", ".join(net_file.own(recipe).values())
+    with torch_put_back(f"{own_files}: a step", refuse=True):
+        require_suited(training.net, dataset, training.batch_size, training.loss)
+        if own_files:
+            rehearse(start, dataset, own_files)
     workers.require_separable(training, dataset)
     source = getattr(options, "from")
     from_digest = run_folder.begin_from(Path(source), training, dataset.classes) if source else ""

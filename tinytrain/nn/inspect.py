@@ -60,7 +60,7 @@ def run_copy(
 ) -> tuple[list[Row], Tensor]:
     """Run a copy of `net` on a blank input: all calls, that of the net first, and the output.
 
-    The input is of `dtype`, by default that of the net's first tensor.
+    The input is of `dtype`, by default that of the net's tensors, float32 where they have several.
     """
     twin = copy.deepcopy(net).train(training)
     rows: list[Row] = []
@@ -70,6 +70,8 @@ def run_copy(
             noted.add(id(module))
             vars(module)["forward"] = noting(name, layer, module.forward, rows)
     tensors = [tensor for tensor in twin.state_dict().values() if tensor.is_floating_point()]
+    if len({tensor.dtype for tensor in tensors}) > 1:
+        dtype = dtype or torch.float32
     blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape), dtype=dtype)
     elsewhere = [] if blank.device.type == "cpu" else [blank.device]
     with torch.no_grad(), torch.random.fork_rng(elsewhere, device_type=blank.device.type):

@@ -11,6 +11,7 @@ keeps a copy of each file, which therefore must not need other files beside it.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import sys
@@ -18,7 +19,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from numbers import Real
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +33,7 @@ from tinytrain.errors import TinytrainError, UsageError, no_program
 from tinytrain.nets import Task
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
+from tinytrain.runs.torch_state import torch_put_back
 from tinytrain.store.files import read_file
 from tinytrain.train import Training
 
@@ -43,6 +44,8 @@ ARGUMENTS = {
     "loss": "outputs, labels",
     "augmentation": "images, generator",
 }
+BY_NAME = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+SEVERAL = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 PREFIX = "tinytrain_net_file_"  # module names of such files begin with it
 
 
@@ -101,14 +104,14 @@ def build(
     """
     if not is_own(net):
         return nets.build(net, dropout, generator, task or nets.MNIST)
-    with guarded():
+    with guarded(f"--net {net}"):
         return made(net, dropout, generator, task)
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
+def guarded(place: str) -> Iterator[None]:
     """Put torch's global state back at the end, and explain what the file's code raises."""
-    with torch_put_back():
+    with torch_put_back(place):
         try:
             yield
         except KeyboardInterrupt:
@@ -147,30 +150,37 @@ def made(net: str, dropout: float, generator: torch.Generator | None, task: Task
     if generator:
         torch.manual_seed(generator.initial_seed())  # the file may draw while it is run
     maker = found_in_file(net, "net")
-    taken = inspect.signature(maker).parameters
+    try:
+        parameters = inspect.signature(maker).parameters
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{place}: it cannot be seen what {function} takes: {error}") from error
+    taken = [name for name, parameter in parameters.items() if parameter.kind in BY_NAME]
     if dropout and "dropout" not in taken:
         raise UsageError(f"--dropout {dropout:g}: {function} takes no dropout; leave the flag out")
     given: dict[str, Any] = {"dropout": dropout, "generator": generator}
     classes, (channels, *size) = task or nets.MNIST
     of_data = {"classes": classes, "channels": channels, "size": tuple(size)}
-    for name, parameter in taken.items():
-        needed = parameter.default is parameter.empty
-        if name in of_data and (needed or (task and "classes" in taken)):
+    for name, parameter in parameters.items():
+        needed = parameter.default is parameter.empty and parameter.kind not in SEVERAL
+        by_name = name in taken
+        if by_name and name in of_data and (needed or (task and "classes" in taken)):
             given[name] = of_data[name]
-        elif needed and name not in given:
+        elif needed and not (by_name and name in given):
             raise UsageError(f"{place}: {function} must not need {name}: give it a default")
     if generator:
         torch.manual_seed(seed)
     built = maker(**{name: given[name] for name in given if name in taken})
-    if hasattr(built, "named_parameters") and not isinstance(built, Module):
+    if hasattr(built, "named_parameters") and not isinstance(built, Module | type):
         built = from_torch.Net(built)
     if not isinstance(built, Module):
         kind = f"{type(built).__module__}.{type(built).__name__}"
         raise UsageError(f"{place}: expected {function} to return an nn.Module, found {kind}")
     try:
-        list(built.modules())
+        copy.deepcopy(built.to("cpu"))
     except RecursionError as error:
         raise UsageError(f"{place}: a module of the net holds itself; remove that") from error
+    except Exception as error:  # of many types: of files, locks and tensors without numbers
+        raise UsageError(f"{place}: the net cannot be copied: {error}") from error
     return built
 
 
@@ -187,31 +197,6 @@ def run(path: Path, source: bytes) -> dict[str, object]:
     return vars(module)
 
 
-@contextmanager
-def torch_put_back() -> Iterator[None]:
-    """Put torch's global state back at the end: its generators, defaults, threads and flags."""
-    kept: list[tuple[Callable[[], object], Callable[..., object]]] = [
-        (torch.get_default_dtype, torch.set_default_dtype),
-        (torch.get_default_device, torch.set_default_device),
-        (torch.get_num_threads, torch.set_num_threads),
-        (torch.is_grad_enabled, torch.set_grad_enabled),
-        (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
-        (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
-        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    ]
-    for name in "enabled", "benchmark", "deterministic":
-        place = torch.backends.cudnn
-        kept.append((partial(getattr, place, name), partial(setattr, place, name)))
-    values = [get() for get, _ in kept]
-    try:
-        with torch.random.fork_rng(range(torch.cuda.device_count())):
-            yield
-    finally:
-        for (get, put), value in zip(kept, values, strict=True):
-            if get() != value:
-                put(value)
-
-
 def explained(error: BaseException) -> UsageError | None:
     """The one-line error, with file and line, for what a net file's own code raises, else None."""
     if isinstance(error, TinytrainError) and not isinstance(error, UsageError):
@@ -226,10 +211,18 @@ def explained(error: BaseException) -> UsageError | None:
         if places:
             kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
             lines = "; ".join(line for _, line in places[-3:])
-            message = " ".join(str(error).split())[:300]
+            message = " ".join(text_of(error).split())[:300]
             return NetFileError(f"{places[-1][0]}: {kind}{message} ({lines})")
         cause = cause.__cause__
     return None
+
+
+def text_of(error: BaseException) -> str:
+    """What the error says, nothing where its class is a user's and fails at that."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def start(
@@ -254,7 +247,7 @@ def start(
         return built
 
     named = own(recipe)
-    with guarded() if named else nullcontext():
+    with guarded(", ".join(named.values())) if named else nullcontext():
         found: dict[str, Any] = {
             name: found_in_file(value, name) for name, value in named.items() if name != "net"
         }

@@ -58,7 +58,8 @@ class InProcess:
 
     def score(self, training: Training, net: Module, dataset: Dataset) -> Score:
         mean, std = dataset.mean, dataset.std
-        return evaluate(net, dataset.test, mean, std, tta=training.tta, loss=training.loss)
+        with streams.seeded(training.stream("torch"), training.device):
+            return evaluate(net, dataset.test, mean, std, tta=training.tta, loss=training.loss)
 
 
 def make_batch(

@@ -1,0 +1,94 @@
+"""torch's global state: what a user's file changes in it is put back, or refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import torch
+
+from tinytrain.errors import UsageError
+
+BACKENDS = [
+    *("cudnn.enabled", "cudnn.benchmark", "cudnn.deterministic", "mkldnn.enabled"),
+    *("cudnn.allow_tf32", "cuda.matmul.allow_tf32", "opt_einsum.enabled"),
+    *("fp32_precision", "cuda.matmul.fp32_precision", "cudnn.conv.fp32_precision"),
+    *("mkldnn.matmul.fp32_precision", "mkldnn.conv.fp32_precision"),
+]
+
+
+def global_settings() -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]:
+    """What of torch's global state a file can change: by name, how to get it and to set it."""
+    settings: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+        "the working folder": (os.getcwd, os.chdir),
+        "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+        "default device": (lambda: torch.empty(0).device, set_default_device),
+        "threads": (torch.get_num_threads, torch.set_num_threads),
+        "inference mode": (torch.is_inference_mode_enabled, lambda _: None),
+        "denormal numbers": (
+            lambda: bool(torch.tensor(1e-310, dtype=torch.float64) * 1 == 0),
+            torch.set_flush_denormal,
+        ),
+        "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+        "anomaly detection": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+        "deterministic algorithms": (
+            torch.get_deterministic_debug_mode,
+            torch.set_deterministic_debug_mode,
+        ),
+        "float32 matmul precision": (
+            torch.get_float32_matmul_precision,
+            torch.set_float32_matmul_precision,
+        ),
+    }
+    for device in "cpu", "cuda":
+        get = partial(torch.is_autocast_enabled, device)
+        settings[f"autocast of {device}"] = get, partial(torch.set_autocast_enabled, device)
+    for name in BACKENDS:
+        get = partial(attrgetter(name), torch.backends)
+        settings[f"backends.{name}"] = get, partial(set_backend, name)
+    return settings
+
+
+def set_default_device(device: torch.device) -> None:
+    """Set torch's default device; the CPU as at the start, which costs no look at every call."""
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def set_backend(name: str, value: object) -> None:
+    """Set a name below torch.backends, such as "cudnn.enabled"."""
+    place, _, attribute = f"backends.{name}".rpartition(".")
+    setattr(attrgetter(place)(torch), attribute, value)
+
+
+def value_of(get: Callable[[], object]) -> object:
+    """The value of a setting; None where this torch lacks it, or says that others contradict."""
+    try:
+        return get()
+    except (AttributeError, RuntimeError):
+        return None
+
+
+@contextmanager
+def torch_put_back(place: str, refuse: bool = False) -> Iterator[None]:
+    """Put torch's global state back at the end: its generators, defaults, threads and flags.
+
+    Raises UsageError, which names `place`, for a change that cannot be undone; with `refuse` for
+    any.
+    """
+    settings = global_settings()
+    values = {name: value_of(get) for name, (get, _) in settings.items()}
+    changed = []
+    try:
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            yield
+    finally:
+        for name, (get, put) in settings.items():
+            if value_of(get) != values[name]:
+                put(values[name])
+                changed += [name] if refuse or value_of(get) != values[name] else []
+    if changed:
+        raise UsageError(f"{place}: changes torch's {changed[0]} for all; leave it as it was")
