@@ -140,6 +140,18 @@ def in_one_process(monkeypatch):
 
 
 @pytest.fixture
+def printed(capsys):
+    """`printed(*words)`: run a command that ends well; what it prints."""
+
+    def printed(*words):
+        capsys.readouterr()
+        assert main([*map(str, words)]) == 0
+        return capsys.readouterr().out
+
+    return printed
+
+
+@pytest.fixture
 def fails(capsys):
     """`fails(status, *words)`: run a command that ends with that status; its one line of error."""
 

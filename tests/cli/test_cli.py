@@ -119,20 +119,18 @@ def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, fails, monkeyp
     assert all(torch.equal(a, b) for a, b in zip(weights(folder), weights(run), strict=True))
 
 
-def test_resuming_a_finished_run_prints_its_verdict_and_mends_its_history(run, data_dir, capsys):
+def test_resuming_a_finished_run_prints_its_verdict_and_mends_its_history(run, data_dir, printed):
     before = (run / "history.jsonl").read_text()
     (run / "history.jsonl").write_text(before.splitlines()[0] + "\n")
-    assert main(resume(run, data_dir)) == 0
-    assert "Verdict" in capsys.readouterr().out
+    assert "Verdict" in printed(*resume(run, data_dir))
     assert (run / "history.jsonl").read_text() == before
 
 
 def test_evaluate_repeats_the_last_line_and_says_what_it_looked_at(
-    run, data_dir, capsys, tmp_path
+    run, data_dir, printed, tmp_path
 ):
     def evaluated(run_dir):
-        assert main(["evaluate", *on(run_dir, data_dir)]) == 0
-        return capsys.readouterr().out.splitlines()[-3:]
+        return printed("evaluate", *on(run_dir, data_dir)).splitlines()[-3:]
 
     last, [net, images, score] = history(run)[-1], evaluated(run)
     assert net == (
@@ -148,7 +146,7 @@ def test_evaluate_repeats_the_last_line_and_says_what_it_looked_at(
     assert score.startswith("Holdout set: ")
 
 
-def test_an_upright_run_stays_upright(tmp_path, data_dir, capsys, monkeypatch):
+def test_an_upright_run_stays_upright(tmp_path, data_dir, monkeypatch, printed):
     crooked, whole, stopped = (tmp_path / name for name in ("crooked", "whole", "stopped"))
     for folder, deskew in ((crooked, "no"), (whole, "yes")):
         assert main(quick(folder, data_dir, f"--deskew={deskew}")) == 0
@@ -157,12 +155,9 @@ def test_an_upright_run_stays_upright(tmp_path, data_dir, capsys, monkeypatch):
         assert main(quick(stopped, data_dir, "--deskew")) == 143
     assert main(resume(stopped, data_dir)) == 0
     assert history(stopped) == history(whole) != history(crooked)
-    capsys.readouterr()
-    assert main(["evaluate", *on(whole, data_dir)]) == 0
-    last = history(whole)[-1]
-    assert f"loss: {last['test_loss']:.4f}" in capsys.readouterr().out
-    assert main(["export", "--run-dir", str(whole), "--output", str(tmp_path / "it.pt")]) == 0
-    assert "deskewed" in capsys.readouterr().out
+    shown = printed("evaluate", *on(whole, data_dir))
+    assert f"loss: {history(whole)[-1]['test_loss']:.4f}" in shown
+    assert "deskewed" in printed("export", "--run-dir", whole, "--output", tmp_path / "it.pt")
 
 
 def test_evaluate_wants_the_images_of_the_run(run, tmp_path, fails):
@@ -171,41 +166,35 @@ def test_evaluate_wants_the_images_of_the_run(run, tmp_path, fails):
     fails(3, "evaluate", *on(run, tmp_path))
 
 
-def test_holdout_does_not_open_the_test_images(tmp_path, data_dir, capsys):
+def test_holdout_does_not_open_the_test_images(tmp_path, data_dir, printed):
     (tmp_path / "synthetic").mkdir()
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
         os.link(f"{data_dir}/synthetic/{name}", tmp_path / "synthetic" / name)
-    assert main(quick(tmp_path / "run", tmp_path, "--holdout=100")) == 0
-    output = capsys.readouterr().out
+    output = printed(*quick(tmp_path / "run", tmp_path, "--holdout=100"))
     assert "Holdout set: Average loss" in output and "Test set" not in output
     assert history(tmp_path / "run")[-1]["test_total"] == 100
 
 
-def test_summary(capsys, fails, monkeypatch):
-    assert main(["summary"]) == 0
-    output = capsys.readouterr().out
+def test_summary(printed, fails, monkeypatch):
+    output = printed("summary")
     assert "Total mult-adds (M): 1.04" in output
     assert "conv2.8          8     2    6.5     22     4 to 25" in output
-    assert main(["summary", "--shape", "3x32x32", "--classes", "26"]) == 0
-    assert "[-1, 26, 1, 1]" in capsys.readouterr().out
+    assert "[-1, 26, 1, 1]" in printed("summary", "--shape", "3x32x32", "--classes", "26")
     assert "8×8" in fails(2, "summary", "--shape", "1x8x8")
     own, end = type("Own", (nn.Conv2d,), {}), (nn.AdaptiveAvgPool2d(1), nn.Flatten())
     layers = nn.ReLU(), own(1, 10, 3), *end
     monkeypatch.setitem(nets.NETS, "own", lambda *_: nn.Sequential(*layers))
-    assert main(["summary", "--net", "own", "--shape", "1x28x30"]) == 0
-    assert "The window of 1 (Own) is not known" in capsys.readouterr().out
+    words = ["summary", "--net", "own"]
+    assert "The window of 1 (Own) is not known" in printed(*words, "--shape", "1x28x30")
     own.forward = lambda self, images: nn.Conv2d.forward(self, images).mean((2, 3))
     monkeypatch.setitem(nets.NETS, "own", lambda *_: own(1, 10, 3))
-    assert main(["summary", "--net", "own"]) == 0
-    assert "Own has a forward of its own" in capsys.readouterr().out
+    assert "Own has a forward of its own" in printed(*words)
 
 
-def test_seeds_are_trained_once_and_told_together(
-    tmp_path, data_dir, capsys, fails, in_one_process
-):
+@pytest.mark.usefixtures("in_one_process")
+def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, printed, fails):
     few, record = ["seeds", *QUICK, *on(tmp_path, data_dir)], tmp_path / "record.jsonl"
-    assert main([*few, "--seeds", "1,3"]) == 0
-    shown = capsys.readouterr().out
+    shown = printed(*few, "--seeds", "1,3")
     assert "over 2 seeds (no interval" in shown and "not judged (the digits were drawn" in shown
     first = (tmp_path / "seed-1" / "checkpoint.pt").stat().st_mtime_ns
     assert main([*few, "--seeds", "1-3"]) == 0
@@ -223,23 +212,18 @@ def test_seeds_are_trained_once_and_told_together(
     fails(2, *few, "--lr", "0.5")
 
 
-def test_all_folds_test_every_training_image_once(
-    tmp_path, data_dir, capsys, fails, in_one_process
-):
+@pytest.mark.usefixtures("in_one_process")
+def test_all_folds_test_every_training_image_once(tmp_path, data_dir, fails, printed):
     one, other = (["seeds", *QUICK, *on(tmp_path / name, data_dir)] for name in "ab")
-    assert main([*one, "--fold", "all/2"]) == 0
-    assert "all 400 images of the folds, last epoch: accuracy" in capsys.readouterr().out
+    assert "all 400 images of the folds, last epoch: accuracy" in printed(*one, "--fold", "all/2")
     head, *columns = lines_of(tmp_path / "a" / "record.jsonl")
     assert (head["fold"], head["holdout"]) == ("all/2", 200)
     assert [column["seed"] for column in columns] == [1, 2]
     assert "--fold=all/2" in head["command"]
     assert main([*other, "--fold", "all/2", "--lr", "0.001"]) == 0
-    capsys.readouterr()
     folders = [str(tmp_path / name) for name in "ab"]
-    assert main(["runs", "compare", *folders]) == 0
-    text = capsys.readouterr().out
-    assert main(["runs", "compare", *folders, "--json"]) == 0
-    compared = json.loads(capsys.readouterr().out)
+    text = printed("runs", "compare", *folders)
+    compared = json.loads(printed("runs", "compare", *folders, "--json"))
     assert compared["settings"] == {"lr": [0.03, 0.001]} and compared["runs"] == folders
     assert all(pooled in text for pooled in compared["pooled"])
     accuracy = [
@@ -433,9 +417,8 @@ def test_a_mistake_is_one_line(words, status, named, data_dir, fails, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
-def test_a_device_may_change_in_a_resumed_run(run, data_dir, capsys, fails, tmp_path):
-    assert main([*resume(run, data_dir), "--device", "cpu"]) == 0  # as it was
-    assert "begun on" not in capsys.readouterr().out
+def test_a_device_may_change_in_a_resumed_run(run, data_dir, fails, tmp_path, printed):
+    assert "begun on" not in printed(*resume(run, data_dir), "--device", "cpu")  # as it was
     begun = replace(run_folder.read_settings(run), device="cuda")
     training = build.start(begun.recipe, begun.seed)
     run_folder.restore(run, replace(begun, device="cpu"), training)
@@ -443,8 +426,8 @@ def test_a_device_may_change_in_a_resumed_run(run, data_dir, capsys, fails, tmp_
     run_folder.create(moved, begun, training, "")
     run_folder.save(moved, begun, training)
     assert re.search("--device: .*was begun on cuda", fails(2, *resume(moved, data_dir)))
-    assert main([*resume(moved, data_dir), "--device", "auto"]) == 0
-    assert "begun on cuda and goes on on cpu: sums round differently" in capsys.readouterr().out
+    said = "begun on cuda and goes on on cpu: sums round differently"
+    assert said in printed(*resume(moved, data_dir), "--device", "auto")
     assert run_folder.read_settings(moved) == begun
 
 
@@ -520,11 +503,10 @@ def test_what_diverged_is_not_saved_by_an_interrupt(tmp_path, data_dir, fails, m
 
 
 @pytest.mark.parametrize(("batch_size", "first"), [(1, 1), (32, 2)])
-def test_a_training_that_does_nothing_is_said(tmp_path, drawn_data, capsys, batch_size, first):
+def test_a_training_that_does_nothing_is_said(tmp_path, drawn_data, printed, batch_size, first):
     """After every epoch from the hundredth step on, and after the last one."""
     words = ["--recipe=net1", "--lr=1e-9", "--epochs=2", f"--batch-size={batch_size}"]
-    assert main(train(tmp_path / "run", drawn_data(110, 10), *words)) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed(*train(tmp_path / "run", drawn_data(110, 10), *words)).splitlines()
     said = [line for line in lines if line.startswith("WARNING: nothing is learned")]
     assert len(said) == 3 - first and lines.index(said[0]) > lines.index(f"Epoch {first}")
     assert re.search(r"guessing 2\.\d+; .*--lr, now 1e-09", said[0])
@@ -545,13 +527,11 @@ def test_help_needs_neither_torch_nor_numpy_and_rooms_are_imported_when_asked_fo
     assert done.returncode == 0
 
 
-def test_without_a_word_there_is_help(capsys, monkeypatch):
+def test_without_a_word_there_is_help(printed, monkeypatch, capsys):
+    shown = printed("--help")
     monkeypatch.setattr(sys, "argv", ["tinytrain"])
-    assert main() == main(["--help"]) == 0
-    shown = capsys.readouterr().out
-    assert shown[: len(shown) // 2] == shown[len(shown) // 2 :] and "exit status" in shown
-    assert main(["plot", "--help"]) == 0
-    shown = capsys.readouterr().out
+    assert main() == 0 and capsys.readouterr().out == shown and "exit status" in shown
+    shown = printed("plot", "--help")
     assert all(re.search(f"{name} +{said}\n", shown) for name, said in PICTURES.items())
 
 

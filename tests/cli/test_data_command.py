@@ -410,10 +410,9 @@ def out(capsys):
     return dataset
 
 
-def test_info_shows_what_is_in_a_set(out, capsys, refused):
+def test_info_shows_what_is_in_a_set(out, printed, refused):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    assert main(["data", "--dataset", "out", "info"]) == 0
-    shown = capsys.readouterr().out
+    shown = printed("data", "--dataset", "out", "info")
     for line in "0 cats 3 2", "1 dogs 2 1", "2 hens 2 1", "all 7 4":
         assert re.search(f"\n{line}\n".replace(" ", " +"), shown)
     assert "1 × 4 × 4" in shown and f"mean {out.mean:.4f}" in shown
@@ -426,20 +425,18 @@ def test_info_shows_what_is_in_a_set(out, capsys, refused):
     refused(3, said, "data", "info", "--dataset", "out")
 
 
-def test_info_without_matplotlib(out, capsys, monkeypatch, refused):
+def test_info_without_matplotlib(out, printed, monkeypatch, refused):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["data", "info", "--dataset", "out"]) == 0
-    assert "No picture: drawing needs matplotlib" in capsys.readouterr().out
+    assert "No picture: drawing needs matplotlib" in printed("data", "info", "--dataset", "out")
     refused(2, "matplotlib", "data", "info", "--dataset", "out", "--output", "a.png")
 
 
-def test_what_stands_before_info_holds(here, capsys):
+def test_what_stands_before_info_holds(here, printed):
     Path("data/synthetic").mkdir(parents=True)
     synthetic.write_files(Path("data/synthetic"), train=100, test=10)
     words = ["data", "--data-dir", "data", "--dataset", "synthetic"]
-    assert main([*words, "info", "--output", "it.png"]) == 0
-    assert f"folder    {Path('data/synthetic')}\n" in capsys.readouterr().out
-    assert main(words) == 0
-    assert "verified" in capsys.readouterr().out
-    assert main(["data", "--dataset", "data/synthetic"]) == 0
-    assert f"in {here}/data/synthetic, whole (no published digest)" in capsys.readouterr().out
+    assert f"folder    {Path('data/synthetic')}\n" in printed(*words, "info", "--output", "it.png")
+    assert "verified" in printed(*words)
+    assert f"in {here}/data/synthetic, whole (no published digest)" in printed(
+        "data", "--dataset", "data/synthetic"
+    )

@@ -41,9 +41,8 @@ def examine(capsys, data_dir):
     return texts
 
 
-def test_a_machine_that_is_well(capsys, data_dir, tmp_path):
-    assert main(["doctor", "--threads=1", "--data-dir", data_dir]) == 0
-    *lines, last = capsys.readouterr().out.splitlines()
+def test_a_machine_that_is_well(printed, data_dir, tmp_path):
+    *lines, last = printed("doctor", "--threads=1", "--data-dir", data_dir).splitlines()
     assert last == "All is well." and not list(tmp_path.iterdir())
     topics = ["versions", "threads", "device", "data", "self-test", "speed"]
     assert list(dict.fromkeys(line.split()[1] for line in lines)) == topics

@@ -43,10 +43,9 @@ def grey_images(side):
     return torch.arange(60).view(-1, 1, 1).expand(-1, side, side).byte()
 
 
-def test_a_run_on_data_of_ones_own(here, capsys, fails):
+def test_a_run_on_data_of_ones_own(here, printed, fails):
     own_set("mnist")  # called so, it is still not MNIST
-    assert main(["train", "--dataset", "./mnist", *SMALL]) == 0
-    log = capsys.readouterr().out
+    log = printed("train", "--dataset", "./mnist", *SMALL)
     assert "not judged" in log and f"this is {here}/mnist" in log
     [run] = Path("runs").iterdir()
     assert run.name == "mnist-net1-epochs2-batch-size10-seed1"
@@ -54,12 +53,10 @@ def test_a_run_on_data_of_ones_own(here, capsys, fails):
     assert settings["dataset"] == str(here / "mnist")
     assert settings["data_digest"] == data.load("./mnist").digest
     evaluate = ["evaluate", "--run-dir", str(run)]
-    assert main(evaluate) == 0
-    net, _, score = capsys.readouterr().out.splitlines()
+    net, _, score = printed(*evaluate).splitlines()
     os.renames("mnist", "moved/mnist")
     assert "--data-dir" in fails(3, *evaluate)
-    assert main([*evaluate, "--data-dir", "moved"]) == 0
-    again = capsys.readouterr().out.splitlines()
+    again = printed(*evaluate, "--data-dir", "moved").splitlines()
     assert (again[0], again[2]) == (net, score) and f"{here}/moved/mnist" in again[1]
     own_set("mnist", seed=1)
     assert "mnist" in fails(3, *evaluate)
@@ -117,7 +114,7 @@ def build(classes, channels=1, size=(28, 28), generator=None):
 
 
 @pytest.mark.parametrize("net", ["late7500", "told.py:build"])
-def test_photos_in_colour_of_three_kinds(net, here, capsys):
+def test_photos_in_colour_of_three_kinds(net, here, capsys, printed):
     photos("photos", 20)
     Path("told.py").write_text(TOLD)
     assert main(["data", "convert", "photos", "--test-share", "0.25", "--output", "set"]) == 0
@@ -129,8 +126,7 @@ def test_photos_in_colour_of_three_kinds(net, here, capsys):
     capsys.readouterr()
     assert main(["evaluate", "--run-dir", "run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["right"] >= 10
-    assert main(["predict", "photos/red/0.png", "--run-dir", "run"]) == 0
-    assert "2 red" in capsys.readouterr().out
+    assert "2 red" in printed("predict", "photos/red/0.png", "--run-dir", "run")
     assert main(["export", "--run-dir", "run"]) == 0
     assert main(["train", "--resume", "--run-dir", "run"]) == 0
 

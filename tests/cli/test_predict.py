@@ -53,21 +53,10 @@ def images_file(name, array):
     return name
 
 
-@pytest.fixture
-def predicted(capsys):
-    """`predicted(*words)`: what the command prints."""
-
-    def predicted(*words):
-        assert main(["predict", *words]) == 0
-        return capsys.readouterr().out
-
-    return predicted
-
-
-def test_the_final_net_names_digits_without_data(predicted):
+def test_the_final_net_names_digits_without_data(printed):
     right = 0
     for number in range(20):
-        lines = predicted(picture(number)).splitlines()
+        lines = printed("predict", picture(number)).splitlines()
         right += lines[0].startswith(f"digit.png: {LABELS[number]} (")
         shares = [float(line.split("%")[-2].split()[-1]) for line in lines[1:11]]
         assert abs(sum(shares) - 100) < 0.1
@@ -96,20 +85,20 @@ def test_the_most_probable_classes_come_first():
     assert len(many) == 11 and "37 classes" in many[-1]
 
 
-def test_images_of_idx_files_which_need_no_pillow(predicted, monkeypatch):
+def test_images_of_idx_files_which_need_no_pillow(printed, monkeypatch):
     digit = picture()
     one, some = images_file("one", 255 - DIGITS[4]), images_file("some.gz", DIGITS)
-    text = predicted(one, digit, "--index", "0")
+    text = printed("predict", one, digit, "--index", "0")
     assert text.startswith("one[0]: 4 (") and "\ndigit.png: 7 (" in text
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert predicted(some, "--index", "3").startswith("some.gz[3]: 3 (")
+    assert printed("predict", some, "--index", "3").startswith("some.gz[3]: 3 (")
     colour = images_file("colour", DIGITS[:, None].repeat(3, 1))
-    assert predicted(colour, "--index", "19").startswith("colour[19]: 9 (")
+    assert printed("predict", colour, "--index", "19").startswith("colour[19]: 9 (")
 
 
-def test_a_picture_of_it(predicted):
+def test_a_picture_of_it(printed):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    assert "new/it.png" in predicted(picture(), "--output", "new/it.png")
+    assert "new/it.png" in printed("predict", picture(), "--output", "new/it.png")
     assert Path("new/it.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -121,16 +110,16 @@ def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     return TrainedRun(settings, net)
 
 
-def test_other_data_get_images_of_their_size(monkeypatch, predicted):
+def test_other_data_get_images_of_their_size(monkeypatch, printed):
     own_run(monkeypatch, (3, 1, 2))
     array = np.zeros((2, 3, 2, 4), np.uint8)
     array[1, 2, :, 2:] = 255  # the last channel, on the right: the last of six values
     some = images_file("some", array)
-    assert predicted(some, "--index=1", "--run-dir=run").startswith("some[1]: 5 (")
+    assert printed("predict", some, "--index=1", "--run-dir=run").startswith("some[1]: 5 (")
     Path("own").mkdir()
     Path("own", "classes.txt").write_text("ant\nbee\ncat\ndog\nelk\nfox\n")
     grey = images_file("grey", np.array([[[0, 255]]], np.uint8))
-    assert predicted(grey, "--run-dir=run").startswith("grey[0]: 1 bee (")
+    assert printed("predict", grey, "--run-dir=run").startswith("grey[0]: 1 bee (")
 
 
 @pytest.mark.parametrize(
@@ -292,9 +281,9 @@ def test_arrays_of_any_file_and_from_python_the_same():
         run.predict(DIGITS / 2 + 0.5)
 
 
-def test_evaluation_as_json(run, data_dir, capsys):
-    assert main(["evaluate", f"--run-dir={run}", "--data-dir", data_dir, "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
+def test_evaluation_as_json(run, data_dir, printed):
+    words = [f"--run-dir={run}", f"--data-dir={data_dir}", "--json"]
+    result = json.loads(printed("evaluate", *words))
     history = json.loads((run / "history.jsonl").read_text().splitlines()[-1])
     assert result["loss"] == pytest.approx(history["test_loss"], rel=1e-5)
     assert (result["right"], result["total"]) == (history["test_correct"], 50)

@@ -131,17 +131,15 @@ def test_a_pipe_is_read_once(tmp_path):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_what_is_shown_can_be_read_back(mine, capsys, name):
-    assert main(["recipe", "show", name]) == 0
-    shown = capsys.readouterr().out
+def test_what_is_shown_can_be_read_back(mine, printed, name):
+    shown = printed("recipe", "show", name)
     assert recipe_of("--recipe", mine(shown)) == RECIPES[name]
     assert {*json.loads(shown)} - {"base"} == {"about", *FIELDS}
 
 
-def test_what_is_shown_says_what_it_changes(mine, capsys):
+def test_what_is_shown_says_what_it_changes(mine, printed):
     def about(*words):
-        assert main(["recipe", "show", *words]) == 0
-        return json.loads(capsys.readouterr().out)["about"]
+        return json.loads(printed("recipe", "show", *words))["about"]
 
     assert about("wide") == "averaged, but the net: net9_3 → net9_3_wide2"
     assert about(mine({"lr": 0.02})) == "final, but the learning rate: 0.03 → 0.02"
@@ -149,10 +147,9 @@ def test_what_is_shown_says_what_it_changes(mine, capsys):
     assert about("net7", "--epochs=2").startswith("net6, but the net: net6 → net7; times")
 
 
-def test_the_list_has_all(capsys):
+def test_the_list_has_all(printed):
     for words in ["recipe"], ["recipe", "list"]:
-        assert main(words) == 0
-        lines = capsys.readouterr().out.splitlines()
+        lines = printed(*words).splitlines()
         assert {*RECIPES} <= {line.split()[0] for line in lines if line[:3] > "   "}
 
 
@@ -226,12 +223,11 @@ def test_seeds_are_named_after_their_recipe(mine, data_dir, tmp_path, monkeypatc
 
 
 def test_a_rung_with_flags_is_named_after_both(
-    data_dir, tmp_path, monkeypatch, in_one_process, capsys
+    data_dir, tmp_path, monkeypatch, in_one_process, printed
 ):
     monkeypatch.chdir(tmp_path)
     words = ["ladder", "net1", "--epochs=5", "--dataset=synthetic", "--data-dir", data_dir]
-    assert main([*words, "--records=records"]) == 0
-    assert "mean of the last 5: " in capsys.readouterr().out
+    assert "mean of the last 5: " in printed(*words, "--records=records")
     head, column = map(json.loads, Path("records/net1-epochs5.jsonl").read_text().splitlines())
     assert head["recipe"] == dataclasses.asdict(replace(RECIPES["net1"], epochs=5))
     assert head["command"].startswith("python -m tinytrain ladder net1 --epochs=5 --seeds=1")
@@ -239,12 +235,10 @@ def test_a_rung_with_flags_is_named_after_both(
     assert Path("runs/ladder/net1-epochs5/seed-1/run.json").exists()
 
 
-def test_a_file_can_be_a_rung(mine, capsys):
+def test_a_file_can_be_a_rung(mine, printed):
     path = mine({"base": "net7", "lr": 0.02})
-    assert main(["ladder", "diff", "net7", path]) == 0
-    assert "lr: 0.03 → 0.02 (the learning rate)" in capsys.readouterr().out
-    assert main(["ladder", "--list", path]) == 0
-    assert "mine                8,116  not measured" in capsys.readouterr().out
+    assert "lr: 0.03 → 0.02 (the learning rate)" in printed("ladder", "diff", "net7", path)
+    assert "mine                8,116  not measured" in printed("ladder", "--list", path)
     series = series_of(path, options_of("ladder", path, "--epochs=2"))
     assert series.recipe == replace(RECIPES["net7"], lr=0.02, epochs=2)
     assert series.command == ["seeds", "--recipe=net7", "--lr=0.02", "--epochs=2"]

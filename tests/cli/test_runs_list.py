@@ -4,6 +4,7 @@ import json
 import re
 import statistics
 from dataclasses import asdict, replace
+from functools import partial
 
 import pytest
 
@@ -48,9 +49,14 @@ def write(tmp_path):
     return write
 
 
-def shown(capsys, *words):
-    assert main(["runs", *map(str, words)]) == 0
-    return capsys.readouterr().out
+@pytest.fixture
+def shown(printed):
+    return partial(printed, "runs")
+
+
+@pytest.fixture
+def compared(printed):
+    return lambda *words: json.loads(printed("runs", "compare", *words, "--json"))
 
 
 GOOD = [99.0] * 10 + [99.40, 99.41, 99.42, 99.43, 99.44]
@@ -85,21 +91,21 @@ LINES = [
 
 
 @pytest.mark.parametrize(("changes", "recipe", "accuracies", "expected"), LINES)
-def test_a_run_is_a_line(write, capsys, changes, recipe, accuracies, expected):
+def test_a_run_is_a_line(write, changes, recipe, accuracies, expected, shown):
     settings = settings_of(**changes)
     recipe = replace(settings.recipe, **recipe)
     folder = write("run", replace(settings, recipe=recipe), accuracies)
-    head, line = shown(capsys, folder.parent).splitlines()
+    head, line = shown(folder.parent).splitlines()
     assert re.split("  +", line) == [str(folder), *expected.split("|")]
     assert re.split("  +", head) == [*HEAD]
-    assert shown(capsys, folder).splitlines() == [head, line]
+    assert shown(folder).splitlines() == [head, line]
 
 
-def test_runs_are_in_natural_order_and_each_once(write, capsys, tmp_path):
+def test_runs_are_in_natural_order_and_each_once(write, tmp_path, shown):
     for number in (10, 9, 2):
         write(f"all/seed-{number}", settings_of(seed=number), [])
     write("all/seed-2/seed-1", settings_of(), [])  # what lies in a run is the run's
-    lines = shown(capsys, tmp_path, tmp_path / "all").splitlines()[1:]
+    lines = shown(tmp_path, tmp_path / "all").splitlines()[1:]
     names = [line.split()[0].rpartition("/")[2] for line in lines]
     assert names == ["seed-2", "seed-9", "seed-10"]
 
@@ -125,11 +131,11 @@ def test_the_nearest_recipe(recipe, found):
     assert nearest(recipe) == found
 
 
-def test_many_changes_are_cut_short(write, capsys):
+def test_many_changes_are_cut_short(write, shown):
     changes = dict(lr=0.5, rotation=1.0, shift=2.0, scale=0.5, shear=0.5, ema=0.5)
     folder = write("run", settings_of(recipe=replace(FINAL, **changes)), [])
-    assert "final, lr 0.5, rotation 1, shift 2, scale 0.5 and 2 more  " in shown(capsys, folder)
-    (listed,) = json.loads(shown(capsys, folder, "--json"))
+    assert "final, lr 0.5, rotation 1, shift 2, scale 0.5 and 2 more  " in shown(folder)
+    (listed,) = json.loads(shown(folder, "--json"))
     assert listed["changes"].keys() == changes.keys()
 
 
@@ -144,25 +150,25 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize(("name", "content"), DAMAGES)
-def test_a_damaged_run_is_one_line(write, capsys, name, content):
+def test_a_damaged_run_is_one_line(write, capsys, name, content, shown):
     good, broken = write("a", settings_of(), GOOD), write("b", settings_of(), GOOD)
     path = broken / name
     path.unlink() if content is None else path.write_bytes(content)
-    _, first, second = shown(capsys, good.parent).splitlines()
+    _, first, second = shown(good.parent).splitlines()
     assert first.startswith(str(good)) and second.startswith(f"damaged: {path}")
-    listed, error = json.loads(shown(capsys, good.parent, "--json"))
+    listed, error = json.loads(shown(good.parent, "--json"))
     assert listed["last_five"] == pytest.approx(99.42)
     assert error.keys() == {"folder", "error"} and error["folder"] == str(broken)
     assert main(["runs", "compare", str(good), str(broken)]) == 3
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_default_is_runs(write, capsys, tmp_path, monkeypatch, fails):
+def test_the_default_is_runs(write, tmp_path, monkeypatch, fails, shown):
     monkeypatch.chdir(tmp_path)
-    assert "no runs below runs" in shown(capsys) and shown(capsys).count("\n") == 1
-    assert json.loads(shown(capsys, "--json")) == []
+    assert "no runs below runs" in shown() and shown().count("\n") == 1
+    assert json.loads(shown("--json")) == []
     write("runs/one", settings_of(), GOOD)
-    assert "runs/one final 7,934 mnist 1 " in " ".join(shown(capsys).split())
+    assert "runs/one final 7,934 mnist 1 " in " ".join(shown().split())
     for name in ("nowhere", "runs/one/run.json"):
         assert f"{name}: expected a folder of runs" in fails(3, "runs", name)
 
@@ -183,17 +189,13 @@ def seeds(write, tmp_path):
     return seeds
 
 
-def compared(capsys, *words):
-    return json.loads(shown(capsys, "compare", *words, "--json"))
-
-
 LOW, HIGH = [99.0, 99.1, 99.3, 99.2], [99.5, 99.7, 99.8, 99.6]
 
 
 @pytest.mark.parametrize(("first", "epochs"), [(1, 1), (1, 5), (2, 7), (3, 5), (11, 4)])
-def test_seeds_are_paired_where_three_are_shared(seeds, capsys, epochs, first):
+def test_seeds_are_paired_where_three_are_shared(seeds, epochs, first, shown, compared):
     one, other = seeds("a", LOW, epochs=epochs), seeds("b", HIGH, first, epochs)
-    found, common = compared(capsys, one, other), 5 - first
+    found, common = compared(one, other), 5 - first
     if paired := common >= 3:
         assert found["seeds"] == [[*range(first, 5)]] * 2
         gains = [new - old for old, new in zip(LOW[first - 1 :], HIGH, strict=False)]
@@ -207,27 +209,27 @@ def test_seeds_are_paired_where_three_are_shared(seeds, capsys, epochs, first):
     assert (found["paired"], found["value"]) == (paired, pytest.approx(mean))
     assert found["interval"]["low"] == pytest.approx(mean - half)
     assert (found["better"], found["needed"]) == (str(other), None)
-    assert compared(capsys, other, one)["better"] == str(other)
-    text = shown(capsys, "compare", one, other)
+    assert compared(other, one)["better"] == str(other)
+    text = shown("compare", one, other)
     assert f"{other} is better." in text
     assert (f"left out: {one}: 1, seeds of one side" in text) == (first == 2)
 
 
-def test_what_is_not_told_apart_takes_more_seeds(seeds, capsys):
+def test_what_is_not_told_apart_takes_more_seeds(seeds, shown, compared):
     one, other = seeds("a", LOW), seeds("b", LOW[::-1])
-    found = compared(capsys, one, other)
+    found = compared(one, other)
     assert found["better"] is None and found["needed"] is None  # they are equal in the mean
     other = seeds("c", [*LOW[:3], 99.3])
-    found = compared(capsys, one, other)
+    found = compared(one, other)
     assert found["better"] is None and found["needed"] > 3
-    assert f"about {found['needed']} seeds more" in shown(capsys, "compare", one, other)
+    assert f"about {found['needed']} seeds more" in shown("compare", one, other)
 
 
-def test_two_runs_compared(write, capsys):
+def test_two_runs_compared(write, shown, compared):
     one = write("one", settings_of(), GOOD)
     recipe = replace(FINAL, lr=0.0123, deskew=True, net="net9_3")
     other = write("two", settings_of(recipe=recipe, seed=2), GOOD[::-1], versions={"torch": "3"})
-    lines = shown(capsys, "compare", one, other).splitlines()
+    lines = shown("compare", one, other).splitlines()
     assert lines[0] == f"{one} → {other}"
     changes = [
         "  net: net9_3_wide2 → net9_3 (the net)",
@@ -244,25 +246,25 @@ def test_two_runs_compared(write, capsys):
     ):
         assert line in lines
     assert "-0.420 points" in lines[-2] and "tinytrain seeds" in lines[-1]
-    found = compared(capsys, one, other)
+    found = compared(one, other)
     assert (found["runs"], found["interval"]) == ([str(one), str(other)], None)
     assert found["settings"]["lr"] == [0.03, 0.0123]
     assert found["results"][1]["last_five"] == [99.0]
-    assert "Settings: the same" in shown(capsys, "compare", one, one)
+    assert "Settings: the same" in shown("compare", one, one)
 
 
-def test_runs_that_are_not_finished_are_named_and_left_out(seeds, write, capsys):
+def test_runs_that_are_not_finished_are_named_and_left_out(seeds, write, shown, compared):
     one, other = seeds("a", LOW), seeds("b", HIGH)
     for place, scores in (("a/seed-5", GOOD[:3]), ("b/seed-6", GOOD[:2]), ("b/seed-7", [])):
         folder = write(place, settings_of(), scores)
     (folder / "history.jsonl").write_text("{")
     (other / "seed-6.log").write_text("tinytrain: epoch 3, step 1: the loss is not finite\n")
-    found = compared(capsys, one, other)
+    found = compared(one, other)
     assert found["left_out"][0] == [f"{one / 'seed-5'}: unfinished, 3 of 15 epochs"]
     diverged, damaged = found["left_out"][1]
     assert diverged == f"{other / 'seed-6'}: diverged, 2 of 15 epochs"
     assert damaged.startswith(f"{other / 'seed-7' / 'history.jsonl'}: ")
-    assert shown(capsys, "compare", one, other).count("left out: ") == 3
+    assert shown("compare", one, other).count("left out: ") == 3
 
 
 @pytest.mark.parametrize(
@@ -298,20 +300,20 @@ def test_what_cannot_be_compared(seeds, write, fails, tmp_path):
         assert str(name) in fails(status, "runs", "compare", *words)
 
 
-def test_folds_are_paired_however_few(write, capsys, fails):
+def test_folds_are_paired_however_few(write, fails, compared):
     for name, folds in (("a", (1, 2)), ("b", (2, 3)), ("c", (3, 4))):
         for part in folds:
             settings = settings_of(seed=part, fold=f"{part}/4", holdout=9)
             folder = write(f"{name}/seed-{part}", settings, GOOD).parent
     a, b, c = (folder.with_name(name) for name in "abc")
-    assert compared(capsys, a, b)["seeds"] == [[2], [2]]
-    assert compared(capsys, a, b)["pooled"] == ["", ""]
+    assert compared(a, b)["seeds"] == [[2], [2]]
+    assert compared(a, b)["pooled"] == ["", ""]
     assert "fold" in fails(2, "runs", "compare", a, c)
 
 
-def test_a_record_is_compared_where_only_that_is_left(seeds, capsys):
+def test_a_record_is_compared_where_only_that_is_left(seeds, compared):
     runs, kept = seeds("a", LOW), seeds("b", HIGH)
-    before = compared(capsys, runs, kept)
+    before = compared(runs, kept)
     record = sides.read_side(kept).record
     kept.with_name("c").mkdir()
     records.write_record(kept.with_name("c") / "record.jsonl", record)
@@ -319,13 +321,13 @@ def test_a_record_is_compared_where_only_that_is_left(seeds, capsys):
     records.write_record(kept / "record.jsonl", record)
     for path in kept.glob("*/history.jsonl"):
         path.unlink()
-    assert len(compared(capsys, runs, kept)["left_out"][1]) == len(HIGH)
+    assert len(compared(runs, kept)["left_out"][1]) == len(HIGH)
     for place in (kept.with_name("c"), kept.with_name("d.jsonl")):
-        after = compared(capsys, runs, place)
+        after = compared(runs, place)
         assert after | {"runs": 0, "better": 0} == before | {"runs": 0, "better": 0}
 
 
-def test_the_files_of_nets_are_compared_line_by_line(seeds, capsys, tmp_path):
+def test_the_files_of_nets_are_compared_line_by_line(seeds, tmp_path, shown, compared):
     net, lines = tmp_path / "mine.py", ["from tinytrain import nets", "net = nets.net1"]
 
     def own(name, *lines):
@@ -338,11 +340,11 @@ def test_the_files_of_nets_are_compared_line_by_line(seeds, capsys, tmp_path):
         return folder
 
     one, same, other = own("a", *lines), own("b", *lines), own("c", lines[0], "net = nets.net2")
-    assert compared(capsys, one, same)["files"] == {}
-    diff = compared(capsys, one, other)["files"]["net file"]
+    assert compared(one, same)["files"] == {}
+    diff = compared(one, other)["files"]["net file"]
     copies = [str(folder / "seed-1" / "net_file.py") for folder in (one, other)]
     head = [f"--- {copies[0]}", f"+++ {copies[1]}", "@@ -1,2 +1,2 @@"]
     assert diff.splitlines() == [*head, f" {lines[0]}", "-net = nets.net1", "+net = nets.net2"]
-    text = shown(capsys, "compare", one, other)
+    text = shown("compare", one, other)
     assert diff in text and "net file: " not in text
     assert "109,946 → 103,114" in text

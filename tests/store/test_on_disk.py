@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytrain import data
-from tinytrain.cli.main import main
 from tinytrain.data.arrays import as_files
 from tinytrain.data.datasets import load_source
 from tinytrain.errors import DataError
@@ -55,13 +54,6 @@ def change(path, place=-1):
     content[place] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(before, before))
-
-
-def printed(capsys, *words):
-    """The output of a command."""
-    capsys.readouterr()
-    assert main([*map(str, words)]) == 0
-    return capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +182,8 @@ def test_a_start_reads_no_images_where_a_manifest_knows_them(own, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [IMAGES, "train-labels-idx1-ubyte", "test-images-idx3-ubyte"])
-def test_verify_finds_one_byte(own, name, capsys, fails, monkeypatch):
-    assert "every byte as in manifest.json" in printed(capsys, "data", "verify", own)
+def test_verify_finds_one_byte(own, name, printed, fails, monkeypatch):
+    assert "every byte as in manifest.json" in printed("data", "verify", own)
     change(own / name)
     with pytest.raises(DataError, match=f"{name}: expected content of sha256.*; .*data verify"):
         in_memory(own, monkeypatch)  # images in memory are compared byte by byte, too
@@ -199,10 +191,10 @@ def test_verify_finds_one_byte(own, name, capsys, fails, monkeypatch):
     error = fails(3, "data", "verify", own)
     assert f"{own / name}: expected content of sha256" in error and advice in error
     (own / "manifest.json").unlink()
-    assert "every byte as in manifest.json" in printed(capsys, "data", "verify", own)
+    assert "every byte as in manifest.json" in printed("data", "verify", own)
 
 
-def test_a_copy_is_believed_once_it_is_verified(own, capsys, fails):
+def test_a_copy_is_believed_once_it_is_verified(own, printed, fails):
     manifest.verify(own, load_source)
     copy = own.parent / "copy"
     shutil.copytree(own, copy, copy_function=shutil.copyfile)
@@ -211,8 +203,8 @@ def test_a_copy_is_believed_once_it_is_verified(own, capsys, fails):
     error = fails(3, "data", "--dataset", copy)
     assert "expected no change since manifest.json was written, found one; python -m " in error
     assert f"data verify {copy} compares every byte" in error
-    printed(capsys, "data", "verify", copy)
-    assert "unchanged since manifest.json" in printed(capsys, "data", "--dataset", copy)
+    printed("data", "verify", copy)
+    assert "unchanged since manifest.json" in printed("data", "--dataset", copy)
 
 
 def edited(**changes):
