@@ -75,24 +75,23 @@ def world(tiny, tmp_path_factory):
     return types.SimpleNamespace(folder=folder, run=folder / "run", examples=examples)
 
 
+DAMAGES = [
+    lambda piece, chance: bytes(byte ^ 1 << chance.randrange(8) for byte in piece),
+    lambda piece, chance: chance.randbytes(len(piece)),
+    lambda piece, chance: chance.choice([b"\0", b"\xff", b"\x7f", b"\x80"]) * len(piece),
+    lambda piece, chance: b"",
+    lambda piece, chance: piece * chance.choice([2, 100]),
+    lambda piece, chance: chance.choice([b"\n", b'"', b"{", b"-", b"9" * 30, b"NaN", b"null"]),
+]
+
+
 def damaged(content, chance):
     """The bytes with one to four of them, or of their pieces, changed."""
     content = bytearray(content)
     for _ in range(chance.randint(1, 4)):
         start = chance.randrange(len(content) + 1)
         end = min(start + chance.choice([1, 1, 1, 4, 64]), len(content))
-        piece = content[start:end]
-        new = chance.choice(
-            [
-                lambda piece: bytes(byte ^ 1 << chance.randrange(8) for byte in piece),
-                lambda piece: chance.randbytes(len(piece)),
-                lambda piece: chance.choice([b"\0", b"\xff", b"\x7f", b"\x80"]) * len(piece),
-                lambda piece: b"",
-                lambda piece: piece * chance.choice([2, 100]),
-                lambda piece: chance.choice([b"\n", b'"', b"{", b"-", b"9" * 30, b"NaN", b"null"]),
-            ]
-        )(piece)
-        content[start:end] = new
+        content[start:end] = chance.choice(DAMAGES)(content[start:end], chance)
         if chance.random() < 0.05:
             del content[start:]
     return bytes(content)
@@ -186,10 +185,15 @@ def of_run(world, chance):
 
 def of_history(world, chance):
     lines = world.examples["history.jsonl"].splitlines()
+    (world.run / "history.jsonl").write_bytes(with_one_altered(lines, chance))
+    look_at(world.run)
+
+
+def with_one_altered(lines, chance):
+    """Lines of JSON, one of which is altered or damaged."""
     place = chance.randrange(len(lines))
     lines[place] = text_of(json.loads(lines[place]), chance)
-    (world.run / "history.jsonl").write_bytes(b"\n".join(lines))
-    look_at(world.run)
+    return b"\n".join(lines)
 
 
 def look_at(run):
@@ -200,11 +204,8 @@ def look_at(run):
 
 
 def of_record(world, chance):
-    head, *lines = (records.FOLDER / "net2.jsonl").read_bytes().splitlines()
-    lines = [head, *lines[:2]]
-    place = chance.randrange(len(lines))
-    lines[place] = text_of(json.loads(lines[place]), chance)
-    (world.folder / "net2.jsonl").write_bytes(b"\n".join(lines))
+    lines = (records.FOLDER / "net2.jsonl").read_bytes().splitlines()[:3]
+    (world.folder / "net2.jsonl").write_bytes(with_one_altered(lines, chance))
     record = records.read_record("net2", world.folder)
     assert math.isfinite(record.summary.mean + record.gap) and record.chosen_on_test
     assert json.dumps(asdict(record), allow_nan=False)
@@ -290,16 +291,8 @@ def answering(answer):
         thread.join()
 
 
-KINDS = {
-    "idx": of_idx,
-    "checkpoint": of_checkpoint,
-    "run": of_run,
-    "history": of_history,
-    "record": of_record,
-    "recipe": of_recipe,
-    "words": of_words,
-    "http": of_http,
-}
+KINDS = [of_idx, of_checkpoint, of_run, of_history, of_record, of_recipe, of_words, of_http]
+KINDS = {kind.__name__.removeprefix("of_"): kind for kind in KINDS}
 
 
 @contextlib.contextmanager
@@ -343,21 +336,10 @@ def fuzz(world, kind, numbers):
     return refused, len(numbers) - refused
 
 
-@pytest.fixture(autouse=True)
-def no_proxy_and_no_warnings(monkeypatch, recwarn):
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cases", [50, pytest.param(2600, marks=pytest.mark.long)])
+def test_what_comes_in_is_good_or_refused_in_a_line(world, monkeypatch, kind, cases):
     monkeypatch.setenv("NO_PROXY", "*")
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_comes_in_is_good_or_refused_in_a_line(world, kind):
-    refused, taken = fuzz(world, kind, range(50))
-    assert refused and taken
-
-
-@pytest.mark.long
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("kind", KINDS)
-def test_thousands_of_each(world, kind):
-    refused, taken = fuzz(world, kind, range(2600))
+    refused, taken = fuzz(world, kind, range(cases))
     assert refused and taken
