@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tinytrain.cli.resolve import choose_device
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
@@ -74,6 +75,18 @@ def test_a_start_killed_before_its_end_is_no_run_and_the_next_one_is(tmp_path):
     create(tmp_path)
     with pytest.raises(UsageError, match="in use"):
         run_folder.require_unused(tmp_path)
+
+
+def test_a_run_on_cuda_says_how_its_kernels_compute(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    for flag, before in ("deterministic", False), ("allow_tf32", True):
+        monkeypatch.setattr(torch.backends.cudnn, flag, before)
+    settings = replace(SETTINGS, device=choose_device("cuda"))
+    run_folder.create(tmp_path, settings, start(), "python -m tinytrain train")
+    found = json.loads((tmp_path / "run.json").read_text())["kernels"]
+    assert found.pop("deterministic") and len(found) == 2 and not any(found.values())
+    assert run_folder.read_settings(tmp_path) == settings
 
 
 def test_what_a_folder_holds_and_that_it_is_in_use_while_there_are_epochs_to_lose(folder):

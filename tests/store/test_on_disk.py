@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tinytrain.data.arrays import as_files
 from tinytrain.data.datasets import load_source
 from tinytrain.errors import DataError
 from tinytrain.results.variations import RECIPES
-from tinytrain.store import idx, manifest, on_disk
+from tinytrain.store import idx, manifest, named_arrays, on_disk
 from tinytrain.train import build, loop
 
 COUNT = 20
@@ -129,7 +130,25 @@ def test_the_same_set_in_memory_and_stored(own, monkeypatch, more):
 
 
 def test_a_run_is_the_same_bit_for_bit(own, monkeypatch):
-    def history(dataset):
+    @pytest.mark.parametrize("shape", [(8, 9, 3), (8, 9, 1), (3, 8, 9), (8, 9, 4), (8, 9, 2)])
+def test_channels_are_where_they_are_of_a_file_in_memory(shape, tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, *shape), np.uint8)
+    for part in "train", "test":
+        idx.write(tmp_path / f"{part}-images", pixels)
+        idx.write(tmp_path / f"{part}-labels", np.arange(30, dtype=np.uint8) % 3)
+    if shape[-1] in (2, 4):
+        for load in data.load, partial(in_memory, monkeypatch=monkeypatch):
+            with pytest.raises(DataError, match="train-images: expected .* found"):
+                load(tmp_path)
+        return
+    one, other = data.load(tmp_path), in_memory(tmp_path, monkeypatch)
+    assert isinstance(one.train.images, on_disk.StoredImages)
+    assert torch.equal(one.train.images[:], other.train.images) and one.mean == other.mean
+    found = named_arrays.read_images(tmp_path / "test-images")
+    assert torch.equal(found[torch.tensor([[4, 2]])][0], other.test.images[[4, 2]])
+
+
+def history(dataset):
         training = build.start(RECIPES["net9"], seed=1)
         training.epochs, training.batch_size = 2, 16
         for _ in loop.fit(training, dataset):

@@ -19,6 +19,7 @@ from tinytrain import __version__, data, nn, streams, train
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.results.variations import RECIPES
+from tinytrain.runs.torch_state import kernels
 from tinytrain.store import synthetic
 from tinytrain.store.sources import SOURCES, in_folder, present
 from tinytrain.train import build
@@ -43,7 +44,8 @@ def findings(root: Path, device: str, threads: int) -> Iterator[Finding]:
     for index in range(torch.cuda.device_count()):
         devices.append(f"cuda:{index} ({torch.cuda.get_device_name(index)})")
     devices += ["mps"] if torch.backends.mps.is_available() else []
-    yield "device", f"{device}; there are: {', '.join(devices)}", None
+    how = "".join(f", {name}: {'yes' if on else 'no'}" for name, on in kernels(device).items())
+    yield "device", f"{device}{how}; there are: {', '.join(devices)}", None
     yield from data_sets(root)
     yield gradients()
     yield from short_training(device)

@@ -30,6 +30,7 @@ from tinytrain.runs.checkpoints import (
     write_checkpoint,
 )
 from tinytrain.runs.settings import Settings, parse_settings
+from tinytrain.runs.torch_state import kernels
 from tinytrain.store.files import cannot_write, make_folder, read_file, write_file
 from tinytrain.train.state import Epoch, Training
 
@@ -92,6 +93,7 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
             "python": platform.python_version(),
         },
         "machine": platform.machine(),
+        "kernels": kernels(settings.device),
     }
     save(folder, settings, training)
     for field, value in net_file.own(settings.recipe).items():

@@ -53,6 +53,14 @@ def global_settings() -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any]
     return settings
 
 
+def kernels(device: str) -> dict[str, bool]:
+    """How CUDA computes on `device`: whether kernels repeat bit for bit; where TF32 is used."""
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    settings = {"deterministic": cudnn.deterministic, "tf32 in convolutions": cudnn.allow_tf32}
+    settings["tf32 in matrix products"] = products.allow_tf32
+    return settings if device.startswith("cuda") else {}
+
+
 def set_default_device(device: torch.device) -> None:
     """Set torch's default device; the CPU as at the start, which costs no look at every call."""
     torch.set_default_device(None if device.type == "cpu" else device)

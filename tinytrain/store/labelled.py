@@ -67,7 +67,7 @@ def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) ->
 
 
 def channels_first(images: Any, place: AnyPath) -> Any:
-    """Images (N, C, H, W) of images (N, H, W), (N, C, H, W) or (N, H, W, C).
+    """Images (N, C, H, W) of images (N, H, W), (N, C, H, W) or (N, H, W, C), an array or stored.
 
     An axis of at most four is taken for that of the channels. Raises DataError, which names the
     place, where it is the last, and its channels are not 1 or 3: grey or colour with transparency.
@@ -78,9 +78,10 @@ def channels_first(images: Any, place: AnyPath) -> Any:
     if images.shape[1] <= 4 or last > 4:
         return images
     expected = "images (N, C, H, W), or (N, H, W, C) of 1 or 3 channels without transparency"
-    fits = isinstance(images, np.ndarray) and last in (1, 3)
-    require(fits, place, expected, tuple(images.shape))
-    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    require(last in (1, 3), place, expected, tuple(images.shape))
+    if isinstance(images, np.ndarray):
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    return images.with_channels_first()
 
 
 def is_byte(array: Array) -> Array:

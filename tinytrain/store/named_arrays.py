@@ -121,7 +121,8 @@ def read_images(path: Path) -> Images:
     else:
         images = on_disk.read(path)
     if isinstance(images, on_disk.StoredImages):
-        return images
+        stored: Images = channels_first(images, path)
+        return stored
     images = images[None] if images.ndim == 2 else images
     kind = images.dtype.name == "uint8" and images.ndim in (3, 4) and images.size > 0
     found = f"{images.dtype.name} {images.shape}"

@@ -34,7 +34,8 @@ class StoredImages:
 
     `index`: int64 (N,), which of the file's images these are; `size`: (C, H, W); `start`: where
     the file's first image begins, in bytes; `stamp`: the file's length in bytes and its time of
-    change (ns). What is read goes through `functions`, in order, and then to `device`.
+    change (ns). What is read goes through `functions`, in order, and then to `device`. The file may
+    have its channels last, (N, H, W, C).
     """
 
     path: AnyPath
@@ -44,6 +45,7 @@ class StoredImages:
     stamp: tuple[int, int]
     functions: tuple[Callable[[Tensor], Tensor], ...] = ()
     device: torch.device | str = "cpu"
+    channels_last: bool = False
 
     def __len__(self) -> int:
         return len(self.index)
@@ -71,8 +73,11 @@ class StoredImages:
         same = stamp == self.stamp and len(pixels) == length * wanted.numel()
         expected = f"the {self.stamp[0]} bytes that were there at the start"
         require(same, self.path, expected, f"{stamp[0]}, changed since")
-        array = np.frombuffer(pixels, np.uint8).reshape(wanted.numel(), *self.size)
-        images = torch.from_numpy(array)
+        array = np.frombuffer(pixels, np.uint8)
+        if self.channels_last:
+            channels, *place = self.size
+            array = array.reshape(-1, *place, channels).transpose(0, 3, 1, 2)
+        images = torch.from_numpy(np.ascontiguousarray(array).reshape(-1, *self.size))
         for function in self.functions:
             images = function(images)
         return images.view(*wanted.shape, *self.size).to(self.device)
@@ -80,6 +85,11 @@ class StoredImages:
     def rows(self, rows: Tensor | slice) -> StoredImages:
         """A view of the images in these rows."""
         return replace(self, index=self.index[rows])
+
+    def with_channels_first(self) -> StoredImages:
+        """The images (N, C, H, W) of a file that was taken for that, and has (N, H, W, C)."""
+        height, width, channels = self.size
+        return replace(self, size=(channels, height, width), channels_last=True)
 
     def to(self, device: torch.device | str) -> StoredImages:
         """The same images, moved to `device` when they are read."""
