@@ -34,8 +34,8 @@ class StoredImages:
 
     `index`: int64 (N,), which of the file's images these are; `size`: (C, H, W); `start`: where
     the file's first image begins, in bytes; `stamp`: the file's length in bytes and its time of
-    change (ns). What is read goes through `functions`, in order, and then to `device`. The file may
-    have its channels last, (N, H, W, C).
+    change (ns). What is read goes through `functions`, in order, and then to `device`.
+    `channels_last`: whether the file has (N, H, W, C).
     """
 
     path: AnyPath
