@@ -113,12 +113,12 @@ def build(classes, channels=1, size=(28, 28), generator=None):
 """
 
 
-@pytest.mark.parametrize("net", ["late7500", "told.py:build"])
-def test_photos_in_colour_of_three_kinds(net, here, capsys, printed):
+@pytest.mark.parametrize("what", ["--recipe=own-data", "--net=told.py:build"])
+def test_photos_in_colour_of_three_kinds(what, here, capsys, printed):
     photos("photos", 20)
     Path("told.py").write_text(TOLD)
     assert main(["data", "convert", "photos", "--test-share", "0.25", "--output", "set"]) == 0
-    train = ["train", "--dataset", "set", "--net", net, "--batch-size", "9", "--epochs", "1"]
+    train = ["train", "--dataset", "set", what, "--batch-size", "9", "--epochs", "1"]
     assert main([*train, "--threads", "1", "--run-dir", "run"]) == 0
     settings = json.loads(Path("run", "run.json").read_text())
     assert (settings["classes"], settings["image_shape"]) == (3, [3, 24, 20])

@@ -15,7 +15,7 @@ from tinytrain.cli.options import Parser, add_field_flags
 from tinytrain.cli.recipe_files import named
 from tinytrain.recipes import LADDER, Recipe
 from tinytrain.results.comparison import CHANGES, base_of, changed
-from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES, VIEWS
+from tinytrain.results.variations import ABLATION, FRONTIER, OTHER_DATA, RECIPES, VIEWS
 
 HELP = """\
 Without more words, or with list: every recipe, and what it changes in its base. With show: one of
@@ -29,6 +29,7 @@ GROUPS: dict[str, Mapping[str, object]] = {
     "The final recipe without one of its ingredients": ABLATION,
     "Where a net looks, wider or less wide": VIEWS,
     "Beyond the final recipe": FRONTIER,
+    "For data of your own, to begin with": OTHER_DATA,
 }
 
 

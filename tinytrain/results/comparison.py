@@ -8,9 +8,9 @@ from dataclasses import Field, fields
 from typing import Any
 
 from tinytrain.recipes import LADDER, Recipe
-from tinytrain.results.variations import ABLATION, BASES, FRONTIER, RECIPES, VIEWS
+from tinytrain.results.variations import BASES, RECIPES, VARIATIONS
 
-CHANGES = LADDER | ABLATION | VIEWS | FRONTIER
+CHANGES = LADDER | VARIATIONS
 
 
 def base_of(name: str) -> str | None:

@@ -2,7 +2,8 @@
 
 `ABLATION` removes or replaces one ingredient of the final recipe, `VIEWS` changes the receptive
 field, `FRONTIER` has other limits: upright digits, test-time augmentation, fewer parameters or
-epochs. `RECIPES` has all named recipes, the ladder's first.
+epochs, `OTHER_DATA` is for images of any kind. `RECIPES` has all named recipes, the ladder's
+first.
 """
 
 from __future__ import annotations
@@ -66,10 +67,15 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99, "optimizer": "muon"},
 }
 
+# Which images stay what they are when they are turned or moved, only their owner knows.
+OTHER_DATA: dict[str, dict[str, Any]] = {
+    "own-data": PLAIN_IMAGES | {"net": "late7500", "optimizer": "muon", "batch_size": 32}
+}
+
 # The recipe that each of these changes: the final one, or a rung.
-BASES = dict.fromkeys(ABLATION | VIEWS | FRONTIER, "final")
+VARIATIONS = ABLATION | VIEWS | FRONTIER | OTHER_DATA
+BASES = dict.fromkeys(VARIATIONS, "final")
 BASES |= dict.fromkeys(("net9-dilation-2", "net9-dilation-3"), "net9")
 RECIPES = recipes.RECIPES | {
-    name: replace(recipes.RECIPES[BASES[name]], **change)
-    for name, change in (ABLATION | VIEWS | FRONTIER).items()
+    name: replace(recipes.RECIPES[BASES[name]], **change) for name, change in VARIATIONS.items()
 }
