@@ -16,6 +16,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from run_files import history, lines_of, weights
 
 from tinytrain import nets, nn
 from tinytrain.cli.main import main, parse
@@ -48,19 +49,6 @@ def quick(run_dir, data_dir, *more):
 
 def resume(run_dir, data_dir):
     return ["train", "--resume", *on(run_dir, data_dir)]
-
-
-def lines_of(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def history(run_dir):
-    return [line | {"seconds": 0} for line in lines_of(run_dir / "history.jsonl")]
-
-
-def weights(run_dir):
-    state = torch.load(run_dir / "checkpoint.pt", weights_only=True)["state"]
-    return [*state["net"].values(), *state["ema"]["net"].values()]
 
 
 def interrupted(monkeypatch, after, what=lambda training: None):

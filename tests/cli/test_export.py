@@ -18,6 +18,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from run_files import state_of
 
 from tinytrain import nets, nn
 from tinytrain.cli.export import FILES, as_npz, as_program, source
@@ -56,7 +57,7 @@ def test_by_default_the_weights_that_count_lie_in_the_folder_of_the_run(run, cap
         assert export(run, "--format", format) == 0
         assert str(run / NAMES[format][0]) in capsys.readouterr().out
     assert {path.name for path in run.iterdir()} - before == {*chain(*NAMES.values())}
-    state = torch.load(run / "checkpoint.pt", weights_only=True)["state"]
+    state = state_of(run)
     with np.load(run / "weights.npz", allow_pickle=False) as arrays:
         numbers = {name: torch.from_numpy(arrays[name]) for name in arrays}
     for found in torch.load(run / "weights.pt", weights_only=True), numbers:

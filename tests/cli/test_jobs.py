@@ -1,7 +1,6 @@
 """Many runs, many workers: each run is had by one of them, and by another if that one is lost."""
 
 import fcntl
-import json
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ from contextlib import closing
 
 import pytest
 import torch
+from run_files import children, lines_of
 
 from tinytrain.cli.jobs import Job, RunFailed, environment, reported_once
 from tinytrain.cli.main import main
@@ -83,10 +83,6 @@ def test_a_run_is_had_by_one_until_its_process_ends(tmp_path, monkeypatch):
     os.close(writing)
 
 
-def lines_of(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def test_what_another_has_is_left_to_it(worker, data_dir, tmp_path, in_one_process):
     """It is taken once that one is lost, as the last; then all runs are in the record."""
     worker(0)
@@ -126,12 +122,6 @@ def finished(folder):
     return sum(1 for path in folder.glob("seed-*/history.jsonl") if path.read_text())
 
 
-def workers_of(agent):
-    """The processes that this one has started."""
-    with open(f"/proc/{agent.pid}/task/{agent.pid}/children") as file:
-        return list(map(int, file.read().split()))
-
-
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="kills by /proc")
 @pytest.mark.parametrize("how", ["each by itself", "together"])
@@ -156,7 +146,7 @@ def test_forty_seeds_over_two_agents_of_which_one_is_killed_twice(how, tmp_path)
             agents[1].wait()
             agents[1] = started(1, meeting, shared, tmp_path)
         wait_for(22, tmp_path / "shared", agents)
-        os.kill(workers_of(agents[0])[0], signal.SIGKILL)
+        os.kill(children(agents[0].pid)[0], signal.SIGKILL)
         assert [agent.wait(600) for agent in agents] == [0, 0]
     finally:
         for agent in agents:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from run_files import history
 
 import tinytrain
 from tinytrain import data, nn, streams
@@ -284,9 +285,9 @@ def test_arrays_of_any_file_and_from_python_the_same():
 def test_evaluation_as_json(run, data_dir, printed):
     words = [f"--run-dir={run}", f"--data-dir={data_dir}", "--json"]
     result = json.loads(printed("evaluate", *words))
-    history = json.loads((run / "history.jsonl").read_text().splitlines()[-1])
-    assert result["loss"] == pytest.approx(history["test_loss"], rel=1e-5)
-    assert (result["right"], result["total"]) == (history["test_correct"], 50)
+    last = history(run)[-1]
+    assert result["loss"] == pytest.approx(last["test_loss"], rel=1e-5)
+    assert (result["right"], result["total"]) == (last["test_correct"], 50)
     table = np.array(result["confusion"])
     assert [one["right"] for one in result["classes"]] == table.diagonal().tolist()
     true = data.load("synthetic", data_dir).test.labels.bincount().tolist()

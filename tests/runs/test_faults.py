@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-import torch
+from run_files import history, state_of, weights
 
 from tinytrain.cli.exit import exit_status
 from tinytrain.cli.main import main
@@ -83,23 +83,22 @@ COMMANDS = {
 }
 
 
-def content(path):
-    """What has to be the same in a file, however often its writer was killed."""
-    if path.name == "run.json":
-        return json.loads(path.read_text()) | {"command": 0}
-    if path.name == "history.jsonl":
-        return [json.loads(line) | {"seconds": 0} for line in path.read_text().splitlines()]
-    if path.name == "checkpoint.pt":
-        state = torch.load(path, weights_only=True)["state"]
-        tensors = {**state["net"], **state["ema"]["net"], **state["optimizer"]}
-        return {name: str(value) for name, value in tensors.items()} | {"epoch": state["epoch"]}
-    return path.read_bytes()
-
-
 def contents(root):
-    return {
-        path.relative_to(root): content(path) for path in sorted(root.rglob("*")) if path.is_file()
-    }
+    """What has to be the same in the files, however often their writers were killed."""
+
+    def content(path):
+        if path.name == "run.json":
+            return json.loads(path.read_text()) | {"command": 0}
+        if path.name == "history.jsonl":
+            return history(path.parent)
+        if path.name == "checkpoint.pt":
+            state = state_of(path.parent)
+            learned = [tensor.tolist() for tensor in weights(path.parent)]
+            return state["epoch"], learned, str(state["optimizer"])
+        return path.read_bytes()
+
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    return {path.relative_to(root): content(path) for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +231,7 @@ def test_no_run_outlives_seeds(how, status, tmp_path, started, finish):
     with suppress(FileNotFoundError), open(run / locks.NAME) as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)  # waits for the run to end
     locks.require_free(run)
-    assert len((run / "history.jsonl").read_text().splitlines()) < 12
+    assert len(history(run)) < 12
     finish(["train", "--threads=1", *words, f"--run-dir={whole}"], tmp_path / "train")
     finish(["train", "--resume", f"--run-dir={run}", words[-1]], tmp_path / "resume")
     assert contents(run) == contents(whole)

@@ -6,12 +6,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from run_files import state_of
 
 from tinytrain.cli.main import main
-
-
-def weights(folder, name="net"):
-    return torch.load(folder / "checkpoint.pt", weights_only=True)["state"][name]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +30,8 @@ def test_a_run_from_anothers_weights(begun, tmp_path, data_dir, printed):
     content = (folder / "checkpoint.pt").read_bytes()
     settings = json.loads((new / "run.json").read_text())
     assert settings["from_digest"] == hashlib.sha256(content).hexdigest()
-    averaged = weights(folder, "ema")["net"]
-    for found in weights(new), weights(new, "ema")["net"]:
+    averaged = state_of(folder)["ema"]["net"]
+    for found in state_of(new)["net"], state_of(new)["ema"]["net"]:
         learned = [name for name, value in found.items() if not torch.equal(value, averaged[name])]
         ends = {name.rpartition(".")[2] for name in learned if name.startswith("conv1")}
         assert not ends & {"weight", "bias"}  # the statistics of batch norm go on
@@ -89,5 +86,5 @@ def test_the_head_is_drawn_anew_for_other_classes(begun, tmp_path, data_dir):
     assert main([*words, f"--net={path}:net", f"--run-dir={ten}"]) == 0
     words = [*words, f"--dataset={data}", f"--net={path}:three", f"--from={ten}", "--freeze=1"]
     assert main([*words, f"--run-dir={three}"]) == 0
-    assert weights(three)["3.weight"].shape == (3, 8)
-    assert torch.equal(weights(three)["1.weight"], weights(ten, "ema")["net"]["1.weight"])
+    assert state_of(three)["net"]["3.weight"].shape == (3, 8)
+    assert torch.equal(state_of(three)["net"]["1.weight"], state_of(ten)["ema"]["net"]["1.weight"])

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from run_files import state_of
 
 from tinytrain import data, streams, train
 from tinytrain.cli import main as cli
@@ -283,9 +284,7 @@ def test_a_run_with_files_of_ones_own_goes_on_as_it_began(
     for path in files:
         path.unlink()
     assert cli.main(again) == 0
-    found, expected = (
-        torch.load(folder / "checkpoint.pt", weights_only=True)["state"] for folder in (cut, run)
-    )
+    found, expected = state_of(cut), state_of(run)
     for part in "net", "ema", "optimizer":
         torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
     assert [epoch["lr"] for epoch in found["history"]] == [0.002, 0.001, 0.0005]

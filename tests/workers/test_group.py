@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 
 import pytest
 import torch
+from run_files import children, history, weights
 
 from tinytrain import nn, streams
 from tinytrain.cli.main import main
@@ -192,11 +193,6 @@ def printed(folder):
     return [(folder / f"out{rank}").read_text() for rank in range(2)]
 
 
-def weights(run):
-    state = torch.load(run / "checkpoint.pt", weights_only=True)["state"]
-    return [*state["net"].values(), *state["ema"]["net"].values()]
-
-
 def at_work(run, processes):
     """Wait until the first epoch is done."""
     while not (run / "history.jsonl").exists() or not (run / "history.jsonl").stat().st_size:
@@ -281,20 +277,13 @@ def test_a_restart_goes_on_with_the_run(data_dir, tmp_path, fails, monkeypatch):
     assert "--run-dir" in fails(2, *TRAIN, f"--data-dir={data_dir}")
     monkeypatch.setattr(Training, "step", interrupted)
     fails(130, *words)
-    assert len((run / "history.jsonl").read_text().splitlines()) == 1
+    assert len(history(run)) == 1
     monkeypatch.undo()
     assert "is in use" in fails(2, *words)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert "another run is in it" in fails(2, *words, "--seed=2")
     assert main(words) == 0
-    assert len((run / "history.jsonl").read_text().splitlines()) == 2
-
-
-def children(pid):
-    """The numbers of the processes that it has started."""
-    with suppress(FileNotFoundError), open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(number) for number in file.read().split()]
-    return []
+    assert len(history(run)) == 2
 
 
 def alive(pid):
