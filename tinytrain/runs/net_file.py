@@ -29,7 +29,7 @@ from torch import Tensor
 
 from tinytrain import from_torch, nets, train
 from tinytrain.data.augment import Augment
-from tinytrain.errors import TinytrainError, UsageError
+from tinytrain.errors import TinytrainError, UsageError, no_program
 from tinytrain.nets import Task
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
@@ -182,13 +182,6 @@ def made(net: str, dropout: float, generator: torch.Generator | None, task: Task
     except Exception as error:  # of many types: of files, locks and tensors without numbers
         raise UsageError(f"{place}: the net cannot be copied: {error}") from error
     return built
-
-
-def no_program(path: object, error: SyntaxError | ValueError) -> UsageError:
-    """The error for a file that Python cannot parse."""
-    line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-    reason = error.msg if isinstance(error, SyntaxError) else error
-    return UsageError(f"{path}{line}: not a Python program ({reason})")
 
 
 def run(path: Path, source: bytes) -> dict[str, object]:

@@ -21,8 +21,7 @@ from typing import Any
 
 from tinytrain.course.exercises.checking.folder import read
 from tinytrain.course.exercises.checking.report import Report
-from tinytrain.errors import UsageError
-from tinytrain.runs.net_file import no_program
+from tinytrain.errors import UsageError, no_program
 
 IMPORTS = 60.0  # seconds that the process may take before it counts those of its limit
 MODULE = "tinytrain.course.exercises.checking.check"
