@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tinytrain import data, nets, nn, streams
+from tinytrain import data, streams
 from tinytrain.cli.main import main
 from tinytrain.nets import Task
 from tinytrain.nn.inspect import output_of
@@ -145,11 +145,3 @@ def test_a_function_that_is_not_told_keeps_its_defaults(here):
     assert output_of(net_file.build(own, task=told), told.shape).shape == (1, 5)
     Path("told.py").write_text(TOLD.replace("(classes,", "(").replace("classes", "3"))
     assert output_of(net_file.build(own, task=told)).shape == (1, 3)  # of one channel
-
-
-def test_a_net_for_images_of_ones_own(capsys, monkeypatch):
-    own_set("small", grey_images(4))
-    layers = nn.Conv2d(1, 5, 3), nn.Flatten(), nn.Linear(20, 10), nn.LogSoftmax()
-    monkeypatch.setitem(nets.NETS, "own", lambda *_: nn.Sequential(*layers))
-    assert main(["train", "--dataset", "small", *SMALL, "--net", "own"]) == 0
-    assert re.search(r"Conv2d: 1-1 +\[-1, 5, 2, 2\]", capsys.readouterr().out)
