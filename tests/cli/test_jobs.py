@@ -71,14 +71,11 @@ def test_a_run_is_had_by_one_until_its_process_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(
         subprocess, "Popen", lambda _, **more: popen(waiting, pass_fds=[reading], **more)
     )
-    process = job.start()
-    assert process is not None and job.start() is None
-    os.write(writing, b"1")
-    assert process.wait() == 0
-    other = job.start()
-    assert other is not None
-    os.write(writing, b"1")
-    other.wait()
+    for _ in range(2):
+        process = job.start()
+        assert process is not None and job.start() is None
+        os.write(writing, b"1")
+        assert process.wait() == 0
     os.close(reading)
     os.close(writing)
 
