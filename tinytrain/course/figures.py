@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinytrain.course.ladder import Rung
+from tinytrain.course.ladder import Rung, gain
 from tinytrain.course.tables import last_epoch
 from tinytrain.plots.curves import draw_seeds, mark_target
 from tinytrain.plots.drawing import new_figure
@@ -97,6 +97,62 @@ def accuracy_beyond(rungs: Sequence[Rung]) -> Figure:
     axes.set_xscale("log")
     axes.axvline(100 - TARGET_ACCURACY, color="grey", linewidth=0.8, linestyle="--")
     label_error_axis(axes, axes.xaxis)
+    return figure
+
+
+def gains(final: Rung, rungs: Sequence[Rung]) -> Figure:
+    """By how much recipes are above the final one, in points, with 95 % intervals."""
+    found = [(rung.name, change) for rung in rungs if (change := gain(final, rung))]
+    figure = new_figure(WIDTH, 0.6 + 0.26 * len(found))
+    axes = figure.add_subplot()
+    for place, (_, change) in enumerate(found):
+        color = OWN if change.excludes_zero else "grey"
+        axes.plot([change.low, change.high], [place, place], color=color)
+        axes.plot(change.value, place, "o", color=color, markersize=4)
+    axes.axvline(0, color="grey", linewidth=0.8, linestyle="--")
+    axes.set_yticks(range(len(found)), [name for name, _ in found], size=SIZE)
+    axes.invert_yaxis()
+    axes.tick_params(labelsize=SIZE)
+    axes.set_xlabel("points against final", size=SIZE)
+    return figure
+
+
+def accuracy_by_view(rungs: Sequence[Rung]) -> Figure:
+    """Accuracy against the receptive field, for nets that differ in little else."""
+    families: dict[str, list[tuple[Rung, Summary]]] = defaultdict(list)
+    for rung, summary in measured_of(rungs):
+        net = "Net8_1" if rung.recipe.net == "net8" else "Net9"
+        families["the final recipe" if rung.recipe.ema else net].append((rung, summary))
+    figure = new_figure(WIDTH, 2.6)
+    axes, drawn = figure.add_subplot(), []
+    for (label, family), color in zip(families.items(), ("grey", CURRICULUM, OWN), strict=False):
+        for_each = [(rung.field, 100 - some.mean, deviation(some) or 0) for rung, some in family]
+        places, errors, deviations = zip(*for_each, strict=True)
+        style: dict[str, Any] = {"color": color, "markersize": 4, "capsize": 3}
+        drawn.append(axes.errorbar(places, errors, deviations, fmt="o-", label=label, **style))
+    axes.set_yscale("log")
+    label_error_axis(axes, axes.yaxis)
+    axes.set_xticks(sorted({rung.field for rung in rungs}))
+    axes.tick_params(labelsize=SIZE)
+    axes.set_xlabel("receptive field, pixels of 28", size=SIZE)
+    figure.legend(handles=drawn, loc="outside upper center", ncols=3, frameon=False, fontsize=SIZE)
+    return figure
+
+
+def accuracy_when_moved(folder: Path = records.FOLDER) -> Figure:
+    """Accuracy of trained nets on test digits moved by 0, 1, … pixels."""
+    record: dict[str, Any] = json.loads((folder / "moved.json").read_text())
+    figure = new_figure(WIDTH, 2.4)
+    axes = figure.add_subplot()
+    for measured, color in zip(record["nets"], ("grey", CURRICULUM, OWN), strict=True):
+        axes.plot(record["shifts"], measured["accuracy"], "o-", color=color, markersize=4)
+        place = (record["shifts"][-1], measured["accuracy"][-1])
+        style: dict[str, Any] = {"size": SIZE, "va": "center", "color": color}
+        axes.annotate(measured["net"], place, (14, 0), textcoords="offset points", **style)
+    axes.set_ylim(0, 103)
+    axes.tick_params(labelsize=SIZE)
+    axes.set_xlabel("test digits moved, pixels", size=SIZE)
+    axes.set_ylabel("accuracy, %", size=SIZE)
     return figure
 
 

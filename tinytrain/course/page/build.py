@@ -102,6 +102,11 @@ def as_html(
         beyond=picture(
             "Accuracy beyond the final recipe", figures.accuracy_beyond(course.frontier)
         ),
+        gains=picture(
+            "What each ingredient is worth", figures.gains(course.final, course.ablation)
+        ),
+        seen=picture("Accuracy by receptive field", figures.accuracy_by_view(course.views)),
+        moved=picture("Accuracy when test digits are moved", figures.accuracy_when_moved()),
         frontier=tables.frontier(course.frontier),
         selection_bias=tables.selection_bias([*course.ladder, *course.frontier]),
         exercises=exercises(),

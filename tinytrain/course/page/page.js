@@ -73,7 +73,7 @@ function saveFigures() {
   for (const svg of document.querySelectorAll("figure > svg")) {
     const button = document.createElement("button");
     const title = svg.parentElement.ariaLabel ?? "figure";
-    Object.assign(button, { type: "button", className: "save", textContent: "Save as SVG" });
+    Object.assign(button, { type: "button", className: "save", textContent: "Save", title: "as SVG" });
     button.addEventListener("click", () => {
       const copy = svg.cloneNode(true), link = document.createElement("a");
       copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");

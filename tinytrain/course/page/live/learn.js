@@ -39,9 +39,9 @@ function resetTraining() {
   const broken = (training.broken = training.secret ? drawn : given.broken);
   worker.onmessage = ({ data }) => hear(data);
   worker.postMessage({ ...given, broken, net: training.nets[given.net], train, held });
-  Object.assign(training, { worker, waiting: false, seen: 0, filters: [], left: 0, shares: null });
-  Object.assign(training, { losses: [], helds: [], accuracies: [] }); // [digits seen, value]
-  Object.assign(training, { spreads: [], moves: {} }); // moves: accuracy by how digits are moved
+  Object.assign(training, { worker, waiting: false, left: 0, seen: 0, shares: null, filters: [],
+    spreads: [], losses: [], helds: [], accuracies: [], // the last three: [digits seen, value]
+    moves: {} }); // accuracy by how digits are moved
   byId("diagnosis").hidden = !training.secret;
   byId("diagnosis").querySelectorAll("input").forEach((input) => (input.checked = false));
   byId("train-cause").textContent = byId("moved").textContent = "";

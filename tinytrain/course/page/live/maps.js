@@ -130,14 +130,10 @@ function showTrace(trace) {
       part };
   });
   svg.setAttribute("viewBox", `0 0 ${base.width} ${base.height}`);
-  const made = (tag, attributes) => {
-    const one = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    Object.entries(attributes).forEach(([name, value]) => one.setAttribute(name, value));
-    return one;
-  };
-  svg.replaceChildren(...points.slice(1).map(({ x, y, part }, at) => made("line", {
-    x1: points[at].x, y1: points[at].y, x2: x, y2: y, class: part < 0 ? "negative" : "positive",
-  })), ...points.map(({ x, y }) => made("circle", { cx: x, cy: y, r: 3 })));
+  const lines = points.slice(1).map(({ x, y, part }, at) => `<line x1="${points[at].x}" `
+    + `y1="${points[at].y}" x2="${x}" y2="${y}" class="${part < 0 ? "negative" : "positive"}"/>`);
+  const dots = points.map(({ x, y }) => `<circle cx="${x}" cy="${y}" r="3"/>`);
+  svg.innerHTML = [...lines, ...dots].join("");
 }
 
 /** Send blame up, column by column from the answer; or show the numbers again. */

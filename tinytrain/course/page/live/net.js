@@ -69,16 +69,39 @@ function backward(space, labels, toImage = false) {
   return loss;
 }
 
+/** The sum of the losses of images, as many as labels, and how many are right. */
+function judged(space, images, labels) {
+  const { values } = forward(space, images).at(-1);
+  let loss = 0, right = 0;
+  labels.forEach((label, n) => {
+    const scores = values.subarray(10 * n, 10 * (n + 1));
+    loss -= scores[label];
+    right += scores[label] === Math.max(...scores);
+  });
+  return { loss, right };
+}
+
 /** Set the hidden channels of a layer to zero. */
-function hide({ hidden, count, maps }, index, values) {
+function hide({ hidden, maps }, index, values) {
   for (const { layer, channel } of hidden) {
-    if (layer !== index) continue;
-    const [, channels, ...sides] = maps[layer].shape, size = product(sides);
-    for (let n = 0; n < count; n++) {
-      const start = (n * channels + channel) * size;
-      values.fill(0, start, start + size);
-    }
+    if (layer === index) eachPlace(maps[layer].shape, channel, (at) => (values[at] = 0));
   }
+}
+
+/** Visit where the numbers of a channel are, in all images. */
+function eachPlace([count, channels, ...sides], channel, visit) {
+  const size = product(sides);
+  for (let n = 0; n < count; n++) {
+    const start = (n * channels + channel) * size;
+    for (let at = start; at < start + size; at++) visit(at);
+  }
+}
+
+/** The sum of what(at) over a channel. */
+function sumOver(shape, channel, what) {
+  let sum = 0;
+  eachPlace(shape, channel, (at) => (sum += what(at)));
+  return sum;
 }
 
 /** What a layer's window meets in a map of a shape: {table, size, step, groups, sides}.
@@ -106,7 +129,8 @@ function windowOf(layer, [, channels, ...image]) {
 
 /** A convolution: a patch for each place of the output, times the kernels, as matrices.
 
-Chellapilla et al., "High performance convolutional neural networks", 2006. */
+A linear layer is one, too: its kernels see all, so that there is one place. Chellapilla et al.,
+"High performance convolutional neural networks", 2006. */
 function convolution(layer, input) {
   const { weight, bias } = layer, [count, channels] = input.shape, [kernels] = weight.shape;
   const window = windowOf(layer, input.shape), { table, size, step, groups, sides } = window;
@@ -134,7 +158,9 @@ function convolution(layer, input) {
   };
   return { output, window, ...found,
     forward() {
-      addBias(output, bias);
+      output.values.fill(0);
+      bias?.values.forEach((value, channel) =>
+        eachPlace(output.shape, channel, (at) => (output.values[at] = value)));
       eachGroup((from, to, kernel) => {
         gather(from);
         multiply(each, places, size, matrix(weight.values, kernel, size, 1),
@@ -143,7 +169,8 @@ function convolution(layer, input) {
     },
     backward(_, toInput) {
       found.weight.fill(0);
-      if (bias) sumByChannel(output, output.gradient, found.bias);
+      found.bias?.forEach((_, channel, sums) =>
+        (sums[channel] = sumOver(output.shape, channel, (at) => output.gradient[at])));
       if (toInput) input.gradient.fill(0);
       eachGroup((from, to, kernel) => {
         gather(from);
@@ -158,145 +185,75 @@ function convolution(layer, input) {
     } };
 }
 
-/** A linear layer: all images at once are a matrix. */
-function linear({ weight, bias }, input) {
-  const [outputs, inputs] = weight.shape, [count] = input.shape;
-  const output = withGradient(tensor([count, outputs]));
-  const found = { weight: zeros(weight.values.length), bias: bias && zeros(outputs) };
-  const window = windowOf({ weight }, input.shape);
-  return { output, window, ...found,
-    forward() {
-      addBias(output, bias);
-      multiply(count, outputs, inputs, matrix(input.values, 0, inputs, 1),
-        matrix(weight.values, 0, 1, inputs), output.values, 0);
-    },
-    backward(_, toInput) {
-      found.weight.fill(0);
-      multiply(outputs, inputs, count, matrix(output.gradient, 0, 1, outputs),
-        matrix(input.values, 0, inputs, 1), found.weight, 0);
-      if (bias) sumByChannel(output, output.gradient, found.bias);
-      if (!toInput) return;
-      input.gradient.fill(0);
-      multiply(count, inputs, outputs, matrix(output.gradient, 0, outputs, 1),
-        matrix(weight.values, 0, inputs, 1), input.gradient, 0);
-    } };
+/** Mean pooling: a convolution of each channel alone, its weights all the same. */
+function meanPooling(layer, input) {
+  const [, channels, ...sides] = input.shape, taps = product(layer.kernel_size ?? sides);
+  const weight = tensor([channels, taps], zeros(channels * taps).fill(1 / taps));
+  const work = convolution({ ...layer, weight, groups: channels }, input);
+  return { ...work, weight: undefined }; // which is not learned
 }
 
-/** Set every channel of an output to its bias, or to 0. */
-function addBias({ shape: [, channels, ...sides], values }, bias) {
-  const size = product(sides);
-  if (!bias) values.fill(0);
-  else for (let at = 0; at < values.length; at += size) {
-    values.fill(bias.values[(at / size) % channels], at, at + size);
-  }
-}
-
-/** The sum of each channel's numbers, over all images and places, into `sums`. */
-function sumByChannel({ shape: [, channels, ...sides] }, values, sums) {
-  const size = product(sides);
-  for (let channel = 0; channel < channels; channel++) {
-    let sum = 0;
-    for (let start = channel * size; start < values.length; start += channels * size) {
-      for (let at = start; at < start + size; at++) sum += values[at];
-    }
-    sums[channel] = sum;
-  }
-}
-
-/** A pooling: of what lies under the window the largest number, or the mean. */
-const pooling = (largest) => (layer, input) => {
+/** Max pooling: the largest of what lies under the window; `chosen` is where it was. */
+function maxPooling(layer, input) {
   const window = windowOf(layer, input.shape), { table, size, step, sides } = window;
-  const [count, channels] = input.shape, places = product(sides);
-  const output = withGradient(tensor([count, channels, ...sides]));
-  const chosen = new Int32Array(output.values.length); // where the largest number was
-  return { output, window, chosen: largest && chosen,
+  const output = withGradient(tensor([...input.shape.slice(0, 2), ...sides]));
+  const places = product(sides), chosen = new Int32Array(output.values.length);
+  return { output, window, chosen,
     forward() {
       for (let to = 0; to < chosen.length; to++) {
         const start = row(to, places) * step, first = (to % places) * size;
-        let most = -Infinity, sum = 0;
+        let most = -Infinity;
         for (let tap = first; tap < first + size; tap++) {
-          if (table[tap] < 0) continue;
-          const from = start + table[tap], value = input.values[from];
-          sum += value;
+          const from = start + table[tap], value = table[tap] < 0 ? -Infinity : input.values[from];
           if (value > most) [most, chosen[to]] = [value, from];
         }
-        output.values[to] = largest ? most : sum / size;
+        output.values[to] = most;
       }
     },
     backward() {
       input.gradient.fill(0);
-      for (let to = 0; to < chosen.length; to++) {
-        const gradient = output.gradient[to];
-        if (largest) {
-          input.gradient[chosen[to]] += gradient;
-          continue;
-        }
-        const start = row(to, places) * step, first = (to % places) * size;
-        for (let tap = first; tap < first + size; tap++) {
-          if (table[tap] >= 0) input.gradient[start + table[tap]] += gradient / size;
-        }
-      }
+      chosen.forEach((from, to) => (input.gradient[from] += output.gradient[to]));
     } };
-};
+}
 
 /** Batch norm: each channel with mean 0 and variance 1, scaled and shifted.
 
 In training, each number also moves its channel's mean and variance: tinytrain/nn/fast.py. */
 function batchNorm(layer, input) {
-  const { weight, bias, running_mean: runningMean, running_var: runningVar } = layer;
-  const { shape, values } = input, [, channels, ...sides] = shape, size = product(sides);
-  const places = values.length / channels, output = withGradient(tensor(shape));
-  const found = { weight: zeros(channels), bias: zeros(channels) };
-  const normal = zeros(values.length), inverse = new Float64Array(channels);
-  const moments = (channel) => { // mean and variance over all images and places
-    let mean = 0, variance = 0;
-    for (let start = channel * size; start < values.length; start += channels * size) {
-      for (let at = start; at < start + size; at++) mean += values[at];
-    }
-    mean /= places;
-    for (let start = channel * size; start < values.length; start += channels * size) {
-      for (let at = start; at < start + size; at++) variance += (values[at] - mean) ** 2;
-    }
-    return [mean, variance / places];
-  };
+  const { weight, bias, running_mean: means, running_var: variances } = layer;
+  const { shape, values } = input, places = values.length / shape[1];
+  const output = withGradient(tensor(shape)), { gradient } = output;
+  const found = { weight: zeros(shape[1]), bias: zeros(shape[1]) };
+  const normal = zeros(values.length), inverse = new Float64Array(shape[1]);
   const follow = ({ values: running }, channel, next) =>
     (running[channel] += layer.momentum * (next - running[channel]));
   return { output, ...found, inverse, normal,
     forward(training) {
-      for (let channel = 0; channel < channels; channel++) {
-        let [mean, variance] = [runningMean.values[channel], runningVar.values[channel]];
+      for (let channel = 0; channel < shape[1]; channel++) {
+        let [mean, variance] = [means.values[channel], variances.values[channel]];
         if (training) {
-          [mean, variance] = moments(channel);
-          follow(runningMean, channel, mean);
-          follow(runningVar, channel, (variance * places) / (places - 1));
+          mean = sumOver(shape, channel, (at) => values[at]) / places;
+          variance = sumOver(shape, channel, (at) => (values[at] - mean) ** 2) / places;
+          follow(means, channel, mean);
+          follow(variances, channel, (variance * places) / (places - 1));
         }
         const share = (inverse[channel] = 1 / Math.sqrt(variance + layer.eps));
         const [scale, shift] = [weight.values[channel], bias.values[channel]];
-        for (let start = channel * size; start < values.length; start += channels * size) {
-          for (let at = start; at < start + size; at++) {
-            normal[at] = (values[at] - mean) * share;
-            output.values[at] = normal[at] * scale + shift;
-          }
-        }
+        eachPlace(shape, channel, (at) => {
+          normal[at] = (values[at] - mean) * share;
+          output.values[at] = normal[at] * scale + shift;
+        });
       }
     },
     backward(training) {
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = 0, weighted = 0;
-        for (let start = channel * size; start < values.length; start += channels * size) {
-          for (let at = start; at < start + size; at++) {
-            sum += output.gradient[at];
-            weighted += output.gradient[at] * normal[at];
-          }
-        }
-        [found.bias[channel], found.weight[channel]] = [sum, weighted];
+      for (let channel = 0; channel < shape[1]; channel++) {
+        const sum = (found.bias[channel] = sumOver(shape, channel, (at) => gradient[at]));
+        const weighted = sumOver(shape, channel, (at) => gradient[at] * normal[at]);
+        found.weight[channel] = weighted;
         const scale = weight.values[channel] * inverse[channel];
         const [even, sloped] = training ? [sum / places, weighted / places] : [0, 0];
-        for (let start = channel * size; start < values.length; start += channels * size) {
-          for (let at = start; at < start + size; at++) {
-            input.gradient[at] = scale * (output.gradient[at] - even - normal[at] * sloped);
-          }
-        }
+        eachPlace(shape, channel, (at) =>
+          (input.gradient[at] = scale * (gradient[at] - even - normal[at] * sloped)));
       }
     } };
 }
@@ -316,28 +273,21 @@ function relu(_, input) {
 }
 
 /** Log-softmax: each score less the log of all ten's Σ exp. */
-function logSoftmax(_, input) {
-  const { shape: [count, classes], values, gradient } = input;
-  const output = withGradient(tensor(input.shape));
+function logSoftmax(_, { shape, values, gradient }) {
+  const output = withGradient(tensor(shape)), [count, classes] = shape;
+  const images = [values, gradient, output.values, output.gradient]
+    .map((all) => parted(all, classes, count)); // of each of these arrays the parts, image by image
+  const eachImage = (visit) =>
+    images[0].forEach((_, n) => visit(...images.map((parts) => parts[n])));
   return { output,
-    forward() {
-      for (let start = 0; start < count * classes; start += classes) {
-        let most = -Infinity, sum = 0;
-        for (let at = start; at < start + classes; at++) most = Math.max(most, values[at]);
-        for (let at = start; at < start + classes; at++) sum += Math.exp(values[at] - most);
-        const log = most + Math.log(sum);
-        for (let at = start; at < start + classes; at++) output.values[at] = values[at] - log;
-      }
-    },
-    backward() {
-      for (let start = 0; start < count * classes; start += classes) {
-        let sum = 0;
-        for (let at = start; at < start + classes; at++) sum += output.gradient[at];
-        for (let at = start; at < start + classes; at++) {
-          gradient[at] = output.gradient[at] - Math.exp(output.values[at]) * sum;
-        }
-      }
-    } };
+    forward: () => eachImage((scores, _, logs) => {
+      const most = Math.max(...scores), sum = scores.reduce((all, x) => all + Math.exp(x - most), 0);
+      scores.forEach((score, at) => (logs[at] = score - most - Math.log(sum)));
+    }),
+    backward: () => eachImage((_, blames, logs, above) => {
+      const sum = above.reduce((all, one) => all + one, 0);
+      above.forEach((one, at) => (blames[at] = one - Math.exp(logs[at]) * sum));
+    }) };
 }
 
 /** The same numbers in another shape, or as they are: what the page trains has no dropout. */
@@ -350,7 +300,7 @@ const same = (reshape) => (_, input) => {
 // By kind of layer: a function of a layer and its input that gives {output, forward(training),
 // backward(training, toInput)}, and of layers with weights their gradients, {weight, bias}.
 const WORKS = {
-  Conv2d: convolution, Linear: linear, BatchNorm2d: batchNorm, ReLU: relu,
-  MaxPool2d: pooling(true), AvgPool2d: pooling(false), AdaptiveAvgPool2d: pooling(false),
+  Conv2d: convolution, Linear: convolution, BatchNorm2d: batchNorm, ReLU: relu,
+  MaxPool2d: maxPooling, AvgPool2d: meanPooling, AdaptiveAvgPool2d: meanPooling,
   Flatten: same(true), Dropout: same(false), Dropout2d: same(false), LogSoftmax: logSoftmax,
 };

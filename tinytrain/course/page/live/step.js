@@ -1,7 +1,7 @@
 /* A step against the gradient: on this digit alone, once or ten times; and other digits after. */
 "use strict";
 
-const stepping = { steps: 0, others: null, timer: 0 }; // others: test digits, {digits, labels}
+const stepping = { steps: 0, others: null, timer: 0 }; // others: test digits, {images, labels}
 
 /** Move every weight of the shown net against the gradient of this digit, `times` times. */
 function stepOn(times) {
@@ -51,13 +51,8 @@ function tryOthers() {
   const space = (stepping.space ??= workspace(mind.net, 10));
   let at = 0, right = 0;
   const some = () => {
-    for (const end = at + 10; at < end; at += 10) {
-      const { values } = forward(space, others.images.subarray(784 * at, 784 * (at + 10))).at(-1);
-      for (let n = 0; n < 10; n++) {
-        const scores = values.subarray(10 * n, 10 * n + 10);
-        right += scores[others.labels[at + n]] === Math.max(...scores);
-      }
-    }
+    const images = others.images.subarray(784 * at, 784 * (at + 10));
+    right += judged(space, images, others.labels.slice(at, (at += 10))).right;
     if (at < 100) stepping.timer = setTimeout(some, 0);
     else place.textContent = `Of 100 other test digits it has ${right} right.`;
   };

@@ -30,7 +30,7 @@ function startSwaps() {
   for (const [name, swap] of Object.entries(SWAPS)) {
     const section = byId(name), after = section?.querySelector(".result");
     if (!after) continue;
-    const choice = button(["Try it in a net that trains here"], () => swapIn(section, swap));
+    const choice = button(["Try it here"], () => swapIn(section, swap));
     choice.className = "swap";
     after.before(choice);
   }

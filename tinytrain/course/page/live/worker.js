@@ -37,19 +37,16 @@ function trainer() {
   /** The mean loss of the held-out digits, moved, and the share that is right; ten at a time. */
   const tested = ({ images, labels }, how) => {
     const size = product(run.net.shape), space = spaceFor(10), some = space.image.values;
-    let loss = 0, right = 0;
+    const total = { loss: 0, accuracy: 0 };
     for (let first = 0; first < labels.length; first += 10) {
-      for (let n = 0; n < Math.min(10, labels.length - first); n++) {
-        moveImage(images, (first + n) * size, some, n * size, how, run.blank);
-      }
-      const { values } = forward(space, some).at(-1);
-      for (let n = 0; n < Math.min(10, labels.length - first); n++) {
-        const scores = values.subarray(10 * n, 10 * n + 10), label = labels[first + n];
-        loss -= scores[label] / labels.length;
-        right += scores.indexOf(Math.max(...scores)) === label;
-      }
+      const known = labels.slice(first, first + 10);
+      known.forEach((_, n) =>
+        moveImage(images, (first + n) * size, some, n * size, how, run.blank));
+      const { loss, right } = judged(space, some, known);
+      total.loss += loss / labels.length;
+      total.accuracy += right / labels.length;
     }
-    return { loss, accuracy: right / labels.length };
+    return total;
   };
 
   /** How far a layer's numbers differ from digit to digit: their deviation over a batch. */
