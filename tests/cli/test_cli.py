@@ -21,7 +21,7 @@ from run_files import history, lines_of, weights
 from tinytrain import nets, nn
 from tinytrain.cli.main import main, parse
 from tinytrain.cli.plot import PICTURES
-from tinytrain.cli.resolve import choose_device, chosen_recipe
+from tinytrain.cli.resolve import USED_BY, choose_device, chosen_recipe
 from tinytrain.errors import UsageError
 from tinytrain.plots import drawing
 from tinytrain.recipes import Recipe
@@ -367,6 +367,8 @@ MISTAKES = [
     ("train --dataset cifar", 2, "fashion-mnist"),
     ("train --net net7 --dropout=0.1", 2, "net7 has no"),
     ("train --schedule cosinus", 2, "warmup-linear"),
+    ("train --gamma 0.5", 2, "--schedule step"),
+    ("train --schedule=cosine --warmup 0.3", 2, "--schedule warmup-linear or one-cycle"),
     ("train --fold 0/5", 2, "part 1 to 5"),
     ("train --fold all/5", 2, "part 1 to 5"),
     ("seeds --fold all/1", 2, "2 to 100"),
@@ -432,8 +434,9 @@ def other(field):
 @pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda field: field.name)
 def test_every_field_of_a_recipe_is_a_flag(field):
     flag, value = f"--{field.name.replace('_', '-')}", other(field)
-    options = parse(["train", f"{flag}={value}"])
-    assert chosen_recipe(options) == replace(RECIPES["final"], **{field.name: value})
+    given = {"schedule": USED_BY[field.name][0]} if field.name in USED_BY else {}
+    options = parse(["train", f"{flag}={value}", *(f"--schedule={v}" for v in given.values())])
+    assert chosen_recipe(options) == replace(RECIPES["final"], **{field.name: value} | given)
     assert options.given == {field.name}
     assert flag in parse(["train"]).parser.format_help()
 

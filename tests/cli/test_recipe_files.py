@@ -100,6 +100,7 @@ REFUSED = [
     ({"base": "finale"}, "close to it: final"),
     ({"base": ["final"]}, "base: expected a recipe's name"),
     ({"about": 7}, "about: expected a text, found 7"),
+    ({"step_size": 3}, "--step-size 3: needs --schedule step"),
     ({"net": "net99"}, "--net net99: no such net"),
     ({"momentum": 0.9}, "optimizer adam: has no momentum"),
 ]

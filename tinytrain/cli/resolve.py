@@ -19,9 +19,13 @@ from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.results.comparison import nearest, recipe_text
 from tinytrain.results.trained_run import TrainedRun, load_run
+from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES
+
+# Fields of a recipe, and the schedules that look at them.
+USED_BY = {"step_size": ["step"], "gamma": ["step"], "warmup": ["warmup-linear", "one-cycle"]}
 
 
 def choose_device(name: str, flag: str = "--device") -> str:
@@ -61,17 +65,30 @@ def use_threads(count: int | None, flag: str = "--threads") -> int:
 def chosen_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe of the flags: a named one, or a file's, with those of its fields that are given.
 
-    Raises UsageError for a file's recipe that no training can begin with; it names the file.
+    Raises UsageError for a field that the schedule does not use, and for a file's recipe that no
+    training can begin with; it names the file.
     """
     recipe: Recipe = replace(options.recipe.recipe, **given_fields(options))
-    if options.recipe.in_file:
-        # A function in a file may be for other images than MNIST's, so it waits for the data.
-        net = Recipe().net if net_file.is_own(recipe.net) else recipe.net
-        try:
+    try:
+        require_used(recipe, RECIPES[options.recipe.base])
+        if options.recipe.in_file:
+            # A function in a file may be for other images than MNIST's, so it waits for the data.
+            net = Recipe().net if net_file.is_own(recipe.net) else recipe.net
             net_file.start(replace(recipe, net=net), 0)
-        except UsageError as error:
+    except UsageError as error:
+        if options.recipe.in_file:
             raise UsageError(f"{options.recipe}: {error}") from error
+        raise
     return recipe
+
+
+def require_used(recipe: Recipe, base: Recipe) -> None:
+    """Raise UsageError for a field, other than in `base`, that the schedule does not use."""
+    for name, schedules in USED_BY.items():
+        value = getattr(recipe, name)
+        if value != getattr(base, name) and recipe.schedule not in schedules:
+            flag, users = f"--{name.replace('_', '-')} {value:g}", " or ".join(schedules)
+            raise UsageError(f"{flag}: needs --schedule {users}, found {recipe.schedule}")
 
 
 def load_dataset(options: argparse.Namespace, recipe: Recipe) -> Dataset:

@@ -127,6 +127,8 @@ def train_and_save(
                 printed.show(event)
                 if isinstance(event, Epoch):
                     warn_if_nothing_is_learned(event, training, dataset.train)
+                    if event.epoch == 1:
+                        warn_of_weights_without_gradient(training)
                 if stopping:
                     printed.close()
             if stopping:
@@ -152,6 +154,18 @@ def warn_if_nothing_is_learned(epoch: Epoch, training: Training, split: Split) -
             f"WARNING: nothing is learned: the training loss is {epoch.train_loss:.4f}, that of "
             f"guessing {guessing:.4f}; try another rate (--lr, now {training.lr:g})\n"
         )
+
+
+def warn_of_weights_without_gradient(training: Training) -> None:
+    """Print a warning where all gradients of a weight are 0 in the last step that was taken."""
+    still = [
+        name
+        for name, weight in training.net.named_parameters()
+        if weight.requires_grad and weight.grad is not None and not weight.grad.any()
+    ]
+    if still:
+        more = f" and {len(still) - 3} more" if len(still) > 3 else ""
+        print(f"WARNING: no gradient reaches {', '.join(still[:3])}{more}: not learned\n")
 
 
 @contextmanager
