@@ -437,7 +437,7 @@ def test_every_field_of_a_recipe_is_a_flag(field):
     given = {"schedule": USED_BY[field.name][0]} if field.name in USED_BY else {}
     options = parse(["train", f"{flag}={value}", *(f"--schedule={v}" for v in given.values())])
     assert chosen_recipe(options) == replace(RECIPES["final"], **{field.name: value} | given)
-    assert options.given == {field.name}
+    assert options.given == {field.name, *given}
     assert flag in parse(["train"]).parser.format_help()
 
 

@@ -140,6 +140,11 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
         raise DataError(
             f"{path}: state: more images correct than were seen, or seconds that no epoch takes"
         )
+    if bool(state["loss_sum"]) > bool(most):
+        raise DataError(f"{path}: state.loss_sum: expected 0 before the first step of an epoch")
+    if not net_file.own(settings.recipe) and state["lr"] != own["lr"]:
+        found = f"{own['lr']:g}, as in run.json, found {state['lr']:g}"
+        raise DataError(f"{path}: state.lr: expected {found}")
     training.load_state_dict(state)
 
 
