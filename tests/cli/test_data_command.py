@@ -6,6 +6,7 @@ import gzip
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -15,7 +16,8 @@ import torch
 
 from tinytrain import data
 from tinytrain.cli.main import main
-from tinytrain.store import idx, synthetic
+from tinytrain.errors import DataError
+from tinytrain.store import idx, sources, synthetic
 
 WORDS = ["data", "convert", "--output", "out"]
 PARTS = ["x_train", "y_train", "x_test", "y_test"]
@@ -60,6 +62,7 @@ def refused(fails):
         error = fails(status, *words)
         assert re.search(said, error), error
         assert sorted(Path().rglob("*")) == before
+        return error
 
     return refused
 
@@ -216,6 +219,51 @@ def test_classes_are_in_order_and_what_systems_leave_behind_is_left_out(picture,
     assert f"Left out: {Path('split/extra')}, 33 hidden" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("folders", "left"),
+    [
+        (("Training", "Testing", "Validation"), "Validation"),
+        (("train_set", "test-set", "dev"), "dev"),
+        (("TRAIN", "val", "notes"), "notes"),
+    ],
+)
+def test_splits_of_pictures_under_their_usual_names(folders, left, picture, capsys):
+    for count, folder in zip((3, 2, 1), folders, strict=True):
+        for number in range(count):
+            picture(f"in/{folder}/train/{number}.png")  # a class may be called so
+    dataset = converted("in")
+    assert (len(dataset.train), len(dataset.test)) == (3, 2)
+    assert f"Left out: {Path('in', left)}\n" in capsys.readouterr().out
+
+
+def test_the_validation_is_the_test_where_there_is_no_other():
+    arrays = drawn(4, 4)
+    expected = data.from_arrays(*arrays).digest
+    as_npz(arrays, ["x_train", "y_train", "x_val", "y_val"])
+    assert converted("it.npz").digest == expected
+    csv("train.csv", *arrays[:2])
+    csv("valid.csv", *arrays[2:])
+    assert converted("train.csv", "valid.csv", output="other").digest == expected
+
+
+def test_folders_of_torchvision(refused, capsys):
+    raw = Path("root/MNIST/raw")
+    raw.mkdir(parents=True)
+    synthetic.write_files(raw, train=100, test=10)
+    assert f"--dataset {raw}" in refused(2, "IDX files", *WORDS, "root")
+    for folder in "root", raw:
+        assert len(data.load(folder).test) == 10
+    source = replace(sources.SOURCES["synthetic"], name="mnist")
+    assert sources.folder_of(source, Path("root")) == raw
+    shutil.copytree("root/MNIST", "root/KMNIST")
+    with pytest.raises(DataError, match="KMNIST/raw and .*MNIST/raw"):
+        data.load("root")
+    Path("root/mnist").mkdir()
+    assert sources.folder_of(source, Path("root")) == raw
+    synthetic.write_files(Path("root/mnist"), train=100, test=10)
+    assert sources.folder_of(source, Path("root")) == Path("root/mnist")
+
+
 def test_pictures_are_made_alike_where_flags_say_so(picture, refused):
     for name in "a", "b":
         picture(f"in/{name}/0.png")
@@ -362,6 +410,7 @@ MISTAKES = [
     ("one.csv --drop-columns 99", "--drop-columns 99: one.csv has col"),
     ("it.npz --size 4", "HEIGHTxWIDTH"),
     ("it.npz --size 0x4", "HEIGHTxWIDTH"),
+    ("emnist.mat", "emnist-letters-.*ubyte.gz"),
     ("it.npz one.npz", "expected one folder of images, one .npz, or"),
     ("a b", "expected one folder of images, one .npz, or"),
     ("one.csv two.csv", "one.csv two.csv: .*train and test"),
@@ -384,6 +433,7 @@ def test_words_that_do_not_go_together(words, said, refused):
     for name in "ab":
         Path(name).mkdir()
     Path("a/file").write_text("")
+    Path("emnist.mat").write_text("MATLAB 5.0")
     refused(2, said, *WORDS, *words.split())
 
 

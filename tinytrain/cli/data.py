@@ -33,7 +33,9 @@ make a data set, four IDX files in a folder, of images in other forms; SOURCE is
   CSV files          of lines "label, pixel, pixel, …": mnist_train.csv mnist_test.csv; columns
                      are told by names and numbers, or by --header and --label-column
 Pixels are whole numbers from 0 to 255 and stay what they are: grey (N, H, W), colour (N, 3, H, W)
-or (N, H, W, 3). Labels are 0 to 255. EMNIST, whose images are transposed, is converted by
+or (N, H, W, 3). Labels are 0 to 255. A validation set is the test where there is no other, else
+left out. torchvision's ROOT/MNIST/raw needs no converting: train --data-dir ROOT. EMNIST, whose
+images are transposed, is converted by
   data convert emnist-letters-*-ubyte.gz --transpose --output emnist-letters
 """
 
@@ -184,8 +186,9 @@ def show(options: argparse.Namespace) -> None:
 def folder_of(dataset: Dataset, options: argparse.Namespace) -> Path:
     """The folder of the files of a set."""
     from tinytrain import data
+    from tinytrain.store import sources
 
-    return data.data_root(options.data_dir) / dataset.name
+    return sources.folder_of(sources.find_source(dataset.name), data.data_root(options.data_dir))
 
 
 def convert(options: argparse.Namespace) -> None:
@@ -235,7 +238,17 @@ def read(options: argparse.Namespace) -> Found:
         raise UsageError("--header, --label-column, --drop-columns: for CSV files only")
     if kinds != {"folder"} and (options.flatten or options.grey):
         raise UsageError("--flatten, --grey: for pictures only")
+    if ".mat" in kinds:
+        raise UsageError(
+            f"{' '.join(map(str, sources))}: MATLAB's form is not read; EMNIST's gzip.zip has the "
+            "same as IDX files: data convert emnist-letters-*-ubyte.gz --transpose --output out"
+        )
     if len(sources) == 1 and kinds == {"folder"}:
+        if file := next(sources[0].rglob("*-ubyte*"), None):
+            raise UsageError(
+                f"{sources[0]}: has IDX files, not pictures: train --dataset {file.parent}, or "
+                "name the four that are to be converted"
+            )
         changes = {"flatten": options.flatten, "size": options.size, "to_grey": options.grey}
         return picture_folder.read_folder(sources[0], partial(exact_pixels, **changes))
     if len(sources) == 1 and kinds == {".npz"}:

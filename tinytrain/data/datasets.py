@@ -26,7 +26,7 @@ from tinytrain.errors import UsageError
 from tinytrain.store.files import AnyPath, require
 from tinytrain.store.labelled import channels_first
 from tinytrain.store.on_disk import Images
-from tinytrain.store.sources import Source, data_root, find_source, read_pair
+from tinytrain.store.sources import Source, data_root, find_source, folder_of, read_pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def load_source(
     source: Source, root: Path, holdout: int = 0, deskew: bool = False, fold: str = ""
 ) -> Dataset:
     """`load` for any source; `root` is the folder that has (or gets) the folder `source.name`."""
-    folder = root / source.name
+    folder = folder_of(source, root)
     train_files, test_files = source.files[:2], source.files[2:]
     arrays, train_digests, paths = read_pair(source, train_files, folder)
     digests: tuple[str, ...] = train_digests

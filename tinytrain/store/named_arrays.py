@@ -22,8 +22,9 @@ from tinytrain.store.files import AnyPath, cut, open_file, reason, require
 from tinytrain.store.labelled import Found, Labelled, channels_first
 from tinytrain.store.on_disk import Images
 
-SPLITS = {"train": "train", "training": "train", "test": "test", "t10k": "test"}
-SPLITS |= dict.fromkeys(("val", "valid", "validation"), "validation")
+SPLITS = dict.fromkeys(("train", "training"), "train")
+SPLITS |= dict.fromkeys(("test", "testing", "t10k"), "test")
+SPLITS |= dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "validation")
 KINDS = dict.fromkeys(("images", "image", "imgs", "img", "x"), "images")
 KINDS |= dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels")
 
@@ -35,6 +36,12 @@ def split_and_kind(name: str) -> tuple[str, str]:
     return "".join(splits), "".join(kinds)
 
 
+def with_a_test(splits: Sequence[str]) -> list[str]:
+    """The same splits; the validation is the test where there is training and no test."""
+    lacking = "train" in splits and "test" not in splits
+    return ["test" if lacking and split == "validation" else split for split in splits]
+
+
 def read_by_name(names: Mapping[str, str], read: Callable[[str], idx.Array], whole: str) -> Found:
     """Read the arrays whose names have a split and a kind; the others are left out.
 
@@ -43,8 +50,8 @@ def read_by_name(names: Mapping[str, str], read: Callable[[str], idx.Array], who
     """
     places: dict[tuple[str, str], str] = {}
     left_out = []
-    for place, name in names.items():
-        split, kind = split_and_kind(name)
+    found_splits, kinds = zip(*map(split_and_kind, names.values()), strict=True)
+    for place, split, kind in zip(names, with_a_test(found_splits), kinds, strict=True):
         if split in ("train", "test", "") and kind in ("images", "labels"):
             other = places.setdefault((split, kind), place)
             require(other == place, place, f"one place for {split} {kind}", f"{other}, too")

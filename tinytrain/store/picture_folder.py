@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tinytrain.errors import DataError
 from tinytrain.store.files import require
 from tinytrain.store.idx import Array
 from tinytrain.store.labelled import Found, Labelled
+from tinytrain.store.named_arrays import SPLITS, with_a_test
 from tinytrain.store.pictures import exact_pixels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -21,10 +23,18 @@ OF_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")  # what Windows and macOS 
 def read_folder(folder: Path, read: Callable[[Path], Array] = exact_pixels) -> Found:
     """The pictures in `folder`/train/CLASS and `folder`/test/CLASS, or in `folder`/CLASS.
 
+    The folders may have other usual names: Training, test_set, or val where there is no test.
+
     A label is the place of the class among those of training, in the order of the alphabet, or of
     their values where all are numbers. `read` gives the pixels of a file. Raises DataError.
     """
-    parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
+    named = {path: split_of(path.name) for path in folders_in(folder)}
+    parts: dict[str, Path] = {}
+    for path, split in zip(named, with_a_test([*named.values()]), strict=True):
+        if split in ("train", "test"):
+            other = parts.setdefault(split, path)
+            require(other == path, path, f"one folder for {split}", f"{other}, too")
+    parts = dict(sorted(parts.items(), reverse=True))  # the names of classes are training's
     left_out = [str(path) for path in folders_in(folder) if path not in parts.values()]
     if not parts:
         parts, left_out = {"": folder}, []
@@ -40,6 +50,12 @@ def read_folder(folder: Path, read: Callable[[Path], Array] = exact_pixels) -> F
     if system := sum(is_of_system(path.name) for path in folder.rglob("*")):
         left_out.append(f"{system} hidden files or leftovers of an operating system")
     return Found(splits, names, left_out)
+
+
+def split_of(name: str) -> str:
+    """The split that a folder is named as: "train" for Training or train_set, "" for a class."""
+    words = set(re.split("[^a-z0-9]+", name.lower())) - {"set", "data", "images"}
+    return SPLITS.get(words.pop(), "") if len(words) == 1 else ""
 
 
 def is_of_system(name: str) -> bool:

@@ -31,6 +31,9 @@ NAMES = (
 )
 
 
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+
+
 @dataclass(frozen=True)
 class File:
     """One IDX file of a set, with what is known of it; None where it is not known.
@@ -98,11 +101,21 @@ def find_source(name: AnyPath) -> Source:
     raise UsageError(f"--dataset {name}: {sets}")
 
 
+def folder_of(source: Source, root: Path) -> Path:
+    """The folder of the source below `root`: its own, or torchvision's where only that has it."""
+    folders = root / source.name, root / TORCHVISION.get(source.name, source.name) / "raw"
+    return next((folder for folder in folders if present(source.files[0], folder)), folders[0])
+
+
 def in_folder(folder: Path) -> Source:
     """The set in a folder of one's own: files whose names begin as MNIST's, or with `test-`.
 
     A missing file is listed under its usual name. Raises DataError where two files would do.
     """
+    raws = sorted({str(path.parent) for path in folder.glob("*/raw/train-images*")})
+    if raws and not any(folder.glob("train-images*")):  # torchvision's ROOT/MNIST/raw
+        require(len(raws) == 1, folder, "one set, or the name of one", " and ".join(raws))
+        folder = Path(raws[0])
     try:
         names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
     except OSError as error:

@@ -20,7 +20,7 @@ from tinytrain.errors import DataError, UsageError
 from tinytrain.store.files import cut, open_file, reason, require
 from tinytrain.store.idx import Array
 from tinytrain.store.labelled import Found, Labelled, is_byte
-from tinytrain.store.named_arrays import split_and_kind
+from tinytrain.store.named_arrays import split_and_kind, with_a_test
 
 LABELS = ("label", "class", "target")  # names of the label's column
 # Names of columns that number the lines; pandas writes "".
@@ -56,7 +56,7 @@ def read_tables(paths: Sequence[Path], layout: Layout = Layout()) -> Found:
 
     Raises DataError, which names a file and a line, and UsageError for a flag that does not fit.
     """
-    splits = [split_and_kind(path.name)[0] for path in paths]
+    splits = with_a_test([split_and_kind(path.name)[0] for path in paths])
     if len(paths) > 1 and sorted(splits) != ["test", "train"]:
         raise UsageError(
             f"{' '.join(map(str, paths))}: expected one CSV file, or two with names that say "
