@@ -390,11 +390,10 @@ MISTAKES = [
     ("plot x --digit=1", 2, "--digit"),
     ("plot curves", 2, "curves"),
     ("plot nowhere", 3, "nowhere"),
-    *(
-        (f"{command} --run-dir nowhere", 3, "nowhere")
-        for command in ("train --resume", "evaluate")
-    ),
-    *((f"{command} --run-dir nowhere", 3, "nowhere") for command in ("course", "export")),
+    ("train --resume --run-dir nowhere", 3, "nowhere"),
+    ("evaluate --run-dir nowhere", 3, "nowhere"),
+    ("course --run-dir nowhere", 3, "nowhere"),
+    ("export --run-dir nowhere", 3, "nowhere"),
 ]
 
 
