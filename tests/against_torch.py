@@ -115,13 +115,13 @@ def reloaded(old, new):
     return new
 
 
-def same_path(ours, theirs, seed, save_at=STEPS // 2) -> None:
+def same_path(ours, theirs, seed, save_at=STEPS // 2, shapes=SHAPES, rtol=1e-10, atol=1e-12):
     """Both builders' optimizers, from the same weights with the same gradients, stay together.
 
     The first parameter never has a gradient and the second has none at every third step; before
     step `save_at` ours is saved and another one takes its place. The rate changes on the way.
     """
-    found, expected = parameters(seed), parameters(seed)
+    found, expected = parameters(seed, shapes), parameters(seed, shapes)
     ours_now, theirs_now = ours(found), theirs(expected)
     for step in range(STEPS):
         for params in found, expected:
@@ -135,5 +135,5 @@ def same_path(ours, theirs, seed, save_at=STEPS // 2) -> None:
         before = [param.grad.clone() for param in found[2:]]
         ours_now.step()
         theirs_now.step()
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(found, expected, rtol=rtol, atol=atol)
         torch.testing.assert_close([param.grad for param in found[2:]], before)

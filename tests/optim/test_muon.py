@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from unittest import mock
 
 import pytest
 import torch
-from against_torch import normal, parameters
+from against_torch import STEPS, normal, parameters, same_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,39 +60,52 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-def same_as_torch(shapes, values, seed, **tolerance):
-    ours = parameters(seed, shapes)
-    theirs = [param.detach().flatten(1).clone().requires_grad_() for param in ours]
-    optimizer, oracle = optim.Muon(ours, **values), torch.optim.Muon(theirs, **values)
-    for step in range(6):
-        oracle.param_groups[0]["lr"] *= 0.9
-        optimizer.lr = oracle.param_groups[0]["lr"]
-        set_gradients(ours, seed + step + 1)
-        for param, other in zip(ours, theirs, strict=True):
-            other.grad = param.grad.flatten(1).clone()
-        optimizer.step()
-        oracle.step()
-        for param, other in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(param.flatten(1), other, **tolerance)
+FLAT = [(rows, math.prod(others)) for rows, *others in NET]
 
 
 @few
-@given(st.lists(MATRICES, min_size=1, max_size=5), SETTINGS, SEEDS)
-def test_step_by_step_as_torch(shapes, values, seed):
-    with in_full_precision():
-        same_as_torch(shapes, values, seed, rtol=1e-9, atol=1e-9)
+@given(
+    st.lists(st.tuples(SIDES, st.integers(2, 20)), min_size=1, max_size=5),
+    SETTINGS,
+    SEEDS,
+    st.integers(0, STEPS),
+    st.sampled_from([1.5, 5, 1000]),
+)
+def test_step_by_step_as_torch(shapes, values, seed, save_at, padded):
+    """Which orthogonalizes one matrix after another; ours are padded, and taken together."""
+    kinds = (partial(kind, **values) for kind in (optim.Muon, torch.optim.Muon))
+    with in_full_precision(), mock.patch.object(muon, "PADDED", padded):
+        same_path(*kinds, seed, save_at, shapes, rtol=1e-9, atol=1e-9)
 
 
 def test_as_near_to_torch_as_bfloat16_goes():
     """Its numbers have three digits, so a step of 0.03 is off by some thousandths of it."""
-    same_as_torch(NET, {"lr": 0.03}, 0, rtol=0, atol=0.006)
+    kinds = (partial(kind, lr=0.03) for kind in (optim.Muon, torch.optim.Muon))
+    same_path(*kinds, 0, shapes=FLAT, rtol=0, atol=0.01)
 
 
 def test_defaults_are_those_of_torch():
     expected = torch.optim.Muon(parameters(0, [(3, 2)])).defaults
     assert expected.items() <= vars(optim.Muon(parameters(0, [(3, 2)]))).items()
     with in_full_precision():
-        same_as_torch(NET, {}, 0, rtol=1e-9, atol=1e-9)
+        same_path(optim.Muon, torch.optim.Muon, 0, shapes=FLAT, rtol=1e-9, atol=1e-9)
+
+
+def test_kernels_step_as_their_rows():
+    """In channels_last, too."""
+    plain = parameters(0, NET)
+    flat = [param.detach().flatten(1).clone().requires_grad_() for param in plain]
+    last = [param.detach().clone(memory_format=torch.channels_last) for param in plain]
+    for params in plain, flat, [param.requires_grad_() for param in last]:
+        optimizer = optim.Muon(params, 0.1)
+        for step in range(3):
+            for place, param in enumerate(params):
+                grad = param.detach().flatten(1) + normal(*FLAT[place], seed=step, place=place)
+                param.grad = grad.view_as(param)
+            optimizer.step()
+    for params in plain, last:
+        found = [param.flatten(1) for param in params]
+        torch.testing.assert_close(found, flat, rtol=1e-12, atol=1e-12)
 
 
 @few
@@ -126,22 +140,6 @@ def test_zeros_stay_zeros():
     matrices[0, :2, :5] = normal(2, 5)
     found = orthogonalized(matrices)
     assert found[0, :2, :5].any() and not found[0, 2:].any() and not found[0, :, 5:].any()
-
-
-@few
-@given(st.lists(MATRICES, min_size=1, max_size=8), st.sampled_from([1.5, 5, 1000]), SEEDS)
-def test_together_as_one_by_one(shapes, padded, seed):
-    with mock.patch.object(muon, "PADDED", padded):
-        together = optim.Muon(parameters(seed, shapes), 0.1)
-        train(together, range(5), seed)
-    for index in range(len(shapes)):
-        alone = optim.Muon([parameters(seed, shapes)[index]], 0.1)
-        for step in range(5):
-            alone.lr *= 0.9
-            param = alone.params[0]
-            param.grad = param.detach() + normal(*param.shape, seed=seed + step + 1, place=index)
-            alone.step()
-        torch.testing.assert_close(together.params[index], param, rtol=1e-9, atol=1e-9)
 
 
 def test_the_final_net_takes_two_stacks():
@@ -184,28 +182,6 @@ def test_a_saved_state_goes_on_bit_for_bit(shapes, others, seed):
     train(second, range(3, 6), seed)
     for found, expected in zip(second.params, whole.params, strict=True):
         assert torch.equal(found, expected)
-
-
-def test_what_has_no_gradient_stays():
-    params = parameters(0, [*NET, (4,)])
-    optimizer = optim.Muon(params, 0.1)
-    for chosen in [0, 4], [6], []:
-        before = [param.detach().clone() for param in params]
-        optimizer.zero_grad()
-        for index in chosen:
-            params[index].grad = normal(*params[index].shape, seed=index)
-        optimizer.step()
-        same = [torch.equal(param, old) for param, old in zip(params, before, strict=True)]
-        assert same == [index not in chosen for index in range(len(params))]
-
-
-def test_kernels_that_lie_in_another_order():
-    """A net in channels_last is changed as any other."""
-    plain = parameters(0, [(4, 3, 3, 3)])
-    other = [plain[0].detach().clone(memory_format=torch.channels_last).requires_grad_()]
-    for params in plain, other:
-        train(optim.Muon(params, 0.1), range(3))
-    torch.testing.assert_close(plain, other, rtol=1e-12, atol=1e-12)
 
 
 BAD = [
