@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import re
 import runpy
 import subprocess
 import sys
 from collections import OrderedDict
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from run_files import state_of
 
 from tinytrain import nets, nn
 from tinytrain.cli.export import FILES, as_npz, as_program, source
-from tinytrain.cli.main import main
 from tinytrain.data import batches
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
@@ -34,28 +33,27 @@ from tinytrain.train.evaluation import predict
 NAMES = {"state-dict": ["weights.pt"], "npz": ["weights.npz"], "torch": ["net.py", "net.pt"]}
 
 
-def export(run, *more):
-    """The exit status."""
-    return main(["export", f"--run-dir={run}", *map(str, more)])
+@pytest.fixture
+def export(run, printed):
+    """`export(*words)`: export the run; what is printed."""
+    return partial(printed, "export", f"--run-dir={run}")
 
 
-def imported(path):
-    """The module in the file `path`."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def program(export, tmp_path):
+    """The path of the program of the run's net."""
+    export("--format=torch", "--output", tmp_path / "net.py")
+    return tmp_path / "net.py"
 
 
 def pixels(count, *shape):
     return torch.randint(256, (count, *shape), generator=generator(0, "pixels")).to(torch.uint8)
 
 
-def test_by_default_the_weights_that_count_lie_in_the_folder_of_the_run(run, capsys):
+def test_by_default_the_weights_that_count_lie_in_the_folder_of_the_run(run, export):
     before = {path.name for path in run.iterdir()}
     for format in FILES:
-        assert export(run, "--format", format) == 0
-        assert str(run / NAMES[format][0]) in capsys.readouterr().out
+        assert str(run / NAMES[format][0]) in export("--format", format)
     assert {path.name for path in run.iterdir()} - before == {*chain(*NAMES.values())}
     state = state_of(run)
     with np.load(run / "weights.npz", allow_pickle=False) as arrays:
@@ -72,14 +70,13 @@ def test_a_name_that_numpy_has_taken():
         as_npz(net)
 
 
-def test_the_program_says_what_the_net_says(tmp_path, run, tiny):
-    assert export(run, "--format=torch", "--output", tmp_path / "own.py") == 0
-    program, trained = imported(tmp_path / "own.py"), load_run(run)
+def test_the_program_says_what_the_net_says(program, run, tiny):
+    own, trained = runpy.run_path(str(program)), load_run(run)
     of_run, net, images = trained.settings, trained.net, tiny.test.images
-    theirs = program.load()
+    theirs = own["load"]()
     assert not theirs.training
     with torch.no_grad():
-        found = theirs(program.normalise(images))
+        found = theirs(own["normalise"](images))
         expected = predict(net, images, of_run.mean, of_run.std)
         torch.testing.assert_close(found.exp(), expected.exp(), rtol=0, atol=1e-6)
         exact = batches.normalise(images.double(), of_run.mean, of_run.std)
@@ -87,16 +84,11 @@ def test_the_program_says_what_the_net_says(tmp_path, run, tiny):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
-def test_the_program_needs_torch_alone_and_prints_its_shapes(tmp_path, run, capsys):
-    path = tmp_path / "own.py"
-    assert export(run, "--format=torch", "--output", path) == 0
-    assert set(re.findall(r"^(?:import|from) (\w+)", path.read_text(), re.MULTILINE)) == {
-        "torch",
-        "collections",
-        "pathlib",
-    }
+def test_the_program_needs_torch_alone_and_prints_its_shapes(program, capsys):
+    imports = re.findall(r"^(?:import|from) (\w+)", program.read_text(), re.MULTILINE)
+    assert {*imports} == {"torch", "collections", "pathlib"}
     capsys.readouterr()
-    runpy.run_path(str(path), run_name="__main__")
+    runpy.run_path(str(program), run_name="__main__")
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["input", "(1, 1, 28, 28)"]
     assert ["conv2", "(1, 31, 8, 8)"] in lines
@@ -186,22 +178,20 @@ def test_a_program_has_a_name_that_python_can_import(tmp_path, run, fails, name)
     assert name in error and "net.py" in error and not list(tmp_path.iterdir())
 
 
-def test_onnx_says_what_the_net_says(tmp_path, run):
+def test_onnx_says_what_the_net_says(tmp_path, program):
     for package in "onnx", "onnxscript", "onnxruntime":
         pytest.importorskip(package, reason="the extra `onnx` is not installed")
-    assert export(run, "--format=torch", "--output", tmp_path / "net.py") == 0
-    docstring = ast.get_docstring(ast.parse((tmp_path / "net.py").read_text()))
+    docstring = ast.get_docstring(ast.parse(program.read_text()))
     call = docstring[docstring.index("torch.onnx.export") :]
     environment = {**os.environ, "PYTHONPATH": ""}
     command = [sys.executable, "-c", f"from net import *; {call}"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     import onnxruntime
 
-    program = imported(tmp_path / "net.py")
+    own = runpy.run_path(str(program))
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     for count in 1, 5:
-        images = program.normalise(pixels(count, 1, 28, 28))
+        images = own["normalise"](pixels(count, 1, 28, 28))
         (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-        torch.testing.assert_close(
-            torch.from_numpy(found), program.load()(images).detach(), rtol=1e-5, atol=1e-5
-        )
+        expected = own["load"]()(images).detach()
+        torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-5, atol=1e-5)
