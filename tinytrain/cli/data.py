@@ -216,8 +216,11 @@ def convert(options: argparse.Namespace) -> None:
         f"{len(dataset.train):,} training and {len(dataset.test):,} test images of "
         f"{dataset.classes} classes, {shape}, are in {output} (sha256 {dataset.digest})"
     )
-    command = shlex.join(["python", "-m", "tinytrain", "data", "info", "--dataset", str(output)])
-    print(f"Look at them: {command}")
+    look, train = (
+        shlex.join(["python", "-m", "tinytrain", *words, "--dataset", str(output)])
+        for words in (["data", "info"], ["train", "--recipe", "own-data"])
+    )
+    print(f"Look at them: {look}\nTrain on them: {train}")
 
 
 def read(options: argparse.Namespace) -> Found:
