@@ -162,13 +162,16 @@ def kind_of_all(places: Sequence[Path]) -> tuple[dict[str, Any], list[int]]:
 
 
 def kind_of(place: Path, settings: Settings) -> dict[str, Any]:
-    """Return what all runs of a record share: settings without the seed, versions, machine."""
+    """Return what all runs of a record share: settings without the seed, versions, machine.
+
+    `classes`, which follow from the data and which earlier versions did not keep, are left out.
+    """
     content = json.loads((place / "run.json").read_text())
     try:
         shared = vars(settings) | {name: content[name] for name in ("versions", "machine")}
     except KeyError as error:
         raise DataError(f"{place / 'run.json'}: does not say {error}") from error
-    del shared["seed"]
+    del shared["seed"], shared["classes"]
     return shared
 
 
