@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tinytrain.cli.main import main
+from tinytrain.store import sources
 
 SMALL = ["--dataset=synthetic", "--epochs=2", "--batch-size=5", "--threads=1"]
 
@@ -29,3 +31,10 @@ def run(tmp_path_factory, data_dir):
     torch.set_num_threads(threads)
     (folder.parent / "log.txt").write_text(log.getvalue())
     return folder
+
+
+@pytest.fixture
+def unreachable(monkeypatch):
+    """MNIST with a mirror that refuses connections."""
+    source = replace(sources.SOURCES["mnist"], mirrors=("http://127.0.0.1:1/",))
+    monkeypatch.setitem(sources.SOURCES, "mnist", source)

@@ -27,7 +27,7 @@ from tinytrain.plots import drawing
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder, signals
-from tinytrain.store import sources, synthetic
+from tinytrain.store import synthetic
 from tinytrain.train import build, loop
 
 SMALL = ["--dataset=synthetic", "--epochs=2", "--batch-size=5", "--threads=1"]
@@ -397,10 +397,10 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.usefixtures("unreachable")
 @pytest.mark.parametrize(("words", "status", "named"), MISTAKES, ids=lambda case: str(case)[:40])
 def test_a_mistake_is_one_line(words, status, named, data_dir, fails, monkeypatch, tmp_path):
     monkeypatch.setenv("TINYTRAIN_DATA", data_dir)
-    unreachable(monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert named in fails(status, *words.split())
     assert not list(tmp_path.iterdir())
@@ -525,14 +525,8 @@ def test_without_a_word_there_is_help(printed, monkeypatch, capsys):
     assert all(re.search(f"{name} +{said}\n", shown) for name, said in PICTURES.items())
 
 
-def unreachable(monkeypatch):
-    """MNIST with a mirror that refuses connections."""
-    source = replace(sources.SOURCES["mnist"], mirrors=("http://127.0.0.1:1/",))
-    monkeypatch.setitem(sources.SOURCES, "mnist", source)
-
-
-def test_no_mirror_answers(tmp_path, data_dir, capsys, fails, monkeypatch):
-    unreachable(monkeypatch)
+@pytest.mark.usefixtures("unreachable")
+def test_no_mirror_answers(tmp_path, data_dir, capsys, fails):
     error = fails(3, "train", *on(tmp_path / "run", tmp_path))
     assert all(name in error for name in ("127.0.0.1:1", "--dataset synthetic", "--data-dir"))
     assert not (tmp_path / "run").exists()

@@ -17,18 +17,15 @@ from tinytrain.cli.resolve import chosen_recipe
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
-from tinytrain.store import sources
 
 FINAL = RECIPES["final"]
 
 
 @pytest.fixture(autouse=True)
-def nothing_to_train_on(tmp_path_factory, monkeypatch):
+def nothing_to_train_on(tmp_path_factory, monkeypatch, unreachable):
     """What is not refused ends for want of data, and writes nothing here."""
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     monkeypatch.setenv("TINYTRAIN_DATA", "no-data")
-    source = replace(sources.SOURCES["mnist"], mirrors=("http://127.0.0.1:1/",))
-    monkeypatch.setitem(sources.SOURCES, "mnist", source)
 
 
 @pytest.fixture
