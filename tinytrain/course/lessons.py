@@ -39,7 +39,8 @@ class Lesson:
     `concept` is the title of the new idea, `drawing` a function of `course.drawings`, `code` the
     full name of a function, of which `lines` names the first and the last line to show, by their
     beginnings: `first … last`. `command` is what to type after `python -m tinytrain` to try it.
-    `compare` names other rungs than the one before to compare with.
+    `compare` names other rungs than the one before to compare with. `settings` are those of the
+    training in the page that shows the rung's point, such as net=net1&lr=0.003, as `live` says.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Lesson:
     command: str
     lines: str = ""
     compare: tuple[str, ...] = ()
+    settings: str = ""
     # The sections.
     idea: str
     formula: str
@@ -60,6 +62,7 @@ class Lesson:
     change: str
     target: str
     analysis: str
+    live: str = ""
 
     @property
     def function(self) -> Callable[..., Any]:

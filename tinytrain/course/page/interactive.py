@@ -56,14 +56,15 @@ ORDINALS = (
 class Kind(NamedTuple):
     """A kind of layer that the scripts know.
 
-    `arguments` are those of the layer that the scripts need. `word` is its plain name, and `how`
-    says how it computes a number: the script puts numbers for what is in braces. Some kinds
-    `begin` a step.
+    `arguments` are those of the layer that the scripts need. `word` is its plain name, which is
+    explained at the place `taught`, and `how` says how it computes a number: the script puts
+    numbers for what is in braces. Some kinds `begin` a step.
     """
 
     arguments: tuple[str, ...] = ()
     word: str = ""
     how: str = ""
+    taught: str = ""
     begins: bool = False
 
 
@@ -73,17 +74,17 @@ SUM, MEAN = "{taps} products, added up", "the mean of {taps} numbers"
 SCALED = "({before} − {running_mean}) / √({running_var} + {eps}) × {weight} + {bias}"
 SHARE = "{before} less the log of all ten's Σ exp: a probability of {share}, whose log"
 KINDS: dict[type[Module], Kind] = {
-    nn.Conv2d: Kind((*PAIRS, "groups"), "convolution", SUM, begins=True),
-    nn.BatchNorm2d: Kind(("eps", "momentum"), "batch norm", SCALED),
-    nn.ReLU: Kind((), "ReLU", "the larger of 0 and {before}"),
+    nn.Conv2d: Kind((*PAIRS, "groups"), "convolution", SUM, "net2", begins=True),
+    nn.BatchNorm2d: Kind(("eps", "momentum"), "batch norm", SCALED, "net7"),
+    nn.ReLU: Kind((), "ReLU", "the larger of 0 and {before}", "net1"),
     nn.Dropout: Kind(("p",)),
     nn.Dropout2d: Kind(("p",)),
-    nn.MaxPool2d: Kind(WINDOW, "max pooling", "the largest of {taps} numbers", begins=True),
-    nn.AvgPool2d: Kind(WINDOW, "mean pooling", MEAN, begins=True),
-    nn.AdaptiveAvgPool2d: Kind((), "mean of all places", MEAN, begins=True),
+    nn.MaxPool2d: Kind(WINDOW, "max pooling", "the largest of {taps} numbers", "net4", True),
+    nn.AvgPool2d: Kind(WINDOW, "mean pooling", MEAN, "net4", begins=True),
+    nn.AdaptiveAvgPool2d: Kind((), "mean of all places", MEAN, "net4", begins=True),
     nn.Flatten: Kind(),
-    nn.Linear: Kind((), "linear layer", SUM, begins=True),
-    nn.LogSoftmax: Kind((), "log-softmax", SHARE),
+    nn.Linear: Kind((), "linear layer", SUM, "net1", begins=True),
+    nn.LogSoftmax: Kind((), "log-softmax", SHARE, "loss"),
 }
 
 
@@ -189,6 +190,7 @@ def described_layer(name: str, layer: Module, weights: bool) -> JSON:
     arguments = {key: getattr(layer, key) for key in KINDS[kind].arguments}
     return {
         **{"kind": kind.__name__, "word": KINDS[kind].word, "how": how, "name": name},
+        "taught": KINDS[kind].taught,
         **{key: pair(value) if key in PAIRS else value for key, value in arguments.items()},
         **{
             key: {"shape": list(value.shape)} | ({"data": encoded(value)} if weights else {})

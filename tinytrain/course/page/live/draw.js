@@ -6,8 +6,9 @@ the page show the same digit: `mind` has it, and `views` are the functions that 
 
 const PEN = { width: 22, step: 10 }; // the pen's width at first, and an arrow key's way
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
+const TASK = 4; // what is to be drawn
 const UNSURE = 0.7; // a share below which the net is said to be unsure
-const mind = { label: null }; // the net, the digit, what it should be, what the net says of it
+const mind = { label: TASK }; // the net, the digit, what it should be, what the net says of it
 const views = []; // functions without arguments, called in the next frame
 const drawings = []; // {strokes, given}: the last is shown, undo drops it; given: from the payload
 const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
@@ -103,7 +104,7 @@ function answer() {
   mind.before = mind.hidden.length && mind.pixels ? sharesOf(mind.trial) : null;
   mind.shares = sharesOf(mind.space, { hidden: mind.hidden });
   if (!mind.pixels) mind.shares = null;
-  mind.loss = backward(mind.space, [mind.label ?? 0], true);
+  mind.loss = backward(mind.space, [mind.label], true);
   showScores(document.querySelectorAll(".scores.own"), mind.shares, mind.before ?? mind.earlier);
   cancelAnimationFrame(mind.next);
   mind.next = requestAnimationFrame(() => views.forEach((view) => view()));
@@ -145,7 +146,7 @@ function say() {
   const unsure = shares && Math.max(...shares) < UNSURE
     ? " That is unsure: perhaps it is no digit, or between two." : "";
   const taken = shares && shares.indexOf(Math.max(...shares));
-  const task = !given && mind.label === 4 && taken === 9
+  const task = !given && mind.label === TASK && taken === 9
     ? " If that was a 4, you have done it: now see whose fault it is." : "";
   byId("said").textContent = !shares ? "Nothing is drawn."
     : shares.some(Number.isNaN) ? "The net's numbers are too large, or none: it says nothing."
@@ -155,7 +156,7 @@ function say() {
 /** Show another digit, `given` or to be drawn, in place of this one; undo comes back. */
 function draw(given) {
   drawings.push({ strokes: [], given });
-  if (given) setLabel(given.label);
+  setLabel(given?.label ?? TASK);
   update(true);
 }
 
@@ -170,6 +171,7 @@ function setPen(x, y, down) {
   const begins = down && !pen.down, ends = pen.down && !down;
   Object.assign(pen, { x: within(x, PAPER), y: within(y, PAPER), down });
   if (begins) {
+    if (drawings.at(-1).given) setLabel(TASK);
     const path = new Path2D(), width = +byId("width").value;
     path.arc(pen.x, pen.y, 0.1, 0, 2 * Math.PI);
     drawings.push({ strokes: [...drawings.at(-1).strokes, { path, width }] });

@@ -3,27 +3,15 @@
 
 const training = { left: 0 }; // the worker, what it said so far, and batches still to be asked for
 const TOLD = 20; // batches after which a broken training is explained
-const CAUSES = { // of a broken training: what the curves show
-  rate: "The rate was 100 times too large: every step lands far beyond the valley that its "
-    + "gradient saw. The loss jumps at once and stays near 2.3, that is, log 10: hardly better "
-    + "than guessing.",
-  norm: "Batch norm was missing: from layer to layer the numbers differ less from digit to digit, "
-    + "so the last one sees nearly the same in all, and the loss waits at 2.3. Batch norm stretches "
-    + "every channel to the same spread, so that digits stay apart and gradients say something. A "
-    + "net this small gets over it.",
-  labels: "The labels were shuffled: there is nothing to find, so the loss stays at 2.3 without a "
-    + "jump. With more time it would learn the digits by heart; the held-out ones stay at 10 %.",
-  few: "It had twenty digits only: their loss goes to nearly 0, and that of the held-out digits "
-    + "does not follow. The net has learned them by heart, which is called overfitting.",
-};
 
-/** Put the settings of an address such as #train&net=net1&lr=0.01 into the form. */
-function restoreSettings(form) {
-  const given = new URLSearchParams(location.hash.slice(1));
-  if (!given.has("train")) return;
+/** What the curves of a broken training show. */
+const causeOf = (kind) => document.querySelector(`[data-cause=${kind}]`)?.textContent ?? "";
+
+/** Put settings such as net=net1&lr=0.01 into the form. */
+function fill(form, settings) {
+  const given = new URLSearchParams(settings);
   for (const field of form.elements) field.value = given.get(field.name) ?? field.value;
   if (!form.checkValidity()) form.reset(); // to the page's own
-  byId("train").scrollIntoView();
 }
 
 /** Begin anew, paused: a worker, with the settings, the net and the digits. */
@@ -33,7 +21,8 @@ function resetTraining() {
   const given = Object.fromEntries(new FormData(byId("train-settings")));
   if (training.losses?.length > 20) training.before = { ...training };
   const normed = training.nets[given.net].layers.some(({ kind }) => kind === "BatchNorm2d");
-  const kinds = Object.keys(CAUSES).filter((kind) => normed || kind !== "norm");
+  const kinds = Array.from(document.querySelectorAll("[data-cause]"), ({ dataset }) => dataset.cause)
+    .filter((kind) => normed || kind !== "norm");
   training.secret = given.broken === "secret";
   const drawn = kinds[Math.floor(kinds.length * Math.random())];
   const broken = (training.broken = training.secret ? drawn : given.broken);
@@ -113,8 +102,9 @@ function showTraining() {
     line.style.setProperty("--before", within(training.first[layer], 1));
     return line;
   }));
-  const cause = !training.secret && losses.length >= TOLD && CAUSES[training.broken];
-  if (cause) byId("train-cause").textContent = cause;
+  if (!training.secret && losses.length >= TOLD) {
+    byId("train-cause").textContent = causeOf(training.broken);
+  }
   const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
   const said = going ? `Training, epoch ${right / epoch}.` : !seen ? "Not begun."
     : `Paused after ${seen.toLocaleString("en")} digits, ${(seen / epoch).toFixed(1)} epochs: `
@@ -176,8 +166,11 @@ function startLearning({ net, others, digits }) {
   for (const id of ["shift", "angle"]) on(id, "input", askMoved);
   on("diagnosis", "change", ({ target: { value } }) => {
     const right = value === training.broken;
-    byId("train-cause").textContent = `${right ? "Yes." : "No."} ${CAUSES[training.broken]}`;
+    byId("train-cause").textContent = `${right ? "Yes." : "No."} ${causeOf(training.broken)}`;
   });
-  restoreSettings(byId("train-settings"));
+  if (location.hash.startsWith("#train&")) {
+    fill(byId("train-settings"), location.hash.slice(7));
+    byId("train").scrollIntoView();
+  }
   resetTraining();
 }

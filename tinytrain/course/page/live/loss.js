@@ -37,10 +37,10 @@ function showLoss() {
     line.classList.toggle("lower", blame < 0);
   });
   byId("loss-sum").textContent = shares ? short(sum) : "";
-  byId("loss-share").textContent = shares ? short(shares[label ?? 0], LEAST) : "";
-  byId("loss-label").textContent = label ?? "…";
+  byId("loss-share").textContent = shares ? short(shares[label], LEAST) : "";
+  byId("loss-label").textContent = label;
   byId("loss-value").textContent = shares ? number(loss) : "";
-  const share = within(shares?.[label ?? 0] || 0, 1);
+  const share = within(shares?.[label] || 0, 1);
   byId("loss-dot").setAttribute("cx", 200 * share);
   byId("loss-dot").setAttribute("cy", 120 - 24 * Math.min(-Math.log(share + 1e-9), 5));
 }
@@ -54,6 +54,5 @@ function startLoss() {
     setLabel(+target.value);
     answer();
   });
-  setLabel(4);
   views.push(showLoss);
 }

@@ -40,7 +40,7 @@ function showReasons(inputs, at) {
   const { layers } = mind.net.steps[chosen.step], { channel } = chosen;
   const making = layers.filter((layer) => mind.net.layers[layer].how);
   byId("cell-reasons").replaceChildren(...making.map((layer) => {
-    const { word, how, ...held } = mind.net.layers[layer];
+    const { word, taught, how, ...held } = mind.net.layers[layer];
     const { sides, planes, limit } = mapOf(layer), value = planes[channel][at];
     const sum = inputs.reduce((total, input) => total + input.sum, 0);
     const before = number(layer === layers[0] ? sum : mapOf(layer - 1).planes[channel][at]);
@@ -48,7 +48,8 @@ function showReasons(inputs, at) {
     const known = { ...held, before, share, taps }; // what a {name} stands for
     const told = how.replace(/\{(\w+)\}/g, (_, name) =>
       known[name].shape ? number(known[name].values[channel]) : known[name]);
-    const text = element("span", element("b", word), ` ${told} = `, element("b", number(value)));
+    const lesson = Object.assign(element("a", word), { href: `#${taught}` });
+    const text = element("span", lesson, ` ${told} = `, element("b", number(value)));
     return element("li", paint(element("canvas"), planes[channel], sides, limit), text);
   }));
 }
@@ -96,7 +97,7 @@ function usesOf(step, channel, at) {
 function showBlame(at) {
   const { step, channel } = chosen, { steps, layers } = mind.net, last = step === steps.length - 1;
   const blame = short(mapShown(step).blames[channel][at]);
-  const uses = last ? [] : usesOf(step, channel, at), right = channel === (mind.label ?? 0);
+  const uses = last ? [] : usesOf(step, channel, at), right = channel === mind.label;
   byId("cell-blamed").textContent = last
     ? `Blame: ${blame} = its share, ${short(mind.shares?.[channel] ?? 0)}${right ? " − 1" : ""}. `
       + `It should be ${+right}.`
@@ -162,7 +163,7 @@ function lossWith(values, index, change) {
   values[index] = before + change;
   const scores = forward(mind.trial, mind.image, { hidden: mind.hidden }).at(-1).values;
   values[index] = before;
-  return -scores[mind.label ?? 0];
+  return -scores[mind.label];
 }
 
 /** Show a weight of the chosen number's channel: its gradient, and a nudge.
