@@ -27,7 +27,6 @@ from tinytrain.plots import drawing
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder, signals
-from tinytrain.store import synthetic
 from tinytrain.train import build, loop
 
 SMALL = ["--dataset=synthetic", "--epochs=2", "--batch-size=5", "--threads=1"]
@@ -146,12 +145,6 @@ def test_an_upright_run_stays_upright(tmp_path, data_dir, monkeypatch, printed):
     shown = printed("evaluate", *on(whole, data_dir))
     assert f"loss: {history(whole)[-1]['test_loss']:.4f}" in shown
     assert "deskewed" in printed("export", "--run-dir", whole, "--output", tmp_path / "it.pt")
-
-
-def test_evaluate_wants_the_images_of_the_run(run, tmp_path, fails):
-    (tmp_path / "synthetic").mkdir()
-    synthetic.write_files(tmp_path / "synthetic", seed=1, train=400, test=50)
-    fails(3, "evaluate", *on(run, tmp_path))
 
 
 def test_holdout_does_not_open_the_test_images(tmp_path, data_dir, printed):
@@ -458,12 +451,6 @@ def test_folders_that_cannot_be_used(run, tmp_path, data_dir, fails):
     (root / "t10k-images-idx3-ubyte").write_bytes(images.read_bytes()[:-1])
     assert "t10k-images-idx3-ubyte: " in fails(3, *train(tmp_path / "run", tmp_path))
     assert not (tmp_path / "run").exists()
-
-
-def test_a_second_interrupt_says_how_to_go_on(tmp_path, data_dir, fails, monkeypatch):
-    monkeypatch.setattr(loop, "fit", Mock(side_effect=KeyboardInterrupt))
-    run_dir = tmp_path / "run"
-    assert f"--resume --run-dir {run_dir}" in fails(130, *train(run_dir, data_dir))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

@@ -234,7 +234,8 @@ def test_a_run_with_files_of_ones_own_goes_on_as_it_began(
     fit, cut, run = train.loop.fit, tmp_path / "cut", tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(train.loop, "fit", interrupted)
-        fails(130, *train_words(cut, data_dir, *words))
+        said = fails(130, *train_words(cut, data_dir, *words))
+        assert f"--resume --run-dir {cut}" in said
     again = ["train", "--resume", f"--run-dir={cut}", f"--data-dir={data_dir}"]
     for path, flag in zip(files, ("--net", "--optimizer"), strict=True):
         text = path.read_text()

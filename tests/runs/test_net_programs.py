@@ -184,7 +184,7 @@ PARTS = st.fixed_dictionaries({}, optional={place: st.sampled_from(GOOD[place]) 
 
 
 @given(PARTS, st.none() | st.sampled_from([*GOOD]).flatmap(one_bad))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_parts_together(world, parts, bad):
     require_right(world, parts | (bad or {}), bool(bad))
 
