@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
+from urllib.parse import parse_qsl
 
 import pytest
 import torch
@@ -331,3 +332,22 @@ def test_the_page_with_mnist_is_small(rendered, mnist):
         len(rendered) + len(json.dumps(live.payload)) + sum(map(len, live.scripts.values()))
         < 1.8e6
     )
+
+
+def test_a_swap_brings_the_training_to_its_rung(course, open_file, tiny, tmp_path, monkeypatch):
+    """Set as the lesson says; from the contents it goes back to its own place."""
+    monkeypatch.setattr(build, "picture", lambda title, figure: {"title": title, "svg": ""})
+    live = interactive.interactive("", published.final_net(), RECIPES["final"], 0.1, 0.3, tiny)
+    (tmp_path / "course.html").write_text(build.as_html(course, [], live))
+    page = open_file(tmp_path / "course.html")
+    lessons = {rung.name: rung.lesson for rung in course.ladder if rung.lesson.settings}
+    assert len(lessons) == page.locator(".swap:visible").count() == 5
+    for name, lesson in lessons.items():
+        page.locator(f"#{name} .swap").click()
+        assert page.locator(f"#{name} #lab-text").inner_text() == lesson.live
+        chosen = page.evaluate("Object.fromEntries(new FormData(byId('train-settings')))")
+        assert chosen.items() >= dict(parse_qsl(lesson.settings)).items()
+    page.evaluate("location.hash = 'train'")
+    page.locator("#train #lab").wait_for()
+    taught = page.evaluate("mind.net.layers.map(({ taught }) => taught).filter(Boolean)")
+    assert "net7" in taught and all(page.locator(f"#{place}").count() == 1 for place in taught)
