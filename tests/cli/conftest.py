@@ -38,3 +38,10 @@ def unreachable(monkeypatch):
     """MNIST with a mirror that refuses connections."""
     source = replace(sources.SOURCES["mnist"], mirrors=("http://127.0.0.1:1/",))
     monkeypatch.setitem(sources.SOURCES, "mnist", source)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -23,11 +23,7 @@ WORDS = ["data", "convert", "--output", "out"]
 PARTS = ["x_train", "y_train", "x_test", "y_test"]
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def drawn(*shape, classes=3, train=7, test=4):

@@ -12,11 +12,7 @@ from tinytrain.cli import self_test
 from tinytrain.cli.main import main
 from tinytrain.nn import functional
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture

@@ -20,11 +20,7 @@ from tinytrain.store import idx, synthetic
 SMALL = ["--recipe", "net1", "--epochs", "2", "--batch-size", "10", "--threads", "1"]
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def own_set(folder, images=None, labels=None, seed=0):

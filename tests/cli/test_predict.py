@@ -29,10 +29,8 @@ DIGITS = synthetic.digits(torch.tensor(LABELS), streams.generator(3, "digits"))[
 
 
 @pytest.fixture(autouse=True)
-def no_data(tmp_path, monkeypatch):
-    """Neither data nor files in the folder that the tests are run in."""
-    monkeypatch.setenv("TINYTRAIN_DATA", str(tmp_path / "nowhere"))
-    monkeypatch.chdir(tmp_path)
+def no_data(here, monkeypatch):
+    monkeypatch.setenv("TINYTRAIN_DATA", str(here / "nowhere"))
 
 
 def picture(number=7, name="digit.png"):
