@@ -275,6 +275,7 @@ def test_a_layer_that_runs_twice_widens_the_field_twice():
     assert [field.field for field in receptive_field(net)] == [1, 3, 4, 8]
 
 
+@settings(max_examples=50)
 @given(stacks(windows_only=True), st.data())
 def test_receptive_fields_are_where_the_gradient_is(net, data):
     for axis in 0, 1:

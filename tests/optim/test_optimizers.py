@@ -176,17 +176,17 @@ def move(source, seed, step, *averages):
 
 
 @few
-@given(st.floats(0.3, 0.9), SEEDS)
+@given(st.floats(0.3, 0.7), SEEDS)
 def test_exponential_average(decay, seed):
     """Torch's average takes over where ours is past its early phase."""
     source, twin = normed(nn), normed(torch.nn)
     average = optim.ExponentialMovingAverage(source, decay)
-    for step in range(100):
+    for step in range(25):
         move(source, seed, step, average)
     twin.load_state_dict(average.net.state_dict())
     oracle = AveragedModel(twin, avg_fn=get_ema_avg_fn(decay), use_buffers=True)
     oracle.n_averaged += 1  # else its first update only copies
-    for step in range(100, 110):
+    for step in range(25, 35):
         move(source, seed, step)
         twin.load_state_dict(source.state_dict())
         before = {name: tensor.clone() for name, tensor in source.state_dict().items()}
