@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -17,6 +19,7 @@ import torch
 from hypothesis import settings
 
 from tinytrain import streams
+from tinytrain.cli import jobs
 from tinytrain.cli.main import main
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset, Split
@@ -135,6 +138,7 @@ def in_one_process(monkeypatch):
 
     threads = torch.get_num_threads()
     monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.01)))
     yield
     torch.set_num_threads(threads)
 
