@@ -129,7 +129,7 @@ def test_a_mistake_has_its_number(net, tiny, tiles):
     ]
 
 
-@pytest.mark.parametrize("channels, classes", [(1, 2), (2, 5), (3, 5), (3, 60)])
+@pytest.mark.parametrize("channels, classes", [(1, 2), (3, 5), (2, 60)])
 def test_pictures_of_any_size_and_number_of_channels_and_classes(channels, classes):
     labels, draw = torch.arange(2 * classes) % classes, streams.generator(0, "images")
     images = torch.randint(256, (2 * classes, channels, 12, 9), generator=draw).to(torch.uint8)
