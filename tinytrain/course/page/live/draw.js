@@ -22,6 +22,9 @@ const number = (value) => // with a minus, but none before 0.000
 const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
 
+const highest = (values) => // where it is; 0 where there is no number
+  Math.max(values.indexOf(values.reduce((most, one) => Math.max(most, one), -Infinity)), 0);
+
 /** A new element: its tag, and what is in it. */
 function element(tag, ...children) {
   const made = document.createElement(tag);
@@ -136,17 +139,13 @@ function update(finished) {
 /** Say what the net takes the digit for, and what for before channels were hidden. */
 function say() {
   const { shares, before, hidden } = mind, { given } = drawings.at(-1);
-  const best = (some) => {
-    const most = Math.max(...some);
-    return `${some.indexOf(most)}, ${percent(most)}`;
-  };
+  const best = (some) => `${highest(some)}, ${percent(some[highest(some)])}`;
   const without = before ? `Without ${hidden.length} of its channels the` : "The";
   const then = before ? ` (before: ${best(before)})` : "";
   const label = given ? ` It is labelled ${given.label}.` : "";
-  const unsure = shares && Math.max(...shares) < UNSURE
+  const unsure = shares && shares[highest(shares)] < UNSURE
     ? " That is unsure: perhaps it is no digit, or between two." : "";
-  const taken = shares && shares.indexOf(Math.max(...shares));
-  const task = !given && mind.label === TASK && taken === 9
+  const task = shares && !given && mind.label === TASK && highest(shares) === 9
     ? " If that was a 4, you have done it: now see whose fault it is." : "";
   byId("said").textContent = !shares ? "Nothing is drawn."
     : shares.some(Number.isNaN) ? "The net's numbers are too large, or none: it says nothing."

@@ -21,7 +21,7 @@ function resetTraining() {
   const given = Object.fromEntries(new FormData(byId("train-settings")));
   if (training.losses?.length > 20) training.before = { ...training };
   const normed = training.nets[given.net].layers.some(({ kind }) => kind === "BatchNorm2d");
-  const kinds = Array.from(document.querySelectorAll("[data-cause]"), ({ dataset }) => dataset.cause)
+  const kinds = [...document.querySelectorAll("[data-cause]")].map(({ dataset }) => dataset.cause)
     .filter((kind) => normed || kind !== "norm");
   training.secret = given.broken === "secret";
   const drawn = kinds[Math.floor(kinds.length * Math.random())];

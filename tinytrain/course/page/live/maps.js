@@ -61,8 +61,7 @@ function strongest(step, channel, place) {
   const partOf = ({ patch, kernel, sum }) => (kernel ? sum : largest(patch));
   const most = largest(inputs.map(partOf));
   const best = inputs.find((one) => Math.abs(partOf(one)) === most) ?? inputs[0];
-  const products = best.patch.map((value, tap) => Math.abs(value * (best.kernel?.[tap] ?? 1)));
-  const tap = Math.max(products.indexOf(largest(products)), 0);
+  const tap = highest(best.patch.map((value, tap) => Math.abs(value * (best.kernel?.[tap] ?? 1))));
   const at = Math.max(best.places[tap], 0) % plane.length;
   return { channel: best.input, index: best.index, place: placeOf(at, sides[1]),
     part: best.kernel ? best.sum : best.patch[tap] };
@@ -81,8 +80,7 @@ function traceOf({ step, channel, place }) {
 /** Take another number apart: at `place` [y, x], or where the channel answers most. */
 function choose(step, channel, place, byHand = true) {
   const { planes, sides: [, width] } = mapShown(step), plane = planes[channel];
-  const most = Math.max(plane.map(Math.abs).indexOf(largest(plane)), 0);
-  place ??= placeOf(most, width);
+  place ??= placeOf(highest(plane.map(Math.abs)), width);
   if (chosen.step !== step || chosen.channel !== channel) chosen.weight = null;
   Object.assign(chosen, { step, channel, place, byHand });
   columns()[step].querySelectorAll("input")[channel].checked = true;
@@ -93,7 +91,7 @@ function choose(step, channel, place, byHand = true) {
 /** Choose what the net says, until a number is chosen by hand. */
 function chooseAnswer() {
   const last = mind.net.steps.length - 1, { values } = mapShown(last);
-  choose(last, Math.max(values.indexOf(Math.max(...values)), 0), [0, 0], false);
+  choose(last, highest(values), [0, 0], false);
 }
 
 /** The channels with the largest numbers, so many of them. */
@@ -152,8 +150,10 @@ function setBackwards(backwards) {
 }
 
 /** The place [y, x] of a click on a picture of `sides`. */
-const placeAt = ({ offsetX, offsetY, target }, sides) => sides.map((side, axis) => within(Math.floor(
-  side * (axis ? offsetX / target.clientWidth : offsetY / target.clientHeight)), side - 1));
+function placeAt({ offsetX, offsetY, target }, sides) {
+  const shares = [offsetY / target.clientHeight, offsetX / target.clientWidth];
+  return sides.map((side, axis) => within(Math.floor(side * shares[axis]), side - 1));
+}
 
 /** Let a click, or an arrow key from the place `now`, pick a place of a picture. */
 function pickPlaces(id, sides, now, pick) {

@@ -28,18 +28,20 @@ function meanOver(values, width, what) {
   return values.reduce(weighted, 0) / Math.max(mass, 1);
 }
 
+// 0 to 255: the opacity of the paper's pixels in a box, their highest byte
+const inkIn = (context, ...box) =>
+  new Uint32Array(context.getImageData(...box).data.buffer).map((pixel) => pixel >>> 24);
+
 /** What is on the paper as MNIST has digits: the steps {cut, sized, moved}, none without ink. */
 function mnistForm(context) {
-  const inkIn = (...box) => // 0 to 255: the opacity of the paper's pixels, their highest byte
-    new Uint32Array(context.getImageData(...box).data.buffer).map((pixel) => pixel >>> 24);
-  const cut = inkIn(0, 0, PAPER, PAPER), inked = (place) => cut[place] > 0.05 * 255;
+  const cut = inkIn(context, 0, 0, PAPER, PAPER), inked = (place) => cut[place] > 0.05 * 255;
   const places = Array.from(cut.keys()).filter(inked);
   if (!places.length) return {};
   const columns = Int32Array.from(places, (place) => column(place, PAPER)).sort();
   const [top, bottom] = [row(places[0], PAPER), row(places.at(-1), PAPER) + 1];
   const [left, right] = [columns[0], columns.at(-1) + 1];
   const height = bottom - top, width = right - left, step = Math.max(height, width) / LONGER;
-  const digit = inkIn(left, top, width, height);
+  const digit = inkIn(context, left, top, width, height);
   const placed = (down, across) => {
     const columns = squeezed(digit, height, width, step, Math.round(across));
     const values = squeezed(columns, SIDE, height, step, Math.round(down));
@@ -55,8 +57,7 @@ function mnistForm(context) {
 
 /** What is on the paper where it is: every pixel the mean of 10 × 10 of the paper's. */
 function asDrawn(context) {
-  const ink = new Uint32Array(context.getImageData(0, 0, PAPER, PAPER).data.buffer);
-  const values = ink.map((pixel) => pixel >>> 24), step = PAPER / SIDE;
+  const values = inkIn(context, 0, 0, PAPER, PAPER), step = PAPER / SIDE;
   if (!values.some(Boolean)) return {};
   const columns = squeezed(values, PAPER, PAPER, step, 0);
   return { small: Uint8Array.from(squeezed(columns, SIDE, PAPER, step, 0), Math.round) };

@@ -22,7 +22,7 @@ const parametersOf = ({ layers }) =>
 {net, count, image, works, maps, gradients}: `maps` are the layers' outputs; `gradients` belong to
 `parametersOf`. Two workspaces of a net share its weights, and nothing else. */
 function workspace(net, count) {
-  const image = withGradient(tensor([count, ...net.shape]));
+  const image = traced([count, ...net.shape]);
   let input = image;
   const works = net.layers.map((layer) => {
     const work = WORKS[layer.kind](layer, input);
@@ -33,7 +33,7 @@ function workspace(net, count) {
   return { net, count, image, works, gradients, maps: works.map(({ output }) => output) };
 }
 
-const withGradient = (one) => Object.assign(one, { gradient: zeros(one.values.length) });
+const traced = (shape) => ({ ...tensor(shape), gradient: zeros(product(shape)) });
 
 /** Compute every layer's output for images, normalised, N · 784 numbers; gives the outputs.
 
@@ -135,7 +135,7 @@ function convolution(layer, input) {
   const { weight, bias } = layer, [count, channels] = input.shape, [kernels] = weight.shape;
   const window = windowOf(layer, input.shape), { table, size, step, groups, sides } = window;
   const places = product(sides), each = kernels / groups;
-  const output = withGradient(tensor([count, kernels, ...sides]));
+  const output = traced([count, kernels, ...sides]);
   const patches = zeros(places * size), blame = zeros(places * size);
   const found = { weight: zeros(weight.values.length), bias: bias && zeros(kernels) };
   const gather = (start) => { // the patches of a group of channels
@@ -196,7 +196,7 @@ function meanPooling(layer, input) {
 /** Max pooling: the largest of what lies under the window; `chosen` is where it was. */
 function maxPooling(layer, input) {
   const window = windowOf(layer, input.shape), { table, size, step, sides } = window;
-  const output = withGradient(tensor([...input.shape.slice(0, 2), ...sides]));
+  const output = traced([...input.shape.slice(0, 2), ...sides]);
   const places = product(sides), chosen = new Int32Array(output.values.length);
   return { output, window, chosen,
     forward() {
@@ -222,7 +222,7 @@ In training, each number also moves its channel's mean and variance: tinytrain/n
 function batchNorm(layer, input) {
   const { weight, bias, running_mean: means, running_var: variances } = layer;
   const { shape, values } = input, places = values.length / shape[1];
-  const output = withGradient(tensor(shape)), { gradient } = output;
+  const output = traced(shape), { gradient } = output;
   const found = { weight: zeros(shape[1]), bias: zeros(shape[1]) };
   const normal = zeros(values.length), inverse = new Float64Array(shape[1]);
   const follow = ({ values: running }, channel, next) =>
@@ -260,7 +260,7 @@ function batchNorm(layer, input) {
 
 /** ReLU: the larger of 0 and the number; blame passes where the number was positive. */
 function relu(_, input) {
-  const output = withGradient(tensor(input.shape));
+  const output = traced(input.shape);
   return { output,
     forward() {
       const { values } = input, to = output.values;
@@ -274,15 +274,16 @@ function relu(_, input) {
 
 /** Log-softmax: each score less the log of all ten's Σ exp. */
 function logSoftmax(_, { shape, values, gradient }) {
-  const output = withGradient(tensor(shape)), [count, classes] = shape;
+  const output = traced(shape), [count, classes] = shape;
   const images = [values, gradient, output.values, output.gradient]
     .map((all) => parted(all, classes, count)); // of each of these arrays the parts, image by image
   const eachImage = (visit) =>
     images[0].forEach((_, n) => visit(...images.map((parts) => parts[n])));
   return { output,
     forward: () => eachImage((scores, _, logs) => {
-      const most = Math.max(...scores), sum = scores.reduce((all, x) => all + Math.exp(x - most), 0);
-      scores.forEach((score, at) => (logs[at] = score - most - Math.log(sum)));
+      const most = Math.max(...scores);
+      const log = Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
+      scores.forEach((score, at) => (logs[at] = score - most - log));
     }),
     backward: () => eachImage((_, blames, logs, above) => {
       const sum = above.reduce((all, one) => all + one, 0);

@@ -74,7 +74,7 @@ function showWindow(inputs) {
   }));
 }
 
-/** The numbers above that the number at a place was used for: [{output, weight, blame, product}]. */
+/** What the number at a place was used for above: [{output, weight, blame, product}]. */
 function usesOf(step, channel, at) {
   const { layer, work, under } = linkOf(step + 1), { table, size, groups } = work.window;
   const { gradient, shape: [, channels, ...sides] } = work.output, places = product(sides);
@@ -101,7 +101,8 @@ function showBlame(at) {
   byId("cell-blamed").textContent = last
     ? `Blame: ${blame} = its share, ${short(mind.shares?.[channel] ?? 0)}${right ? " − 1" : ""}. `
       + `It should be ${+right}.`
-    : `Blame: ${blame}, the sum of ${uses.length} products, weight × blame of what it was used for:`;
+    : `Blame: ${blame}, the sum of ${uses.length} products, weight × blame of what it was used `
+      + "for:";
   showProducts(byId("cell-blame"), uses, ({ output, weight, blame }) =>
     `to channel ${output}: ${short(weight)} × ${short(blame)}`);
   const passed = steps[step].layers.slice(1).reverse().map((layer) => {
@@ -147,7 +148,7 @@ function chooseWorst() {
   const found = mind.net.steps.flatMap(({ layers: [layer] }, step) => {
     const gradients = mind.space.works[layer]?.weight;
     if (!gradients) return [];
-    const index = Math.max(gradients.map(Math.abs).indexOf(largest(gradients)), 0);
+    const index = highest(gradients.map(Math.abs));
     return [{ step, index, gradient: gradients[index] }];
   });
   const [{ step, index }] = found.sort(bySize("gradient")), { number: layer, size } = linkOf(step);
@@ -192,17 +193,18 @@ function showWeight(index, layer = mind.net.steps[chosen.step].layers[0], name =
     paint(byId("weight-kernel").firstElementChild, shown, sides, largest(values));
     framePlace(byId("weight-kernel"), at, sides);
   }
-  const others = layers.flatMap((layer) => ["weight", "bias"].map((name) => [layer, name]))
-    .filter(([layer, name]) => mind.net.layers[layer][name] && (layer > layers[0] || name === "bias"));
+  const others = layers.flatMap((layer) => ["weight", "bias"].map((name) => [layer, name])).slice(1)
+    .filter(([layer, name]) => mind.net.layers[layer][name]);
   byId("weight-others").replaceChildren(...others.map(([layer, name]) => button(
     [`${name} of the ${mind.net.layers[layer].word}`], () => showWeight(channel, layer, name))));
   for (const part of ["saw", "blame", "product"]) {
     const map = products.map((one) => one[part]);
     paint(byId(`weight-${part}`), map, [height, width], largest(map));
   }
-  byId("weight-gradient").textContent = `Gradient, how fast the loss grows with it: ${short(gradient)}`
-    + `${gradient ? `, so a step makes it ${gradient > 0 ? "smaller" : "larger"}` : ""}. The sum over `
-    + `${products.length} place${products.length > 1 ? "s" : ""} of what it saw × blame:`;
+  const way = gradient && `, so a step makes it ${gradient > 0 ? "smaller" : "larger"}`;
+  byId("weight-gradient").textContent = "Gradient, how fast the loss grows with it: "
+    + `${short(gradient)}${way || ""}. The sum over ${products.length} `
+    + `place${products.length > 1 ? "s" : ""} of what it saw × blame:`;
   showProducts(byId("weight-products"), products, ({ to, saw, blame }) =>
     `row ${row(to, width)}, column ${column(to, width)}: ${short(saw)} × ${short(blame)}`);
   Object.assign(nudge, { values, index: weight.index, gradient, range: 0.5 * largest(values) });
