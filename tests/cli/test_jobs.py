@@ -9,14 +9,16 @@ import sys
 import threading
 import time
 from contextlib import closing
+from unittest.mock import Mock
 
 import pytest
 import torch
 from run_files import children, lines_of
 
-from tinytrain.cli.jobs import Job, RunFailed, environment, reported_once
+from tinytrain.cli.jobs import Job, RunFailed, environment, reported_once, train_all
 from tinytrain.cli.main import main
 from tinytrain.errors import DataError, Interrupted, ReportedByAnotherWorker
+from tinytrain.runs import signals
 from tinytrain.store import synthetic
 
 SEEDS = ["seeds", "--dataset=synthetic", "--recipe=net1", "--epochs=1", "--batch-size=20"]
@@ -78,6 +80,16 @@ def test_a_run_is_had_by_one_until_its_process_ends(tmp_path, monkeypatch):
         assert process.wait() == 0
     os.close(reading)
     os.close(writing)
+
+
+def test_an_interrupt_ends_what_is_running(tmp_path, monkeypatch):
+    process = Mock(poll=Mock(return_value=None))
+    monkeypatch.setattr(Job, "start", lambda job: process)
+    monkeypatch.setenv(signals.PARENT, "a process that is no more")
+    with pytest.raises(KeyboardInterrupt):
+        train_all([Job(tmp_path / "seed-1", 1, ())], 1)
+    process.send_signal.assert_called_once_with(signal.SIGINT)
+    process.wait.assert_called_once()
 
 
 def test_what_another_has_is_left_to_it(worker, data_dir, tmp_path, in_one_process):

@@ -23,10 +23,11 @@ from tinytrain import nn, streams
 from tinytrain.cli.main import main
 from tinytrain.data.augment import Augmentation
 from tinytrain.data.datasets import Dataset, Split
+from tinytrain.errors import UsageError
 from tinytrain.optim import Adam, ExponentialMovingAverage
 from tinytrain.store import synthetic
 from tinytrain.train import Batch, Training, fit
-from tinytrain.workers.group import joined
+from tinytrain.workers.group import Workers, joined
 
 
 def one_of(rank, count, apart, port, work, folder, arguments):
@@ -161,6 +162,11 @@ def test_several_workers_take_the_steps_of_one(name, who, found):
     for other in others:
         assert other[:3] == first[:3]
         torch.testing.assert_close(other[3], first[3], **exact)
+
+
+def test_shards_that_cannot_be_dealt_out():
+    with pytest.raises(UsageError, match="--shards 4: expected a multiple of the workers, 3"):
+        Workers(count=3).cut(4)
 
 
 def command(words):
