@@ -15,7 +15,7 @@ from tinytrain import data, streams
 from tinytrain.cli.main import main
 from tinytrain.data import batches
 from tinytrain.runs import net_file
-from tinytrain.runs.torch_state import global_settings, value_of
+from tinytrain.runs.torch_state import SETTINGS, value_of
 
 PROGRAM = """\
 import os, random, sys, warnings, numpy, torch
@@ -115,12 +115,15 @@ def world(drawn_data, tmp_path_factory):
     torch.set_num_threads(threads)
 
 
+def torch_settings():
+    return {name: value_of(get) for name, (get, _) in SETTINGS.items()}
+
+
 def trained(world, parts):
     """The number of what `train` says on stderr, and its training loss, of a program of parts."""
     path, run = world.folder / "own.py", world.folder / f"run{len(list(world.folder.iterdir()))}"
     path.write_text(PROGRAM.format(**USUAL | parts))
-    settings = {name: get for name, (get, _) in global_settings().items()}
-    before, draws = {name: value_of(settings[name]) for name in settings}, torch.get_rng_state()
+    before, draws = torch_settings(), torch.get_rng_state()
     words = ["train", "--recipe=net1", "--epochs=1", "--batch-size=20", "--threads=1"]
     words += ["--dataset=synthetic", f"--data-dir={world.root}", f"--net={path}:build"]
     with (
@@ -128,8 +131,7 @@ def trained(world, parts):
         contextlib.redirect_stderr(io.StringIO()) as said,
     ):
         status = main([*words, "--device=cpu", f"--run-dir={run}"])
-    after = {name: value_of(settings[name]) for name in settings}
-    assert after == before and torch.equal(draws, torch.get_rng_state()), parts
+    assert torch_settings() == before and torch.equal(draws, torch.get_rng_state()), parts
     if status:
         [line] = said.getvalue().splitlines()
         assert status == 2 and line.startswith("tinytrain: ") and len(line) < 1200

@@ -85,8 +85,6 @@ def execute(options: argparse.Namespace) -> None:
     """Run the command of these flags; what a user's file raises becomes one line."""
     try:
         command_file(options.command).run(options)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a net file may also call sys.exit
         net_file = sys.modules.get("tinytrain.runs.net_file")  # not loaded, it has run no file
         if found := net_file and net_file.explained(error):

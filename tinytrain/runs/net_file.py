@@ -1,12 +1,11 @@
 """Nets and other functions of a recipe from a user's file, named "FILE.py:FUNCTION".
 
-The file is run as a program. A net's function returns the net, a `Module`, and is given
-`generator` and `dropout` if it takes them; and if it takes `classes`, the data's number of them,
-of `channels`, and the `size`, (height, width), of their images. torch's own generator is seeded
-for the call and put back after it, so that the seed also decides weights drawn without
-`generator`. What the other functions are given is in `ARGUMENTS`; a schedule's also gets
-`optimizer` if it takes it. Nets, optimizers and schedulers of torch's own are taken, too. A run
-keeps a copy of each file, which therefore must not need other files beside it.
+The file is run as a program. A net's function is given what it takes of `generator` and `dropout`
+and, if it takes `classes`, the data's number of them, of `channels`, and the `size`, (height,
+width). torch's own generator is seeded for the call and put back after it, so that the seed also
+decides weights drawn without `generator`. What the other functions are given is in `ARGUMENTS`; a
+schedule's also gets `optimizer` if it takes it. Nets, optimizers and schedulers of torch's own are
+taken, too. A run keeps a copy of each file, which must not need other files beside it.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ ARGUMENTS = {
     "augmentation": "images, generator",
 }
 BY_NAME = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-SEVERAL = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 PREFIX = "tinytrain_net_file_"  # module names of such files begin with it
 
 
@@ -98,14 +96,14 @@ def build(
     """The net of the package called `net`, or what the function of "FILE.py:FUNCTION" returns.
 
     Raises UsageError where that is no `Module` that can be trained, and for what the file raises.
-    Without a `task` a function keeps its own defaults, and all else is for MNIST. The seed of a
-    function's own draws comes from `generator`, which therefore draws other weights here than
+    Without a `task` a function keeps its own defaults, and all else is for MNIST. torch's own
+    generator is seeded by a draw from `generator`, which therefore gives other weights here than
     where the function is called by hand.
     """
     if not is_own(net):
         return nets.build(net, dropout, generator, task or nets.MNIST)
     with guarded(f"--net {net}"):
-        return made(net, dropout, generator, task)
+        return build_from_file(net, dropout, generator, task)
 
 
 @contextmanager
@@ -114,73 +112,71 @@ def guarded(place: str) -> Iterator[None]:
     with torch_put_back(place):
         try:
             yield
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # SystemExit is none of Exception's
             if found := explained(error):
                 raise found from error
             raise
 
 
-def found_in_file(value: str, field: str) -> Callable[..., Any]:
+def function_in_file(value: str, field: str) -> Callable[..., Any]:
     """Run the file and return its function, which must take the `ARGUMENTS` of its field."""
-    path, function = split(value, field)
-    maker = run(path, read(value, field)).get(function)
-    if not callable(maker):
-        raise UsageError(f"--{field} {value}: there is no function {function} in {path}")
-    if arguments := ARGUMENTS.get(field):
-        try:
-            inspect.signature(maker).bind(*arguments.split(", "), **more(maker, field, None))
-        except TypeError as error:
-            expected = f"{function}({arguments})"
-            raise UsageError(f"--{field} {value}: expected {expected}: {error}") from error
-    return maker
+    path, name = split(value, field)
+    function = run(path, read(value, field)).get(name)
+    if not callable(function):
+        raise UsageError(f"--{field} {value}: there is no function {name} in {path}")
+    arguments = ARGUMENTS.get(field, "")
+    try:
+        signature = inspect.signature(function)
+        if arguments:
+            more = accepted(function, optimizer=None) if field == "schedule" else {}
+            signature.bind(*arguments.split(", "), **more)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--{field} {value}: expected {name}({arguments}): {error}") from error
+    return function
 
 
-def more(maker: Callable[..., Any], field: str, optimizer: object) -> dict[str, object]:
-    """The `optimizer` for a schedule's function that takes it."""
-    takes = field == "schedule" and "optimizer" in inspect.signature(maker).parameters
-    return {"optimizer": optimizer} if takes else {}
+def accepted(function: Callable[..., Any], **offered: Any) -> dict[str, Any]:
+    """Those of the `offered` arguments that the function takes by name."""
+    parameters = inspect.signature(function).parameters
+    taken = {name for name, parameter in parameters.items() if parameter.kind in BY_NAME}
+    return {name: value for name, value in offered.items() if name in taken}
 
 
-def made(net: str, dropout: float, generator: torch.Generator | None, task: Task | None) -> Module:
+def build_from_file(
+    net: str, dropout: float, generator: torch.Generator | None, task: Task | None
+) -> Module:
     """Run the file, with torch's own generator seeded, and call its function."""
-    place, function = f"--net {net}", split(net)[1]
-    seed = int(torch.randint(2**31, (), generator=generator)) if generator else 0
+    place, name = f"--net {net}", split(net)[1]
     if generator:
         torch.manual_seed(generator.initial_seed())  # the file may draw while it is run
-    maker = found_in_file(net, "net")
-    try:
-        parameters = inspect.signature(maker).parameters
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{place}: it cannot be seen what {function} takes: {error}") from error
-    taken = [name for name, parameter in parameters.items() if parameter.kind in BY_NAME]
-    if dropout and "dropout" not in taken:
-        raise UsageError(f"--dropout {dropout:g}: {function} takes no dropout; leave the flag out")
-    given: dict[str, Any] = {"dropout": dropout, "generator": generator}
+    function = function_in_file(net, "net")
+    signature = inspect.signature(function)
     classes, (channels, *size) = task or nets.MNIST
-    of_data = {"classes": classes, "channels": channels, "size": tuple(size)}
-    for name, parameter in parameters.items():
-        needed = parameter.default is parameter.empty and parameter.kind not in SEVERAL
-        by_name = name in taken
-        if by_name and name in of_data and (needed or (task and "classes" in taken)):
-            given[name] = of_data[name]
-        elif needed and not (by_name and name in given):
-            raise UsageError(f"{place}: {function} must not need {name}: give it a default")
+    of_data = accepted(function, classes=classes, channels=channels, size=tuple(size))
+    given = accepted(function, dropout=dropout, generator=generator)
+    for key, value in of_data.items():
+        needed = signature.parameters[key].default is inspect.Parameter.empty
+        if needed or (task and "classes" in of_data):  # else its own default stays
+            given[key] = value
+    if dropout and "dropout" not in given:
+        raise UsageError(f"--dropout {dropout:g}: {name} takes no dropout; leave the flag out")
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        raise UsageError(f"{place}: {name}: {error}; give it a default") from error
     if generator:
-        torch.manual_seed(seed)
-    built = maker(**{name: given[name] for name in given if name in taken})
+        torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+    built = function(**given)
     if hasattr(built, "named_parameters") and not isinstance(built, Module | type):
         built = from_torch.Net(built)
     if not isinstance(built, Module):
         kind = f"{type(built).__module__}.{type(built).__name__}"
-        raise UsageError(f"{place}: expected {function} to return an nn.Module, found {kind}")
+        raise UsageError(f"{place}: expected {name} to return an nn.Module, found {kind}")
     try:
         copy.deepcopy(built.to("cpu"))
-    except RecursionError as error:
-        raise UsageError(f"{place}: a module of the net holds itself; remove that") from error
     except Exception as error:  # of many types: of files, locks and tensors without numbers
-        raise UsageError(f"{place}: the net cannot be copied: {error}") from error
+        reason = "a module holds itself" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{place}: the net cannot be copied: {reason}") from error
     return built
 
 
@@ -198,8 +194,13 @@ def run(path: Path, source: bytes) -> dict[str, object]:
 
 
 def explained(error: BaseException) -> UsageError | None:
-    """The one-line error, with file and line, for what a net file's own code raises, else None."""
-    if isinstance(error, TinytrainError) and not isinstance(error, UsageError):
+    """The one-line error, with file and line, for what a net file's own code raises, else None.
+
+    None also for Ctrl-C and for what is no fault of the file's, such as a disk that is full.
+    """
+    if isinstance(error, (KeyboardInterrupt, TinytrainError)) and not isinstance(
+        error, UsageError
+    ):
         return None
     cause: BaseException | None = error
     while cause and not isinstance(cause, NetFileError):
@@ -211,16 +212,15 @@ def explained(error: BaseException) -> UsageError | None:
         if places:
             kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
             lines = "; ".join(line for _, line in places[-3:])
-            message = " ".join(text_of(error).split())[:300]
-            return NetFileError(f"{places[-1][0]}: {kind}{message} ({lines})")
+            return NetFileError(f"{places[-1][0]}: {kind}{text_of(error)[:300]} ({lines})")
         cause = cause.__cause__
     return None
 
 
 def text_of(error: BaseException) -> str:
-    """What the error says, nothing where its class is a user's and fails at that."""
+    """The error's text in one line; "" where its class is a user's and fails at that."""
     try:
-        return str(error)
+        return " ".join(str(error).split())
     except Exception:
         return ""
 
@@ -239,17 +239,13 @@ def start(
 
     def build_net(net: str, dropout: float, generator: torch.Generator) -> Module:
         built = build(net, dropout, generator, task)
-        for layer in filter(None, freeze.split(",")):
-            require_layer(layer, built)
-            for name, parameter in built.named_parameters():
-                if name.startswith(f"{layer}."):
-                    parameter.requires_grad_(False)
+        freeze_layers(built, freeze)
         return built
 
     named = own(recipe)
     with guarded(", ".join(named.values())) if named else nullcontext():
         found: dict[str, Any] = {
-            name: found_in_file(value, name) for name, value in named.items() if name != "net"
+            field: function_in_file(named[field], field) for field in ARGUMENTS if field in named
         }
         if "optimizer" in found and (recipe.momentum or recipe.nesterov or recipe.weight_decay):
             raise UsageError(
@@ -264,22 +260,27 @@ def start(
             theirs = hasattr(optimizer, "param_groups")
             found["optimizer"] = from_torch.Optimizer(optimizer) if theirs else optimizer
         if schedule := found.get("schedule"):
-            given = more(schedule, "schedule", optimizer)
-            found["schedule"] = made_schedule(schedule(recipe.epochs, **given), recipe)
+            made = schedule(recipe.epochs, **accepted(schedule, optimizer=optimizer))
+            found["schedule"] = as_schedule(made, recipe)
         if "augmentation" in found:
             found["augmentation"] = of_one_shape(found["augmentation"])
         return replace(training, **found)
 
 
-def require_layer(layer: str, net: Module) -> None:
-    """Raise UsageError where no layer of that name, or in a group of that name, has weights."""
-    names = dict.fromkeys(name.rpartition(".")[0] for name, _ in net.named_parameters())
-    if not any(f"{name}.".startswith(f"{layer}.") for name in names):
-        raise UsageError(f"--freeze {layer}: expected layers of the net, {', '.join(names)}")
+def freeze_layers(net: Module, layers: str) -> None:
+    """Freeze these layers, or groups of layers. Raises UsageError for one without weights."""
+    for layer in filter(None, layers.split(",")):
+        named = dict(net.named_parameters())
+        frozen = [named[name] for name in named if name.startswith(f"{layer}.")]
+        if not frozen:
+            names = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in named))
+            raise UsageError(f"--freeze {layer}: expected layers of the net, {names}")
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 def of_one_shape(augmentation: Augment) -> Augment:
-    """The augmentation, which raises UsageError where it returns images of another shape."""
+    """The augmentation, raising UsageError where it returns images of another shape."""
 
     def augment(images: Tensor, generator: torch.Generator) -> Tensor:
         result = augmentation(images, generator)
@@ -293,15 +294,15 @@ def of_one_shape(augmentation: Augment) -> Augment:
     return augment
 
 
-def made_schedule(schedule: Any, recipe: Recipe) -> Callable[[float], float]:
-    """The schedule that a file's function has made; raises UsageError where it gives no number."""
-    if hasattr(schedule, "get_last_lr"):
-        return from_torch.Schedule(schedule)
-    factor = schedule(0.5) if callable(schedule) else schedule
-    if not (callable(schedule) and isinstance(factor, Real)):
+def as_schedule(made: Any, recipe: Recipe) -> Callable[[float], float]:
+    """What a schedule's function has made, if it is one; raises UsageError where it is none."""
+    if hasattr(made, "get_last_lr"):
+        return from_torch.Schedule(made)
+    factor = made(0.5) if callable(made) else made
+    if not (callable(made) and isinstance(factor, Real)):
         raise UsageError(
             f"--schedule {recipe.schedule}: expected a function from the epochs done to a factor, "
             f"found {factor!r}"
         )
-    made: Callable[[float], float] = schedule
-    return made
+    schedule: Callable[[float], float] = made
+    return schedule

@@ -37,9 +37,8 @@ def rehearse(start: Callable[[], Training], dataset: Dataset, place: str) -> Non
         except TinytrainError:
             raise
         except Exception as error:  # of all types
-            reason = f"{type(error).__name__}: {' '.join(text_of(error).split())}"
-            found = explained(error)
-            raise found or UsageError(f"{place}: the first step fails: {reason}") from error
+            reason = f"the first step fails: {type(error).__name__}: {text_of(error)}"
+            raise explained(error) or UsageError(f"{place}: {reason}") from error
         states.append(list(tensors_in(training.state_dict())))
     for one, other in zip(*states, strict=True):
         if not torch.allclose(one, other, equal_nan=True):
@@ -57,10 +56,8 @@ def first_step(training: Training, dataset: Dataset) -> None:
     images, labels = make_batch(training, dataset, rows)
     require_outputs(net, images[:3], dataset.classes)
     net.train().set_generator(training.stream("dropout", training.device))
-    output = net(images)
-    if output.shape != (len(rows), dataset.classes):
-        raise UsageError(f"found an output of shape {tuple(output.shape)} for {len(rows)} images")
-    require_found(net, training.loss(output, labels))
+    output = checked_output(net, images, dataset.classes)
+    require_weights(net, training.loss(output, labels))
     InProcess().step(training, dataset, rows, 1)
     if changed := dict(shapes(net).items() ^ before.items()):
         raise UsageError(
@@ -74,6 +71,14 @@ def shapes(net: Module) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in net.state_dict().items()}
 
 
+def checked_output(net: Module, images: Tensor, classes: int) -> Tensor:
+    """The net's output for a copy of the images. Raises UsageError for another shape."""
+    output = net(images.clone())
+    if output.shape != (len(images), classes):
+        raise UsageError(f"expected outputs {(len(images), classes)}, found {tuple(output.shape)}")
+    return output
+
+
 @torch.no_grad()
 def require_outputs(net: Module, images: Tensor, classes: int) -> None:
     """Raise UsageError for outputs in evaluation that depend on the number of images, or are half.
@@ -81,24 +86,19 @@ def require_outputs(net: Module, images: Tensor, classes: int) -> None:
     Where the net draws, each output is another, and they cannot be compared.
     """
     net.eval()
-    output, again = net(images.clone()), net(images.clone())
+    output, again = (checked_output(net, images, classes) for _ in range(2))
     if output.dtype not in (torch.float32, torch.float64):
         kind = str(output.dtype).removeprefix("torch.")
         raise UsageError(f"expected outputs in float32, found {kind}; end with .float()")
-    if output.shape != (len(images), classes):
-        raise UsageError(
-            f"found an output of shape {tuple(output.shape)} for {len(images)} images"
-        )
-    alone = torch.cat([net(image[None].clone()) for image in images])
-    same = alone.shape == output.shape and torch.allclose(output, alone, 0.01, 0.01)
-    if torch.equal(output, again) and not same:
+    alone = torch.cat([checked_output(net, image[None], classes) for image in images])
+    if torch.equal(output, again) and not torch.allclose(output, alone, 0.01, 0.01):
         raise UsageError(
             "in evaluation the output for an image depends on the others beside it, so that no "
             "accuracy is its own; let layers do so only where their `training` is True"
         )
 
 
-def require_found(net: Module, loss: Tensor) -> None:
+def require_weights(net: Module, loss: Tensor) -> None:
     """Raise UsageError where `loss` depends on no weight, or on one that is not of the net."""
     own = {*map(id, net.parameters())}
     reached, found, waiting = set(), [], [loss.grad_fn]

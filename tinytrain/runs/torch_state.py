@@ -21,38 +21,6 @@ BACKENDS = [
 ]
 
 
-def global_settings() -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]:
-    """What of torch's global state a file can change: by name, how to get it and to set it."""
-    settings: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-        "the working folder": (os.getcwd, os.chdir),
-        "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
-        "default device": (lambda: torch.empty(0).device, set_default_device),
-        "threads": (torch.get_num_threads, torch.set_num_threads),
-        "inference mode": (torch.is_inference_mode_enabled, lambda _: None),
-        "denormal numbers": (
-            lambda: bool(torch.tensor(1e-310, dtype=torch.float64) * 1 == 0),
-            torch.set_flush_denormal,
-        ),
-        "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
-        "anomaly detection": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
-        "deterministic algorithms": (
-            torch.get_deterministic_debug_mode,
-            torch.set_deterministic_debug_mode,
-        ),
-        "float32 matmul precision": (
-            torch.get_float32_matmul_precision,
-            torch.set_float32_matmul_precision,
-        ),
-    }
-    for device in "cpu", "cuda":
-        get = partial(torch.is_autocast_enabled, device)
-        settings[f"autocast of {device}"] = get, partial(torch.set_autocast_enabled, device)
-    for name in BACKENDS:
-        get = partial(attrgetter(name), torch.backends)
-        settings[f"backends.{name}"] = get, partial(set_backend, name)
-    return settings
-
-
 def kernels(device: str) -> dict[str, bool]:
     """How CUDA computes on `device`: whether kernels repeat bit for bit; where TF32 is used."""
     cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
@@ -66,10 +34,11 @@ def set_default_device(device: torch.device) -> None:
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
-def set_backend(name: str, value: object) -> None:
-    """Set a name below torch.backends, such as "cudnn.enabled"."""
+def backend(name: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """How to get and to set a name below torch.backends, such as "cudnn.enabled"."""
     place, _, attribute = f"backends.{name}".rpartition(".")
-    setattr(attrgetter(place)(torch), attribute, value)
+    get = partial(attrgetter(f"{place}.{attribute}"), torch)
+    return get, lambda value: setattr(attrgetter(place)(torch), attribute, value)
 
 
 def value_of(get: Callable[[], object]) -> object:
@@ -80,6 +49,38 @@ def value_of(get: Callable[[], object]) -> object:
         return None
 
 
+# What of torch's global state a file can change: by name, how to get it and to set it.
+SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "the working folder": (os.getcwd, os.chdir),
+    "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "default device": (lambda: torch.empty(0).device, set_default_device),
+    "threads": (torch.get_num_threads, torch.set_num_threads),
+    "inference mode": (torch.is_inference_mode_enabled, lambda _: None),
+    "denormal numbers": (
+        lambda: bool(torch.tensor(1e-310, dtype=torch.float64) * 1 == 0),
+        torch.set_flush_denormal,
+    ),
+    "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "anomaly detection": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "deterministic algorithms": (
+        torch.get_deterministic_debug_mode,
+        torch.set_deterministic_debug_mode,
+    ),
+    "float32 matmul precision": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+}
+SETTINGS |= {
+    f"autocast of {device}": (
+        partial(torch.is_autocast_enabled, device),
+        partial(torch.set_autocast_enabled, device),
+    )
+    for device in ("cpu", "cuda")
+}
+SETTINGS |= {f"backends.{name}": backend(name) for name in BACKENDS}
+
+
 @contextmanager
 def torch_put_back(place: str, refuse: bool = False) -> Iterator[None]:
     """Put torch's global state back at the end: its generators, defaults, threads and flags.
@@ -87,14 +88,13 @@ def torch_put_back(place: str, refuse: bool = False) -> Iterator[None]:
     Raises UsageError, which names `place`, for a change that cannot be undone; with `refuse` for
     any.
     """
-    settings = global_settings()
-    values = {name: value_of(get) for name, (get, _) in settings.items()}
+    values = {name: value_of(get) for name, (get, _) in SETTINGS.items()}
     changed = []
     try:
         with torch.random.fork_rng(range(torch.cuda.device_count())):
             yield
     finally:
-        for name, (get, put) in settings.items():
+        for name, (get, put) in SETTINGS.items():
             if value_of(get) != values[name]:
                 put(values[name])
                 changed += [name] if refuse or value_of(get) != values[name] else []
