@@ -74,8 +74,8 @@ def agree(build, *inputs: torch.Tensor) -> None:
     written, expected = repr(eval(source(ours), {"nn": torch.nn})), repr(theirs)
     expected = expected.replace("dim=None", "dim=1")  # which torch would guess, with a warning
     assert re.sub(PAIR, r"\1", written) == re.sub(PAIR, r"\1", expected)
-    for training in True, False:
-        for input in inputs:
+    for training, some in (True, inputs), (False, inputs[:1]):
+        for input in some:
             found, expected = (
                 (outcome(layer.to(torch.float64).train(training), input), dict(layer.state_dict()))
                 for layer in (ours, theirs)

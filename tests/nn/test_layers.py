@@ -131,7 +131,7 @@ LAYERS = {
 
 @pytest.mark.filterwarnings("ignore:Implicit dimension")
 @pytest.mark.parametrize("name", LAYERS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.data())
 def test_layers_do_as_torchs(name, data):
     options, image = LAYERS[name](data.draw)
@@ -177,6 +177,7 @@ PAIRS = {"batch_norm": norms, "conv2d": convolutions}
 
 
 @pytest.mark.parametrize("name", PAIRS)
+@settings(max_examples=60)
 @given(st.data())
 def test_fast_is_what_functional_defines(global_generator_untouched, name, data):
     """Where one tensor, too, needs no gradient, and where the image lies otherwise in memory."""
@@ -238,6 +239,7 @@ def test_fast_leaves_the_channels_last_in_memory(training):
 
 
 @pytest.mark.parametrize("kind, sizes", [("Conv2d", (3, 4, (2, 1))), ("Linear", (3, 4))])
+@settings(max_examples=20)
 @given(seed=SEEDS, bias=TRUTH)
 def test_a_named_generator_draws_what_torchs_own_would(
     global_generator_untouched, kind, sizes, seed, bias
@@ -252,6 +254,7 @@ def test_a_named_generator_draws_what_torchs_own_would(
 
 
 @pytest.mark.parametrize("kind", [nn.Dropout, nn.Dropout2d])
+@settings(max_examples=20)
 @given(seed=SEEDS, p=SHARE, data=st.data())
 def test_dropout_draws_from_the_generator_that_is_set(
     global_generator_untouched, kind, seed, p, data
