@@ -10,8 +10,8 @@ import pytest
 
 from tinytrain.cli.main import main
 from tinytrain.cli.runs import HEAD
-from tinytrain.results import records, sides
-from tinytrain.results.comparison import nearest
+from tinytrain.results import comparison, records
+from tinytrain.results.recipe_changes import nearest
 from tinytrain.results.run_list import natural_order
 from tinytrain.results.statistics import student_t
 from tinytrain.results.variations import RECIPES
@@ -314,7 +314,7 @@ def test_folds_are_paired_however_few(write, fails, compared):
 def test_a_record_is_compared_where_only_that_is_left(seeds, compared):
     runs, kept = seeds("a", LOW), seeds("b", HIGH)
     before = compared(runs, kept)
-    record = sides.read_side(kept).record
+    record = comparison.read_side(kept).record
     kept.with_name("c").mkdir()
     records.write_record(kept.with_name("c") / "record.jsonl", record)
     records.write_record(kept.with_name("d.jsonl"), record)

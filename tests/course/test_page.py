@@ -25,7 +25,7 @@ from tinytrain.errors import Unavailable
 from tinytrain.plots import net_pictures
 from tinytrain.recipes import LADDER
 from tinytrain.results import published, records
-from tinytrain.results.comparison import describe
+from tinytrain.results.recipe_changes import describe
 from tinytrain.results.trained_run import load_run
 from tinytrain.results.variations import RECIPES
 

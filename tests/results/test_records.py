@@ -11,7 +11,7 @@ from tinytrain.course import ladder
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import LADDER
 from tinytrain.results import published, records
-from tinytrain.results.comparison import base_of
+from tinytrain.results.recipe_changes import base_of
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch, build

@@ -1,4 +1,4 @@
-"""Train a run by a call from Python, with all that the command `train` keeps."""
+"""`tinytrain.run`: train by a call from Python, with all that the command `train` keeps."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     from tinytrain.course.exercises.checking.folder import Folder
 
     if options.what == "grade":
-        grade(options)
+        grade_class(options)
         return
     if options.name is not None:
         options.name = known_name(options, options.name)
@@ -231,7 +231,7 @@ def check_one(options: argparse.Namespace, folder: Folder, name: str) -> Report:
     return report
 
 
-def grade(options: argparse.Namespace) -> None:
+def grade_class(options: argparse.Namespace) -> None:
     """Print a row for each student; with --csv write them, too."""
     from tinytrain.course.exercises import NAMES
     from tinytrain.course.exercises.checking import grade

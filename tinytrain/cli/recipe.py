@@ -14,7 +14,7 @@ from dataclasses import asdict
 from tinytrain.cli.options import Parser, add_field_flags
 from tinytrain.cli.recipe_files import named
 from tinytrain.recipes import LADDER, Recipe
-from tinytrain.results.comparison import CHANGES, base_of, changed
+from tinytrain.results.recipe_changes import CHANGES, base_of, changed
 from tinytrain.results.variations import ABLATION, FRONTIER, OTHER_DATA, RECIPES, VIEWS
 
 HELP = """\

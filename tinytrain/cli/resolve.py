@@ -17,7 +17,7 @@ from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import Recipe
-from tinytrain.results.comparison import nearest, recipe_text
+from tinytrain.results.recipe_changes import nearest, recipe_text
 from tinytrain.results.trained_run import TrainedRun, load_run
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file

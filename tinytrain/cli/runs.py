@@ -16,9 +16,9 @@ from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import Recipe
 
 if TYPE_CHECKING:
+    from tinytrain.results.comparison import Comparison
     from tinytrain.results.records import Record
     from tinytrain.results.run_list import Run
-    from tinytrain.results.sides import Comparison
 
 HELP = """\
 List the runs below folders: the nearest named recipe and what was overridden, parameters, data,
@@ -88,7 +88,7 @@ def list_runs(named: list[Path], as_json: bool) -> None:
 
 def row(run: Run) -> tuple[str, ...]:
     """The run's line of the table."""
-    from tinytrain.results.comparison import recipe_text
+    from tinytrain.results.recipe_changes import recipe_text
     from tinytrain.results.run_list import tested_on
 
     return (
@@ -119,11 +119,11 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
 
 def compare(one: Path, other: Path, as_json: bool) -> None:
     """Print how two sides differ, in settings, files and results, and which is better."""
-    from tinytrain.results import sides
-    from tinytrain.results.comparison import meaning, shown
+    from tinytrain.results import comparison
+    from tinytrain.results.recipe_changes import meaning, shown
 
-    both = sides.read_side(one), sides.read_side(other)
-    found, diffs = sides.compare(*both), sides.file_differences(*both)
+    both = comparison.read_side(one), comparison.read_side(other)
+    found, diffs = comparison.compare(*both), comparison.file_differences(*both)
     told = found.interval is not None and found.interval.excludes_zero
     better = str((one, other)[found.value > 0]) if told else None
     settings = [everything(side.record) for side in both]

@@ -1,4 +1,4 @@
-"""Begin a run or continue one, save it after every epoch, stop when asked to, and judge it.
+"""Begin a run in a new folder or continue one, save it after every epoch, stop it, and judge it.
 
 Each of several workers does this. Worker 0 alone downloads, locks the folder, writes and prints;
 the others wait for it, read what it has, and are compared with it.

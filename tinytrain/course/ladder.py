@@ -25,7 +25,7 @@ from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import LADDER, Recipe
 from tinytrain.results import records
-from tinytrain.results.comparison import CHANGES, base_of, changed, changes, describe, meaning
+from tinytrain.results.recipe_changes import CHANGES, base_of, changed, changes, describe, meaning
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Difference, Summary, difference
 from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES

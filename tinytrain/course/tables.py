@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from tinytrain.course.ladder import Rung, accuracy, gain
-from tinytrain.results.comparison import describe
+from tinytrain.results.recipe_changes import describe
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Summary, summarise
 from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY

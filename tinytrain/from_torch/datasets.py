@@ -15,7 +15,7 @@ def dataset(train: Any, test: Any, name: str = "own") -> Dataset:
     """A `Dataset` of two of torch's, such as torchvision's MNIST, or two of its `DataLoader`s.
 
     Items are pairs of an image, of Pillow, (H, W) or (C, H, W), and a label. Pixels are 0 to 255,
-    or those divided by 255, as ToTensor gives them. Of a loader the items count that it samples;
+    or those divided by 255, as ToTensor gives them. Of a loader, what it samples is taken;
     order and batches are the training's. Raises DataError for other pixels, as normalised ones,
     for items that are drawn anew each time, and what `from_arrays` raises.
     """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tinytrain.errors import TinytrainError
 from tinytrain.nn.inspect import learned_count
-from tinytrain.results.comparison import nearest
+from tinytrain.results.recipe_changes import nearest
 from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.train import Epoch

@@ -1,11 +1,12 @@
-"""Nets and other functions of a recipe from a user's file, named "FILE.py:FUNCTION".
+"""Nets and other functions from a user's file, and the start of a training, with or without them.
 
-The file is run as a program. A net's function is given what it takes of `generator` and `dropout`
-and, if it takes `classes`, the data's number of them, of `channels`, and the `size`, (height,
-width). torch's own generator is seeded for the call and put back after it, so that the seed also
-decides weights drawn without `generator`. What the other functions are given is in `ARGUMENTS`; a
-schedule's also gets `optimizer` if it takes it. Nets, optimizers and schedulers of torch's own are
-taken, too. A run keeps a copy of each file, which must not need other files beside it.
+A recipe names a function as "FILE.py:FUNCTION"; the file is run as a program. A net's function is
+given what it takes of `generator` and `dropout` and, if it takes `classes`, the data's number of
+them, of `channels`, and the `size`, (height, width). torch's own generator is seeded for the call
+and put back after it, so that the seed also decides weights drawn without `generator`. What the
+other functions are given is in `ARGUMENTS`; a schedule's also gets `optimizer` if it takes it.
+Nets, optimizers and schedulers of torch's own are taken, too. A run keeps a copy of each file,
+which must not need other files beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The state of a training, and the records that it yields.
+"""The state of a training: its steps with their learning rate, its epochs, what is saved of it.
 
 Everything that changes from step to step is in one `Training`. Saved whole and put back, it
 continues bit for bit, because every random draw has a name (seed, purpose, epoch, batch) instead

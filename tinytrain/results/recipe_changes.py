@@ -1,0 +1,66 @@
+"""The fields in which two recipes differ, in words, and the named recipe nearest to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from typing import Any
+
+from tinytrain.recipes import LADDER, Recipe
+from tinytrain.results.variations import BASES, RECIPES, VARIATIONS
+
+CHANGES = LADDER | VARIATIONS
+
+
+def base_of(name: str) -> str | None:
+    """The recipe that the one of this name changes; None for the first rung. Raises KeyError."""
+    return (dict(zip(LADDER, [None, *LADDER], strict=False)) | BASES)[name]
+
+
+def changed(before: Recipe, after: Recipe) -> str:
+    """The differences between two recipes, in the words of the fields' own help."""
+    differing = changes(before, after)
+    return "; ".join(f"{meaning(field)}: {old} → {new}" for field, old, new in differing)
+
+
+def changes(before: Recipe, after: Recipe) -> list[tuple[Field[Any], str, str]]:
+    """The fields that differ between two recipes, with both values as text."""
+    return [
+        (field, shown(old), shown(new))
+        for field in fields(Recipe)
+        if (old := getattr(before, field.name)) != (new := getattr(after, field.name))
+    ]
+
+
+def shown(value: object) -> str:
+    """A value of a recipe: yes or no, 0.03, warmup-linear."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def meaning(field: Field[Any]) -> str:
+    """The meaning of a recipe's field, in a few words."""
+    return str(re.split("[,;:]", field.metadata["help"])[0])
+
+
+def describe(changes: Mapping[str, object]) -> str:
+    """Changes of a recipe as words: lr 0.03, momentum 0.9."""
+    return ", ".join(f"{name} {value}" for name, value in changes.items())
+
+
+def nearest(recipe: Recipe) -> tuple[str, dict[str, str]]:
+    """The named recipe that differs from `recipe` in the fewest fields, and what is other there.
+
+    Of several equally near it is the first: `final` rather than its variations.
+    """
+    name = min(RECIPES, key=lambda name: len(changes(RECIPES[name], recipe)))
+    return name, {field.name: new for field, _, new in changes(RECIPES[name], recipe)}
+
+
+def recipe_text(name: str, changed: dict[str, str], most: int = 4) -> str:
+    """A recipe and what is other: final, lr 0.02; the first `most` changes, and how many more."""
+    first = dict(list(changed.items())[:most])
+    more = f" and {len(changed) - most} more" if len(changed) > most else ""
+    return ", ".join([name, *([describe(first)] if first else [])]) + more
