@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -34,21 +35,25 @@ def trained(recipe, dataset, seed=1, device="cpu"):
     return training
 
 
-def test_a_line_of_the_history_in_known_numbers(tiny):
+def test_two_lines_of_the_history_in_known_numbers(tiny):
     """At rate 0 the net stays what it is, so training measures what evaluation does."""
     net = nets.net1(streams.generator(1, "weights"))
-    training = Training(net, SGD(net.parameters(), 0.0), epochs=1, batch_size=30)
-    started = time.perf_counter()
-    *steps, line = loop.fit(training, tiny)
-    correct = [int(step.correct) for step in steps]
-    assert correct == sorted(correct) and correct[0] < correct[-1] <= len(tiny.train)
-    assert [(step.batch, step.batches) for step in steps] == [(step, 4) for step in range(1, 5)]
-    assert 0 < line.seconds < time.perf_counter() - started
+    training = Training(net, SGD(net.parameters(), 0.0), epochs=2, batch_size=30)
     train, test = (evaluate(net, split, tiny.mean, tiny.std) for split in (tiny.train, tiny.test))
     tested = test.loss, test.correct, test.total, test.accuracy, test.accuracy
-    expected = Epoch(1, 0.0, line.train_loss, train.accuracy, *tested, line.seconds)
-    assert line == expected and line.train_loss == pytest.approx(train.loss, rel=1e-5)
-    assert [step.seen for step in steps] == [30, 60, 90, 100]
+    events, started = loop.fit(training, tiny), time.perf_counter()
+    for number in 1, 2:
+        *steps, line = islice(events, 5)
+        correct = [int(step.correct) for step in steps]
+        assert correct == sorted(correct) and correct[0] < correct[-1] == train.correct
+        assert [(step.batch, step.batches) for step in steps] == [
+            (step, 4) for step in (1, 2, 3, 4)
+        ]
+        assert [step.seen for step in steps] == [30, 60, 90, 100]
+        expected = Epoch(number, 0.0, line.train_loss, train.accuracy, *tested, line.seconds)
+        assert line == expected and line.train_loss == pytest.approx(train.loss, rel=1e-5)
+        assert 0 < line.seconds < time.perf_counter() - started
+    assert [*events] == []
 
 
 def test_averaged_and_raw_accuracy(tiny):
@@ -131,6 +136,7 @@ def some(dataset, count, side=28):
         (100, 33, "take --batch-size 32 or --batch-size 34$"),
         (5, 4, "take --batch-size 3 or --batch-size 5$"),
         (100, 1, "take --batch-size 2 or --batch-size 4$"),
+        (2, 1, "take --batch-size 2$"),
         (1, 128, "take more images$"),
     ],
 )
