@@ -1,13 +1,17 @@
 """What the README shows works as it stands there, and its figures are those of the records."""
 
+import importlib
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import tinytrain
 from tinytrain import data
 from tinytrain.cli.main import COMMANDS, main, parse
+from tinytrain.errors import UsageError
 from tinytrain.results import records
 from tinytrain.train import target
 
@@ -36,6 +40,16 @@ def test_its_program_trains_and_repeats(tiny, monkeypatch, capsys):
 def test_its_net_trains(folder, data_dir):
     words = "train --net mine.py:Net --dataset synthetic --epochs 1 --threads 1 --run-dir run"
     assert main([*words.split(), "--data-dir", data_dir]) == 0
+
+
+def test_its_net_trains_by_a_call(folder, data_dir, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    net = importlib.import_module("mine").Net
+    few = {"dataset": "synthetic", "epochs": 1, "threads": 1, "data_dir": data_dir}
+    assert "conv.weight" in tinytrain.run("run", net=net, **few).net.state_dict()
+    for not_in_a_file in (lambda: 0), net(), partial(net), int:
+        with pytest.raises(UsageError, match="top of a file"):
+            tinytrain.run("other", net=not_in_a_file, **few)
 
 
 def test_its_commands_are_known(folder):

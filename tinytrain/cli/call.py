@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ def run(run_dir: AnyPath, **flags: Any) -> TrainedRun:
     """Train in the folder `run_dir`, or go on with the run there, and return the trained run.
 
     `flags` are those of the command `train`, with _ for -: `net="net7"`, `lr=0.02`, `seed=3`. A
-    function of a file, such as `net=my_net`, stands for FILE.py:FUNCTION: that file is run again
+    function or class, as in `net=MyNet`, stands for FILE.py:FUNCTION: that file is run again
     to find it, so guard what trains with `if __name__ == "__main__"`. Raises TinytrainError for
     what the command reports, UsageError where the folder has a run with another recipe.
     """
@@ -29,15 +29,16 @@ def run(run_dir: AnyPath, **flags: Any) -> TrainedRun:
 
 
 def as_text(value: Any) -> str:
-    """The value of a flag as it stands on the command line."""
+    """The value of a flag as it stands on the command line: for a function, FILE.py:FUNCTION.
+
+    Raises UsageError for a function or class that no file has at its top.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return named(value) if inspect.isfunction(value) else str(value)
-
-
-def named(function: Callable[..., Any]) -> str:
-    """FILE.py:FUNCTION for a function; raises UsageError where no file has it at its top."""
-    name, file = function.__qualname__, inspect.getsourcefile(function)
-    if not (name.isidentifier() and file and Path(file).is_file()):
-        raise UsageError(f"{name}: expected a function at the top of a file, found none")
-    return f"{file}:{name}"
+    if not callable(value):
+        return str(value)
+    name = getattr(value, "__qualname__", repr(value))
+    with suppress(OSError, TypeError):  # of a class in a notebook, of an object with __call__
+        if name.isidentifier() and Path(file := inspect.getsourcefile(value) or "").is_file():
+            return f"{file}:{name}"
+    raise UsageError(f"{name}: expected a function or class at the top of a file, found none")
