@@ -37,7 +37,7 @@ from tinytrain.nn.inspect import learned_count
 from tinytrain.runs import locks, net_file, run_folder, signals
 from tinytrain.runs.rehearsal import rehearse
 from tinytrain.runs.settings import Settings
-from tinytrain.runs.torch_state import torch_put_back
+from tinytrain.runs.torch_state import preserve_torch_state
 from tinytrain.store.sources import SOURCES
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
@@ -198,7 +198,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     start = partial(start, task=Task(dataset.classes, shape))
     training = start()
     own_files = ", ".join(net_file.own(recipe).values())
-    with torch_put_back(f"{own_files}: a step", refuse=True):
+    with preserve_torch_state(f"{own_files}: a step", refuse=True):
         require_suited(training.net, dataset, training.batch_size, training.loss)
         if own_files:
             rehearse(start, dataset, own_files)

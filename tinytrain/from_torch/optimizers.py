@@ -55,7 +55,7 @@ class Optimizer(optim.Optimizer):
 class Schedule:
     """A scheduler of `torch.optim.lr_scheduler`, stepped after every epoch.
 
-    One that looks at a number, as ReduceLROnPlateau, gets the training loss: the test set decides
+    One that needs a metric, as ReduceLROnPlateau, gets the training loss: the test set decides
     nothing. Raises UsageError for one to be stepped after every batch, and where the rates of the
     optimizer's groups change by different factors.
     """
@@ -74,13 +74,13 @@ class Schedule:
     def see(self, history: Sequence[Epoch]) -> None:
         """Step once for each epoch that is new; on resuming, for all."""
         groups = self.scheduler.optimizer.param_groups
-        looks = "metrics" in signature(self.scheduler.step).parameters
+        needs_metric = "metrics" in signature(self.scheduler.step).parameters
         for epoch in history[self.stepped :]:
             for group, rate in zip(groups, self.rates, strict=True):
                 group["lr"] = rate  # of an epoch, where the optimizer may have another since
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # on resuming the optimizer has not stepped yet
-                self.scheduler.step(*[epoch.train_loss] * looks)
+                self.scheduler.step(*[epoch.train_loss] * needs_metric)
             self.rates = [group["lr"] for group in groups]
         self.stepped = len(history)
         factors = [

@@ -33,7 +33,7 @@ from tinytrain.errors import TinytrainError, UsageError, no_program
 from tinytrain.nets import Task
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
-from tinytrain.runs.torch_state import torch_put_back
+from tinytrain.runs.torch_state import preserve_torch_state
 from tinytrain.store.files import read_file
 from tinytrain.train import Training
 
@@ -110,7 +110,7 @@ def build(
 @contextmanager
 def guarded(place: str) -> Iterator[None]:
     """Put torch's global state back at the end, and explain what the file's code raises."""
-    with torch_put_back(place):
+    with preserve_torch_state(place):
         try:
             yield
         except BaseException as error:  # SystemExit is none of Exception's

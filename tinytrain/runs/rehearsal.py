@@ -1,4 +1,4 @@
-"""A rehearsal of the first step of a recipe with functions from a user's files.
+"""Rehearse the first step of a training that uses functions from a user's files.
 
 Whatever fails in them, or would be wrong without a word, ends the run before it has a folder.
 """

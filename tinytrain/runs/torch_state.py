@@ -1,4 +1,4 @@
-"""torch's global state: what a user's file changes in it is put back, or refused."""
+"""Restore torch's global state after a user's file has changed it, or refuse the change."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ SETTINGS |= {f"backends.{name}": backend(name) for name in BACKENDS}
 
 
 @contextmanager
-def torch_put_back(place: str, refuse: bool = False) -> Iterator[None]:
-    """Put torch's global state back at the end: its generators, defaults, threads and flags.
+def preserve_torch_state(place: str, refuse: bool = False) -> Iterator[None]:
+    """Restore torch's global state at the end: its generators, defaults, threads and flags.
 
     Raises UsageError, which names `place`, for a change that cannot be undone; with `refuse` for
     any.
