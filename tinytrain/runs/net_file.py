@@ -199,9 +199,8 @@ def explained(error: BaseException) -> UsageError | None:
 
     None also for Ctrl-C and for what is no fault of the file's, such as a disk that is full.
     """
-    if isinstance(error, (KeyboardInterrupt, TinytrainError)) and not isinstance(
-        error, UsageError
-    ):
+    no_fault = isinstance(error, (KeyboardInterrupt, TinytrainError))
+    if no_fault and not isinstance(error, UsageError):
         return None
     cause: BaseException | None = error
     while cause and not isinstance(cause, NetFileError):
