@@ -126,7 +126,7 @@ def compare(one: Path, other: Path, as_json: bool) -> None:
     found, diffs = comparison.compare(*both), comparison.file_differences(*both)
     told = found.interval is not None and found.interval.excludes_zero
     better = str((one, other)[found.value > 0]) if told else None
-    settings = [everything(side.record) for side in both]
+    settings = [all_settings(side.record) for side in both]
     names = dict.fromkeys(name for side in settings for name in side)
     pairs = {name: [side.get(name) for side in settings] for name in names}
     differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -184,7 +184,7 @@ def conclusion(found: Comparison, better: str | None) -> str:
     return f"{line}\nNot told apart; {told} in four of five comparisons."
 
 
-def everything(record: Record) -> dict[str, Any]:
+def all_settings(record: Record) -> dict[str, Any]:
     """The settings that runs share, by name, those of the recipe among them, and the machine."""
     settings = asdict(record)
     for name in ("command", "date", "fingerprint", "seed", "seeds", "holdout", "fold"):

@@ -134,9 +134,9 @@ def compare(one: Side, other: Side) -> Comparison:
         return Comparison(seeds, paired, value, None, None)
     if paired:
         scores = [[new - old for old, new in zip(*scores, strict=True)]]
-    means = [(statistics.stdev(values), len(values)) for values in scores]
-    interval = difference_of(value, means)
-    needed = None if interval.excludes_zero else seeds_needed(value, means)
+    deviations = [(statistics.stdev(values), len(values)) for values in scores]
+    interval = difference_of(value, deviations)
+    needed = None if interval.excludes_zero else seeds_needed(value, deviations)
     return Comparison(seeds, paired, value, interval, needed)
 
 
