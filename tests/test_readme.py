@@ -50,6 +50,16 @@ def test_its_net_trains_by_a_call(folder, data_dir, monkeypatch):
     for not_in_a_file in (lambda: 0), net(), partial(net), int:
         with pytest.raises(UsageError, match="top of a file"):
             tinytrain.run("other", net=not_in_a_file, **few)
+    with pytest.raises(UsageError, match="dataset: .* a Dataset"):
+        tinytrain.run("other", **few | {"dataset": data.load("synthetic", data_dir)})
+
+
+def test_a_program_that_trains_without_a_guard_is_refused(folder):
+    program = Path("unguarded.py")
+    call = "\ntinytrain.run('other', net=Net, dataset='synthetic')\n"
+    program.write_text("import tinytrain\n" + Path("mine.py").read_text() + call)
+    with pytest.raises(UsageError, match="__main__"):
+        tinytrain.run("other", net="unguarded.py:Net", dataset="synthetic")
 
 
 def test_its_commands_are_known(folder):

@@ -63,6 +63,14 @@ def test_by_default_the_weights_that_count_lie_in_the_folder_of_the_run(run, exp
         torch.testing.assert_close(dict(found), dict(state["ema"]["net"]), rtol=0, atol=0)
 
 
+def test_the_ending_of_the_output_decides_the_form(export, tmp_path):
+    for name in "w.npz", "net.py":
+        export("--output", tmp_path / name)
+    with np.load(tmp_path / "w.npz", allow_pickle=False) as arrays:
+        assert arrays.files
+    assert "def load" in (tmp_path / "net.py").read_text()
+
+
 def test_a_name_that_numpy_has_taken():
     net = nn.Module()
     net.file = torch.ones(2)

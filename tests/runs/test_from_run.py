@@ -43,7 +43,7 @@ def test_a_run_from_anothers_weights(begun, tmp_path, data_dir, printed):
     ("more", "status", "said"),
     [
         (["--from=nowhere"], 3, "nowhere"),
-        (["--from=RUN", "--net=net1"], 2, "--net net9_3"),
+        (["--from=RUN", "--net=net1"], 2, "--net net9_3_wide2, and images like its own, 1×28×28"),
         (["--freeze=conv9"], 2, "--freeze conv9: expected layers of the net, conv1.0"),
         (["--freeze=conv1,trans1,conv2,trans2"], 2, "weights to learn"),
     ],

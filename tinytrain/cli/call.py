@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from contextlib import suppress
+from numbers import Number
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from tinytrain.cli import main
 from tinytrain.errors import UsageError
 from tinytrain.results.trained_run import TrainedRun, load_run
+from tinytrain.runs.net_file import PREFIX
 from tinytrain.store.files import AnyPath
 
 
@@ -21,23 +24,34 @@ def run(run_dir: AnyPath, **flags: Any) -> TrainedRun:
     to find it, so guard what trains with `if __name__ == "__main__"`. Raises TinytrainError for
     what the command reports, UsageError where the folder has a run with another recipe.
     """
-    words = [f"--{name.replace('_', '-')}={as_text(value)}" for name, value in flags.items()]
+    words = [f"--{name.replace('_', '-')}={as_text(name, value)}" for name, value in flags.items()]
     options = main.parse(["train", f"--run-dir={run_dir}", *words])
     options.again = (Path(run_dir) / "run.json").exists()
     main.execute(options)
     return load_run(run_dir)
 
 
-def as_text(value: Any) -> str:
+def as_text(flag: str, value: Any) -> str:
     """The value of a flag as it stands on the command line: for a function, FILE.py:FUNCTION.
 
-    Raises UsageError for a function or class that no file has at its top.
+    Raises UsageError for a function or class that no file has at its top, for one whose file is
+    being read and trains without a guard, and for other objects, such as a `Dataset`.
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if not callable(value):
+    if isinstance(value, (str, Number, PathLike)):
         return str(value)
-    name = getattr(value, "__qualname__", repr(value))
+    name = getattr(value, "__qualname__", f"a {type(value).__name__}")
+    if not callable(value):
+        raise UsageError(
+            f"{flag}: expected text, a number, a path or a function, found {name}; a Dataset and "
+            "other objects are for train.Training and train.fit"
+        )
+    if str(getattr(value, "__module__", "")).startswith(PREFIX):
+        guard = "if __name__ == '__main__'"
+        raise UsageError(
+            f"{name}: its file is run again to find it, and trains; put {guard}: before that"
+        )
     with suppress(OSError, TypeError):  # of a class in a notebook, of an object with __call__
         if name.isidentifier() and Path(file := inspect.getsourcefile(value) or "").is_file():
             return f"{file}:{name}"

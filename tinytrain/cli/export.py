@@ -93,7 +93,8 @@ if __name__ == "__main__":
 def add_flags(parser: Parser) -> None:
     """Add the flags of `export`."""
     add_path(parser, "--run-dir", "the run's folder", required=True)
-    parser.add_argument("--format", choices=FILES, default="state-dict", help="see above")
+    by = "see above (default: as --output ends, else state-dict)"
+    parser.add_argument("--format", choices=FILES, help=by)
     files = "weights.pt, weights.npz or net.py in the run"
     add_path(parser, "--output", f"the file (default: {files})")
 
@@ -102,16 +103,19 @@ def run(options: argparse.Namespace) -> None:
     """Write a run's net in the --format asked for, into its folder or to --output."""
     from tinytrain.results.trained_run import load_run
 
-    output = options.output or options.run_dir / FILES[options.format]
+    by_ending = {Path(file).suffix: form for form, file in FILES.items()}
+    ending = options.output.suffix if options.output else ""
+    form = options.format or by_ending.get(ending, "state-dict")
+    output = options.output or options.run_dir / FILES[form]
     trained = load_run(options.run_dir)
     settings, net = trained.settings, trained.net
-    if options.format == "torch":
+    if form == "torch":
         require_module_name(output)
         program = as_program(net, settings, output.stem, options.run_dir)
         write_file(output.with_suffix(".pt"), as_state_dict(net))
         write_file(output, program)
     else:
-        write_file(output, as_npz(net) if options.format == "npz" else as_state_dict(net))
+        write_file(output, as_npz(net) if form == "npz" else as_state_dict(net))
     deskewed = " (it was trained on deskewed digits: tinytrain/data/deskew.py)"
     print(f"Written to {output}{deskewed if settings.recipe.deskew else ''}")
 

@@ -58,6 +58,6 @@ def as_pixels(pixels: np.ndarray[Any, Any], place: str) -> np.ndarray[Any, Any]:
         found = f"{pixels.min():.4g} to {pixels.max():.4g}"
         raise DataError(
             f"{place}: expected pixels 0 to 255, or k / 255, found {found}; leave Normalize out, "
-            "tinytrain normalises"
+            "tinytrain normalises, and make pixels of other scales uint8 from 0 to 255"
         )
     return scaled.astype(np.uint8)

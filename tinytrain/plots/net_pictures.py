@@ -118,7 +118,7 @@ class Pictures:
         """The kernels of the first convolution in one scale, a tile for each channel."""
         layers = [layer for layer in self.net.modules() if isinstance(layer, Conv2d)]
         if not layers:
-            raise UsageError("this net has no convolution, so no filters to draw")
+            raise UsageError("this net has no convolution of tinytrain.nn, so no filters to draw")
         kernels = layers[0].weight.detach()
         limit, channels = float(kernels.abs().max()), kernels.shape[1]
         tiles = [
@@ -140,7 +140,9 @@ class Pictures:
                 tiles.append(Tile(values, f"{name}, {channel}", limit))
             tiles += [None] * (-len(tiles) % COLUMNS)
         if len(tiles) == 1:
-            raise UsageError("no layer of this net has feature maps, so there are none to draw")
+            raise UsageError(
+                "no layer of tinytrain.nn in this net has feature maps, so there are none to draw"
+            )
         title = f"The feature maps of its layers for image {row}, a {self.test.labels[row]}"
         return title, grid(tiles, COLUMNS, inch=1.0)
 

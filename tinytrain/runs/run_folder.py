@@ -189,9 +189,10 @@ def begin_from(folder: Path, training: Training, classes: int) -> str:
         if one == other:
             continue
         if not (one and other) or (one[0], one[1:]) != (classes, other[1:]):
+            shape = "×".join(map(str, settings.image_shape))
             raise UsageError(
                 f"--from {folder}: its net is another: {name}: expected {one}, found {other}; "
-                f"take --net {settings.recipe.net}"
+                f"take --net {settings.recipe.net}, and images like its own, {shape}"
             )
         found[name] = own[name]
     training.net.load_state_dict(found)
@@ -218,7 +219,9 @@ def read_settings(folder: Path) -> Settings:
     try:
         return parse_settings(read_file(path).decode(errors="replace"), str(path))
     except OSError as error:
-        raise DataError(f"{path}: no run to read ({error.strerror}); check --run-dir") from error
+        raise DataError(
+            f"{path}: no run to read ({error.strerror}); `runs` lists those there are"
+        ) from error
 
 
 def read_history(folder: Path) -> list[Epoch]:

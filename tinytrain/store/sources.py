@@ -98,7 +98,7 @@ def find_source(name: AnyPath) -> Source:
     if folder.is_dir():
         return in_folder(folder.resolve())
     sets = f"expected one of {', '.join(SOURCES)}, or a folder with four IDX files"
-    raise UsageError(f"--dataset {name}: {sets}")
+    raise UsageError(f"--dataset {name}: {sets}; there is no such folder")
 
 
 def folder_of(source: Source, root: Path) -> Path:
@@ -217,7 +217,10 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
             if not all(present(file, folder) for file in files):  # another run may have drawn it
                 raise UsageError(f"{error} {BY_FLAG}") from error
     elif missing and not source.mirrors:
-        raise DataError(f"{folder}: expected four IDX files, plain or .gz, found no {names}")
+        raise DataError(
+            f"{folder}: expected four IDX files, plain or .gz, found no {names}; "
+            "`data convert` makes them of images in other forms"
+        )
     elif missing:
         from tinytrain.store import download  # here, since it imports requests
 
