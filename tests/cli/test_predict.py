@@ -172,7 +172,7 @@ REFUSED = [
     ("int16", 3, "int16 (2, 3, 3)"),
     ("int16 --csv=new", 3, "int16"),
     ("few.csv", 2, "few.csv"),
-    ("few.csv --csv=new", 3, "few.csv"),
+    ("few.csv --csv=new", 3, "few.csv, first line of 2 columns: expected 784 pixels"),
     ("two.npz --csv=new", 3, "two.npz"),
     (".", 3, "."),
     (". --csv=new --run-dir=nowhere", 3, "nowhere"),

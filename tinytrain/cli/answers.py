@@ -68,7 +68,8 @@ def write_answers(run: TrainedRun, options: argparse.Namespace) -> None:
     except OSError as error:
         raise cannot_write(options.csv.parent, error) from error
     empty = f", {unanswered:,} of them without a class: no single answer" if unanswered else ""
-    print(f"Answers for {written:,} images{empty} in {options.csv}")
+    net = "" if options.run_dir else " of the final net, which knows digits alone,"
+    print(f"Answers{net} for {written:,} images{empty} in {options.csv}")
     if errors:
         raise DataError(f"{len(errors):,} of {len(sources):,} images could not be read")
 

@@ -108,7 +108,7 @@ def read_table(path: Path, layout: Layout, pixels: int | None = None) -> Table:
             if width - len(index_names) == pixels:
                 label, layout = None, replace(layout, drop=index_names)
             else:
-                label = named_label(path, names, width, layout)
+                label = named_label(path, names, width, layout, pixels)
             head = [*islice(rows, HEAD)]
             require(bool(head), path, "lines of a label and pixels", "none")
             index = index_columns(path, names, numbers_of(head), label, layout)
@@ -173,7 +173,9 @@ def has_header(path: Path, names: Sequence[str]) -> bool:
     return counts
 
 
-def named_label(path: Path, names: Sequence[str], width: int, layout: Layout) -> int | None:
+def named_label(
+    path: Path, names: Sequence[str], width: int, layout: Layout, pixels: int | None
+) -> int | None:
     """The label's column by flag or name; None where neither says. Raises DataError."""
     if layout.label is not None:
         return column_of(path, names, width, layout.label, "--label-column")
@@ -181,9 +183,15 @@ def named_label(path: Path, names: Sequence[str], width: int, layout: Layout) ->
     if not np.isnan(numbers_of([("", others)])).any():
         return None
     found = [i for i, name in enumerate(names) if name.lower() in LABELS]
-    expected = f"one column called {' or '.join(LABELS)} (or --label-column, or --header no; "
-    expected += "images without labels are for `predict --csv`)"
-    require(len(found) == 1, f"{path}, first line", expected, cut(", ".join(names)))
+    expected = f"one column called {' or '.join(LABELS)} "
+    if pixels:
+        expected = f"{pixels:,} pixels, as the net's data have, and at most {expected}besides"
+    else:
+        expected += (
+            "(or --label-column, or --header no; images without labels are for `predict --csv`)"
+        )
+    place = f"{path}, first line of {width:,} columns"
+    require(len(found) == 1, place, expected, cut(", ".join(names)))
     return found[0]
 
 
