@@ -351,7 +351,7 @@ MISTAKES = [
     *((f"{flag}={value}", 2, flag.split()[1]) for flag in VALUES for value in VALUES[flag]),
     ("--seed=1", 2, "COMMAND"),
     ("trian", 2, "train"),
-    ("train --epoch 3", 2, "--epoch"),
+    ("train --epoch 3", 2, "--epoch: not known here; close to it: --epochs"),
     ("train more", 2, "more"),
     ("train --net net99", 2, "net9_3"),
     ("summary --net net99", 2, "net9_3"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import signal
 import sys
 import warnings
@@ -108,7 +109,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     command.add_flags(parser)
     options, unknown = parser.parse_known_args(words[1:])
     if unknown:
-        options.parser.error(f"{unknown[0]}: not known here")
+        flags = re.findall(r"--[\w-]+", options.parser.format_usage())
+        close = did_you_mean(unknown[0].partition("=")[0], flags)
+        options.parser.error(f"{unknown[0]}: not known here{close}")
     options.command, options.words = name, list(words)
     return completed(options)
 

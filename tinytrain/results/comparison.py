@@ -87,7 +87,7 @@ def read_side(place: Path) -> Side:
     record = records.read_record(path.stem, path.parent)
     if record is None:
         more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
-        found = left_out[0] + more if left_out else "none"
+        found = left_out[0] + more if left_out else "none; `runs` lists runs"
         raise DataError(f"{place}: expected a finished run, found {found}")
     return Side(place, path.parent, record, left_out)
 

@@ -219,9 +219,7 @@ def read_settings(folder: Path) -> Settings:
     try:
         return parse_settings(read_file(path).decode(errors="replace"), str(path))
     except OSError as error:
-        raise DataError(
-            f"{path}: no run to read ({error.strerror}); `runs` lists those there are"
-        ) from error
+        raise DataError(f"{path}: no run to read ({error.strerror}); `runs` lists runs") from error
 
 
 def read_history(folder: Path) -> list[Epoch]:
@@ -230,7 +228,9 @@ def read_history(folder: Path) -> list[Epoch]:
     try:
         lines = [json.loads(line) for line in read_file(path).decode().splitlines()]
     except OSError as error:
-        raise DataError(f"{path}: no history to read ({error.strerror})") from error
+        raise DataError(
+            f"{path}: no history to read ({error.strerror}); `runs` lists runs"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not the history of a run: {error}") from error
     require_same_form([ANY_EPOCH] * len(lines), lines, str(path))
