@@ -1,4 +1,4 @@
-"""A net, an optimizer and a scheduler of torch's own; run it again after an interruption."""
+"""A net, an optimizer and a scheduler of torch's own; all else, as augmentation, is `final`'s."""
 
 import sys
 
@@ -20,6 +20,6 @@ def schedule(epochs, optimizer):
     return optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # run again, it goes on where it was interrupted
     own = {"net": net, "optimizer": optimizer, "schedule": schedule, "lr": 0.003, "epochs": 5}
     tinytrain.run("runs/torch-net", **own, **dict(word[2:].split("=") for word in sys.argv[1:]))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tinytrain import nets, streams, train
-from tinytrain.errors import Interrupted, UsageError
+from tinytrain.errors import UsageError
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs.run_folder import read_history
 from tinytrain.store import synthetic
@@ -138,9 +138,10 @@ def test_things_of_torchs_own_are_trained_resumed_and_kept(tmp_path, data_dir, m
             yield event
 
     fit = loop.fit
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr(loop, "fit", stop_in_the_third_epoch)
         run("again")
+    assert ended.value.code == 130
     assert run("again") == run("whole") == run("whole")
 
 

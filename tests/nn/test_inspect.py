@@ -212,6 +212,7 @@ def test_buffers_are_no_parameters():
     assert list(net[1].state_dict()) == ["scale", "seen", "mean"]
     assert [name for name, _ in net[1].named_buffers()] == ["seen", "mean"]
     assert "├─Centred: 1-2 [-1, 2, 26, 26] 2" in lines(net)
+    assert "Total mult-adds (M): ≥ 0.01" in lines(net)  # Centred may multiply, too
 
 
 def test_dtypes_and_devices(device):
@@ -288,6 +289,11 @@ def test_receptive_fields_are_where_the_gradient_is(net, data):
             assert (first, last) == field.span(place, SIZE)
             assert last - first + 1 == field.field
             assert (first + last) / 2 == field.start + place * field.jump
+
+
+def test_the_receptive_field_of_the_image_is_along_its_axis():
+    sizes = [receptive_field(nn.ReLU(), (1, 5, 7), axis)[0].size for axis in (0, 1)]
+    assert sizes == [5, 7]
 
 
 def test_summary_of_the_final_net():

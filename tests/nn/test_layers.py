@@ -324,6 +324,7 @@ def test_losses(count, classes, seed, smoothing):
         (RuntimeError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0, 3]))),
         (ValueError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0]))),
         (ValueError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0, 1, 2]))),
+        (ValueError, lambda: functional.nll_loss(torch.zeros(2), torch.tensor([0, 1]))),
         (ValueError, lambda: functional.cross_entropy(IMAGE[0], torch.zeros(2, 5).long())),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from contextlib import suppress
 from numbers import Number
 from os import PathLike
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinytrain.cli import main
-from tinytrain.errors import UsageError
+from tinytrain.errors import Interrupted, UsageError
 from tinytrain.results.trained_run import TrainedRun, load_run
 from tinytrain.runs.net_file import PREFIX
 from tinytrain.store.files import AnyPath
@@ -22,12 +23,17 @@ def run(run_dir: AnyPath, **flags: Any) -> TrainedRun:
     `flags` are those of the command `train`, with _ for -: `net="net7"`, `lr=0.02`, `seed=3`. A
     function or class, as in `net=MyNet`, stands for FILE.py:FUNCTION: that file is run again
     to find it, so guard what trains with `if __name__ == "__main__"`. Raises TinytrainError for
-    what the command reports, UsageError where the folder has a run with another recipe.
+    what the command reports, UsageError where the folder has a run with another recipe. Ctrl-C
+    ends the program as it ends the command, with status 130.
     """
     words = [f"--{name.replace('_', '-')}={as_text(name, value)}" for name, value in flags.items()]
     options = main.parse(["train", f"--run-dir={run_dir}", *words])
     options.again = (Path(run_dir) / "run.json").exists()
-    main.execute(options)
+    try:
+        main.execute(options)
+    except Interrupted as error:  # ends the program as it ends the command, without a traceback
+        print(f"tinytrain: {error}", file=sys.stderr)
+        sys.exit(error.status)
     return load_run(run_dir)
 
 

@@ -37,9 +37,7 @@ class DoesNotFit(ValueError):
 
 
 def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> list[Row]:
-    """Every call of a module below `net`, in the order of the calls, a stage before its layers.
-
-    Of a net without layers below it the one call is its own.
+    """Every call of a module below `net`, a stage before its layers, or of a net that has none.
     Raises ValueError where `input_shape`, without the batch axis, does not fit.
     """
     rows, _ = run_copy(net, input_shape)
@@ -133,7 +131,7 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
 
     Megabytes are 2²⁰ bytes of float32; the pass size is twice (forward and backward) the outputs
     of the layers with parameters. Flattening and log-softmax have no row; a layer that is called
-    again is marked, and its parameters count once.
+    again counts once. ≥ stands where layers of one's own may multiply, too.
     """
     rows = layer_rows(net, input_shape)
     table = [row for row in rows if not isinstance(row.layer, (Flatten, LogSoftmax))]
@@ -151,16 +149,17 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
         seen.add(id(row.layer))
         lines.append(f"{label:<41}{shape:<26}{count}")
     total = parameter_count(net)
-    trainable = learned_count(net)
-    outputs = sum(math.prod(row.output_shape) for row in table if own_parameters(row.layer))
+    weighted = [row for row in table if own_parameters(row.layer)]
+    known = all(type(row.layer).__module__.startswith("tinytrain.nn.") for row in weighted)
+    outputs = sum(math.prod(row.output_shape) for row in weighted)
     numbers = math.prod(input_shape), 2 * outputs, total
     input_size, pass_size, parameter_size = (number * 4 / 2**20 for number in numbers)
     lines += [
         rule,
         f"Total params: {total:,}",
-        f"Trainable params: {trainable:,}",
-        f"Non-trainable params: {total - trainable:,}",
-        f"Total mult-adds (M): {sum(map(multiply_adds, table)) / 1e6:.2f}",
+        f"Trainable params: {learned_count(net):,}",
+        f"Non-trainable params: {total - learned_count(net):,}",
+        f"Total mult-adds (M): {'' if known else '≥ '}{sum(map(multiply_adds, table)) / 1e6:.2f}",
         rule,
         f"Input size (MB): {input_size:.2f}",
         f"Forward/backward pass size (MB): {pass_size:.2f}",
