@@ -227,6 +227,14 @@ def test_a_net_whose_type_changes_on_the_way_gets_an_image_of_its_first():
     assert inspect.output_of(net).shape == (1, 1, 28, 2)
 
 
+def test_a_net_of_several_types_gets_an_image_in_float32():
+    given = []
+    first = Function(lambda image: (given.append(image.dtype), image.double())[1])
+    layers = nn.Linear(28, 3).to(torch.float64), Function(lambda image: image.float())
+    inspect.layer_rows(nn.Sequential(first, *layers, nn.Linear(3, 2)))
+    assert given == [torch.float32]
+
+
 def test_what_a_net_does_after_its_last_layer_counts():
     net = nn.Conv2d(1, 2, 3)
     conv = net.forward
@@ -294,6 +302,7 @@ def test_receptive_fields_are_where_the_gradient_is(net, data):
 def test_the_receptive_field_of_the_image_is_along_its_axis():
     sizes = [receptive_field(nn.ReLU(), (1, 5, 7), axis)[0].size for axis in (0, 1)]
     assert sizes == [5, 7]
+    assert [receptive_field(nn.ReLU(), axis=axis)[0].size for axis in (0, 1)] == [28, 28]
 
 
 def test_summary_of_the_final_net():

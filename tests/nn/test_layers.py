@@ -387,3 +387,9 @@ def test_a_strided_1_by_1_convolution_does_not_corrupt_the_heap():
     """As its gradient does in torch 2.13 on some CPUs; in a process that may die of it."""
     ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_the_mean_of_no_pixels_is_torchs():
+    empty = torch.zeros(2, 3, 0, 4)
+    means = functional.adaptive_avg_pool2d(empty), oracle.adaptive_avg_pool2d(empty, 1)
+    torch.testing.assert_close(*means, equal_nan=True)
