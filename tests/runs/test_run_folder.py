@@ -301,6 +301,6 @@ def test_settings_and_a_history_that_are_none(folder):
 
 
 def test_no_run(tmp_path):
-    with pytest.raises(DataError, match="--run-dir"):
+    with pytest.raises(DataError, match="run.json"):
         run_folder.read_settings(tmp_path)
     refused(tmp_path, "--run-dir")
