@@ -13,7 +13,7 @@ from PIL import Image
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
-from tinytrain import from_torch, train
+from tinytrain import from_torch, nn, train
 from tinytrain.errors import DataError, UsageError
 
 N = torch.nn
@@ -80,6 +80,13 @@ def test_a_net_computes_what_it_computes_in_torch(mode, moved):
     ours, expected = net.state_dict(), theirs.state_dict()
     assert ours.keys() == expected.keys()
     assert all(torch.equal(ours[name], expected[name]) for name in ours)
+
+
+def test_a_layer_of_torchs_stands_among_tinytrains():
+    inner, images = torch.nn.Conv2d(1, 2, 3), torch.randn(3, 1, 8, 8)
+    net = nn.Sequential(from_torch.Net(inner), nn.ReLU(), from_torch.Net(torch.nn.LeakyReLU()))
+    assert torch.equal(net(images), inner(images).relu())
+    assert [*net.state_dict()] == ["0.weight", "0.bias"]
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
