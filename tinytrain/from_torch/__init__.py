@@ -7,6 +7,8 @@
     training = train.Training(net, optimizer, epochs=5)
     for event in train.fit(training, from_torch.dataset(train_set, test_set)): ...
 
+A layer that `tinytrain.nn` lacks stands among its own: `Net(torch.nn.LeakyReLU())`.
+
 They are known by their methods, so that nothing of `torch.nn` or `torch.optim` is imported. All
 that they draw in a step, such as dropout, follows from the seed of the training.
 """
