@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain.data.deskew import deskew
+from tinytrain.data.deskew import deskew, slant
 from tinytrain.streams import generator
 
 COUNTS, SIZES, SEEDS = st.integers(0, 4), st.integers(2, 28), st.integers(0, 2**31)
@@ -62,6 +62,12 @@ def test_against_least_squares_and_loops(count, height, width, seed, empty):
     for image, result in zip(images[:, 0].numpy(), found[:, 0].numpy(), strict=True):
         expected = slid(image) if image.any() else image
         np.testing.assert_allclose(result, expected, atol=0.51)  # rounding takes the half
+
+
+def test_no_ink_and_one_row_of_it_have_no_slant():
+    images = torch.zeros(2, 1, 5, 7)
+    images[1, 0, 3] = torch.arange(7.0)
+    assert slant(images)[0].tolist() == [0, 0]
 
 
 def test_many_images():

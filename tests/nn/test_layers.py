@@ -393,3 +393,7 @@ def test_the_mean_of_no_pixels_is_torchs():
     empty = torch.zeros(2, 3, 0, 4)
     means = functional.adaptive_avg_pool2d(empty), oracle.adaptive_avg_pool2d(empty, 1)
     torch.testing.assert_close(*means, equal_nan=True)
+
+
+def test_a_bias_without_inputs_is_zero_as_torchs():
+    assert not nn.Linear(0, 3).bias.any()

@@ -178,21 +178,27 @@ def test_each_part_alone(place, bad, world):
         require_right(world, {place: text}, bad)
 
 
-def one_bad(place):
-    return st.fixed_dictionaries({place: st.sampled_from(BAD[place])})
+@st.composite
+def programs(draw):
+    """Parts of a program, and whether one of them, which then counts, is bad."""
+    optional = {place: st.sampled_from(GOOD[place]) for place in GOOD}
+    parts = draw(st.fixed_dictionaries({}, optional=optional))
+    place = draw(st.none() | st.sampled_from([*GOOD]))
+    if place in ("init", "forward", "value"):
+        parts["layers"] = "Own()"
+    if place in ("init", "forward", "value", "layers", "output"):
+        parts["returned"] = "net"
+    return parts | ({place: draw(st.sampled_from(BAD[place]))} if place else {}), bool(place)
 
 
-PARTS = st.fixed_dictionaries({}, optional={place: st.sampled_from(GOOD[place]) for place in GOOD})
-
-
-@given(PARTS, st.none() | st.sampled_from([*GOOD]).flatmap(one_bad))
+@given(programs())
 @settings(max_examples=15)
-def test_parts_together(world, parts, bad):
-    require_right(world, parts | (bad or {}), bool(bad))
+def test_parts_together(world, program):
+    require_right(world, *program)
 
 
 @pytest.mark.long
-@given(PARTS, st.none() | st.sampled_from([*GOOD]).flatmap(one_bad))
+@given(programs())
 @settings(max_examples=5000, derandomize=False)
-def test_thousands_of_programs(world, parts, bad):
-    require_right(world, parts | (bad or {}), bool(bad))
+def test_thousands_of_programs(world, program):
+    require_right(world, *program)
