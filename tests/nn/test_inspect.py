@@ -215,6 +215,10 @@ def test_buffers_are_no_parameters():
     assert "Total mult-adds (M): ≥ 0.01" in lines(net)  # Centred may multiply, too
 
 
+def test_a_layer_by_itself_is_a_row():
+    assert "└─Linear: 0-1 [-1, 1, 28, 3] 87" in lines(nn.Linear(28, 3))
+
+
 def test_dtypes_and_devices(device):
     text = inspect.summary(nets.net9_3())
     for dtype in (torch.float32,) if device == "mps" else (torch.float32, torch.float64):

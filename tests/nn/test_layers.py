@@ -397,3 +397,10 @@ def test_the_mean_of_no_pixels_is_torchs():
 
 def test_a_bias_without_inputs_is_zero_as_torchs():
     assert not nn.Linear(0, 3).bias.any()
+
+
+@pytest.mark.parametrize("padding", [(1, 0), (0, 1), 1])
+def test_a_padded_strided_1x1_convolution(padding):
+    images, weight = normal(2, 3, 5, 5), normal(4, 3, 1, 1)
+    found = functional.conv2d(images, weight, stride=2, padding=padding)
+    torch.testing.assert_close(found, oracle.conv2d(images, weight, stride=2, padding=padding))
