@@ -146,6 +146,7 @@ WRONG = {
         layer("pass", "self.inner = torch.nn.Linear(3, 3)"),
         "1.inner: weights in a Linear are not found",
     ),
+    "a net": (f"{USUAL}build = torch.nn.Linear(3, 3)", "expected a function that returns a net"),
     "needs more": ("def build(width): ...", "give it a default"),
     "a wrong width": (chain("nn.Flatten(), nn.Linear(784, 7)"), "outputs (N, 10)"),
     "float64": (chain(f"{LINEAR}.to(torch.float64)"), "1 (Linear)"),

@@ -151,6 +151,11 @@ def build_from_file(
     if generator:
         torch.manual_seed(generator.initial_seed())  # the file may draw while it is run
     function = function_in_file(net, "net")
+    if hasattr(function, "state_dict") and not isinstance(function, type):
+        raise UsageError(
+            f"{place}: expected a function that returns a net, so that each seed has its weights, "
+            "found a net"
+        )
     signature = inspect.signature(function)
     classes, (channels, *size) = task or nets.MNIST
     of_data = accepted(function, classes=classes, channels=channels, size=tuple(size))
