@@ -200,6 +200,7 @@ def test_parts_together(world, program):
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of open files
 @given(programs())
 @settings(max_examples=5000, derandomize=False)
 def test_thousands_of_programs(world, program):
