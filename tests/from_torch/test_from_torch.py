@@ -56,7 +56,7 @@ def training(optimizer="adamw", scheduler=None, epochs=4, net=None):
 
 
 def saved(state):
-    """What a checkpoint gives back."""
+    """The state as it comes out of a checkpoint."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)

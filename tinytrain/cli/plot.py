@@ -76,7 +76,6 @@ def draw_curves(named: list[Path], output: Path) -> None:
     from tinytrain.results.records import kind_of_all
     from tinytrain.results.run_list import run_folders
     from tinytrain.runs import run_folder
-    from tinytrain.train.target import reason_not_judged
 
     names = [place.resolve().name for place in named]
     if len(set(names)) < len(names):
@@ -88,6 +87,6 @@ def draw_curves(named: list[Path], output: Path) -> None:
         if len(folders) > 1:
             kind_of_all(folders)
         settings = run_folder.read_settings(folders[0])
-        target &= not reason_not_judged(settings.dataset, settings.holdout, settings.recipe.epochs)
+        target &= not settings.reason_not_judged
     drawing.save(by_epoch(groups, target), output)
     print(f"Drawn into {output}")

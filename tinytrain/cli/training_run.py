@@ -42,7 +42,7 @@ from tinytrain.store.sources import SOURCES
 from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
 from tinytrain.train.compute import Compute
-from tinytrain.train.target import reason_not_judged, verdict
+from tinytrain.train.target import verdict
 from tinytrain.workers.group import Workers, own_device
 
 Run = tuple[Settings, Training, Dataset, Path]  # the last is the run's folder
@@ -74,9 +74,7 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
             advice = f"interrupted; the run is saved, and goes on with: {command}"
             raise Interrupted(advice, workers.stopping)
     accuracies = [epoch.test_accuracy for epoch in training.history]
-    reason: str | None = "begun from another run's weights" if settings.from_digest else None
-    reason = reason or reason_not_judged(settings.dataset, settings.holdout, len(accuracies))
-    judged = verdict(accuracies, learned_count(training.net), reason)
+    judged = verdict(accuracies, learned_count(training.net), settings.reason_not_judged)
     print(f"{judged.text}\nThe run is in {folder}")
     if options.require_target and not judged.met:
         raise TargetMissed("--require-target: the target is not met")

@@ -19,7 +19,7 @@ from tinytrain.results.recipe_changes import nearest
 from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.train import Epoch
-from tinytrain.train.target import LAST_EPOCHS, reason_not_judged, verdict
+from tinytrain.train.target import LAST_EPOCHS, verdict
 
 FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
 
@@ -108,11 +108,7 @@ def parameters_of(folder: Path, settings: Settings) -> int | str:
 
 def judged(settings: Settings, history: Sequence[Epoch], parameters: int | str) -> str:
     """Whether the run meets the target, in a word, or why that cannot be said."""
-    reason: str | None = "begun from another run's weights" if settings.from_digest else None
-    reason = reason or reason_not_judged(
-        settings.dataset, settings.holdout, settings.recipe.epochs
-    )
-    if reason:
+    if reason := settings.reason_not_judged:
         return f"not judged ({reason})"
     if len(history) < settings.recipe.epochs:
         return "unfinished"

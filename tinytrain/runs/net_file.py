@@ -300,7 +300,7 @@ def of_one_shape(augmentation: Augment) -> Augment:
 
 
 def as_schedule(made: Any, recipe: Recipe) -> Callable[[float], float]:
-    """What a schedule's function has made, if it is one; raises UsageError where it is none."""
+    """The schedule that a file's function has made; raises UsageError where it is none."""
     if hasattr(made, "get_last_lr"):
         return from_torch.Schedule(made)
     factor = made(0.5) if callable(made) else made

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 import torch
 from torch import Tensor
 
+from tinytrain import streams
 from tinytrain.data.datasets import Dataset
 from tinytrain.errors import TinytrainError, UsageError
 from tinytrain.nn import Module
@@ -31,7 +32,8 @@ def rehearse(start: Callable[[], Training], dataset: Dataset, place: str) -> Non
         try:
             with redirect_stdout(io.StringIO()):  # what the files print has been seen
                 training = start()
-                first_step(training, dataset.to(training.device))
+                with streams.seeded(training.stream("rehearsal"), training.device):
+                    first_step(training, dataset.to(training.device))
         except UsageError as error:
             raise explained(error) or UsageError(f"{place}: {error}") from error
         except TinytrainError:
@@ -50,7 +52,6 @@ def rehearse(start: Callable[[], Training], dataset: Dataset, place: str) -> Non
 
 def first_step(training: Training, dataset: Dataset) -> None:
     """Take a step, and look at the outputs before it. Raises UsageError."""
-    torch.manual_seed(0)  # the same for both times
     net, rows = training.net, torch.arange(min(training.batch_size, len(dataset.train)))
     before = shapes(net)
     images, labels = make_batch(training, dataset, rows)

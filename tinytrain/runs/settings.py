@@ -15,6 +15,7 @@ from tinytrain.nets import Task
 from tinytrain.recipes import OLD_NAMES, Recipe, checked
 from tinytrain.runs import net_file
 from tinytrain.runs.checkpoints import require_same_form
+from tinytrain.train.target import reason_not_judged
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ class Settings:
     def task(self) -> Task | None:
         """The task that the run's net was made for, None where it was not told."""
         return Task(self.classes, self.image_shape) if self.classes else None
+
+    @property
+    def reason_not_judged(self) -> str | None:
+        """The reason why such runs cannot be judged by the target, or None where they can."""
+        if self.from_digest:
+            return "begun from another run's weights"
+        return reason_not_judged(self.dataset, self.holdout, self.recipe.epochs)
 
 
 ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"image_shape": [1] * 3}
