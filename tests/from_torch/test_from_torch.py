@@ -42,16 +42,20 @@ def torch_net(dropout=0.2):
     return N.Sequential(*first, N.Flatten(), N.Linear(676, 10), N.LogSoftmax(1))
 
 
-def training(optimizer="adamw", scheduler=None, epochs=4, net=None):
-    """A training whose optimizer has two groups, the second at half the rate of the first."""
+def training(optimizer="adamw", scheduler=None, epochs=4, net=None, wrapped_first=False):
+    """A training whose optimizer has two groups, the second at half the rate of the first.
+
+    `wrapped_first`: the optimizer is made tinytrain's before a scheduler sets its first rates.
+    """
     net = net or torch_net()
     first, *others = net.parameters()
     groups = [{"params": [first]}, {"params": others, "lr": 0.005}]
     made = OPTIMIZERS[optimizer](groups, lr=0.01)
     more = {}
+    wrapped = from_torch.Optimizer(made) if wrapped_first else None
     if scheduler:
         more["schedule"] = from_torch.Schedule(SCHEDULERS[scheduler](made))
-    ours = from_torch.Net(net), from_torch.Optimizer(made)
+    ours = from_torch.Net(net), wrapped or from_torch.Optimizer(made)
     return train.Training(*ours, epochs=epochs, batch_size=25, **more)
 
 
@@ -82,6 +86,24 @@ def test_a_net_computes_what_it_computes_in_torch(mode, moved):
     assert all(torch.equal(ours[name], expected[name]) for name in ours)
 
 
+class Counting(N.Module):
+    """Puts another tensor in the place of a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, input):
+        self.seen = self.seen + 1
+        return input * self.seen
+
+
+def test_a_buffer_that_is_replaced_is_kept():
+    net = from_torch.Net(Counting())
+    assert [float(net(torch.ones(1))) for _ in range(3)] == [1, 2, 3]
+    assert float(net.state_dict()["seen"]) == 3
+
+
 def test_a_layer_of_torchs_stands_among_tinytrains():
     inner, images = torch.nn.Conv2d(1, 2, 3), torch.randn(3, 1, 8, 8)
     net = nn.Sequential(from_torch.Net(inner), nn.ReLU(), from_torch.Net(torch.nn.LeakyReLU()))
@@ -90,9 +112,9 @@ def test_a_layer_of_torchs_stands_among_tinytrains():
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
-@pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
-def test_a_training_takes_the_steps_of_a_loop_in_torch(optimizer, scheduler, tiny):
-    ours = training(optimizer, scheduler, net=torch_net(0.0))
+@pytest.mark.parametrize(("optimizer", "first"), [("momentum", True), ("adamw", False)])
+def test_a_training_takes_the_steps_of_a_loop_in_torch(optimizer, first, scheduler, tiny):
+    ours = training(optimizer, scheduler, net=torch_net(0.0), wrapped_first=first)
     net = torch_net(0.0)
     first, *others = net.parameters()
     made = OPTIMIZERS[optimizer]([{"params": [first]}, {"params": others, "lr": 0.005}], lr=0.01)
@@ -155,9 +177,12 @@ def by_groups(optimizer):
 def test_what_cannot_be_right_is_refused(tiny):
     net = torch_net()
     one_rate = torch.optim.SGD(net.parameters(), lr=0.1)
+    a_tensor = torch.optim.Adam(net.parameters(), torch.tensor(0.1))
     for make in (
         lambda: from_torch.Net(N.LazyLinear(10)),
         lambda: from_torch.Optimizer(torch.optim.LBFGS(net.parameters())),
+        lambda: from_torch.Optimizer(torch.optim.SparseAdam(net.parameters())),
+        lambda: from_torch.Optimizer(a_tensor),
         lambda: from_torch.Schedule(lr_scheduler.OneCycleLR(one_rate, 0.1, total_steps=9)),
         lambda: from_torch.Schedule(lr_scheduler.CyclicLR(one_rate, 0.1, 0.2)),
         lambda: train.Training(net, one_rate),

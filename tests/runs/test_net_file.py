@@ -311,6 +311,31 @@ def test_an_own_optimizer_gets_no_momentum_that_it_would_not_see(own, tmp_path, 
     assert "--momentum 0" in fails(2, *words)
 
 
+GROUPS = """
+from torch import nn, optim
+def net():
+    linear = nn.Linear(784, 10)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.Flatten(), linear, nn.LogSoftmax(1))
+def optimizer(params, lr):
+    matrices = {"params": [param for param in params if param.ndim > 1], "weight_decay": 0.1}
+    return optim.SGD([matrices, {"params": [param for param in params if param.ndim == 1]}], lr)
+def schedule(epochs, optimizer): return optim.lr_scheduler.LinearLR(optimizer, 0.1, 1.0, 1)
+"""
+
+
+def test_an_optimizer_may_read_the_parameters_twice_and_a_scheduler_begin_below(
+    tmp_path, data_dir
+):
+    file, run = tmp_path / "own.py", tmp_path / "run"
+    file.write_text(GROUPS)
+    own = [f"--{name}={file}:{name}" for name in ("optimizer", "schedule")]
+    words = train_words(run, data_dir, f"{file}:net", *own, "--lr=1e-3", "--epochs=2")
+    assert cli.main(words) == 0
+    assert [epoch.lr for epoch in read_history(run)] == pytest.approx([1e-4, 1e-3])
+    assert not torch.equal(state_of(run)["net"]["1.bias"], torch.zeros(10))
+
+
 SCORES = """
 from torch import nn
 def build(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))

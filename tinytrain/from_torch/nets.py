@@ -34,7 +34,9 @@ class Net(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         self.set_mode(self.training)
-        output: Tensor = self.call({name: vars(self)[name] for name in self.names}, (input,))
+        held = {name: vars(self)[name] for name in self.names}
+        output: Tensor = self.call(held, (input,))
+        vars(self).update(held)  # among them buffers that the net has replaced
         return output
 
     def extra_repr(self) -> str:

@@ -9,6 +9,7 @@ from inspect import signature
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tinytrain import optim
 from tinytrain.errors import UsageError
@@ -18,14 +19,18 @@ from tinytrain.train import Epoch
 class Optimizer(optim.Optimizer):
     """A `torch.optim.Optimizer`; `lr` is that of its first group, the others keep their ratio.
 
-    Raises UsageError for one that asks for more than gradients, as LBFGS.
+    Raises UsageError for one that asks for more than gradients, as LBFGS, or for sparse ones, and
+    for rates that are tensors.
     """
 
     def __init__(self, optimizer: Any) -> None:
-        groups = optimizer.param_groups
-        super().__init__([param for group in groups for param in group["params"]], groups[0]["lr"])
+        groups, kind = optimizer.param_groups, type(optimizer).__name__
+        rates = first_rates(optimizer)
+        if tensors := [rate for rate in rates if isinstance(rate, Tensor)]:
+            raise UsageError(f"optimizer: {kind}: expected numbers as rates, found {tensors[0]}")
+        super().__init__([param for group in groups for param in group["params"]], rates[0])
         self.optimizer = optimizer
-        self.ratios = [group["lr"] / self.lr if self.lr else 1.0 for group in groups]
+        self.ratios = [rate / self.lr if self.lr else 1.0 for rate in rates]
         # torch makes the state of a parameter in its first step. A copy takes one, so that a
         # checkpoint has the same form before and after it.
         twin = copy.deepcopy(optimizer)
@@ -33,8 +38,8 @@ class Optimizer(optim.Optimizer):
             param.grad = torch.zeros_like(param) if param.requires_grad else None
         try:
             type(twin).step(twin)  # a scheduler has wrapped the original's own `step`
-        except TypeError as error:
-            raise UsageError(f"optimizer: {type(twin).__name__} cannot step: {error}") from error
+        except (TypeError, RuntimeError) as error:
+            raise UsageError(f"optimizer: {kind} cannot step: {error}") from error
         self.form = twin.state_dict()
 
     def step(self) -> None:
@@ -52,6 +57,11 @@ class Optimizer(optim.Optimizer):
             self.optimizer.load_state_dict({name: state[name] for name in self.form})
 
 
+def first_rates(optimizer: Any) -> list[Any]:
+    """The rates of the groups as they were before a scheduler set its first ones, as warm-up."""
+    return [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
+
+
 class Schedule:
     """A scheduler of `torch.optim.lr_scheduler`, stepped after every epoch.
 
@@ -66,7 +76,8 @@ class Schedule:
             raise UsageError(f"schedule: {kind} is stepped every batch; take optim.Cosine")
         self.scheduler = scheduler
         self.stepped = 0
-        self.first = self.rates = [group["lr"] for group in scheduler.optimizer.param_groups]
+        self.first = first_rates(scheduler.optimizer)
+        self.rates = [group["lr"] for group in scheduler.optimizer.param_groups]
 
     def __call__(self, epochs: float) -> float:
         return self.rates[0] / self.first[0] if self.first[0] else 1.0

@@ -261,7 +261,7 @@ def start(
         training = train.build.start(replace(recipe, **unset), seed, device, build_net)
         optimizer: Any = training.optimizer
         if "optimizer" in found:
-            optimizer = found["optimizer"](training.net.parameters(), recipe.lr)
+            optimizer = found["optimizer"](training.parameters, recipe.lr)
             theirs = hasattr(optimizer, "param_groups")
             found["optimizer"] = from_torch.Optimizer(optimizer) if theirs else optimizer
         if schedule := found.get("schedule"):
