@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch.optim import lr_scheduler
-from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
 
 from tinytrain import from_torch, nn, train
 from tinytrain.errors import DataError, UsageError
@@ -197,11 +197,29 @@ def test_what_cannot_be_right_is_refused(tiny):
 
 
 class Drawn(TensorDataset):
-    """Images that are moved at random each time they are read."""
+    """Images of which one in ten is turned over each time they are read, or labels are."""
+
+    def __init__(self, *tensors, of=0):
+        super().__init__(*tensors)
+        self.of = of
 
     def __getitem__(self, row):
-        image, label = super().__getitem__(row)
-        return image.roll(int(torch.randint(5, ()))), label
+        pair = [*super().__getitem__(row)]
+        pair[self.of] = pair[self.of] if torch.rand(()) > 0.1 else 9 - pair[self.of]
+        return pair
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        yield from ()
+
+
+def loader(images, labels, **how):
+    return DataLoader(TensorDataset(images, labels), **how)
+
+
+def of_mode(mode, images, labels):
+    return [(Image.fromarray(image[0].numpy()).convert(mode), 1) for image in images]
 
 
 FORMS = {
@@ -243,9 +261,17 @@ def test_pictures_are_read_too(tiny):
         lambda i, k: TensorDataset((i / 255 - 0.13) / 0.31, k),
         lambda i, k: TensorDataset(i.float(), k),
         lambda i, k: Drawn(i, k),
-        lambda i, k: DataLoader(
-            TensorDataset(i, k), sampler=WeightedRandomSampler(torch.ones(100), 100)
-        ),
+        lambda i, k: Drawn(i, k, of=1),
+        lambda i, k: loader(i, k, sampler=WeightedRandomSampler(torch.ones(100), 100)),
+        lambda i, k: loader(i, k, sampler=WeightedRandomSampler(torch.ones(100), 60, False)),
+        lambda i, k: loader(i, k, batch_sampler=[[0, 1, 2], [3, 4, 5]]),
+        lambda i, k: loader(i, k, collate_fn=lambda pairs: pairs),
+        lambda i, k: DataLoader(Stream()),
+        lambda i, k: [i, k],
+        lambda i, k: TensorDataset(i, k, k),
+        lambda i, k: [{"image": image, "label": 1} for image in i],
+        lambda i, k: [(image / 255 * torch.ones((), requires_grad=True), 1) for image in i],
+        *(partial(of_mode, mode) for mode in ("P", "1", "HSV", "CMYK", "RGBA")),
         lambda i, k: [(image[:, :row], 1) for row, image in enumerate(i, 3)],
         lambda i, k: [],
         lambda i, k: TensorDataset(i, k / 2),
