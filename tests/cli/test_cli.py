@@ -19,6 +19,7 @@ import torch
 from run_files import history, lines_of, weights
 
 from tinytrain import nets, nn
+from tinytrain.cli import training_run
 from tinytrain.cli.main import main, parse
 from tinytrain.cli.plot import PICTURES
 from tinytrain.cli.resolve import USED_BY, choose_device, chosen_recipe
@@ -27,7 +28,8 @@ from tinytrain.plots import drawing
 from tinytrain.recipes import Recipe
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder, signals
-from tinytrain.train import build, loop
+from tinytrain.train import Training, build, loop
+from tinytrain.workers.group import Workers
 
 SMALL = ["--dataset=synthetic", "--epochs=2", "--batch-size=5", "--threads=1"]
 QUICK = ["--dataset=synthetic", "--recipe=net1", "--epochs=1", "--batch-size=20"]
@@ -375,6 +377,7 @@ MISTAKES = [
     (f"train --device cuda:{'1' * 5000}", 2, "cuda:N"),
     ("train --device cuda:x", 2, "cuda:N"),
     ("train --compute=graph --device=cpu", 2, "--compute graph"),
+    ("train --tf32 --device=cpu", 2, "--tf32"),
     ("train --data-dir ~nobody-here/x", 2, "~nobody-here"),
     ("train --resume", 2, "--run-dir"),
     ("export", 2, "--run-dir"),
@@ -401,16 +404,37 @@ def test_a_mistake_is_one_line(words, status, named, data_dir, fails, monkeypatc
 
 def test_a_device_may_change_in_a_resumed_run(run, data_dir, fails, tmp_path, printed):
     assert "begun on" not in printed(*resume(run, data_dir), "--device", "cpu")  # as it was
-    begun = replace(run_folder.read_settings(run), device="cuda")
+    before = run_folder.read_settings(run)
+    begun = replace(before, device="cuda", compute="graph", tf32=True)
     training = build.start(begun.recipe, begun.seed)
-    run_folder.restore(run, replace(begun, device="cpu"), training)
+    run_folder.restore(run, before, training)
     moved = tmp_path / "moved"
     run_folder.create(moved, begun, training, "")
     run_folder.save(moved, begun, training)
     assert re.search("--device: .*was begun on cuda", fails(2, *resume(moved, data_dir)))
-    said = "begun on cuda and goes on on cpu: sums round differently"
-    assert said in printed(*resume(moved, data_dir), "--device", "auto")
+    text = printed(*resume(moved, data_dir), "--device", "auto")
+    for said in (
+        "on cuda and goes on on cpu",
+        "with --compute graph and goes on with --compute plain",
+    ):
+        assert f"begun {said}: sums round differently" in text
     assert run_folder.read_settings(moved) == begun
+
+
+def test_on_cuda_steps_are_a_graph_unless_they_cannot_be(tiny, monkeypatch, capsys):
+    training = build.start(RECIPES["net1"], 1)
+    monkeypatch.setattr(Training, "device", torch.device("cuda"))
+    refusal = Mock()
+    monkeypatch.setattr(training_run, "require_capturable", refusal)
+    assert training_run.choose_compute("auto", training, tiny, Workers()) == "graph"
+    refusal.side_effect = UsageError("conv1 (Own)")
+    assert training_run.choose_compute("auto", training, tiny, Workers()) == "plain"
+    assert "conv1 (Own)" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="Own"):
+        training_run.choose_compute("graph", training, tiny, Workers())
+    monkeypatch.setattr(Training, "device", torch.device("cpu"))
+    assert training_run.choose_compute("auto", training, tiny, Workers()) == "plain"
+    assert not capsys.readouterr().out
 
 
 def other(field):

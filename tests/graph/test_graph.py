@@ -1,5 +1,6 @@
 """The step from buffers is the step of the plain loop, bit for bit."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,7 @@ from hypothesis import strategies as st
 
 from tinytrain import nn, optim
 from tinytrain.errors import UsageError
-from tinytrain.graph import Graph
-from tinytrain.graph.step import layer_at_fault
+from tinytrain.graph import Graph, require_capturable
 from tinytrain.recipes import Recipe
 from tinytrain.train import Training, build, fit
 
@@ -99,29 +99,57 @@ def test_a_net_of_ones_own(tiny):
     assert_equal(trained(own_training(), tiny, Graph()), trained(own_training(), tiny))
 
 
-def test_what_cannot_be_captured_is_refused(tiny):
-    class Own(optim.SGD):
-        pass
-
-    net = build.start(PLAIN, 1).net
-    plain = optim.SGD(net.parameters(), 0.1)
-    for name, training in {
-        "Own": Training(net, Own(net.parameters(), 0.1), 2, 30),
-        "Augmentation": Training(net, plain, 2, 30, augmentation=lambda images, _: images),
-    }.items():
-        with pytest.raises(UsageError, match=name):
-            trained(training, tiny, Graph())
+class Own(optim.SGD):
+    """An optimizer whose changing numbers are not known."""
 
 
-def test_the_layer_that_stops_a_capture_is_named():
-    class Reads(nn.Module):
-        def forward(self, input):
-            raise RuntimeError
+class Reads(nn.Module):
+    """Fails as a layer that reads a number does in a capture."""
 
-    net = nn.Sequential({"first": nn.ReLU(), "stage": nn.Sequential(Reads())})
-    with pytest.raises(RuntimeError) as caught:
-        net(torch.zeros(1))
-    assert layer_at_fault(net, caught.value) == "stage.0 (Reads)"
+    calls = 0
+
+    def forward(self, input):
+        raise RuntimeError
+
+
+class Counts(nn.Module):
+    """Counts its calls in a plain number."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def forward(self, input):
+        self.calls += 1
+        return input
+
+
+def changed(layer=None, optimizer=optim.SGD, augmentation=None):
+    """A training with this optimizer, augmentation, and layer after one that a step changes."""
+    net = own_training().net
+    first = nn.Sequential({"norm": nn.BatchNorm2d(1), "stage": nn.Sequential(layer or nn.ReLU())})
+    net = nn.Sequential({"first": first, "rest": net})
+    steps = optimizer(net.parameters(), 0.1)
+    return Training(net, steps, 1, 30, augmentation=augmentation)
+
+
+REFUSED = {
+    "Own": {"optimizer": Own},
+    "Augmentation": {"augmentation": lambda images, _: images},
+    r"first.stage.0 \(Reads\)": {"layer": Reads()},
+    "first.stage.0.calls": {"layer": Counts()},
+}
+
+
+@pytest.mark.parametrize("named", REFUSED)
+def test_what_cannot_be_captured_is_refused_and_stays_as_it_was(
+    named, tiny, global_generator_untouched
+):
+    training = changed(**REFUSED[named])
+    before = copy.deepcopy(training)
+    with pytest.raises(UsageError, match=named), global_generator_untouched():
+        require_capturable(training, tiny)
+    assert_equal(training, before)
+    assert REFUSED[named].get("layer", Counts()).calls == 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")

@@ -28,6 +28,8 @@ DEFAULTS: dict[str, Any] = {
     "fold": "",
     "device": "auto",
     "threads": None,
+    "compute": "auto",
+    "tf32": False,
     "from": "",
     "freeze": "",
 }

@@ -28,10 +28,10 @@ from tinytrain.store.sources import SOURCES
 USED_BY = {"step_size": ["step"], "gamma": ["step"], "warmup": ["warmup-linear", "one-cycle"]}
 
 
-def choose_device(name: str, flag: str = "--device") -> str:
+def choose_device(name: str, flag: str = "--device", tf32: bool = False) -> str:
     """`name`, or for "auto" the first present of CUDA, MPS and the CPU.
 
-    On CUDA, kernels from now on are those that repeat bit for bit, in full float32 (no TF32).
+    On CUDA, kernels from now on are those that repeat bit for bit, in full float32 unless `tf32`.
     Raises UsageError for other kinds, and for a device that is not here.
     """
     if name == "auto":
@@ -46,7 +46,8 @@ def choose_device(name: str, flag: str = "--device") -> str:
         raise UsageError(f"{flag} {name}: there is no such device here; auto takes what there is")
     if kind == "cuda":
         torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False  # in convolutions; elsewhere torch has it off
+        torch.backends.cudnn.allow_tf32 = tf32  # in convolutions, where torch has it on
+        torch.backends.cuda.matmul.allow_tf32 = tf32
     return name
 
 

@@ -49,9 +49,13 @@ def add_flags(parser: Parser) -> None:
         "--nproc-per-node N -m tinytrain train"
     )
     machine.add_argument("--workers", type=positive, default=1, metavar="N", help=workers)
-    compute = "graph takes a step as one captured CUDA graph, on one GPU (default: %(default)s)"
-    ways = ("plain", "graph")
-    machine.add_argument("--compute", choices=ways, default="plain", help=compute)
+    compute = (
+        "graph captures a step as one CUDA graph, plain takes it kernel by kernel; auto: graph on "
+        "CUDA where the net allows it, else plain"
+    )
+    add_setting(machine, "--compute", compute, choices=("auto", "plain", "graph"))
+    tf32 = "let a GPU with CUDA round to TF32: faster in large nets, other sums than a CPU's"
+    add_switch(machine, "--tf32", tf32, default=argparse.SUPPRESS)
     folder = "the run's folder, new or empty (default: runs/DATASET-RECIPE-CHANGES-seedN)"
     add_path(machine, "--run-dir", folder)
     resume = "continue the run in --run-dir, with the same result as without an interruption"

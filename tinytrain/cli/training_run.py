@@ -31,7 +31,7 @@ from tinytrain.cli.resolve import (
 )
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
-from tinytrain.graph import Graph
+from tinytrain.graph import Graph, require_capturable
 from tinytrain.nets import Task
 from tinytrain.nn.inspect import learned_count
 from tinytrain.runs import locks, net_file, run_folder, signals
@@ -61,7 +61,7 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
         command = resume_command(options, folder, workers)
         try:
             with signals.stop_requests() as workers.stop:
-                compute = Graph() if options.compute == "graph" else workers
+                compute = workers if options.compute == "plain" else Graph()
                 finished = train_and_save(training, dataset, settings, folder, workers, compute)
         except KeyboardInterrupt as error:
             advice = f"interrupted twice; from its last save it goes on: {command}"
@@ -88,14 +88,36 @@ def resume_command(options: argparse.Namespace, folder: Path, workers: Workers) 
     return shlex.join([sys.executable, "-m", "tinytrain", *words])
 
 
-def require_computable(way: str, device: str, workers: Workers) -> None:
-    """Raise UsageError where the way of `--compute` cannot be taken here."""
-    if way == "graph" and not device.startswith("cuda"):
-        raise UsageError(
-            f"--compute graph: expected a GPU with CUDA, found {device}; leave it out"
-        )
-    if way == "graph" and (workers.count > 1 or workers.shards):
+def require_computable(way: str, tf32: bool, device: str, workers: Workers) -> None:
+    """Raise UsageError where the way of `--compute`, or --tf32, cannot be taken here."""
+    for flag in ["--compute graph"] * (way == "graph") + ["--tf32"] * tf32:
+        if not device.startswith("cuda"):
+            raise UsageError(f"{flag}: expected a GPU with CUDA, found {device}; leave it out")
+    if way == "graph" and several(workers):
         raise UsageError("--compute graph: expected one worker and no shards; leave it out")
+
+
+def several(workers: Workers) -> bool:
+    """Whether a batch is computed in parts."""
+    return workers.count > 1 or bool(workers.shards)
+
+
+def choose_compute(way: str, training: Training, dataset: Dataset, workers: Workers) -> str:
+    """`way`, or for "auto" as a graph on one GPU with CUDA, where its steps can be captured.
+
+    Raises UsageError where the steps of another way cannot be.
+    """
+    auto = way == "auto"
+    if way == "plain" or (auto and (training.device.type != "cuda" or several(workers))):
+        return "plain"
+    try:
+        require_capturable(training, dataset)
+    except UsageError as error:
+        if not auto:
+            raise
+        print(f"Steps are taken kernel by kernel (--compute plain): {error}\n")
+        return "plain"
+    return "graph"
 
 
 def train_and_save(
@@ -173,13 +195,14 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     Raises UsageError where the folder is in use or is needed, or where a flag has a wrong value.
     """
     recipe = chosen_recipe(options)
-    device, threads = choose_device(options.device), use_threads(options.threads)
+    device = choose_device(options.device, tf32=options.tf32)
+    threads = use_threads(options.threads)
     root = data.data_root(options.data_dir)
     start = partial(net_file.start, recipe, options.seed, own_device(device), options.freeze)
     if options.dataset in SOURCES and not (root / options.dataset).exists():
         start()  # a wrong flag is told before anything is fetched
     workers.cut(recipe.shards)
-    require_computable(options.compute, device, workers)
+    require_computable(options.compute, options.tf32, device, workers)
     if options.run_dir is not None and workers.rank == 0:
         locks.require_free(options.run_dir)
         run_folder.require_unused(options.run_dir)
@@ -201,6 +224,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         if own_files:
             rehearse(start, dataset, own_files)
     workers.require_separable(training, dataset)
+    options.compute = choose_compute(options.compute, training, dataset, workers)
     source = getattr(options, "from")
     from_digest = run_folder.begin_from(Path(source), training, dataset.classes) if source else ""
     settings = Settings(
@@ -220,6 +244,8 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         from_digest=from_digest,
         freeze=options.freeze,
         classes=dataset.classes,
+        compute=options.compute,
+        tf32=options.tf32,
     )
     require_same_settings(settings, workers)
     if workers.rank:
@@ -252,30 +278,36 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         expected = chosen_recipe(options), options.seed, options.fold
         if (settings.recipe, settings.seed, settings.fold) != expected:
             raise UsageError(f"{folder}: another run is in it; name another --run-dir")
-    elif given := sorted(options.given - {"device"}):
+    elif given := sorted(options.given - {"device", "compute"}):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
             f"{flags}: a resumed run keeps its settings ({folder / 'run.json'}); leave it out, "
             f"or start a new run from its weights: train --from {folder} --run-dir ANOTHER"
         )
     if "device" in options.given:
-        device = choose_device(options.device)
+        device = choose_device(options.device, tf32=settings.tf32)
     else:
-        device = choose_device(settings.device, f"--device: {folder} was begun on")
+        flag = f"--device: {folder} was begun on"
+        device = choose_device(settings.device, flag, settings.tf32)
+    if "compute" not in options.given:
+        options.compute = settings.compute if device.startswith("cuda") else "plain"
     use_threads(settings.threads, f"{folder} was begun with threads:")
     run_folder.require_unchanged(settings)
     training = run_folder.rebuilt(folder, settings, own_device(device))
     workers.cut(settings.recipe.shards)
-    require_computable(options.compute, device, workers)
+    require_computable(options.compute, False, device, workers)
     if workers.rank == 0:
         locks.require_free(folder)
     dataset = workers.first(lambda: load_same_data(options, settings))
     require_same_settings(settings, workers)
-    if device != settings.device:
-        print(
-            f"The run was begun on {settings.device} and goes on on {device}: sums round "
-            "differently from here on.\n"
-        )
+    options.compute = choose_compute(options.compute, training, dataset, workers)
+    ways = (f"with --compute {way}" for way in (settings.compute, options.compute))
+    for begun, now in ((f"on {settings.device}", f"on {device}"), tuple(ways)):
+        if now != begun:
+            print(
+                f"The run was begun {begun} and goes on {now}: sums round differently from here "
+                "on.\n"
+            )
     if workers.count != settings.workers:
         same = "nothing changes" if settings.recipe.shards else "sums round differently"
         print(

@@ -11,7 +11,10 @@ On a CPU the same function runs without being captured, bit for bit as the plain
 
 from __future__ import annotations
 
+import copy
 import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -30,28 +33,27 @@ from tinytrain.train.state import Batch, Training
 class Graph(InProcess):
     """Compute steps from buffers: captured as CUDA graphs on a GPU, plainly called on a CPU.
 
-    There is one graph for each size of batch. The first step of a size is taken as `InProcess`
-    takes it, which also warms up the kernels; the second is captured. Make a new one for each
-    training. Raises UsageError for what cannot be captured: an optimizer that is not of this
-    package, an augmentation other than `Augmentation`, images that are not in memory, and a layer
-    that reads a number on its way or whose shapes depend on the images, which is named.
+    There is one graph for each size of batch. The first step of a size is not captured, which
+    warms up its kernels; the second is. Make a new one for each training. Raises UsageError for
+    what cannot be captured: see `Step`.
     """
 
     def __init__(self) -> None:
-        self.steps: dict[int, Step | None] = {}
+        self.steps: dict[int, Step] = {}
 
     def step(self, training: Training, dataset: Dataset, rows: Tensor, steps: int) -> Batch:
         if len(rows) not in self.steps:
-            self.steps[len(rows)] = None
-            return super().step(training, dataset, rows, steps)
-        step = self.steps[len(rows)]
-        if step is None:
-            step = self.steps[len(rows)] = Step(training, dataset, len(rows))
-        return step.take(rows, steps)
+            self.steps[len(rows)] = Step(training, dataset, len(rows))
+        return self.steps[len(rows)].take(rows, steps)
 
 
 class Step:
-    """A step on `size` images, and the buffers that it reads and writes."""
+    """A step on `size` images, and the buffers that it reads and writes.
+
+    Raises UsageError for what cannot be captured: an optimizer that is not of this package, an
+    augmentation other than `Augmentation`, images that are not in memory, and a layer that reads a
+    number on its way, whose shapes depend on the images, or that counts in a plain number.
+    """
 
     def __init__(self, training: Training, dataset: Dataset, size: int) -> None:
         device = training.device
@@ -68,33 +70,58 @@ class Step:
         self.draws = torch.zeros(5, size, device=device)  # angle, shift (2), scale, shear
         self.dropout = torch.Generator(device)
         self.updates = Updates([training.optimizer] + [training.ema] * bool(training.ema), device)
+        for parameter in training.learned:  # as after a step, for `Updates.prepare`
+            parameter.grad = torch.zeros_like(parameter)
         self.loss = self.correct = torch.empty(0)
+        self.warm = False
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.rehearse()
+
+    def rehearse(self) -> None:
+        """Compute the gradients of a copy of the net. Raises UsageError as `Step`."""
+        training, device = self.training, self.training.device
+        net = copy.deepcopy(training.net.train())
+        net.set_generator(self.dropout)
+        with streams.seeded(training.stream("torch"), device), capturable(net, device):
+            self.gradients(net)
+        after = numbers_of(net)
+        for name, value in numbers_of(training.net).items():
+            if after[name] != value:
+                raise UsageError(
+                    f"compute graph: {name} is a number that a step changes, which a graph would "
+                    "not: hold it in a tensor, or train without a graph"
+                )
 
     def take(self, rows: Tensor, steps: int) -> Batch:
         """Take a step on the images in `rows`, one of the epoch's `steps`."""
         training = self.training
-        self.rows.copy_(rows)
+        # Copies as small as these do not wait for what the GPU is at.
+        self.rows.copy_(rows, non_blocking=True)
         if training.augmentation is not None:
             assert isinstance(training.augmentation, Augmentation)
             drawn = training.augmentation.draw(self.size, training.stream("augment"))
             parts = (drawn.angle[None], drawn.shift.T, drawn.scale[None], drawn.shear[None])
-            self.draws.copy_(torch.cat(parts))
+            self.draws.copy_(torch.cat(parts), non_blocking=True)
         self.dropout.manual_seed(training.stream("dropout").initial_seed())
         training.net.set_generator(self.dropout)
         training.set_lr(steps)
         self.updates.prepare()
         with streams.seeded(training.stream("torch"), training.device):
-            if training.device.type != "cuda":
-                self.run()
-            else:
-                if self.graph is None:
-                    self.graph = self.captured()
+            if training.device.type == "cuda" and self.warm:
+                self.graph = self.graph or self.captured()
                 self.graph.replay()
+            else:
+                self.run()
+        self.warm = True
         return training.count(self.loss.clone(), self.correct.clone(), self.size, steps)
 
     def run(self) -> None:
         """The step: gather, augment, normalise, forward, loss, backward, optimizer, average."""
+        self.training.set_gradients(self.gradients(self.training.net))
+        self.updates.update()
+
+    def gradients(self, net: Module) -> Sequence[Tensor]:
+        """The gradients of what `net` learns; its loss and how many are right go to buffers."""
         training, dataset = self.training, self.dataset
         images = self.images[self.rows].float()
         if training.augmentation is not None:
@@ -103,27 +130,57 @@ class Step:
             images = augment.apply(images, moved)
         images = batches.normalise(images, dataset.mean, dataset.std)
         labels = self.labels[self.rows]
-        output = training.net(images)
+        output = net(images)
         loss = training.loss(output, labels)
-        gradients = torch.autograd.grad(loss, training.learned, materialize_grads=True)
-        training.set_gradients(gradients)
-        self.updates.update()
         self.loss, self.correct = loss.detach(), functional.correct(output, labels)
+        learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        return torch.autograd.grad(loss, learned, materialize_grads=True)
 
     def captured(self) -> torch.cuda.CUDAGraph:
         """Capture `run`, which is not executed by that."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.dropout)
-        try:
-            with torch.cuda.graph(graph):
-                self.run()
-        except RuntimeError as error:
-            layer = layer_at_fault(self.training.net, error)
-            raise UsageError(
-                f"compute graph: {layer} cannot be captured; it reads a number on its way, or its "
-                "shapes depend on the images: train without a graph"
-            ) from error
+        with capturable(self.training.net, self.training.device), torch.cuda.graph(graph):
+            self.run()
         return graph
+
+
+def require_capturable(training: Training, dataset: Dataset) -> None:
+    """Raise UsageError where the steps of `training` cannot be captured: see `Step`."""
+    Step(training, dataset.to(training.device), training.batch_size)
+
+
+@contextmanager
+def capturable(net: Module, device: torch.device) -> Iterator[None]:
+    """Make whatever waits for a GPU an error, and name the layer of `net` at fault: UsageError."""
+    cuda = device.type == "cuda"
+    mode = torch.cuda.get_sync_debug_mode() if cuda else 0
+    try:
+        if cuda:
+            torch.cuda.set_sync_debug_mode("error")
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        # Where a capture fails, its end fails, too, and that is what is raised.
+        layer = layer_at_fault(net, error.__context__ or error)
+        raise UsageError(
+            f"compute graph: {layer} cannot be captured; it reads a number on its way, or its "
+            "shapes depend on the images: train without a graph"
+        ) from error
+    finally:
+        if cuda:
+            torch.cuda.set_sync_debug_mode(mode)
+
+
+def numbers_of(net: Module) -> dict[str, float]:
+    """The plain numbers that modules of `net` hold, by dotted name."""
+    return {
+        f"{name}.{attribute}".lstrip("."): value
+        for name, module in net.named_modules()
+        for attribute, value in vars(module).items()
+        if isinstance(value, int | float)
+    }
 
 
 def layer_at_fault(net: Module, error: BaseException) -> str:

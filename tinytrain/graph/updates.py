@@ -140,12 +140,12 @@ class Updates:
         self.numbers = torch.empty(0)
 
     def prepare(self) -> None:
-        """Count the step, and put its numbers where `update` reads them. Needs all gradients."""
+        """Count the step, and put its numbers where `update` reads them."""
         values = [number for one in self.steppers for number in KINDS[type(one)][0](one)]
         numbers = torch.tensor(values, dtype=torch.float64)
         if not len(self.numbers):
             self.numbers = numbers.to(self.device)
-        self.numbers.copy_(numbers)
+        self.numbers.copy_(numbers, non_blocking=True)
 
     @torch.no_grad()
     def update(self) -> None:

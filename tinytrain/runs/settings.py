@@ -28,7 +28,8 @@ class Settings:
     the files that functions of the recipe come from, by field. `workers` is the number of
     processes that the run was started with, `from_digest` the sha256 (hex) of the checkpoint that
     its first weights come from, and `freeze` names layers that do not learn. `classes` is the
-    data's number of them, 0 in a run of an earlier version, whose net was not told.
+    data's number of them, 0 in a run of an earlier version, whose net was not told. `compute` is
+    how its steps are taken, "plain" or as a "graph", and `tf32` whether a GPU may round to TF32.
     """
 
     recipe: Recipe
@@ -47,6 +48,8 @@ class Settings:
     from_digest: str = ""
     freeze: str = ""
     classes: int = 0
+    compute: str = "plain"
+    tf32: bool = False
 
     @property
     def task(self) -> Task | None:
@@ -65,7 +68,7 @@ ANY_SETTINGS = asdict(Settings(Recipe(), "", "", 0.0, 0.0, 0, 0, "", 0)) | {"ima
 
 
 LATER = {"fold": "", "image_shape": [1, 28, 28], "digests": {}, "workers": 1}
-LATER |= {"from_digest": "", "freeze": "", "classes": 0}
+LATER |= {"from_digest": "", "freeze": "", "classes": 0, "compute": "plain", "tf32": False}
 
 
 def parse_settings(text: str, place: str) -> Settings:
@@ -91,6 +94,8 @@ def parse_settings(text: str, place: str) -> Settings:
             raise ValueError(f"image_shape: expected (C, H, W), found {shape}")
         if not 0 <= values["classes"] <= 256:
             raise ValueError(f"classes: expected 0 to 256, found {values['classes']}")
+        if values["compute"] not in ("plain", "graph"):
+            raise ValueError(f"compute: expected plain or graph, found {values['compute']!r}")
         part, parts = map(int, fold.split("/")) if fold else (1, 1)
         if not 1 <= part <= parts:
             raise ValueError(f"fold: expected part K of N, found {fold}")
