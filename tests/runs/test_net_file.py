@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import pytest
 import torch
@@ -309,6 +310,125 @@ def test_a_name_that_is_wrong(word, tmp_path, data_dir, fails):
 def test_an_own_optimizer_gets_no_momentum_that_it_would_not_see(own, tmp_path, data_dir, fails):
     words = train_words(tmp_path / "run", data_dir, *own[2], "--momentum=0.9")
     assert "--momentum 0" in fails(2, *words)
+
+
+TAUGHT = """
+import torch
+from torch import nn, optim
+from tinytrain import nn as own, optim as others
+from torch.nn.functional import cross_entropy
+def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(1))
+def scores(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+def shares(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Softmax(1))
+class Counting(own.Module):
+    buffer_names = ("seen",)
+    def __init__(self):
+        self.linear, self.seen, self.number = own.Linear(784, 10), torch.zeros(()), 1
+    def count(self): pass
+    def forward(self, input):
+        self.count()
+        return (self.linear(input.flatten(1)) * self.number).log_softmax(1)
+class InPython(Counting):
+    def count(self): self.number += self.training
+class Replaced(Counting):
+    def count(self): self.seen = self.seen + 1
+nll, added = nn.NLLLoss(), nn.NLLLoss(reduction="sum")
+nine = nn.NLLLoss(torch.ones(9))
+count = []
+def counted(outputs, labels):
+    count.append(1)
+    return cross_entropy(outputs, labels) * len(count)
+def emptied(outputs, labels): return cross_entropy(outputs, labels.zero_())
+def moved(outputs, labels): return cross_entropy(outputs.sub_(1), labels)
+def half(outputs, labels): return cross_entropy(outputs, labels).half()
+def squares(outputs, labels): return (outputs - nn.functional.one_hot(labels, 10)).square().mean()
+class Made(nn.Module): pass
+class Step(others.Optimizer):
+    number = 0
+    def step(self):
+        self.number += 1
+        for param in self.params:
+            param.data -= self.change(param.grad)
+class Slower(Step):
+    def change(self, gradient): return self.lr / self.number * gradient
+class Noisy(Step):
+    def change(self, gradient): return self.lr * torch.randn_like(gradient)
+class Odd(optim.SGD):
+    def step(self, closure=None):
+        super().step()
+        for param in self.param_groups[0]["params"]: self.state[param]["odd"] = object()
+def noise(images, generator): return images + torch.rand(images.shape)
+def unit(images, generator): return images / 255
+def double(images, generator): return images.double()
+def array(images, generator): return images.numpy()
+class Plateau:
+    factor = 1.0
+    def __init__(self, epochs): pass
+    def __call__(self, epochs): return self.factor
+    def see(self, history):
+        if len(history) > 1 and history[-1].train_loss >= history[-2].train_loss: self.factor /= 2
+def rising(epochs): return lambda epochs: -1.0
+def lost(epochs): return lambda epochs: float("nan")
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "net", "words"),
+    [
+        ("end it with log_softmax", "scores", "--loss=nll"),
+        ("expected their mean", "net", "--loss=added"),
+        ("all 10 classes", "net", "--loss=nine"),
+        ("__init__()", "net", "--loss=Made"),
+        ("other steps", "net", "--loss=counted"),
+        ("labels that it is given", "net", "--loss=emptied"),
+        ("outputs or the", "net", "--loss=moved"),
+        ("float16", "net", "--loss=half"),
+        ("gives probabilities", "shares", "--loss=squares"),
+        ("--tta 5", "scores", "--loss=squares --tta=5"),
+        ("other steps", "InPython", ""),
+        ("take --ema 0", "Replaced", "--ema=0.9"),
+        ("other steps", "net", "--optimizer=Slower"),
+        ("other steps", "net", "--optimizer=Noisy"),
+        ("cannot hold its state", "net", "--optimizer=Odd"),
+        ("other steps", "net", "--augmentation=noise"),
+        ("found 0 to 1", "net", "--augmentation=unit"),
+        ("found torch.float64", "net", "--augmentation=double"),
+        ("found ndarray", "net", "--augmentation=array"),
+        ("one by one", "net", "--schedule=Plateau"),
+        ("found -1.0", "net", "--schedule=rising"),
+        ("found nan", "net", "--schedule=lost"),
+    ],
+)
+def test_what_would_go_wrong_without_a_word(said, net, words, tmp_path, data_dir, fails):
+    file = tmp_path / "own.py"
+    file.write_text(TAUGHT)
+    own = [re.sub(r"=(\D)", rf"={file}:\1", word) for word in words.split()]
+    line = fails(2, *train_words(tmp_path / "run", data_dir, f"{file}:{net}", *own))
+    assert said in line and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("net", "words"), [("scores", "--loss=squares"), ("Replaced", ""), ("net", "--optimizer=Lion")]
+)
+def test_what_goes_well(net, words, tmp_path, data_dir):
+    file = tmp_path / "own.py"
+    file.write_text(TAUGHT + TORCHS)
+    own = [re.sub(r"=(\D)", rf"={file}:\1", word) for word in words.split()]
+    net = f"{file}:{net}"
+    assert (
+        cli.main(train_words(tmp_path / "run", data_dir, net, *own, "--epochs=1", "--ema=0")) == 0
+    )
+
+
+TORCHS = """
+class Lion(optim.Optimizer):
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+        self.beta = 0.9
+    def step(self, closure=None):
+        for param in self.param_groups[0]["params"]:
+            param.data -= self.beta * self.param_groups[0]["lr"] * param.grad.sign()
+"""
 
 
 GROUPS = """

@@ -220,9 +220,10 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     training = start()
     own_files = ", ".join(net_file.own(recipe).values())
     with preserve_torch_state(f"{own_files}: a step", refuse=True):
-        require_suited(training.net, dataset, training.batch_size, training.loss)
         if own_files:
             rehearse(start, dataset, own_files)
+        else:
+            require_suited(training.net, dataset, training.batch_size, training.loss)
     workers.require_separable(training, dataset)
     options.compute = choose_compute(options.compute, training, dataset, workers)
     source = getattr(options, "from")

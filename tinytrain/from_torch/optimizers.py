@@ -33,7 +33,10 @@ class Optimizer(optim.Optimizer):
         self.ratios = [rate / self.lr if self.lr else 1.0 for rate in rates]
         # torch makes the state of a parameter in its first step. A copy takes one, so that a
         # checkpoint has the same form before and after it.
-        twin = copy.deepcopy(optimizer)
+        memo: dict[int, Any] = {}
+        twin = copy.deepcopy(optimizer, memo)
+        more = {name: value for name, value in vars(optimizer).items() if name not in vars(twin)}
+        vars(twin).update(copy.deepcopy(more, memo))  # what a class of one's own holds besides
         for param in (param for group in twin.param_groups for param in group["params"]):
             param.grad = torch.zeros_like(param) if param.requires_grad else None
         try:

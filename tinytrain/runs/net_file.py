@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -249,6 +250,8 @@ def start(
 
     named = own(recipe)
     with guarded(", ".join(named.values())) if named else nullcontext():
+        if named:
+            torch.manual_seed(seed)  # the files may draw while they are run
         found: dict[str, Any] = {
             field: function_in_file(named[field], field) for field in ARGUMENTS if field in named
         }
@@ -285,15 +288,18 @@ def freeze_layers(net: Module, layers: str) -> None:
 
 
 def of_one_shape(augmentation: Augment) -> Augment:
-    """The augmentation, raising UsageError where it returns images of another shape."""
+    """The augmentation, raising UsageError where it returns images of another shape or dtype."""
 
     def augment(images: Tensor, generator: torch.Generator) -> Tensor:
         result = augmentation(images, generator)
-        if (found := getattr(result, "shape", None)) != images.shape:
-            expected = f"images of shape {tuple(images.shape)}"
-            raise UsageError(
-                f"--augmentation: expected {expected}, found {found and tuple(found)}"
-            )
+        found, expected = (
+            f"{each.dtype} {tuple(each.shape)}"
+            if isinstance(each, Tensor)
+            else type(each).__name__
+            for each in (result, images)
+        )
+        if found != expected:
+            raise UsageError(f"--augmentation: expected {expected}, found {found}")
         return result
 
     return augment
@@ -304,10 +310,10 @@ def as_schedule(made: Any, recipe: Recipe) -> Callable[[float], float]:
     if hasattr(made, "get_last_lr"):
         return from_torch.Schedule(made)
     factor = made(0.5) if callable(made) else made
-    if not (callable(made) and isinstance(factor, Real)):
+    if not (callable(made) and isinstance(factor, Real) and 0 <= float(factor) < math.inf):
         raise UsageError(
-            f"--schedule {recipe.schedule}: expected a function from the epochs done to a factor, "
-            f"found {factor!r}"
+            f"--schedule {recipe.schedule}: expected a function from the epochs done to a factor "
+            f"of at least 0, found {factor!r}"
         )
     schedule: Callable[[float], float] = made
     return schedule
