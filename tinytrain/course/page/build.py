@@ -25,7 +25,7 @@ from tinytrain.course.exercises.checking.template import answer
 from tinytrain.course.ladder import Course, Rung, accuracy, gain, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson, read_text, sections
 from tinytrain.course.page import shapes
-from tinytrain.course.page.interactive import InteractiveNet
+from tinytrain.course.page.interactive import STRICT, InteractiveNet
 from tinytrain.course.page.text import Renderer, anchor
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.nn.receptive_field import receptive_field
@@ -62,7 +62,7 @@ def as_html(
     every = (*course.ladder, *course.ablation, *course.views, *course.frontier)
     by_name = {rung.name: rung for rung in every}
     taught = [(rung, rung.lesson) for rung in course.ladder if rung.lesson]
-    script = (FOLDER / "page.js").read_text()
+    script = STRICT + (FOLDER / "page.js").read_text()
     scripts = [*live.scripts.values(), script] if live and live.payload else [script]
     glossary = sections(read_text("glossary"))
     renderer = Renderer(glossary)

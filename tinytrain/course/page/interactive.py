@@ -41,6 +41,7 @@ SCRIPTS = tuple(
         *("augment", "worker", "learn", "swap", "start"),
     )
 )
+STRICT = '"use strict";\n'  # a script's first line
 SIDE = 28
 SHAPE = (1, SIDE, SIDE)
 CLASSES = 10
@@ -103,7 +104,7 @@ class InteractiveNet:
     @property
     def scripts(self) -> dict[str, str]:
         """The texts of the scripts by file name."""
-        return {name: (FOLDER / name).read_text() for name in SCRIPTS}
+        return {name: STRICT + (FOLDER / name).read_text() for name in SCRIPTS}
 
 
 def interactive(
@@ -193,7 +194,7 @@ def described_layer(name: str, layer: Module, weights: bool) -> JSON:
         "taught": KINDS[kind].taught,
         **{key: pair(value) if key in PAIRS else value for key, value in arguments.items()},
         **{
-            key: {"shape": list(value.shape)} | ({"data": encoded(value)} if weights else {})
+            key: {"shape": list(value.shape)} | {"data": encoded(value) if weights else None}
             for key, value in state.items()
         },
     }

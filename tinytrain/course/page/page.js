@@ -1,29 +1,24 @@
 // The page without this script is complete; with it, a reader predicts before looking.
 //
 // A prediction opens what was measured, and says whether it was right; the tally counts. The rest
-// follows the reader through the contents, opens all answers for a teacher, saves figures, and
-// makes slides.
-"use strict";
+// opens all answers for a teacher, saves figures, and makes slides.
 
-// Predictions by rung, kept over a reload where the browser allows it.
-const kept = (() => {
-  try {
-    return JSON.parse(localStorage.getItem("tinytrain predictions")) ?? {};
-  } catch {
-    return {};
-  }
-})();
+const STORE = "tinytrain predictions";
+let kept = {}; // predictions by rung, over a reload, too, where the browser allows it
+try {
+  kept = JSON.parse(localStorage.getItem(STORE)) ?? {};
+} catch { /* then there are none */ }
 
 /** Judge the prediction of `form`, show what was measured, count it, and keep it. */
 function judge(form) {
   const [[name, value]] = new FormData(form), right = value === form.dataset.truth;
   kept[name] = value;
   try {
-    localStorage.setItem("tinytrain predictions", JSON.stringify(kept));
+    localStorage.setItem(STORE, JSON.stringify(kept));
   } catch { /* then it is forgotten */ }
   form.dataset.right = right;
   form.querySelector(".verdict").textContent = `${right ? "Yes." : "No."} ${form.dataset.said}.`;
-  form.querySelectorAll("input").forEach((input) => (input.disabled = true));
+  form.querySelector("fieldset").disabled = true;
   form.closest("section").querySelector("details.result").open = true;
   count();
 }
@@ -34,19 +29,6 @@ function count() {
   const [right, done] = [number("[data-right=true]"), number("[data-right]")];
   const said = `So far: ${right} of ${done} right, ${number("") - done} to go.`;
   document.querySelectorAll(".tally").forEach((place) => (place.textContent = said));
-}
-
-/** Mark the place in the contents that the reader is at. */
-function follow() {
-  const list = document.querySelector("nav");
-  const watch = new IntersectionObserver((entries) => {
-    const seen = entries.find((entry) => entry.isIntersecting)?.target.id;
-    const link = list.querySelector(`[href="#${seen}"]`);
-    if (!link) return;
-    list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-    link.setAttribute("aria-current", "location");
-  }, { rootMargin: "-20% 0px -70% 0px" });
-  document.querySelectorAll("section[id]").forEach((section) => watch.observe(section));
 }
 
 /** One claim and one figure at a time, the section in the address: arrow keys turn the page, Escape
@@ -68,38 +50,22 @@ function slides() {
   });
 }
 
-/** Put a button into every figure that saves it as a file of its own. */
-function saveFigures() {
-  for (const svg of document.querySelectorAll("figure > svg")) {
-    const button = document.createElement("button");
-    const title = svg.parentElement.ariaLabel ?? "figure";
-    Object.assign(button, { type: "button", className: "save", textContent: "Save", title: "as SVG" });
-    button.addEventListener("click", () => {
-      const copy = svg.cloneNode(true), link = document.createElement("a");
-      copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-      copy.setAttribute("style", "color: black; font-family: sans-serif; font-size: 12px");
-      const text = new XMLSerializer().serializeToString(copy);
-      const file = new Blob([text], { type: "image/svg+xml" });
-      link.href = URL.createObjectURL(file);
-      link.download = `${title.replace(/\W+/g, "-")}.svg`;
-      link.click();
-      URL.revokeObjectURL(link.href);
-    });
-    svg.after(button);
-  }
+/** Save the figure that a button belongs to, as a file of its own. */
+function save(button) {
+  const svg = button.previousElementSibling.cloneNode(true), link = document.createElement("a");
+  svg.setAttribute("style", "color: black; font-family: sans-serif; font-size: 12px");
+  const text = new XMLSerializer().serializeToString(svg);
+  link.href = `data:image/svg+xml,${encodeURIComponent(text)}`;
+  link.download = `${button.parentElement.ariaLabel.replace(/\W+/g, "-")}.svg`;
+  link.click();
 }
 
-document.querySelectorAll("form.predict").forEach((form) => {
-  form.addEventListener("change", () => judge(form));
-  const input = [...form.elements].find(({ name, value }) => name && kept[name] === value);
-  if (!input) return;
-  input.checked = true;
-  judge(form);
-});
-document.getElementById("answers").addEventListener("change", (event) => {
-  document.querySelectorAll("details.answer").forEach((one) => (one.open = event.target.checked));
-});
+addEventListener("change", ({ target }) => target.matches(".predict input") && judge(target.form));
+addEventListener("click", ({ target }) => target.matches(".save") && save(target));
+document.getElementById("answers").addEventListener("change", ({ target }) =>
+  document.querySelectorAll("details.answer").forEach((one) => (one.open = target.checked)));
+for (const [name, value] of Object.entries(kept)) {
+  document.querySelector(`.predict [name="${name}"][value="${value}"]`)?.click();
+}
 count();
-follow();
-saveFigures();
 if (new URLSearchParams(location.search).has("slides")) slides();

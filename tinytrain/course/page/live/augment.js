@@ -1,5 +1,4 @@
 /* Digits moved and turned: to train on, and to see what a net makes of digits out of place. */
-"use strict";
 
 /** Write an image of 28 × 28, at `from` in `images`, to `to` in `output`: moved to the right by
 `shift` pixels and turned by `angle` degrees about its middle; beyond the edges is `blank`. */

@@ -2,7 +2,6 @@
 
 A drawing is kept as strokes, not as pixels: to undo is to leave out the last. All other parts of
 the page show the same digit: `mind` has it, and `views` are the functions that show it anew. */
-"use strict";
 
 const PEN = { width: 22, step: 10 }; // the pen's width at first, and an arrow key's way
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
@@ -17,8 +16,7 @@ const byId = (id) => document.getElementById(id);
 const on = (id, type, listener) => byId(id).addEventListener(type, listener);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const within = (place, most) => Math.min(Math.max(place, 0), most);
-const number = (value) => // with a minus, but none before 0.000
-  value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^-(?!0\.000)/, "−").replace("-", "");
+const number = (value) => `${+value.toPrecision(4)}`.replaceAll("-", "−"); // 4 digits, and a minus
 const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
 
@@ -70,13 +68,14 @@ function arrow(event) {
   return ways[event.key];
 }
 
-/** Show shares in lists of ten bars, and a mark where they were `before`. */
-function showScores(lists, shares, before) {
-  for (const list of lists) {
-    [...list.children].forEach((item, digit) => {
-      item.style.setProperty("--share", shares?.[digit] || 0);
-      item.style.setProperty("--before", before?.[digit] ?? -1);
-      item.lastChild.textContent = shares ? percent(shares[digit]) : "";
+/** Show values, 0 to 1, as the bars of lists, and a mark where each was `before`. */
+function showBars(lists, values, before, text = percent) {
+  for (const list of document.querySelectorAll(lists)) {
+    [...list.children].forEach((item, at) => {
+      item.hidden = at >= values.length;
+      item.style.setProperty("--share", values[at] || 0);
+      item.style.setProperty("--before", before?.[at] ?? -1);
+      if (!item.hidden) item.lastChild.textContent = text(values[at]);
     });
   }
 }
@@ -96,19 +95,13 @@ function drawPaper(strokes, given) {
   return context;
 }
 
-/** The shares that a workspace's net gives for the digit. */
-function sharesOf(space, options) {
-  return Float32Array.from(forward(space, mind.image, options).at(-1).values, Math.exp);
-}
-
 /** Ask the net, without the hidden channels; send the loss back; show it all in the next frame. */
 function answer() {
   mind.hidden = hiddenChannels();
-  mind.before = mind.hidden.length && mind.pixels ? sharesOf(mind.trial) : null;
-  mind.shares = sharesOf(mind.space, { hidden: mind.hidden });
-  if (!mind.pixels) mind.shares = null;
+  mind.before = mind.hidden.length ? sharesOf(mind.trial, mind.image) : null;
+  mind.shares = sharesOf(mind.space, mind.image, { hidden: mind.hidden });
   mind.loss = backward(mind.space, [mind.label], true);
-  showScores(document.querySelectorAll(".scores.own"), mind.shares, mind.before ?? mind.earlier);
+  showBars(".scores.own", mind.shares, mind.before ?? mind.earlier);
   cancelAnimationFrame(mind.next);
   mind.next = requestAnimationFrame(() => views.forEach((view) => view()));
 }
@@ -119,9 +112,11 @@ function update(finished) {
   const centred = byId("centre").checked, form = centred ? mnistForm : asDrawn;
   const { corners, ...steps } = given ? { files: given.pixels } : form(context);
   if (steps.moved && mind.net.deskew) steps.upright = upright(steps.moved);
-  mind.pixels = Object.values(steps).at(-1); // of the last step
-  mind.image = steps.image = normalise(mind.net, mind.pixels ?? new Uint8Array(SIDE * SIDE));
+  const pixels = Object.values(steps).at(-1); // of the last step
+  mind.pixels = pixels ?? new Uint8Array(SIDE * SIDE);
+  mind.image = steps.image = normalise(mind.net, mind.pixels);
   mind.earlier = null;
+  byId("live-body").classList.toggle("blank", !pixels); // which hides what the net says of it
   answer();
   if (!finished) return;
   pen.down = false;
@@ -138,18 +133,19 @@ function update(finished) {
 
 /** Say what the net takes the digit for, and what for before channels were hidden. */
 function say() {
-  const { shares, before, hidden } = mind, { given } = drawings.at(-1);
+  const { shares, before, hidden, label } = mind, { given } = drawings.at(-1);
   const best = (some) => `${highest(some)}, ${percent(some[highest(some)])}`;
   const without = before ? `Without ${hidden.length} of its channels the` : "The";
-  const then = before ? ` (before: ${best(before)})` : "";
-  const label = given ? ` It is labelled ${given.label}.` : "";
-  const unsure = shares && shares[highest(shares)] < UNSURE
-    ? " That is unsure: perhaps it is no digit, or between two." : "";
-  const task = shares && !given && mind.label === TASK && highest(shares) === 9
-    ? " If that was a 4, you have done it: now see whose fault it is." : "";
-  byId("said").textContent = !shares ? "Nothing is drawn."
+  const said = [`${without} net says ${best(shares)} sure${before ? ` (before: ${best(before)})` : ""}.`];
+  if (given) said.push(`It is labelled ${given.label}.`);
+  if (shares[highest(shares)] < UNSURE) {
+    said.push("That is unsure: perhaps it is no digit, or between two.");
+  } else if (!given && label === TASK && highest(shares) === 9) {
+    said.push("If that was a 4, you have done it: now see whose fault it is.");
+  }
+  byId("said").textContent = document.querySelector(".blank") ? "Nothing is drawn."
     : shares.some(Number.isNaN) ? "The net's numbers are too large, or none: it says nothing."
-    : `${without} net says ${best(shares)} sure${then}.${label}${unsure}${task}`;
+    : said.join(" ");
 }
 
 /** Show another digit, `given` or to be drawn, in place of this one; undo comes back. */
@@ -192,8 +188,7 @@ function keyOnPaper(event) {
 
 /** Bring the field to life: pointer, keys, buttons, and the digits that came with the page. */
 async function startDrawing({ net, digits }) {
-  mind.net = decodeNet(net);
-  [mind.space, mind.trial] = [workspace(mind.net, 1), workspace(mind.net, 1)];
+  Object.assign(mind, { net, space: workspace(net, 1), trial: workspace(net, 1) });
   byId("live-body").hidden = false;
   const paper = byId("paper"), follow = ({ offsetX, offsetY }) => // mouse, finger or pen
     setPen((offsetX * PAPER) / paper.clientWidth, (offsetY * PAPER) / paper.clientHeight, true);

@@ -1,5 +1,4 @@
 /* Watch a net learn from nothing, break it, and say from the curves what was wrong. */
-"use strict";
 
 const training = { left: 0 }; // the worker, what it said so far, and batches still to be asked for
 const TOLD = 20; // batches after which a broken training is explained
@@ -16,25 +15,23 @@ function fill(form, settings) {
 
 /** Begin anew, paused: a worker, with the settings, the net and the digits. */
 function resetTraining() {
-  training.worker?.terminate();
   const worker = new Worker(training.address), { train, held } = training.digits;
   const given = Object.fromEntries(new FormData(byId("train-settings")));
-  if (training.losses?.length > 20) training.before = { ...training };
-  const normed = training.nets[given.net].layers.some(({ kind }) => kind === "BatchNorm2d");
-  const kinds = [...document.querySelectorAll("[data-cause]")].map(({ dataset }) => dataset.cause)
-    .filter((kind) => normed || kind !== "norm");
-  training.secret = given.broken === "secret";
-  const drawn = kinds[Math.floor(kinds.length * Math.random())];
-  const broken = (training.broken = training.secret ? drawn : given.broken);
+  const net = training.nets[given.net], secret = given.broken === "secret";
+  if (secret) {
+    const normed = net.layers.some(({ kind }) => kind === "BatchNorm2d");
+    const kinds = ["rate", "norm", "labels", "few"].filter((kind) => normed || kind !== "norm");
+    given.broken = kinds[Math.floor(kinds.length * Math.random())];
+  }
+  training.worker?.terminate();
   worker.onmessage = ({ data }) => hear(data);
-  worker.postMessage({ ...given, broken, net: training.nets[given.net], train, held });
-  Object.assign(training, { worker, waiting: false, left: 0, seen: 0, shares: null, filters: [],
-    spreads: [], losses: [], helds: [], accuracies: [], // the last three: [digits seen, value]
+  worker.postMessage({ ...given, net, train, held, image: mind.image });
+  if (training.losses?.length > TOLD) training.before = { ...training };
+  Object.assign(training, { worker, secret, broken: given.broken, waiting: false, left: 0, seen: 0,
+    filters: [], spreads: [], losses: [], helds: [], accuracies: [], // the last three: [seen, value]
     moves: {} }); // accuracy by how digits are moved
-  byId("diagnosis").hidden = !training.secret;
-  byId("diagnosis").querySelectorAll("input").forEach((input) => (input.checked = false));
-  byId("train-cause").textContent = byId("moved").textContent = "";
-  byId("shift").value = byId("angle").value = 0;
+  for (const form of ["diagnosis", "moving"]) byId(form).reset(); // what they say, too
+  byId("diagnosis").elements[0].hidden = !secret;
   setGoing(false);
 }
 
@@ -49,28 +46,23 @@ function setGoing(going) {
 
 /** Ask the worker for a batch, unless it is at one. */
 function askForBatch() {
-  if (!training.waiting) training.worker.postMessage({ image: mind.pixels ? mind.image : null });
+  if (!training.waiting) training.worker.postMessage({ image: mind.image });
   training.waiting = true;
 }
 
-/** Ask how many of the held-out digits are right when they are moved and turned. */
-function askMoved() {
-  const how = { shift: +byId("shift").value, angle: +byId("angle").value };
-  training.worker.postMessage({ how });
+/** Say how many of the held-out digits are right when they are moved and turned. */
+function hearMoved({ shift, angle }, accuracy) {
+  const how = `Moved by ${shift} pixels and turned by ${angle}°, `;
+  const before = training.before?.moves[how], now = (training.moves[how] = percent(accuracy));
+  byId("moved").value = `${how}${now} of them are right`
+    + `${before ? ` (the run before: ${before})` : ""}.`;
 }
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
 function hear({ seen, loss, held, shares, filters, shape, spreads, moved, how }) {
-  if (how) {
-    const text = `Moved by ${how.shift} pixels and turned by ${how.angle}°, `;
-    const before = training.before?.moves[text];
-    training.moves[text] = percent(moved);
-    byId("moved").textContent = `${text}${percent(moved)} of them are right`
-      + `${before ? ` (the run before: ${before})` : ""}.`;
-    return;
-  }
+  if (how) return hearMoved(how, moved);
   if (!training.spreads.length) training.first = spreads;
-  Object.assign(training, { seen, filters, shape, spreads, shares: shares ?? training.shares });
+  Object.assign(training, { seen, filters, shape, spreads, shares });
   if (held) {
     training.helds.push([seen, held.loss]);
     training.accuracies.push([seen, 100 * held.accuracy]);
@@ -89,21 +81,17 @@ function hear({ seen, loss, held, shares, filters, shape, spreads, moved, how })
 function showTraining() {
   const { going, seen, losses, helds, accuracies, filters, shape, epoch, before } = training;
   const right = Math.max(1, Math.ceil(seen / epoch)) * epoch;
-  const loss = drawCurve("loss", right, losses, helds, before?.losses);
-  const share = drawCurve("accuracy", right, [], accuracies, before?.accuracies);
+  const loss = losses.at(-1)?.[1].toFixed(3) ?? "";
+  const share = accuracies.at(-1)?.[1].toFixed(1) ?? "";
+  drawCurves("loss", right, { before: before?.losses ?? [], held: helds, own: losses }, loss);
+  drawCurves("accuracy", right, { before: before?.accuracies ?? [], held: accuracies }, share);
   const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
-  const tiles = parted(filters, side ** 2, filters.length / side ** 2);
-  if (tiles.length) paintKernels(byId("train-filters"), tiles, [side, side], limit);
-  showScores(document.querySelectorAll(".scores.trained"), training.shares);
-  byId("train-spread").replaceChildren(...training.spreads.map((spread, layer) => {
-    const name = element("b", `${layer + 1}`), value = element("span", spread.toFixed(2));
-    const line = element("li", name, element("i"), value);
-    line.style.setProperty("--share", within(spread, 1));
-    line.style.setProperty("--before", within(training.first[layer], 1));
-    return line;
-  }));
+  byId("train-filters").replaceChildren(...parted(filters, side ** 2, filters.length / side ** 2)
+    .map((kernel) => paint(element("canvas"), kernel, [side, side], limit)));
+  showBars(".scores.trained", training.shares ?? []);
+  showBars(".scores.spread", training.spreads, training.first, (spread) => spread.toFixed(2));
   if (!training.secret && losses.length >= TOLD) {
-    byId("train-cause").textContent = causeOf(training.broken);
+    byId("train-cause").value = causeOf(training.broken);
   }
   const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
   const said = going ? `Training, epoch ${right / epoch}.` : !seen ? "Not begun."
@@ -112,45 +100,26 @@ function showTraining() {
   if (byId("train-state").textContent !== said) byId("train-state").textContent = said;
 }
 
-/** Paint kernels, numbers of a height × width each, on a canvas, side by side. */
-function paintKernels(canvas, kernels, [height, width], limit) {
-  const beside = Math.ceil(Math.sqrt(kernels.length)), gap = height * width > 1 ? 1 : 0;
-  const high = Math.ceil(kernels.length / beside) * (height + gap), wide = beside * (width + gap);
-  const picture = zeros(high * wide);
-  kernels.forEach((kernel, i) => kernel.forEach((value, tap) => {
-    const y = row(i, beside) * (height + gap) + row(tap, width);
-    picture[y * wide + column(i, beside) * (width + gap) + column(tap, width)] = value;
-  }));
-  paint(canvas, picture, [high, wide], limit);
-}
-
-/** Draw points [digits seen, y], up to `right`: training, held out, and those of the run before.
-
-Says the last y of the first that has any, which comes back as text. */
-function drawCurve(name, right, own, held, before = []) {
-  const svg = byId(`train-${name}`), { top, decimals } = svg.dataset;
-  const last = (own.length ? own : name === "loss" ? [] : held).at(-1)?.[1].toFixed(decimals) ?? "";
-  const known = ([x, y]) => Number.isFinite(y) && x <= right;
-  const place = ([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / top, 1)}`;
-  for (const [kind, points] of Object.entries({ before, held, own })) {
+/** Draw curves of points [digits seen, y], up to `right`, and say the `last` value. */
+function drawCurves(name, right, curves, last) {
+  const svg = byId(`train-${name}`), known = ([x, y]) => Number.isFinite(y) && x <= right;
+  const place = ([x, y]) => `${(300 * x) / right},${120 - 120 * Math.min(y / svg.dataset.top, 1)}`;
+  for (const [kind, points] of Object.entries(curves)) {
     const line = points.filter(known).map(place).join(" ");
     svg.querySelector(`.${kind}`).setAttribute("points", line);
   }
   svg.querySelector(".end").textContent = `${right.toLocaleString("en")} digits`;
   byId(`${name}-last`).textContent = last;
-  return last;
 }
 
 /** Bring the training to life. */
 function startLearning({ net, others, digits }) {
-  if (!digits) return;
   const texts = ["tensors.js", "net.js", "optimizer.js", "augment.js"]
     .map((name) => byId(name).textContent);
   const address = URL.createObjectURL(
     new Blob([...texts, `(${trainer})();`], { type: "text/javascript" }));
   const nets = Object.fromEntries([...others, net].map((one) => [one.name, one]));
-  const epoch = digits.train.labels.length; // in digits
-  Object.assign(training, { address, digits, nets, epoch });
+  Object.assign(training, { address, digits, nets, epoch: digits.train.labels.length });
   on("train-settings", "change", ({ currentTarget: form }) => {
     if (!form.reportValidity()) return;
     history.replaceState(null, "", `#train&${new URLSearchParams(new FormData(form))}`);
@@ -163,10 +132,11 @@ function startLearning({ net, others, digits }) {
     askForBatch();
   });
   on("train-reset", "click", resetTraining);
-  for (const id of ["shift", "angle"]) on(id, "input", askMoved);
+  on("moving", "input", ({ currentTarget: form }) =>
+    training.worker.postMessage({ how: Object.fromEntries(new FormData(form)) }));
   on("diagnosis", "change", ({ target: { value } }) => {
     const right = value === training.broken;
-    byId("train-cause").textContent = `${right ? "Yes." : "No."} ${causeOf(training.broken)}`;
+    byId("train-cause").value = `${right ? "Yes." : "No."} ${causeOf(training.broken)}`;
   });
   if (location.hash.startsWith("#train&")) {
     fill(byId("train-settings"), location.hash.slice(7));

@@ -3,7 +3,6 @@
 A net is a list of layers, but it is shown in steps, a column each: interactive.py says which, and
 maps.html has their markup. A column is folded to its two strongest maps, the one most to blame,
 and the one on the trace: from the chosen number back to the digit, each time what gave the most. */
-"use strict";
 
 // What is taken apart: a number, and a weight, {layer, name, index}, that it was made with.
 const chosen = { step: 1, channel: 0, place: null, weight: null, byHand: false };
@@ -88,12 +87,6 @@ function choose(step, channel, place, byHand = true) {
   showNumber();
 }
 
-/** Choose what the net says, until a number is chosen by hand. */
-function chooseAnswer() {
-  const last = mind.net.steps.length - 1, { values } = mapShown(last);
-  choose(last, highest(values), [0, 0], false);
-}
-
 /** The channels with the largest numbers, so many of them. */
 function foremost(planes, count) {
   const most = planes.map(largest);
@@ -166,13 +159,9 @@ function pickPlaces(id, sides, now, pick) {
 
 /** Bring the columns to life. */
 function startMaps() {
-  on("columns", "change", ({ target }) => choose(...numbersOf(target.parentNode)));
+  on("columns", "change", ({ target: { parentNode: label } }) =>
+    label.matches(".more") ? showMaps() : choose(...numbersOf(label)));
   on("columns", "click", (event) => {
-    if (event.target.matches(".more")) {
-      const open = event.target.closest(".column").classList.toggle("open");
-      event.target.setAttribute("aria-expanded", open);
-      showMaps();
-    }
     if (!event.target.matches(".map")) return;
     event.preventDefault(); // or else the label would choose the channel's largest number
     const tile = event.target.parentNode, [step, channel] = numbersOf(tile);
@@ -187,9 +176,9 @@ function startMaps() {
   on("unhide", "click", () => toggle(".out"));
   on("fault", "click", () => setBackwards(!flow.backwards));
   addEventListener("resize", showMaps);
-  views.push(() => {
-    if (!chosen.byHand) return chooseAnswer();
-    showMaps();
-    showNumber();
+  views.push(() => { // until a number is chosen by hand, the highest score
+    const { step, channel, place, byHand } = chosen, last = mind.net.steps.length - 1;
+    if (byHand) choose(step, channel, place);
+    else choose(last, highest(mapShown(last).values), [0, 0], false);
   });
 }

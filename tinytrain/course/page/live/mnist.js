@@ -4,7 +4,6 @@ MNIST's digits were fitted into 20 × 20 pixels, their proportions kept, where a
 grey levels; then they were moved in a field of 28 × 28 until their centre of mass was in the
 middle, at 14. The net has seen no other digits. So what is drawn here goes the same way (that of
 tinytrain/store/mnist_form.py, for a drawing without specks), and each step is shown. */
-"use strict";
 
 const SIDE = 28, LONGER = 20, MIDDLE = 14; // of the field, of the digit's longer side, of its mass
 const PAPER = 280; // the paper's side

@@ -3,15 +3,10 @@
 It is the algorithm of tinytrain/nn, number for number; a test compares the two. `workspace` makes
 all arrays once, for a net and a number of images; then `forward` and `backward` only fill them.
 Every tensor has a `gradient` beside its `values`: how fast the loss grows with each number. */
-"use strict";
 
-/** The page's description of a net with tensors for what was text, or zeros where none came. */
-function decodeNet(description) {
-  const typed = ({ shape, data }) => tensor(shape, data && new Float32Array(bytesOf(data).buffer));
-  const decoded = (layer) => Object.fromEntries(Object.entries(layer)
-    .map(([name, value]) => [name, value?.shape ? typed(value) : value]));
-  return { ...description, layers: description.layers.map(decoded) };
-}
+/** For JSON.parse: a tensor gets its numbers, or zeros where none came. */
+const revived = (_, value) => (value?.data === undefined ? value
+  : tensor(value.shape, value.data && new Float32Array(bytesOf(value.data).buffer)));
 
 /** The weights that a net learns, tensors, in the engine's order. */
 const parametersOf = ({ layers }) =>
@@ -68,6 +63,10 @@ function backward(space, labels, toImage = false) {
   }
   return loss;
 }
+
+/** The shares, of 1, that a net gives each class, for images one after the other. */
+const sharesOf = (space, images, options) =>
+  forward(space, images, options).at(-1).values.map(Math.exp);
 
 /** The sum of the losses of images, as many as labels, and how many are right. */
 function judged(space, images, labels) {
@@ -275,19 +274,17 @@ function relu(_, input) {
 /** Log-softmax: each score less the log of all ten's Σ exp. */
 function logSoftmax(_, { shape, values, gradient }) {
   const output = traced(shape), [count, classes] = shape;
-  const images = [values, gradient, output.values, output.gradient]
-    .map((all) => parted(all, classes, count)); // of each of these arrays the parts, image by image
-  const eachImage = (visit) =>
-    images[0].forEach((_, n) => visit(...images.map((parts) => parts[n])));
+  const [scores, blames, logs, above] = [values, gradient, output.values, output.gradient]
+    .map((all) => parted(all, classes, count)); // image by image
   return { output,
-    forward: () => eachImage((scores, _, logs) => {
-      const most = Math.max(...scores);
-      const log = Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
-      scores.forEach((score, at) => (logs[at] = score - most - log));
+    forward: () => scores.forEach((own, n) => {
+      const most = Math.max(...own);
+      const log = most + Math.log(own.reduce((sum, score) => sum + Math.exp(score - most), 0));
+      logs[n].set(own.map((score) => score - log));
     }),
-    backward: () => eachImage((_, blames, logs, above) => {
-      const sum = above.reduce((all, one) => all + one, 0);
-      above.forEach((one, at) => (blames[at] = one - Math.exp(logs[at]) * sum));
+    backward: () => above.forEach((own, n) => {
+      const sum = own.reduce((all, one) => all + one, 0);
+      blames[n].set(own.map((one, at) => one - Math.exp(logs[n][at]) * sum));
     }) };
 }
 

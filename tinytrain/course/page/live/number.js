@@ -5,11 +5,11 @@ it. Backwards: the blame of every number above that was computed from this one, 
 between the two (the chain rule). A weight, {layer, name, index}: what it saw times the blame from
 above, over all places that it was used at; and the measured change of the loss beside the one that
 this predicts. */
-"use strict";
 
 const SHOWN = 4; // products in a list, the largest ones
-const nudge = { timer: 0 }; // what is nudged: {values, index, gradient, range}
+const nudge = { timer: 0, scale: 1 }; // what is nudged: {values, index, gradient, range}
 const bySize = (of) => (one, other) => Math.abs(other[of]) - Math.abs(one[of]);
+const total = (products, of) => products.reduce((sum, one) => sum + one[of], 0);
 
 /** Show the chosen number: what it sees, how it came to be, who blames it, one of its weights. */
 function showNumber() {
@@ -21,7 +21,7 @@ function showNumber() {
   const corner = (more) => place.map((at, axis) => // of the field, in shares of the image
     (field.start[axis] + at * field.jump[axis] + (more * field.size[axis] + 1) / 2) / SIDE);
   const [digit, map] = [byId("cell-digit"), byId("cell-map")];
-  paint(digit.firstElementChild, mind.pixels ?? [], [SIDE, SIDE], 255, true);
+  paint(digit.firstElementChild, mind.pixels, [SIDE, SIDE], 255, true);
   frame(digit, corner(-1), corner(1));
   const [shown, most] = flow.backwards ? [blames, worst] : [planes, limit];
   paint(map.firstElementChild, shown[channel], sides, most);
@@ -42,10 +42,9 @@ function showReasons(inputs, at) {
   byId("cell-reasons").replaceChildren(...making.map((layer) => {
     const { word, taught, how, ...held } = mind.net.layers[layer];
     const { sides, planes, limit } = mapOf(layer), value = planes[channel][at];
-    const sum = inputs.reduce((total, input) => total + input.sum, 0);
-    const before = number(layer === layers[0] ? sum : mapOf(layer - 1).planes[channel][at]);
+    const before = layer === layers[0] ? total(inputs, "sum") : mapOf(layer - 1).planes[channel][at];
     const taps = inputs.length * inputs[0].patch.length, share = percent(Math.exp(value));
-    const known = { ...held, before, share, taps }; // what a {name} stands for
+    const known = { ...held, before: number(before), share, taps }; // what a {name} stands for
     const told = how.replace(/\{(\w+)\}/g, (_, name) =>
       known[name].shape ? number(known[name].values[channel]) : known[name]);
     const lesson = Object.assign(element("a", word), { href: `#${taught}` });
@@ -54,22 +53,19 @@ function showReasons(inputs, at) {
   }));
 }
 
-/** Show what lay under the window, input by input; a weight of a kernel can be chosen. */
+/** Show what lay under the window, the inputs that gave most; a weight of theirs can be chosen. */
 function showWindow(inputs) {
   const sides = chosen.step ? linkOf(chosen.step).sides : [1, 1];
   const bright = largest(inputs.map(({ patch }) => largest(patch)));
   const limit = largest(inputs.map(({ kernel }) => largest(kernel ?? [])));
   const picture = (values, limit) => paint(element("canvas"), values, sides, limit);
-  const linear = inputs.length > 40, shown = linear ? [...inputs].sort(bySize("sum")) : inputs;
-  byId("cell-inputs").replaceChildren(...shown.slice(0, linear ? 24 : 40).map((one) => {
-    const { input, patch, kernel, sum, index } = one;
+  const shown = [...inputs].sort(bySize("sum")).slice(0, 24);
+  byId("cell-inputs").replaceChildren(...shown.map(({ input, patch, kernel, sum, index }) => {
     const parts = [element("small", `${input}`), picture(patch, bright)];
     if (!kernel) return element("li", ...parts);
-    const choice = button([...parts, "×", picture(kernel, limit), `= ${number(sum)}`], () => {
-      byId("nudge").value = 10;
-      showWeight(index + (kernel.length >> 1));
-    });
-    choice.setAttribute("aria-label", `weights of input ${input}, which gave ${number(sum)}`);
+    const choice = button([...parts, "×", picture(kernel, limit), `= ${number(sum)}`], () =>
+      chooseWeight(index + (kernel.length >> 1)));
+    choice.ariaLabel = `weights of input ${input}, which gave ${number(sum)}`;
     return element("li", choice);
   }));
 }
@@ -96,20 +92,20 @@ function usesOf(step, channel, at) {
 /** Show the chosen number's blame, product by product, and how it goes on to the step's sum. */
 function showBlame(at) {
   const { step, channel } = chosen, { steps, layers } = mind.net, last = step === steps.length - 1;
-  const blame = short(mapShown(step).blames[channel][at]);
+  const blame = number(mapShown(step).blames[channel][at]);
   const uses = last ? [] : usesOf(step, channel, at), right = channel === mind.label;
   byId("cell-blamed").textContent = last
-    ? `Blame: ${blame} = its share, ${short(mind.shares?.[channel] ?? 0)}${right ? " − 1" : ""}. `
+    ? `Blame: ${blame} = its share, ${number(mind.shares[channel])}${right ? " − 1" : ""}. `
       + `It should be ${+right}.`
     : `Blame: ${blame}, the sum of ${uses.length} products, weight × blame of what it was used `
       + "for:";
-  showProducts(byId("cell-blame"), uses, ({ output, weight, blame }) =>
-    `to channel ${output}: ${short(weight)} × ${short(blame)}`);
+  showProducts("cell-blame", uses, ({ output, weight, blame }) =>
+    `to channel ${output}: ${number(weight)} × ${number(blame)}`);
   const passed = steps[step].layers.slice(1).reverse().map((layer) => {
     const { kind, weight, word } = layers[layer], { inverse } = mind.space.works[layer];
-    const { blames, planes } = mapOf(layer - 1), after = () => short(blames[channel][at]);
+    const { blames, planes } = mapOf(layer - 1), after = () => number(blames[channel][at]);
     if (kind === "BatchNorm2d") {
-      return `${word} scales it by ${short(weight.values[channel] * inverse[channel])}: ${after()}`;
+      return `${word} scales it by ${number(weight.values[channel] * inverse[channel])}: ${after()}`;
     }
     return kind !== "ReLU" ? "" : planes[channel][at] > 0 ? `${word} lets it pass: ${after()}`
       : `${word} stops it: the number was not above 0`;
@@ -120,10 +116,9 @@ function showBlame(at) {
 /** Show the largest of some products with a text each, and the sum of the others. */
 function showProducts(list, products, text) {
   const order = [...products].sort(bySize("product")), rest = order.splice(SHOWN);
-  const lines = order.map((one) => `${text(one)} = ${short(one.product)}`);
-  const sum = rest.reduce((total, { product }) => total + product, 0);
-  if (rest.length) lines.push(`${rest.length} others: ${short(sum)}`);
-  list.replaceChildren(...lines.map((line) => element("li", line)));
+  const lines = order.map((one) => `${text(one)} = ${number(one.product)}`);
+  if (rest.length) lines.push(`${rest.length} others: ${number(total(rest, "product"))}`);
+  byId(list).replaceChildren(...lines.map((line) => element("li", line)));
 }
 
 /** What a weight saw at every place, and the blame of what it was used for: 1 for a bias. */
@@ -154,7 +149,7 @@ function chooseWorst() {
   const [{ step, index }] = found.sort(bySize("gradient")), { number: layer, size } = linkOf(step);
   const [{ to }] = sightsOf({ layer, name: "weight", index }).sort(bySize("product"));
   choose(step, row(index, size), placeOf(to, mapShown(step).sides[1]));
-  showWeight(index);
+  chooseWeight(index);
   byId("weight").scrollIntoView({ block: "center" });
 }
 
@@ -167,47 +162,51 @@ function lossWith(values, index, change) {
   return -scores[mind.label];
 }
 
-/** Show a weight of the chosen number's channel: its gradient, and a nudge.
+/** Show a weight of the chosen number's channel, of this or another layer of its step. */
+function chooseWeight(index, layer = mind.net.steps[chosen.step].layers[0], name = "weight") {
+  chosen.weight = { layer, name, index };
+  byId("nudge").value = 10;
+  showWeight();
+}
 
-`index`: in the layer's weights, or those of another `layer` of the step by `name`; without any, the
-one shown last, or one of the input that gave most. */
-function showWeight(index, layer = mind.net.steps[chosen.step].layers[0], name = "weight") {
+/** Show the chosen weight, or one of the input that gave most: its gradient, and a nudge. */
+function showWeight() {
   const { step, channel, place } = chosen, { layers } = mind.net.steps[step];
   const kernels = step && mind.net.layers[layers[0]].weight;
   byId("weight").hidden = !kernels;
   if (!kernels) return;
   const { sides, taps, size, group } = linkOf(step);
-  if (index !== undefined) chosen.weight = { layer, name, index };
-  chosen.weight ??= { layer, name, index: strongest(step, channel, place).index + (taps >> 1) };
-  const { weight } = chosen, kernel = weight.layer === layers[0] && weight.name === "weight";
-  const { word, [weight.name]: { values } } = mind.net.layers[weight.layer];
-  const work = mind.space.works[weight.layer], gradient = work[weight.name][weight.index];
-  const [height = 1, width = 1] = work.output.shape.slice(2), products = sightsOf(weight);
-  const inside = weight.index % size, tap = inside % taps, at = placeOf(tap, sides[1]);
+  chosen.weight ??= { layer: layers[0], name: "weight",
+    index: strongest(step, channel, place).index + (taps >> 1) };
+  const { layer, name, index } = chosen.weight, kernel = layer === layers[0] && name === "weight";
+  const { word, [name]: { values } } = mind.net.layers[layer], work = mind.space.works[layer];
+  const gradient = work[name][index], products = sightsOf(chosen.weight);
+  const inside = index % size, tap = inside % taps, at = placeOf(tap, sides[1]);
   const label = kernel ? `weight of input ${group(channel) + row(inside, taps)}, row ${at[0]}, `
-    + `column ${at[1]} of its kernel` : `${weight.name} of the ${word}`;
-  byId("weight-name").textContent = `The ${label}: ${number(values[weight.index])}`;
+    + `column ${at[1]} of its kernel` : `${name} of the ${word}`;
+  byId("weight-name").textContent = `The ${label}: ${number(values[index])}`;
   byId("weight-kernel").hidden = !kernel;
   if (kernel) {
-    const shown = values.subarray(weight.index - tap, weight.index - tap + taps);
+    const shown = values.subarray(index - tap, index - tap + taps);
     paint(byId("weight-kernel").firstElementChild, shown, sides, largest(values));
     framePlace(byId("weight-kernel"), at, sides);
   }
   const others = layers.flatMap((layer) => ["weight", "bias"].map((name) => [layer, name])).slice(1)
     .filter(([layer, name]) => mind.net.layers[layer][name]);
   byId("weight-others").replaceChildren(...others.map(([layer, name]) => button(
-    [`${name} of the ${mind.net.layers[layer].word}`], () => showWeight(channel, layer, name))));
+    [`${name} of the ${mind.net.layers[layer].word}`], () => chooseWeight(channel, layer, name))));
+  const [height = 1, width = 1] = work.output.shape.slice(2);
   for (const part of ["saw", "blame", "product"]) {
     const map = products.map((one) => one[part]);
     paint(byId(`weight-${part}`), map, [height, width], largest(map));
   }
   const way = gradient && `, so a step makes it ${gradient > 0 ? "smaller" : "larger"}`;
   byId("weight-gradient").textContent = "Gradient, how fast the loss grows with it: "
-    + `${short(gradient)}${way || ""}. The sum over ${products.length} `
+    + `${number(gradient)}${way || ""}. The sum over ${products.length} `
     + `place${products.length > 1 ? "s" : ""} of what it saw × blame:`;
-  showProducts(byId("weight-products"), products, ({ to, saw, blame }) =>
-    `row ${row(to, width)}, column ${column(to, width)}: ${short(saw)} × ${short(blame)}`);
-  Object.assign(nudge, { values, index: weight.index, gradient, range: 0.5 * largest(values) });
+  showProducts("weight-products", products, ({ to, saw, blame }) =>
+    `row ${row(to, width)}, column ${column(to, width)}: ${number(saw)} × ${number(blame)}`);
+  Object.assign(nudge, { values, index, gradient, range: 0.5 * largest(values) });
   showNudge();
   clearTimeout(nudge.timer);
   nudge.timer = setTimeout(showNudgeCurve, 120); // not while a digit is being drawn
@@ -215,25 +214,27 @@ function showWeight(index, layer = mind.net.steps[chosen.step].layers[0], name =
 
 /** Show what a nudge of the weight would change in the loss: predicted, and measured. */
 function showNudge() {
-  const { values, index, gradient, range } = nudge, change = (range * byId("nudge").value) / 100;
-  const measured = lossWith(values, index, change) - mind.loss;
-  byId("nudge-text").textContent = `Moved by ${short(change)}, the loss changes by `
-    + `${short(gradient * change)} as predicted (gradient × change), and by ${short(measured)} as `
-    + "measured.";
-  byId("nudge-dot").setAttribute("cx", 110 + byId("nudge").value * 1.1);
-  byId("nudge-dot").setAttribute("cy", nudgeHeight(measured));
+  const { values, index, gradient, range } = nudge, share = byId("nudge").value / 100;
+  const change = range * share, measured = lossWith(values, index, change) - mind.loss;
+  byId("nudge-text").textContent = `Moved by ${number(change)}, the loss changes by `
+    + `${number(gradient * change)} as predicted (gradient × change), and by ${number(measured)} `
+    + "as measured.";
+  const [x, y] = onNudgeCurve(share, measured);
+  byId("nudge-dot").setAttribute("cx", x);
+  byId("nudge-dot").setAttribute("cy", y);
 }
 
-// The height of a change of the loss in the picture; none where it is no number.
-const nudgeHeight = (change) => within(60 - (50 * change) / (nudge.scale || 1) || 0, 120);
+// Where a change of the loss stands in the picture; in the middle where it is no number.
+const onNudgeCurve = (share, change) =>
+  [110 + 110 * share, within(60 - (50 * change) / nudge.scale || 60, 120)];
 
 /** Draw the loss against the nudge, measured, and the straight line that the gradient predicts. */
 function showNudgeCurve() {
-  const { values, index, gradient, range } = nudge, base = mind.loss;
+  const { values, index, gradient, range } = nudge;
   const shares = Array.from({ length: 21 }, (_, at) => at / 10 - 1);
-  const measured = shares.map((share) => lossWith(values, index, range * share) - base);
-  nudge.scale = Math.max(largest(measured), 1e-9);
-  const line = measured.map((change, at) => `${110 + 110 * shares[at]},${nudgeHeight(change)}`);
+  const changes = shares.map((share) => lossWith(values, index, range * share) - mind.loss);
+  nudge.scale = Math.max(largest(changes), 1e-9);
+  const line = shares.map((share, at) => onNudgeCurve(share, changes[at]));
   byId("nudge-measured").setAttribute("points", line.join(" "));
   const steep = (50 * gradient * range) / nudge.scale || 0;
   byId("nudge-predicted").setAttribute("y1", 60 + steep);
@@ -248,7 +249,7 @@ function startNumber() {
   pickPlaces("cell-map", () => mapShown(chosen.step).sides, () => chosen.place,
     (place) => choose(chosen.step, chosen.channel, place));
   pickPlaces("weight-kernel", sides, () => placeOf(tap(), sides()[1]), ([y, x]) =>
-    showWeight(chosen.weight.index - tap() + y * sides()[1] + x));
+    chooseWeight(chosen.weight.index - tap() + y * sides()[1] + x));
   on("nudge", "input", showNudge);
   on("worst", "click", chooseWorst);
 }

@@ -1,10 +1,9 @@
 /* Learning: fresh weights, and what moves them. The same as tinytrain/optim, number for number. */
-"use strict";
 
-/** SGD, a function that takes gradients and moves parameters, with momentum. */
-function sgd(parameters, lr, momentum = 0.9) {
+/** SGD with momentum: a function that moves parameters by gradients at a rate. */
+function sgd(parameters, momentum = 0.9) {
   const moving = parameters.map(({ values }) => zeros(values.length));
-  return (gradients) => parameters.forEach(({ values }, index) => {
+  return (gradients, lr) => parameters.forEach(({ values }, index) => {
     const velocity = moving[index], gradient = gradients[index];
     for (let i = 0; i < values.length; i++) {
       velocity[i] = momentum * velocity[i] + gradient[i];
@@ -13,12 +12,12 @@ function sgd(parameters, lr, momentum = 0.9) {
   });
 }
 
-/** Adam, a function that takes gradients and moves parameters: by the mean of the gradient over
+/** Adam: a function that moves parameters by gradients at a rate, by the mean of the gradient over
 the root of the mean of its square, both without their bias. */
-function adam(parameters, lr, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
+function adam(parameters, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
   const [means, squares] = [0, 1].map(() => parameters.map(({ values }) => zeros(values.length)));
   let steps = 0;
-  return (gradients) => {
+  return (gradients, lr) => {
     steps += 1;
     const rate = lr / (1 - beta1 ** steps), correction = 1 - beta2 ** steps;
     parameters.forEach(({ values }, index) => {
@@ -30,6 +29,21 @@ function adam(parameters, lr, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
       }
     });
   };
+}
+
+/** A copy of a net, and a function that moves its weights and statistics towards the net's. */
+function averaged(net, decay = 0.98) {
+  const average = structuredClone(net);
+  const [slow, fast] = [average, net].map(({ layers }) =>
+    layers.flatMap((layer) => Object.values(layer).filter((one) => one?.values)));
+  let steps = 0;
+  const follow = () => {
+    steps += 1;
+    const share = Math.max(1 - decay, 9 / (10 + steps));
+    slow.forEach(({ values }, index) => values.forEach((value, i) =>
+      (values[i] += share * (fast[index].values[i] - value))));
+  };
+  return { average, follow };
 }
 
 /** Numbers from 0 to 1, the same ones for the same seed: a linear congruential generator. */
@@ -50,11 +64,14 @@ function shuffled(count, random) {
 /** Draws a net's initial weights as torch does: uniform in ± 1 / √(inputs of one output). */
 function initialise(net, random) {
   for (const { weight, bias, running_mean: mean, running_var: variance } of net.layers) {
-    const bound = weight && 1 / Math.sqrt(product(weight.shape.slice(1)));
-    const drawn = () => bound * (2 * random() - 1);
-    const set = (one, value) => one?.values.forEach((_, i, values) => (values[i] = value()));
-    [weight, variance].forEach((one) => set(one, mean ? () => 1 : drawn));
-    [bias, mean].forEach((one) => set(one, mean ? () => 0 : drawn));
+    if (mean) {
+      [weight, variance].forEach(({ values }) => values.fill(1));
+      [bias, mean].forEach(({ values }) => values.fill(0));
+    } else if (weight) {
+      const bound = 1 / Math.sqrt(product(weight.shape.slice(1)));
+      const draw = (_, i, values) => (values[i] = bound * (2 * random() - 1));
+      [weight, bias].forEach((one) => one?.values.forEach(draw));
+    }
   }
   return net;
 }

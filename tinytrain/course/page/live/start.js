@@ -1,11 +1,12 @@
 /* Bring the parts to life, in the order of the page. */
-"use strict";
 
-const payload = JSON.parse(byId("live").textContent);
+const payload = JSON.parse(byId("live").textContent, revived);
 startLoss();
 startMaps();
 startNumber();
 startDrawing(payload);
 startStepping(payload);
-startLearning(payload);
-addEventListener("DOMContentLoaded", startSwaps); // the rungs stand below
+if (payload.digits) {
+  startLearning(payload);
+  startSwaps();
+}

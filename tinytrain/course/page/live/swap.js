@@ -1,8 +1,7 @@
 /* Rungs as swaps in the net that trains: the training comes to the rung, set to show its point. */
-"use strict";
 
 /** Bring the training to the rung of a button, with what the button says. */
-function swapIn({ currentTarget: choice }) {
+function swapIn(choice) {
   const form = byId("train-settings");
   choice.after(byId("lab"));
   form.reset();
@@ -11,14 +10,10 @@ function swapIn({ currentTarget: choice }) {
   resetTraining();
 }
 
-/** Show the buttons of the rungs. */
+/** Listen for the buttons of the rungs, and bring the training back to its own place. */
 function startSwaps() {
-  if (!byId("lab")) return;
-  for (const choice of document.querySelectorAll(".swap")) {
-    choice.hidden = false;
-    choice.addEventListener("click", swapIn);
-  }
-  addEventListener("hashchange", () => { // to the training's own place it comes back
+  addEventListener("click", ({ target }) => target.matches(".swap") && swapIn(target));
+  addEventListener("hashchange", () => {
     if (location.hash === "#train") byId("train").append(byId("lab"));
   });
 }

@@ -2,7 +2,6 @@
 
 A tensor is {shape, values}: the number at (n, c, y, x) of a shape [N, C, H, W] has the place
 ((n · C + c) · H + y) · W + x. */
-"use strict";
 
 const row = (place, width) => Math.floor(place / width);
 const column = (place, width) => place % width;

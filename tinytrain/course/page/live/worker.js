@@ -4,83 +4,75 @@ A worker has no page, only messages. This one is made of the text of tensors.js,
 optimizer.js and augment.js and of `trainer`. It is given settings, a net and digits to begin with;
 then each message is a batch to learn from, and each answer says what the loss was, and what the net
 now makes of the page's digit. So a pause is a message that is not sent. */
-"use strict";
 
 /** What runs in the worker. */
 function trainer() {
   const testedEvery = 320; // digits
   const few = 20; // digits that are left by "twenty digits only"
   const most = 30; // degrees by which digits are turned at random
+  const epochs = 3; // after which a falling rate is 0
   let run, begun; // the settings, the net and how far it is; when it can begin
 
   /** Initial weights, an optimizer for them, and digits, {images, labels}, as a net takes them. */
-  const begin = async ({ net, train, held, lr, batch, seed, broken, optimizer, digits }) => {
-    run = { train, held, turned: digits === "turned", batch: +batch, spreads: [] };
-    Object.assign(run, { seen: 0, queue: [], spaces: {} });
-    run.random = randomBySeed(+seed);
+  const begin = async ({ net, broken, optimizer, weights, lr, batch, seed, ...given }) => {
     const layers = net.layers.filter(({ kind }) => broken !== "norm" || kind !== "BatchNorm2d");
-    run.net = initialise(decodeNet({ ...net, layers }), run.random);
-    run.blank = -run.net.mean / run.net.std;
-    run.step = { adam, sgd }[optimizer](parametersOf(run.net), broken === "rate" ? 100 * lr : +lr);
-    for (const set of [train, held]) {
-      set.images = normalise(run.net, await inflated(set.images));
-    }
+    const random = randomBySeed(+seed), own = initialise({ ...net, layers }, random);
+    const { average = own, follow } = weights === "averaged" ? averaged(own) : {};
+    run = { ...given, net: own, random, follow, batch: +batch, lr: broken === "rate" ? 100 * lr : +lr,
+      step: { adam, sgd }[optimizer](parametersOf(own)), seen: 0, queue: [], spreads: [], spaces: {},
+      one: workspace(average, 1), ten: workspace(average, 10), // to look at digits
+      size: product(net.shape), blank: -net.mean / net.std };
+    const { train, held } = run;
+    for (const set of [train, held]) set.images = normalise(net, await inflated(set.images));
     run.count = broken === "few" ? few : train.labels.length;
     if (broken === "labels") {
-      train.labels = shuffled(train.labels.length, run.random).map((at) => train.labels[at]);
+      train.labels = shuffled(run.count, random).map((at) => train.labels[at]);
     }
   };
 
-  /** The arrays for so many images, made once. */
-  const spaceFor = (count) => (run.spaces[count] ??= workspace(run.net, count));
-
   /** The mean loss of the held-out digits, moved, and the share that is right; ten at a time. */
   const tested = ({ images, labels }, how) => {
-    const size = product(run.net.shape), space = spaceFor(10), some = space.image.values;
-    const total = { loss: 0, accuracy: 0 };
+    const { ten, size } = run, some = ten.image.values, total = { loss: 0, accuracy: 0 };
     for (let first = 0; first < labels.length; first += 10) {
       const known = labels.slice(first, first + 10);
       known.forEach((_, n) =>
         moveImage(images, (first + n) * size, some, n * size, how, run.blank));
-      const { loss, right } = judged(space, some, known);
+      const { loss, right } = judged(ten, some, known);
       total.loss += loss / labels.length;
       total.accuracy += right / labels.length;
     }
     return total;
   };
 
-  /** How far a layer's numbers differ from digit to digit: their deviation over a batch. */
+  /** How far a layer's numbers differ from digit to digit: the root of their mean variance. */
   const spread = ({ shape: [count], values }) => {
-    const size = values.length / count;
-    let variance = 0;
-    for (let at = 0; at < size; at++) {
-      let sum = 0, squares = 0;
-      for (let n = at; n < values.length; n += size) {
-        sum += values[n];
-        squares += values[n] ** 2;
-      }
-      variance += (squares / count - (sum / count) ** 2) / size;
-    }
-    return Math.sqrt(Math.max(variance, 0));
+    const size = values.length / count, sums = new Float64Array(size);
+    values.forEach((value, at) => (sums[at % size] += value));
+    const squares = values.reduce((all, value, at) => all + (value - sums[at % size] / count) ** 2, 0);
+    return Math.sqrt(squares / values.length);
   };
 
   /** A batch: forward, backward, a step; its loss. Every digit comes once before any again. */
   const learn = () => {
-    if (!run.queue.length) run.queue = shuffled(run.count, run.random);
-    const some = run.queue.splice(0, run.batch), size = product(run.net.shape);
-    const space = spaceFor(some.length), images = space.image.values;
+    const { train, size, count, random, net } = run;
+    if (!run.queue.length) run.queue = shuffled(count, random);
+    const some = run.queue.splice(0, run.batch);
+    const space = (run.spaces[some.length] ??= workspace(net, some.length));
     some.forEach((from, to) => {
-      const angle = run.turned ? most * (2 * run.random() - 1) : 0;
-      moveImage(run.train.images, from * size, images, to * size, { angle }, run.blank);
+      const angle = run.digits === "turned" ? most * (2 * random() - 1) : 0;
+      moveImage(train.images, from * size, space.image.values, to * size, { angle }, run.blank);
     });
-    forward(space, images, { training: true });
-    const loss = backward(space, some.map((at) => run.train.labels[at]));
-    const before = run.net.layers.flatMap(({ kind }, at) => (kind === "ReLU" ? [at - 1] : []));
+    forward(space, space.image.values, { training: true });
+    const loss = backward(space, some.map((at) => train.labels[at]));
+    const before = net.layers.flatMap(({ kind }, at) => (kind === "ReLU" ? [at - 1] : []));
     run.spreads = before.map((at) => spread(space.maps[at]));
-    run.step(space.gradients);
+    const left = run.schedule === "falling" ? Math.max(1 - run.seen / (epochs * count), 0) : 1;
+    run.step(space.gradients, left * run.lr);
+    run.follow?.();
     run.seen += some.length;
     return loss;
   };
+
   onmessage = async ({ data }) => {
     if (data.net) begun = begin(data);
     await begun;
@@ -88,8 +80,7 @@ function trainer() {
     const loss = data.net ? null : learn(), { values, shape } = parametersOf(run.net)[0];
     const filters = values.slice(0, (values.length / shape[0]) * Math.min(shape[0], 16));
     const held = run.seen % testedEvery < run.batch ? tested(run.held, {}) : null;
-    const shares = data.image
-      && Array.from(forward(spaceFor(1), data.image).at(-1).values, Math.exp);
-    postMessage({ seen: run.seen, loss, held, shares, filters, shape, spreads: run.spreads });
+    const { seen, spreads } = run, shares = sharesOf(run.one, data.image);
+    postMessage({ seen, loss, held, shares, filters, shape, spreads });
   };
 }
