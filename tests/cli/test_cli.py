@@ -378,6 +378,7 @@ MISTAKES = [
     ("train --device cuda:x", 2, "cuda:N"),
     ("train --compute=graph --device=cpu", 2, "--compute graph"),
     ("train --tf32 --device=cpu", 2, "--tf32"),
+    ("train --compile --shards=2 --device=cpu", 2, "--compute compiled"),
     ("train --data-dir ~nobody-here/x", 2, "~nobody-here"),
     ("train --resume", 2, "--run-dir"),
     ("export", 2, "--run-dir"),
@@ -435,6 +436,25 @@ def test_on_cuda_steps_are_a_graph_unless_they_cannot_be(tiny, monkeypatch, caps
     monkeypatch.setattr(Training, "device", torch.device("cpu"))
     assert training_run.choose_compute("auto", training, tiny, Workers()) == "plain"
     assert not capsys.readouterr().out
+
+
+def test_a_compiled_run_says_so_and_keeps_it_unless_nothing_compiles(
+    tmp_path, data_dir, printed, fails, monkeypatch
+):
+    words = quick(tmp_path / "run", data_dir, "--compile", "--device=cpu")
+    monkeypatch.setattr(torch, "compile", Mock(side_effect=RuntimeError("no g++\nmore")))
+    assert "(no g++)" in fails(2, *words)
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(torch, "compile", Mock(side_effect=lambda function, **_: function))
+    interrupted(monkeypatch, 3)
+    assert main(words) == 143
+    assert run_folder.read_settings(tmp_path / "run").compute == "compiled"
+    for more in [], ["--compute", "plain"]:
+        shutil.copytree(tmp_path / "run", tmp_path / f"run{len(more)}")
+        torch.compile.reset_mock()
+        text = printed(*resume(tmp_path / f"run{len(more)}", data_dir), *more)
+        assert bool(more) == ("goes on with --compute plain" in text)
+        assert bool(more) != torch.compile.called
 
 
 def other(field):

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -150,6 +151,24 @@ def test_what_cannot_be_captured_is_refused_and_stays_as_it_was(
         require_capturable(training, tiny)
     assert_equal(training, before)
     assert REFUSED[named].get("layer", Counts()).calls == 0
+
+
+def test_what_is_compiled_is_the_step(tiny, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain, compiled = (build.start(replace(PLAIN, epochs=1), 1) for _ in range(2))
+    trained(compiled, tiny, Graph(compiled=True))
+    torch.testing.assert_close(state(compiled)["net"], state(trained(plain, tiny))["net"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["plain", "dropout"])
+def test_compiled_it_repeats_and_resumes(name, tiny):
+    recipe = replace(RECIPES[name], net="net7" if name == "plain" else "net8", batch_size=25)
+    first, second, half, resumed = (build.start(recipe, 1) for _ in range(4))
+    trained(first, tiny, Graph(compiled=True))
+    assert_equal(trained(second, tiny, Graph(compiled=True)), first)
+    resumed.load_state_dict(trained(half, tiny, Graph(compiled=True), 3).state_dict())
+    assert_equal(trained(resumed, tiny, Graph(compiled=True)), first)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")

@@ -50,10 +50,20 @@ def add_flags(parser: Parser) -> None:
     )
     machine.add_argument("--workers", type=positive, default=1, metavar="N", help=workers)
     compute = (
-        "graph captures a step as one CUDA graph, plain takes it kernel by kernel; auto: graph on "
-        "CUDA where the net allows it, else plain"
+        "graph captures a step as one CUDA graph, plain takes it kernel by kernel; compiled has "
+        "torch.compile fuse the kernels before, on a CPU, too: that takes minutes, and sums round "
+        "differently; auto: graph on CUDA where the net allows it, else plain"
     )
-    add_setting(machine, "--compute", compute, choices=("auto", "plain", "graph"))
+    add_setting(machine, "--compute", compute, choices=("auto", "plain", "graph", "compiled"))
+    same = "the same as --compute compiled"
+    machine.add_argument(
+        "--compile",
+        dest="compute",
+        action="store_const",
+        const="compiled",
+        default=argparse.SUPPRESS,
+        help=same,
+    )
     tf32 = "let a GPU with CUDA round to TF32: faster in large nets, other sums than a CPU's"
     add_switch(machine, "--tf32", tf32, default=argparse.SUPPRESS)
     folder = "the run's folder, new or empty (default: runs/DATASET-RECIPE-CHANGES-seedN)"

@@ -31,7 +31,7 @@ from tinytrain.cli.resolve import (
 )
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
-from tinytrain.graph import Graph, require_capturable
+from tinytrain.graph import Graph, require_capturable, require_compiler
 from tinytrain.nets import Task
 from tinytrain.nn.inspect import learned_count
 from tinytrain.runs import locks, net_file, run_folder, signals
@@ -61,7 +61,8 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
         command = resume_command(options, folder, workers)
         try:
             with signals.stop_requests() as workers.stop:
-                compute = workers if options.compute == "plain" else Graph()
+                graph = Graph(compiled=options.compute == "compiled")
+                compute = workers if options.compute == "plain" else graph
                 finished = train_and_save(training, dataset, settings, folder, workers, compute)
         except KeyboardInterrupt as error:
             advice = f"interrupted twice; from its last save it goes on: {command}"
@@ -93,8 +94,8 @@ def require_computable(way: str, tf32: bool, device: str, workers: Workers) -> N
     for flag in ["--compute graph"] * (way == "graph") + ["--tf32"] * tf32:
         if not device.startswith("cuda"):
             raise UsageError(f"{flag}: expected a GPU with CUDA, found {device}; leave it out")
-    if way == "graph" and several(workers):
-        raise UsageError("--compute graph: expected one worker and no shards; leave it out")
+    if way in ("graph", "compiled") and several(workers):
+        raise UsageError(f"--compute {way}: expected one worker and no shards; leave it out")
 
 
 def several(workers: Workers) -> bool:
@@ -103,7 +104,7 @@ def several(workers: Workers) -> bool:
 
 
 def choose_compute(way: str, training: Training, dataset: Dataset, workers: Workers) -> str:
-    """`way`, or for "auto" as a graph on one GPU with CUDA, where its steps can be captured.
+    """`way`, or for "auto" the graph on one GPU with CUDA, where its steps can be captured.
 
     Raises UsageError where the steps of another way cannot be.
     """
@@ -117,7 +118,9 @@ def choose_compute(way: str, training: Training, dataset: Dataset, workers: Work
             raise
         print(f"Steps are taken kernel by kernel (--compute plain): {error}\n")
         return "plain"
-    return "graph"
+    if way == "compiled":
+        require_compiler(training.device)
+    return "graph" if auto else way
 
 
 def train_and_save(
@@ -291,7 +294,8 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         flag = f"--device: {folder} was begun on"
         device = choose_device(settings.device, flag, settings.tf32)
     if "compute" not in options.given:
-        options.compute = settings.compute if device.startswith("cuda") else "plain"
+        no_graph = settings.compute == "graph" and not device.startswith("cuda")
+        options.compute = "plain" if no_graph else settings.compute
     use_threads(settings.threads, f"{folder} was begun with threads:")
     run_folder.require_unchanged(settings)
     training = run_folder.rebuilt(folder, settings, own_device(device))

@@ -34,16 +34,22 @@ class Graph(InProcess):
     """Compute steps from buffers: captured as CUDA graphs on a GPU, plainly called on a CPU.
 
     There is one graph for each size of batch. The first step of a size is not captured, which
-    warms up its kernels; the second is. Make a new one for each training. Raises UsageError for
-    what cannot be captured: see `Step`.
+    warms up its kernels; the second is. With `compiled`, torch.compile fuses those of batch,
+    forward and backward before, on a CPU, too, and sums round differently; the optimizer's would
+    take minutes to compile. Make a new one for each training. Raises UsageError for what cannot be
+    captured: see `Step`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, compiled: bool = False) -> None:
+        self.compiled = compiled
         self.steps: dict[int, Step] = {}
 
     def step(self, training: Training, dataset: Dataset, rows: Tensor, steps: int) -> Batch:
         if len(rows) not in self.steps:
-            self.steps[len(rows)] = Step(training, dataset, len(rows))
+            step = self.steps[len(rows)] = Step(training, dataset, len(rows))
+            if self.compiled:
+                forward = torch.compile(step.forward, dynamic=False)
+                step.forward = forward  # type: ignore[method-assign]
         return self.steps[len(rows)].take(rows, steps)
 
 
@@ -122,6 +128,13 @@ class Step:
 
     def gradients(self, net: Module) -> Sequence[Tensor]:
         """The gradients of what `net` learns; its loss and how many are right go to buffers."""
+        loss, self.correct = self.forward(net)
+        self.loss = loss.detach()
+        learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        return torch.autograd.grad(loss, learned, materialize_grads=True)
+
+    def forward(self, net: Module) -> tuple[Tensor, Tensor]:
+        """The mean loss of `net`, and how many images are right."""
         training, dataset = self.training, self.dataset
         images = self.images[self.rows].float()
         if training.augmentation is not None:
@@ -131,10 +144,7 @@ class Step:
         images = batches.normalise(images, dataset.mean, dataset.std)
         labels = self.labels[self.rows]
         output = net(images)
-        loss = training.loss(output, labels)
-        self.loss, self.correct = loss.detach(), functional.correct(output, labels)
-        learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
-        return torch.autograd.grad(loss, learned, materialize_grads=True)
+        return training.loss(output, labels), functional.correct(output, labels)
 
     def captured(self) -> torch.cuda.CUDAGraph:
         """Capture `run`, which is not executed by that."""
@@ -148,6 +158,18 @@ class Step:
 def require_capturable(training: Training, dataset: Dataset) -> None:
     """Raise UsageError where the steps of `training` cannot be captured: see `Step`."""
     Step(training, dataset.to(training.device), training.batch_size)
+
+
+def require_compiler(device: torch.device) -> None:
+    """Raise UsageError where torch.compile cannot compile for the device."""
+    try:
+        torch.compile(torch.sin)(torch.ones(1, device=device))
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(
+            f"--compile: torch.compile fails ({reason}): it needs a C++ compiler, such as g++, "
+            "and for a GPU Triton; leave it out"
+        ) from error
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from tinytrain.runs import net_file
 from tinytrain.runs.checkpoints import require_same_form
 from tinytrain.train.target import reason_not_judged
 
+# Of taking a step: kernel by kernel, as a CUDA graph, or as one of kernels that were compiled.
+WAYS = ("plain", "graph", "compiled")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,7 +32,7 @@ class Settings:
     processes that the run was started with, `from_digest` the sha256 (hex) of the checkpoint that
     its first weights come from, and `freeze` names layers that do not learn. `classes` is the
     data's number of them, 0 in a run of an earlier version, whose net was not told. `compute` is
-    how its steps are taken, "plain" or as a "graph", and `tf32` whether a GPU may round to TF32.
+    how its steps are taken, one of `WAYS`, and `tf32` whether a GPU may round to TF32.
     """
 
     recipe: Recipe
@@ -94,8 +97,8 @@ def parse_settings(text: str, place: str) -> Settings:
             raise ValueError(f"image_shape: expected (C, H, W), found {shape}")
         if not 0 <= values["classes"] <= 256:
             raise ValueError(f"classes: expected 0 to 256, found {values['classes']}")
-        if values["compute"] not in ("plain", "graph"):
-            raise ValueError(f"compute: expected plain or graph, found {values['compute']!r}")
+        if values["compute"] not in WAYS:
+            raise ValueError(f"compute: expected one of {WAYS}, found {values['compute']!r}")
         part, parts = map(int, fold.split("/")) if fold else (1, 1)
         if not 1 <= part <= parts:
             raise ValueError(f"fold: expected part K of N, found {fold}")
