@@ -153,6 +153,11 @@ def test_what_cannot_be_captured_is_refused_and_stays_as_it_was(
     assert REFUSED[named].get("layer", Counts()).calls == 0
 
 
+# torch.compile itself does what torch warns of.
+compiles = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+
+
+@compiles
 def test_what_is_compiled_is_the_step(tiny, monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     plain, compiled = (build.start(replace(PLAIN, epochs=1), 1) for _ in range(2))
@@ -160,6 +165,7 @@ def test_what_is_compiled_is_the_step(tiny, monkeypatch):
     torch.testing.assert_close(state(compiled)["net"], state(trained(plain, tiny))["net"])
 
 
+@compiles
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["plain", "dropout"])
 def test_compiled_it_repeats_and_resumes(name, tiny):
