@@ -13,7 +13,7 @@ from tinytrain.course.page import interactive
 from tinytrain.data import batches
 from tinytrain.data.datasets import Split
 from tinytrain.nn import functional
-from tinytrain.optim import Adam
+from tinytrain.optim import Adam, ExponentialMovingAverage
 from tinytrain.results import published
 from tinytrain.results.variations import RECIPES
 from tinytrain.train.evaluation import predict
@@ -174,6 +174,28 @@ def test_digits_are_drawn_evenly_and_packed_whole(tiny):
     assert given["wrong"]["labels"] == tiny.test.labels[wrong].tolist()
 
 
+AVERAGED = f"""{HEAD}
+  const {{average, follow}} = averaged(net), [weight] = parametersOf(net);
+  for (const value of input) {{
+    weight.values.fill(value);
+    follow();
+  }}
+  return parametersOf(average)[0].values[0];
+}}"""
+
+
+def test_an_average_follows_as_the_engine_s(open_page):
+    net = chain(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(1))
+    net[1].weight.data.fill_(0.5)
+    page, values = open_page(live_of(net)), [float(value % 7) for value in range(600)]
+    found = page.evaluate(AVERAGED, [values])
+    ema = ExponentialMovingAverage(net, 0.98)
+    for value in values:
+        net[1].weight.data.fill_(value)
+        ema.update()
+    assert found == pytest.approx(ema.net[1].weight[0, 0].item(), rel=1e-4)
+
+
 FRESH = f"""{HEAD}
   const fresh = initialise(net, randomBySeed(input));
   const tensors = fresh.layers.flatMap(layer =>
@@ -331,6 +353,19 @@ def test_a_pause_is_told_by_the_numbers_that_are_shown(training):
         said = page.locator("#train-state").text_content()
         assert said.startswith(f"Paused after {seen} digits") and len(loss) == 5
         assert said.endswith(f": loss {loss}, {share} % of the held-out digits right.")
+
+
+def test_a_rate_that_falls_is_0_after_three_epochs_and_averaged_weights_train_the_same(training):
+    page, losses = training("#train&net=net1&batch=128"), []
+    for name, choice in (("weights", "last"), ("weights", "averaged"), ("schedule", "falling")):
+        page.locator(f"[name={name}]").select_option(choice)
+        run(page, 10, "#train-ten")
+        losses.append(page.evaluate("training.losses"))
+    assert losses[0] == losses[1] != losses[2] and losses[0][0] == losses[2][0]
+    run(page, 20, "#train-ten")
+    weights = page.evaluate("[...training.filters]")
+    run(page, 30, "#train-ten")
+    assert page.evaluate("[...training.filters]") == weights
 
 
 def test_a_training_that_diverges_says_so_and_stops(training):

@@ -341,13 +341,21 @@ def test_a_swap_brings_the_training_to_its_rung(course, open_file, tiny, tmp_pat
     (tmp_path / "course.html").write_text(build.as_html(course, [], live))
     page = open_file(tmp_path / "course.html")
     lessons = {rung.name: rung.lesson for rung in course.ladder if rung.lesson.settings}
-    assert len(lessons) == page.locator(".swap:visible").count() == 5
+    assert len(lessons) == page.locator(".swap:visible").count() == 8
+    assert page.locator("#train .away").is_hidden()
     for name, lesson in lessons.items():
         page.locator(f"#{name} .swap").click()
         assert page.locator(f"#{name} #lab-text").inner_text() == lesson.live
         chosen = page.evaluate("Object.fromEntries(new FormData(byId('train-settings')))")
         assert chosen.items() >= dict(parse_qsl(lesson.settings)).items()
-    page.evaluate("location.hash = 'train'")
-    page.locator("#train #lab").wait_for()
+    page.locator("#train .away a").click()
+    assert page.locator("#train #lab").is_visible()
+    assert (
+        page.locator("#lab-text").is_hidden() and page.locator("[name=lr]").input_value() == "0.01"
+    )
+    for button in ("Draw", "Loss"):  # which close the list that they are in
+        page.get_by_role("button", name="Contents").click()
+        page.locator("#contents").get_by_text(button, exact=True).click()
+        assert page.locator("#contents").is_hidden()
     taught = page.evaluate("mind.net.layers.map(({ taught }) => taught).filter(Boolean)")
     assert "net7" in taught and all(page.locator(f"#{place}").count() == 1 for place in taught)

@@ -232,15 +232,20 @@ def rate_curves(folder: Path = records.FOLDER) -> dict[str, Curves]:
 
 
 def loss_by_rate(curves: Curves) -> Figure:
-    """Loss by learning rate: a line through the mean over seeds, a dot for each seed."""
+    """Loss by learning rate: a dot for each seed, a line through the mean of the first two.
+
+    By these two the rate was chosen; the others are hollow.
+    """
     figure = new_figure(WIDTH, 2.8)
     axes = figure.add_subplot()
     for (label, curve), color in zip(curves.items(), (CURRICULUM, OWN, "grey"), strict=False):
         rates = sorted(curve)
-        means = [statistics.mean(curve[rate]) for rate in rates]
+        means = [statistics.mean(curve[rate][:2]) for rate in rates]
         (line,) = axes.plot(rates, means, label=label, color=color)
         for rate, losses in curve.items():
-            axes.scatter([rate] * len(losses), losses, s=12, color=line.get_color())
+            axes.scatter([rate] * len(losses[:2]), losses[:2], s=12, color=line.get_color())
+            later, edge = losses[2:], line.get_color()
+            axes.scatter([rate] * len(later), later, s=12, facecolors="none", edgecolors=edge)
     axes.set_xscale("log")
     ticks = [0.01, 0.03, 0.1, 0.3, 1]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -161,13 +161,14 @@ def picture(title: str, figure: Figure) -> dict[str, str]:
 def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str, object]:
     """The values of a rung's section."""
     before, record = by_name.get(rung.base or ""), rung.record
+    change = gain(before, rung) if before else None
     facts = [("Result", result(rung))]
     for other in [by_name[name] for name in (rung.base or "", *lesson.compare) if name in by_name]:
-        change = gain(other, rung)
-        if change and other.summary:
+        against = gain(other, rung)
+        if against and other.summary:
             which = "the rung before, " if other is before else ""
             facts.append(
-                (f"Against {which}{other.name} ({other.summary.mean:.3f} %)", f"{change}")
+                (f"Against {which}{other.name} ({other.summary.mean:.3f} %)", f"{against}")
             )
     facts.append(("Analysis", lesson.analysis))
     read = [lesson.idea, lesson.change, lesson.target, lesson.question, lesson.answer]
@@ -185,11 +186,19 @@ def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str
         "boxes": shapes.boxes(rung.recipe),
         "field": rung.field,
         "code": code(before, rung),
-        "parameters": f"{rung.parameters:,}",
-        "same_net": before is not None and before.recipe.net == rung.recipe.net,
+        "parameters": parameters(before, rung),
+        "interval": change
+        and f"{change.low:+.3f} to {change.high:+.3f} points, in 95 of 100 cases",
         "layers": layer_table(rung),
         "exercises": [one for one in exercises() if rung.name in one.rungs],
     }
+
+
+def parameters(before: Rung | None, rung: Rung) -> str:
+    """The number of parameters of a rung's net, and of that before where it differs."""
+    if before and before.parameters != rung.parameters:
+        return f"{before.parameters:,} → {rung.parameters:,}"
+    return f"{rung.parameters:,}{', as before' if before else ''}"
 
 
 def truth(before: Rung | None, rung: Rung) -> str:
@@ -211,11 +220,8 @@ def result(rung: Rung) -> str:
     several = summary.count > 1
     seeds = f"{summary.count} seed{'s' * several}"
     return (
-        f"{accuracy(summary)} % of the test digits, mean{' ± deviation' * several} "
-        f"over {seeds} of the last {LAST_EPOCHS} epochs; {summary.held} of {seeds} held, that is, "
-        f"had {TARGET_ACCURACY:g} % or more in every one of these; training minus test accuracy "
-        f"{record.gap:+.2f} points ({record.device}, {record.threads} "
-        f"thread{'s' if record.threads > 1 else ''})"
+        f"{accuracy(summary)} %, mean{' ± deviation' * several} over {seeds}; {summary.held} held "
+        f"{TARGET_ACCURACY:g} %; gap {record.gap:+.2f} points"
     )
 
 

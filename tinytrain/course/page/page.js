@@ -64,6 +64,8 @@ addEventListener("change", ({ target }) => target.matches(".predict input") && j
 addEventListener("click", ({ target }) => target.matches(".save") && save(target));
 document.getElementById("answers").addEventListener("change", ({ target }) =>
   document.querySelectorAll("details.answer").forEach((one) => (one.open = target.checked)));
+document.getElementById("contents").addEventListener("click", ({ currentTarget: list, target }) =>
+  target.matches("a") && list.hidePopover());
 for (const [name, value] of Object.entries(kept)) {
   document.querySelector(`.predict [name="${name}"][value="${value}"]`)?.click();
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -15,8 +15,9 @@ from markupsafe import Markup, escape
 class Renderer:
     """Renders texts in the order of the page; links each glossary word where it first appears."""
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self.unused = sorted(words, key=len, reverse=True)  # "held out" before "held"
+    def __init__(self, glossary: Mapping[str, str]) -> None:
+        self.glossary = glossary
+        self.unused = sorted(glossary, key=len, reverse=True)  # "held out" before "held"
         self.markdown = MarkdownIt("commonmark", {"html": False})
         self.markdown.renderer.rules["text"] = self._text  # type: ignore[attr-defined]
 
@@ -42,7 +43,8 @@ class Renderer:
         """Escape a run of text and link the words of the glossary that were not yet used."""
         shown = str(escape(tokens[index].content))
         for word in [] if env.get("unlinked") else list(self.unused):
-            linked = f'<a class="word" href="#{anchor(word)}">{word}</a>'
+            said = escape(self.glossary[word])
+            linked = f'<a class="word" href="#{anchor(word)}" title="{said}">{word}</a>'
             shown, found = re.subn(rf"\b{word}\b(?![^<]*</a>)", linked, shown, count=1)
             if found:
                 self.unused.remove(word)

@@ -89,13 +89,16 @@ function showTraining() {
   byId("train-filters").replaceChildren(...parted(filters, side ** 2, filters.length / side ** 2)
     .map((kernel) => paint(element("canvas"), kernel, [side, side], limit)));
   showBars(".scores.trained", training.shares ?? []);
-  showBars(".scores.spread", training.spreads, training.first, (spread) => spread.toFixed(2));
+  const most = Math.max(largest(training.spreads), largest(training.first ?? [])) || 1;
+  const [now, first] = [training.spreads, training.first ?? []]
+    .map((spreads) => spreads.map((one) => one / most));
+  showBars(".scores.spread", now, first, (share) => (share * most).toFixed(2));
   if (!training.secret && losses.length >= TOLD) {
     byId("train-cause").value = causeOf(training.broken);
   }
   const trouble = loss === "NaN" ? " It has diverged: reset, and choose a smaller rate." : "";
-  const said = going ? `Training, epoch ${right / epoch}.` : !seen ? "Not begun."
-    : `Paused after ${seen.toLocaleString("en")} digits, ${(seen / epoch).toFixed(1)} epochs: `
+  const said = going ? `Training, until ${right.toLocaleString("en")} digits.`
+    : !seen ? "Not begun." : `Paused after ${seen.toLocaleString("en")} digits: `
     + `loss ${loss}, ${share} % of the held-out digits right.${trouble}`;
   if (byId("train-state").textContent !== said) byId("train-state").textContent = said;
 }

@@ -95,8 +95,8 @@ function showBlame(at) {
   const blame = number(mapShown(step).blames[channel][at]);
   const uses = last ? [] : usesOf(step, channel, at), right = channel === mind.label;
   byId("cell-blamed").textContent = last
-    ? `Blame: ${blame} = its share, ${number(mind.shares[channel])}${right ? " − 1" : ""}. `
-      + `It should be ${+right}.`
+    ? `Blame: ${blame} = its share, ${number(mind.shares[channel])}, less ${+right}, since it is ${right ? "" : "not "}`
+      + "what the digit should be."
     : `Blame: ${blame}, the sum of ${uses.length} products, weight × blame of what it was used `
       + "for:";
   showProducts("cell-blame", uses, ({ output, weight, blame }) =>

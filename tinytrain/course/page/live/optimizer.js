@@ -35,7 +35,7 @@ function adam(parameters, [beta1, beta2] = [0.9, 0.999], eps = 1e-8) {
 function averaged(net, decay = 0.98) {
   const average = structuredClone(net);
   const [slow, fast] = [average, net].map(({ layers }) =>
-    layers.flatMap((layer) => Object.values(layer).filter((one) => one?.values)));
+    layers.flatMap((layer) => Object.values(layer).filter((one) => one?.shape)));
   let steps = 0;
   const follow = () => {
     steps += 1;

@@ -16,8 +16,9 @@ function stepOn(times) {
   }
   stepping.steps += times;
   const one = times === 1 ? ` The gradient predicted ${number(predicted)}.` : "";
-  tellSteps(`After ${stepping.steps} step${stepping.steps > 1 ? "s" : ""}: the loss went from `
-    + `${number(before)} to ${number(mind.loss)}, by ${number(mind.loss - before)}.${one}`);
+  const far = mind.loss > before ? " Too far: a gradient is true only nearby." : "";
+  tellSteps(`After ${stepping.steps} step${stepping.steps > 1 ? "s" : ""}: with the last `
+    + `${times === 1 ? "" : "ten "}the loss went from ${number(before)} to ${number(mind.loss)}, by ${number(mind.loss - before)}.${one}${far}`);
 }
 
 /** Put the weights back that came with the page. */

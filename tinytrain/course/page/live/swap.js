@@ -1,19 +1,21 @@
 /* Rungs as swaps in the net that trains: the training comes to the rung, set to show its point. */
 
-/** Bring the training to the rung of a button, with what the button says. */
-function swapIn(choice) {
+/** Begin the training anew, with settings and a sentence on what to try. */
+function setTraining({ settings = "", text = "" }) {
   const form = byId("train-settings");
-  choice.after(byId("lab"));
   form.reset();
-  fill(form, choice.dataset.settings);
-  byId("lab-text").textContent = choice.dataset.text;
+  fill(form, settings);
+  byId("lab-text").textContent = text;
   resetTraining();
 }
 
-/** Listen for the buttons of the rungs, and bring the training back to its own place. */
+/** Let the buttons of the rungs bring the training there, and links to its own place back. */
 function startSwaps() {
-  addEventListener("click", ({ target }) => target.matches(".swap") && swapIn(target));
-  addEventListener("hashchange", () => {
-    if (location.hash === "#train") byId("train").append(byId("lab"));
+  addEventListener("click", ({ target }) => {
+    if (target.matches(".swap")) target.after(byId("lab"));
+    else if (target.matches("[href='#train']") && !byId("train").contains(byId("lab"))) {
+      document.querySelector(".away").before(byId("lab"));
+    } else return;
+    setTraining(target.dataset);
   });
 }
