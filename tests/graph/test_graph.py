@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tinytrain import nn, optim
 from tinytrain.errors import UsageError
-from tinytrain.graph import Graph, require_capturable
+from tinytrain.graph import Graph, require_capturable, side_by_side
 from tinytrain.recipes import Recipe
 from tinytrain.train import Training, build, fit
 
@@ -100,6 +100,18 @@ def test_a_net_of_ones_own(tiny):
     assert_equal(trained(own_training(), tiny, Graph()), trained(own_training(), tiny))
 
 
+def test_side_by_side_each_training_is_as_it_is_alone(tiny):
+    """Nets that draw from torch's own generators among them, which all share."""
+    starts = [partial(build.start, RECIPES[name], 1) for name in ("dropout", "muon")]
+    starts += [own_training] * 2
+    together = [start() for start in starts]
+    runs = [partial(fit, training, tiny, Graph()) for training in together]
+    numbers = [number for number, _ in side_by_side(runs, 3, "cpu")]
+    assert numbers[:6] == [0, 1, 2] * 2 and numbers[-1] == 3
+    for training, start in zip(together, starts, strict=True):
+        assert_equal(training, trained(start(), tiny))
+
+
 class Own(optim.SGD):
     """An optimizer whose changing numbers are not known."""
 
@@ -154,7 +166,7 @@ def test_what_cannot_be_captured_is_refused_and_stays_as_it_was(
 
 
 # torch.compile itself does what torch warns of.
-compiles = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+compiles = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @compiles

@@ -150,7 +150,11 @@ class Step:
         """Capture `run`, which is not executed by that."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.dropout)
-        with capturable(self.training.net, self.training.device), torch.cuda.graph(graph):
+        # In a stream of its own: what cuBLAS works in belongs to a stream, and graphs of several
+        # trainings are replayed at once. The default stream cannot be captured.
+        stream = torch.cuda.current_stream()
+        own = None if stream == torch.cuda.default_stream() else stream
+        with capturable(self.training.net, stream.device), torch.cuda.graph(graph, stream=own):
             self.run()
         return graph
 
