@@ -22,7 +22,7 @@ def test_runs_are_compared_bit_by_bit(check, tiny, monkeypatch):
     assert not check.all_true(check.repeats(tiny, "cpu", 4))
 
 
-def test_what_fails_is_recorded_and_the_rest_is_run(check, tiny, monkeypatch, tmp_path):
+def test_what_fails_is_recorded_and_the_rest_is_run(check, tiny, monkeypatch, tmp_path, capsys):
     record = tmp_path / "record.json"
     words = ["--device", "cpu", "--steps", "2", "--epochs", "1", "--no-tests", "--json", record]
     monkeypatch.setattr(sys, "argv", ["gpu_check.py", *map(str, words)])
@@ -30,6 +30,13 @@ def test_what_fails_is_recorded_and_the_rest_is_run(check, tiny, monkeypatch, tm
     monkeypatch.setattr(check, "milliseconds", lambda *settings: 1 / 0)
     with pytest.raises(SystemExit) as end:
         check.main()
-    found = json.loads(record.read_text())
+    found, printed = json.loads(record.read_text()), capsys.readouterr().out
     assert end.value.code == 1 and "ZeroDivision" in found["milliseconds a step"]["failed"]
     assert len(found["a whole training"]["accuracies"]) == 1
+    assert found["ten seeds"]["seed 1 is as alone"]
+    for line in (
+        "a step as a graph, ms: at most 0.8, not found",
+        "seeds 1-10 that hold: at least 10, found 0, MISSED",
+        "equal in bits: met",
+    ):
+        assert line in printed

@@ -166,7 +166,7 @@ def test_what_cannot_be_captured_is_refused_and_stays_as_it_was(
 
 
 # torch.compile itself does what torch warns of.
-compiles = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+compiles = pytest.mark.filterwarnings("ignore")
 
 
 @compiles
