@@ -348,7 +348,7 @@ def test_steps_on_a_digit_lower_its_loss_and_can_be_taken_back(opened):
     before = opened.evaluate("mind.loss")
     opened.locator("#step-ten").press("Space")
     assert opened.evaluate("mind.loss") < before
-    assert "After 10 steps" in opened.locator("#step-text").inner_text()
+    assert "Step 10: " in opened.locator("#step-text").inner_text()
     opened.locator("#step-back").click()
     assert opened.evaluate("mind.loss") == before
 

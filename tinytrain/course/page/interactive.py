@@ -37,8 +37,8 @@ FOLDER = Path(__file__).parent / "live"
 SCRIPTS = tuple(
     f"{name}.js"
     for name in (
-        *("tensors", "net", "optimizer", "mnist", "draw", "loss", "maps", "number", "step"),
-        *("augment", "worker", "learn", "swap", "start"),
+        *("tensors", "net", "optimizer", "mnist", "draw", "loss", "maps", "number", "weight"),
+        *("step", "augment", "worker", "learn", "swap", "start"),
     )
 )
 STRICT = '"use strict";\n'  # a script's first line

@@ -1,14 +1,13 @@
 /* The field to draw in, the ten bars, and what the net says of the digit.
 
 A drawing is kept as strokes, not as pixels: to undo is to leave out the last. All other parts of
-the page show the same digit: `mind` has it, and `views` are the functions that show it anew. */
+the page show the same digit: `mind` has it. */
 
-const PEN = { width: 22, step: 10 }; // the pen's width at first, and an arrow key's way
+const STEP = 10; // an arrow key's way on the paper
 const POSITIVE = [222, 82, 28], NEGATIVE = [52, 120, 230], INK = [0, 0, 0];
 const TASK = 4; // what is to be drawn
 const UNSURE = 0.7; // a share below which the net is said to be unsure
 const mind = { label: TASK }; // the net, the digit, what it should be, what the net says of it
-const views = []; // functions without arguments, called in the next frame
 const drawings = []; // {strokes, given}: the last is shown, undo drops it; given: from the payload
 const pen = { x: PAPER / 2, y: PAPER / 2, down: false };
 
@@ -103,7 +102,10 @@ function answer() {
   mind.loss = backward(mind.space, [mind.label], true);
   showBars(".scores.own", mind.shares, mind.before ?? mind.earlier);
   cancelAnimationFrame(mind.next);
-  mind.next = requestAnimationFrame(() => views.forEach((view) => view()));
+  mind.next = requestAnimationFrame(() => {
+    showLoss();
+    chooseAgain();
+  });
 }
 
 /** Take the last drawing to the net; when it is `finished`, show the way and say the answer. */
@@ -135,8 +137,8 @@ function update(finished) {
 function say() {
   const { shares, before, hidden, label } = mind, { given } = drawings.at(-1);
   const best = (some) => `${highest(some)}, ${percent(some[highest(some)])}`;
-  const without = before ? `Without ${hidden.length} of its channels the` : "The";
-  const said = [`${without} net says ${best(shares)} sure${before ? ` (before: ${best(before)})` : ""}.`];
+  const said = [before ? `Without ${hidden.length} of its channels the net says ${best(shares)} sure `
+    + `(before: ${best(before)}).` : `The net says ${best(shares)} sure.`];
   if (given) said.push(`It is labelled ${given.label}.`);
   if (shares[highest(shares)] < UNSURE) {
     said.push("That is unsure: perhaps it is no digit, or between two.");
@@ -179,7 +181,7 @@ function setPen(x, y, down) {
 function keyOnPaper(event) {
   const [down, right] = arrow(event) ?? [0, 0], space = event.key === " ";
   if (event.key === "Backspace") undo();
-  setPen(pen.x + PEN.step * right, pen.y + PEN.step * down, pen.down !== space);
+  setPen(pen.x + STEP * right, pen.y + STEP * down, pen.down !== space);
   const [left, top] = [pen.x, pen.y].map((place) => percent(place / PAPER));
   byId("pen").style.inset = `${top} auto auto ${left}`.replaceAll(" %", "%");
   byId("pen").classList.toggle("down", pen.down);

@@ -28,8 +28,8 @@ function resetTraining() {
   worker.postMessage({ ...given, net, train, held, image: mind.image });
   if (training.losses?.length > TOLD) training.before = { ...training };
   Object.assign(training, { worker, secret, broken: given.broken, waiting: false, left: 0, seen: 0,
-    filters: [], spreads: [], losses: [], helds: [], accuracies: [], // the last three: [seen, value]
-    moves: {} }); // accuracy by how digits are moved
+    filters: [], spreads: [], moves: {}, // accuracy by how digits are moved
+    losses: [], helds: [], accuracies: [] }); // each [digits seen, value]
   for (const form of ["diagnosis", "moving"]) byId(form).reset(); // what they say, too
   byId("diagnosis").elements[0].hidden = !secret;
   setGoing(false);

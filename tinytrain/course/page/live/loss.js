@@ -32,13 +32,9 @@ function showLoss() {
   byId("loss-dot").setAttribute("cy", y);
 }
 
-/** Bring the loss to life. */
-function startLoss() {
-  const shares = Array.from({ length: 100 }, (_, at) => (at + 0.7) / 100);
-  byId("loss-curve").setAttribute("points", shares.map(onCurve).join(" "));
-  on("labels", "change", ({ target }) => {
-    setLabel(+target.value);
-    answer();
-  });
-  views.push(showLoss);
-}
+byId("loss-curve").setAttribute("points",
+  Array.from({ length: 100 }, (_, at) => onCurve((at + 0.7) / 100)).join(" "));
+on("labels", "change", ({ target }) => {
+  setLabel(+target.value);
+  answer();
+});

@@ -87,6 +87,13 @@ function choose(step, channel, place, byHand = true) {
   showNumber();
 }
 
+/** Take the same number apart of another digit; until one is chosen by hand, the highest score. */
+function chooseAgain() {
+  const { step, channel, place, byHand } = chosen, last = mind.net.steps.length - 1;
+  if (byHand) choose(step, channel, place);
+  else choose(last, highest(mapShown(last).values), [0, 0], false);
+}
+
 /** The channels with the largest numbers, so many of them. */
 function foremost(planes, count) {
   const most = planes.map(largest);
@@ -142,6 +149,12 @@ function setBackwards(backwards) {
   showNumber();
 }
 
+/** Hide channels, or show them again. */
+function hideOrShow(tiles) {
+  document.querySelectorAll(tiles).forEach((tile) => tile.classList.toggle("out"));
+  update(true);
+}
+
 /** The place [y, x] of a click on a picture of `sides`. */
 function placeAt({ offsetX, offsetY, target }, sides) {
   const shares = [offsetY / target.clientHeight, offsetX / target.clientWidth];
@@ -157,28 +170,16 @@ function pickPlaces(id, sides, now, pick) {
   });
 }
 
-/** Bring the columns to life. */
-function startMaps() {
-  on("columns", "change", ({ target: { parentNode: label } }) =>
-    label.matches(".more") ? showMaps() : choose(...numbersOf(label)));
-  on("columns", "click", (event) => {
-    if (!event.target.matches(".map")) return;
-    event.preventDefault(); // or else the label would choose the channel's largest number
-    const tile = event.target.parentNode, [step, channel] = numbersOf(tile);
-    choose(step, channel, placeAt(event, mapShown(step).sides));
-    tile.firstElementChild.focus({ preventScroll: true });
-  });
-  const toggle = (tiles) => { // hide, or show again
-    document.querySelectorAll(tiles).forEach((tile) => tile.classList.toggle("out"));
-    update(true);
-  };
-  on("hide", "click", () => toggle(".tile:has(:checked)"));
-  on("unhide", "click", () => toggle(".out"));
-  on("fault", "click", () => setBackwards(!flow.backwards));
-  addEventListener("resize", showMaps);
-  views.push(() => { // until a number is chosen by hand, the highest score
-    const { step, channel, place, byHand } = chosen, last = mind.net.steps.length - 1;
-    if (byHand) choose(step, channel, place);
-    else choose(last, highest(mapShown(last).values), [0, 0], false);
-  });
-}
+on("columns", "change", ({ target: { parentNode: label } }) =>
+  label.matches(".more") ? showMaps() : choose(...numbersOf(label)));
+on("columns", "click", (event) => {
+  if (!event.target.matches(".map")) return;
+  event.preventDefault(); // or else the label would choose the channel's largest number
+  const tile = event.target.parentNode, [step, channel] = numbersOf(tile);
+  choose(step, channel, placeAt(event, mapShown(step).sides));
+  tile.firstElementChild.focus({ preventScroll: true });
+});
+on("hide", "click", () => hideOrShow(".tile:has(:checked)"));
+on("unhide", "click", () => hideOrShow(".out"));
+on("fault", "click", () => setBackwards(!flow.backwards));
+addEventListener("resize", showMaps);

@@ -1,9 +1,6 @@
-/* Bring the parts to life, in the order of the page. */
+/* Bring to life what needs the net and the digits, in the order of the page. */
 
 const payload = JSON.parse(byId("live").textContent, revived);
-startLoss();
-startMaps();
-startNumber();
 startDrawing(payload);
 startStepping(payload);
 if (payload.digits) {

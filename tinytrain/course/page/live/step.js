@@ -15,10 +15,11 @@ function stepOn(times) {
     answer();
   }
   stepping.steps += times;
-  const one = times === 1 ? ` The gradient predicted ${number(predicted)}.` : "";
-  const far = mind.loss > before ? " Too far: a gradient is true only nearby." : "";
-  tellSteps(`After ${stepping.steps} step${stepping.steps > 1 ? "s" : ""}: with the last `
-    + `${times === 1 ? "" : "ten "}the loss went from ${number(before)} to ${number(mind.loss)}, by ${number(mind.loss - before)}.${one}${far}`);
+  const text = [`Step ${stepping.steps}: the loss went from ${number(before)} to `
+    + `${number(mind.loss)}, by ${number(mind.loss - before)}.`];
+  if (times === 1) text.push(`The gradient predicted ${number(predicted)}.`);
+  if (mind.loss > before) text.push("Too far: a gradient is true only nearby.");
+  tellSteps(text.join(" "));
 }
 
 /** Put the weights back that came with the page. */

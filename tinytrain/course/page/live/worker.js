@@ -18,10 +18,10 @@ function trainer() {
     const layers = net.layers.filter(({ kind }) => broken !== "norm" || kind !== "BatchNorm2d");
     const random = randomBySeed(+seed), own = initialise({ ...net, layers }, random);
     const { average = own, follow } = weights === "averaged" ? averaged(own) : {};
-    run = { ...given, net: own, random, follow, batch: +batch, lr: broken === "rate" ? 100 * lr : +lr,
-      step: { adam, sgd }[optimizer](parametersOf(own)), seen: 0, queue: [], spreads: [], spaces: {},
-      one: workspace(average, 1), ten: workspace(average, 10), // to look at digits
-      size: product(net.shape), blank: -net.mean / net.std };
+    run = { ...given, net: own, random, follow, batch: +batch, lr: lr * (broken === "rate" ? 100 : 1),
+      step: { adam, sgd }[optimizer](parametersOf(own)), size: product(net.shape),
+      blank: -net.mean / net.std, seen: 0, queue: [], spreads: [], spaces: {},
+      one: workspace(average, 1), ten: workspace(average, 10) }; // to look at digits
     const { train, held } = run;
     for (const set of [train, held]) set.images = normalise(net, await inflated(set.images));
     run.count = broken === "few" ? few : train.labels.length;
@@ -48,8 +48,9 @@ function trainer() {
   const spread = ({ shape: [count], values }) => {
     const size = values.length / count, sums = new Float64Array(size);
     values.forEach((value, at) => (sums[at % size] += value));
-    const squares = values.reduce((all, value, at) => all + (value - sums[at % size] / count) ** 2, 0);
-    return Math.sqrt(squares / values.length);
+    const variance = values.reduce((sum, value, at) =>
+      sum + (value - sums[at % size] / count) ** 2 / values.length, 0);
+    return Math.sqrt(variance);
   };
 
   /** A batch: forward, backward, a step; its loss. Every digit comes once before any again. */
