@@ -1,6 +1,7 @@
 """Many runs, many workers: each run is had by one of them, and by another if that one is lost."""
 
 import fcntl
+import itertools
 import os
 import signal
 import socket
@@ -9,17 +10,27 @@ import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
 import torch
-from run_files import children, lines_of
+from run_files import children, history, lines_of, state_of
 
-from tinytrain.cli.jobs import Job, RunFailed, environment, reported_once, train_all
+from tinytrain.cli import series
+from tinytrain.cli.jobs import (
+    Job,
+    RunFailed,
+    environment,
+    reported_once,
+    train_all,
+    train_side_by_side,
+)
 from tinytrain.cli.main import main
 from tinytrain.errors import DataError, Interrupted, ReportedByAnotherWorker
 from tinytrain.runs import signals
 from tinytrain.store import synthetic
+from tinytrain.train import loop
 
 SEEDS = ["seeds", "--dataset=synthetic", "--recipe=net1", "--epochs=1", "--batch-size=20"]
 SEEDS += ["--device=cpu"]
@@ -90,6 +101,76 @@ def test_an_interrupt_ends_what_is_running(tmp_path, monkeypatch):
         train_all([Job(tmp_path / "seed-1", 1, ())], 1)
     process.send_signal.assert_called_once_with(signal.SIGINT)
     process.wait.assert_called_once()
+
+
+@pytest.fixture
+def some(tmp_path, data_dir):
+    """`some(folder)`: the jobs of three seeds there, of two epochs."""
+
+    def jobs(folder):
+        words = [*SEEDS[1:], f"--data-dir={data_dir}", "--epochs=2"]
+        seeds = range(1, 4)
+        return [
+            Job(tmp_path / folder / f"seed-{seed}", 2, (*words, f"--seed={seed}"))
+            for seed in seeds
+        ]
+
+    return jobs
+
+
+def histories(jobs):
+    return [history(job.folder) for job in jobs]
+
+
+def test_side_by_side_runs_are_as_alone_also_interrupted(some, in_one_process, monkeypatch):
+    train_all(alone := some("alone"), 1)
+    together = some("together")
+    fit, steps = loop.fit, itertools.count()
+
+    def interrupting(*arguments):
+        for event in fit(*arguments):
+            if next(steps) == 30:  # in the first epoch of three
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield event
+
+    monkeypatch.setattr(loop, "fit", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train_side_by_side(together, "cpu")
+    assert all((job.folder / "checkpoint.pt").exists() for job in together)
+    assert [job.done() for job in together] == [0, 0, 0] and next(steps) < 35
+    train_side_by_side(together, "cpu")
+    assert histories(together) == histories(alone)
+    for job, other in zip(together, alone, strict=True):
+        assert "Verdict" in job.log.read_text()
+        states = [state_of(run.folder)["net"] for run in (job, other)]
+        torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+def test_one_of_several_that_fails_has_the_others_saved(some, threads):
+    jobs = some("runs")
+    jobs[1] = replace(jobs[1], arguments=(*jobs[1].arguments, "--lr=1e30"))
+    with pytest.raises(RunFailed, match="seed-2.*--lr") as error:
+        train_side_by_side(jobs, "cpu")
+    assert error.value.status == 4
+    assert [(job.folder / "checkpoint.pt").exists() for job in jobs] == [True] * 3
+    assert "interrupted; the run is saved" in jobs[0].log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("device", "net", "way"),
+    [("cuda", "net1", "side"), ("cpu", "net1", os.cpu_count()), ("cuda", "own", os.cpu_count())],
+)
+def test_auto_is_one_process_on_a_gpu(device, net, way, data_dir, tmp_path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(series, "choose_device", lambda name: device)
+    monkeypatch.setattr(series, "train_side_by_side", lambda *_: chosen.append("side"))
+    monkeypatch.setattr(series, "train_all", lambda _, at_once: chosen.append(at_once))
+    monkeypatch.setattr(series.records, "collect", Mock(side_effect=KeyboardInterrupt))
+    (tmp_path / "own.py").write_text("from tinytrain import nets\nown = nets.net1\n")
+    net = f"{tmp_path}/own.py:own" if net == "own" else net
+    words = [*SEEDS, f"--net={net}", "--jobs=auto", f"--data-dir={data_dir}"]
+    main([*words, f"--run-dir={tmp_path}/runs"])
+    assert chosen == [way]
 
 
 def test_what_another_has_is_left_to_it(worker, data_dir, tmp_path, in_one_process):

@@ -33,6 +33,11 @@ Each may be stopped and started again at any time; all write the same record as 
 """
 
 
+def number_or_auto(text: str) -> float | str:
+    """The argparse type of "auto", or a number of processes."""
+    return text if text == "auto" else positive(text)
+
+
 def add_flags(parser: Parser) -> None:
     """Add the flags of `seeds`."""
     parser.epilog = SHARED_RUNS.format("seeds --seeds 1-40")
@@ -46,8 +51,11 @@ def add_seeds_flags(parser: Parser, seeds: str, folder: str) -> None:
     help = f"such as 1-5,9 (default: {seeds})"
     default = seed_list(seeds)
     group.add_argument("--seeds", type=seed_list, default=default, metavar="LIST", help=help)
-    several = "processes at a time (default: 2; of a worker that torchrun started: 1)"
-    group.add_argument("--jobs", type=positive, help=several)
+    several = (
+        "processes at a time (default: 2; of a worker that torchrun started: 1); auto: as many as "
+        "there are cores, or on CUDA several runs side by side in one process"
+    )
+    group.add_argument("--jobs", type=number_or_auto, metavar="N|auto", help=several)
     add_device(group)
     add_path(group, "--run-dir", f"the folder of all runs (default: {folder})")
     add_path(group, "--records", "a folder for the records (default: beside the runs)")

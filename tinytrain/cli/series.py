@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinytrain import data
-from tinytrain.cli.jobs import Job, is_first, train_all
+from tinytrain.cli.jobs import Job, is_first, train_all, train_side_by_side
 from tinytrain.cli.options import given_fields, seed_text
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words
 from tinytrain.cli.resolve import choose_device
@@ -52,7 +53,8 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
     if options.records:
         files.make_folder(options.records)
     shared = [f"--dataset={dataset}", f"--holdout={options.holdout}"]
-    shared.append(f"--device={choose_device(options.device)}")
+    device = choose_device(options.device)
+    shared.append(f"--device={device}")
     place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
     for series in all_series:
@@ -65,7 +67,12 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
             arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
             arguments += [f"--fold={part}"] if part else []
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
-    train_all(jobs, options.jobs or (1 if started() else 2))
+    own = any(net_file.own(series.recipe) for series in all_series)
+    if options.jobs == "auto" and device.startswith("cuda") and not started() and not own:
+        train_side_by_side(jobs, device)
+    else:
+        default = 1 if started() else 2
+        train_all(jobs, os.cpu_count() or 2 if options.jobs == "auto" else options.jobs or default)
     for series in all_series:
         words = [*series.command, f"--seeds={seed_text(seeds)}", *shared]
         words += [f"--fold={fold}"] if fold else []

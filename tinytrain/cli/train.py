@@ -88,7 +88,8 @@ def run(options: argparse.Namespace) -> None:
             raise UsageError(
                 f"--workers {options.workers}: torchrun started {workers.count}; leave it out"
             )
-        train(options, workers)
+        for _ in train(options, workers):
+            pass
 
 
 def launch(options: argparse.Namespace) -> None:

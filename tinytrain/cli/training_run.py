@@ -12,7 +12,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
@@ -39,7 +39,7 @@ from tinytrain.runs.rehearsal import rehearse
 from tinytrain.runs.settings import Settings
 from tinytrain.runs.torch_state import preserve_torch_state
 from tinytrain.store.sources import SOURCES
-from tinytrain.train import Epoch, Training, keep_freed_memory, log, loop
+from tinytrain.train import Batch, Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
 from tinytrain.train.compute import Compute
 from tinytrain.train.target import verdict
@@ -48,11 +48,14 @@ from tinytrain.workers.group import Workers, own_device
 Run = tuple[Settings, Training, Dataset, Path]  # the last is the run's folder
 
 
-def train(options: argparse.Namespace, workers: Workers) -> None:
-    """Begin or continue a run, train to its last epoch, and print the verdict.
+def train(
+    options: argparse.Namespace, workers: Workers, stop: signals.Stop | None = None
+) -> Iterator[Batch | Epoch]:
+    """Begin or continue a run, train to its last epoch, and print the verdict; yield its events.
 
-    Raises Interrupted after a signal, Lost where another worker is gone, TargetMissed where the
-    target is required and missed.
+    Signals are handled here, or by the caller, whose `stop` says what they asked. Raises
+    Interrupted after a signal, Lost where another worker is gone, TargetMissed where the target is
+    required and missed.
     """
     keep_freed_memory()
     start = resume if options.resume or is_restart(options) else begin
@@ -60,10 +63,11 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
         log.print_net(training.net, settings.image_shape)
         command = resume_command(options, folder, workers)
         try:
-            with signals.stop_requests() as workers.stop:
+            with nullcontext(stop) if stop else signals.stop_requests() as workers.stop:
                 graph = Graph(compiled=options.compute == "compiled")
                 compute = workers if options.compute == "plain" else graph
-                finished = train_and_save(training, dataset, settings, folder, workers, compute)
+                run = training, dataset, settings, folder, workers, compute
+                finished = yield from train_and_save(*run)
         except KeyboardInterrupt as error:
             advice = f"interrupted twice; from its last save it goes on: {command}"
             raise Interrupted(advice, signals.number(error)) from error
@@ -130,8 +134,8 @@ def train_and_save(
     folder: Path,
     workers: Workers,
     compute: Compute,
-) -> bool:
-    """Train to the last epoch, print and save; False where it was stopped before, after a save.
+) -> Generator[Batch | Epoch, None, bool]:
+    """Train to the last epoch, print, save and yield; False where it was stopped, after a save.
 
     Raises Diverged where a number is not finite, before that is saved, or DataError where images
     are gone meanwhile; both name the state that the folder keeps.
@@ -156,6 +160,7 @@ def train_and_save(
                     printed.close()
             if stopping:
                 return False
+            yield event
     except (Diverged, DataError) as error:
         printed.close()
         place = f"before step {saved[1] + 1} of epoch {saved[0]}"
