@@ -1,7 +1,9 @@
 """The log of a run: a bar in a terminal, plain lines in a file, in the words of the reference."""
 
 import io
+import itertools
 import re
+import time
 
 import pytest
 import torch
@@ -42,6 +44,19 @@ def test_an_epoch(printed, terminal):
     assert score == "Holdout set: Average loss: 0.1235, Accuracy: 31/40 (77.50%)"
     assert blank == ["", ""] and log.bar is None
     assert ("\r" in bars) == terminal
+
+
+def test_a_bar_reads_a_loss_ten_times_a_second_at_most(printed):
+    printed(True)
+    log, read = Log(), []
+    loss = type("Loss", (), {"__float__": lambda self: read.append(self) or 0.0})()
+    started = time.perf_counter()
+    for number in itertools.takewhile(
+        lambda _: time.perf_counter() < started + 0.3, itertools.count(1)
+    ):
+        log.show(Batch(1, number, 10**6, 0.01, loss, 0, number))
+    log.close()
+    assert 0 < len(read) <= 1 + 10 * (time.perf_counter() - started)
 
 
 def test_a_file_is_flushed_after_an_epochs_first_line_and_after_its_last(printed):
