@@ -298,13 +298,14 @@ def average() -> Figure:
     figure, (axes,) = panels(1)
     weight, mean, path, means = 3.0, 3.0, [], []
     for step, noise in enumerate(torch.randn(400, generator=stream("average")).tolist(), 1):
-        weight += -0.1 * weight + 0.4 * noise
+        weight += -0.3 * weight + noise
         mean += max(0.02, 9 / (10 + step)) * (weight - mean)
         path.append(weight)
         means.append(mean)
     axes.plot(path, color="grey", linewidth=0.7, label="weight")
     axes.plot(means, label="average")
-    axes.set(xlabel="step")
+    axes.axhline(0, color="grey", linewidth=0.8, linestyle="--")
+    axes.set(xlabel="step", ylim=(-5, 7))
     axes.legend(fontsize=SMALL, frameon=False, ncols=2)
     return figure
 

@@ -22,6 +22,9 @@ const largest = (values) => // by its size; what is no number does not count
 const highest = (values) => // where it is; 0 where there is no number
   Math.max(values.indexOf(values.reduce((most, one) => Math.max(most, one), -Infinity)), 0);
 
+const bySize = (of) => (one, other) => Math.abs(other[of]) - Math.abs(one[of]);
+const total = (products, of) => products.reduce((sum, one) => sum + one[of], 0);
+
 /** A new element: its tag, and what is in it. */
 function element(tag, ...children) {
   const made = document.createElement(tag);
@@ -137,8 +140,8 @@ function update(finished) {
 function say() {
   const { shares, before, hidden, label } = mind, { given } = drawings.at(-1);
   const best = (some) => `${highest(some)}, ${percent(some[highest(some)])}`;
-  const said = [before ? `Without ${hidden.length} of its channels the net says ${best(shares)} sure `
-    + `(before: ${best(before)}).` : `The net says ${best(shares)} sure.`];
+  const said = [before ? `Without ${hidden.length} of its channels the net says ${best(shares)} `
+    + `sure (before: ${best(before)}).` : `The net says ${best(shares)} sure.`];
   if (given) said.push(`It is labelled ${given.label}.`);
   if (shares[highest(shares)] < UNSURE) {
     said.push("That is unsure: perhaps it is no digit, or between two.");

@@ -38,7 +38,7 @@ function linkOf(step) {
   return { number, layer, work, under, sides, taps, size, group };
 }
 
-/** What lies under a step's window at [y, x]: [{input, index, patch, kernel, sum, places}].
+/** What lies under a step's window at [y, x], by input: [{input, index, patch, kernel, products, …}].
 
 `index`: where the kernel begins in the layer's weights. */
 function windowAt(step, channel, [y, x]) {
@@ -49,21 +49,19 @@ function windowAt(step, channel, [y, x]) {
     const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : values[at]));
     const index = channel * size + i * taps;
     const kernel = layer.weight?.values.subarray(index, index + taps);
-    const sum = patch.reduce((total, value, tap) => total + value * (kernel?.[tap] ?? 0), 0);
-    return { input: first + i, index, patch, kernel, sum, places };
+    const products = patch.map((value, tap) => value * (kernel?.[tap] ?? 1));
+    const sum = products.reduce((all, one) => all + one, 0);
+    return { input: first + i, index, patch, kernel, products, sum, places };
   });
 }
 
 /** The number of the step below that gave the most to a number: {channel, index, place, part}. */
 function strongest(step, channel, place) {
-  const inputs = windowAt(step, channel, place), { sides, planes: [plane] } = mapShown(step - 1);
-  const partOf = ({ patch, kernel, sum }) => (kernel ? sum : largest(patch));
-  const most = largest(inputs.map(partOf));
-  const best = inputs.find((one) => Math.abs(partOf(one)) === most) ?? inputs[0];
-  const tap = highest(best.patch.map((value, tap) => Math.abs(value * (best.kernel?.[tap] ?? 1))));
-  const at = Math.max(best.places[tap], 0) % plane.length;
-  return { channel: best.input, index: best.index, place: placeOf(at, sides[1]),
-    part: best.kernel ? best.sum : best.patch[tap] };
+  const { sides, planes: [plane] } = mapShown(step - 1);
+  const [{ input, index, products, sum, places }] =
+    windowAt(step, channel, place).sort(bySize("sum"));
+  const at = Math.max(places[highest(products.map(Math.abs))], 0) % plane.length;
+  return { channel: input, index, place: placeOf(at, sides[1]), part: sum };
 }
 
 /** The trace of the chosen number, from it to the image: [{step, channel, place, part}]. */
@@ -140,7 +138,6 @@ function setBackwards(backwards) {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   Object.assign(flow, { backwards, reached: still ? 0 : mind.net.steps.length - 1 });
   byId("fault").setAttribute("aria-pressed", backwards);
-  byId("columns").classList.toggle("backwards", backwards);
   const go = () => {
     showMaps();
     if (flow.backwards && flow.reached > 0) flow.timer = setTimeout(go, STRIDE, flow.reached--);

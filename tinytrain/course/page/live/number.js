@@ -5,8 +5,6 @@ it. Backwards: the blame of every number above that was computed from this one, 
 between the two (the chain rule). */
 
 const SHOWN = 4; // products in a list, the largest ones
-const bySize = (of) => (one, other) => Math.abs(other[of]) - Math.abs(one[of]);
-const total = (products, of) => products.reduce((sum, one) => sum + one[of], 0);
 
 /** Show the chosen number: what it sees, how it came to be, who blames it, one of its weights. */
 function showNumber() {

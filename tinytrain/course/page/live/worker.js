@@ -18,8 +18,8 @@ function trainer() {
     const layers = net.layers.filter(({ kind }) => broken !== "norm" || kind !== "BatchNorm2d");
     const random = randomBySeed(+seed), own = initialise({ ...net, layers }, random);
     const { average = own, follow } = weights === "averaged" ? averaged(own) : {};
-    run = { ...given, net: own, random, follow, batch: +batch, lr: lr * (broken === "rate" ? 100 : 1),
-      step: { adam, sgd }[optimizer](parametersOf(own)), size: product(net.shape),
+    run = { ...given, net: own, random, follow, step: { adam, sgd }[optimizer](parametersOf(own)),
+      batch: +batch, lr: lr * (broken === "rate" ? 100 : 1), size: product(net.shape),
       blank: -net.mean / net.std, seen: 0, queue: [], spreads: [], spaces: {},
       one: workspace(average, 1), ten: workspace(average, 10) }; // to look at digits
     const { train, held } = run;
