@@ -150,12 +150,15 @@ class Step:
         """Capture `run`, which is not executed by that."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.dropout)
-        # In a stream of its own: what cuBLAS works in belongs to a stream, and graphs of several
-        # trainings are replayed at once. The default stream cannot be captured.
-        stream = torch.cuda.current_stream()
-        own = None if stream == torch.cuda.default_stream() else stream
-        with capturable(self.training.net, stream.device), torch.cuda.graph(graph, stream=own):
-            self.run()
+        with torch.cuda.device(self.training.device):
+            # The stream of this training: what cuBLAS works in belongs to a stream, and graphs of
+            # several trainings are replayed at once. The default stream cannot be captured.
+            stream = torch.cuda.current_stream()
+            if stream == torch.cuda.default_stream():
+                stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            captured = torch.cuda.graph(graph, stream=stream)
+            with capturable(self.training.net, stream.device), captured:
+                self.run()
         return graph
 
 

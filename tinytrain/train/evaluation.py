@@ -3,9 +3,8 @@
 With test-time augmentation (TTA) each image is seen five times, as it is and moved by one pixel
 each way. Moved by a pixel a digit is the same digit, but a net that pools computes something else
 for it; where it errs, it errs in some of the places only, and the mean over them is right more
-often. It costs no parameter and no training, only five times the arithmetic. Krizhevsky et al.,
-"ImageNet classification with deep convolutional neural networks", 2012, section 4.1, average the
-probabilities of ten crops.
+often, at five times the arithmetic. Krizhevsky et al., "ImageNet classification with deep
+convolutional neural networks", 2012, section 4.1, average the probabilities of ten crops.
 """
 
 from __future__ import annotations
@@ -40,9 +39,10 @@ def predict(
 
     `mean` and `std` normalise the images; `tta` is the number of shifts to average, 1 to 5. The
     net is in evaluation mode meanwhile. By default 50 images at a time are run, which stay in the
-    caches of a CPU, and on a GPU 5,000.
+    caches of a CPU, and on a GPU 5,000 digits, or as many pixels.
     """
-    batch_size = batch_size or (5000 if torch.device(images.device).type == "cuda" else 50)
+    cuda = torch.device(images.device).type == "cuda"
+    batch_size = batch_size or (max(50, 3_920_000 // images[:1].numel()) if cuda else 50)
     with evaluating(net):
         outputs = [
             log_probabilities(net, batches.normalise(images[rows].float(), mean, std), tta)
