@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 import tinytrain
 from tinytrain import data
@@ -50,8 +51,22 @@ def test_its_net_trains_by_a_call(folder, data_dir, monkeypatch):
     for not_in_a_file in (lambda: 0), net(), partial(net), int:
         with pytest.raises(UsageError, match="top of a file"):
             tinytrain.run("other", net=not_in_a_file, **few)
+    for other in {"holdout": 9}, {"freeze": "conv"}, {"dataset": "kmnist"}, {"from_": "run"}:
+        with pytest.raises(UsageError, match=f"another {next(iter(other)).strip('_')} is in it"):
+            tinytrain.run("run", net=net, **few | other)
+    with pytest.raises(UsageError, match="of the package torch"):
+        tinytrain.run("other", optimizer=torch.optim.SGD, **few)
     with pytest.raises(UsageError, match="dataset: .* a Dataset"):
         tinytrain.run("other", **few | {"dataset": data.load("synthetic", data_dir)})
+
+
+def test_a_number_that_is_another_when_the_file_is_run_again_is_refused(folder, monkeypatch):
+    Path("wide.py").write_text("WIDTH = 1\ndef net(): return 10 * WIDTH\n")
+    monkeypatch.syspath_prepend(folder)
+    wide = importlib.import_module("wide")
+    wide.WIDTH = 2
+    with pytest.raises(UsageError, match="WIDTH is 2 here, and 1 where"):
+        tinytrain.run("other", net=wide.net, dataset="synthetic")
 
 
 def test_a_program_that_trains_without_a_guard_is_refused(folder):

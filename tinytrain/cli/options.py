@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -141,11 +142,16 @@ def add_switch(flags: Flags, name: str, help: str, default: Any = False) -> None
     )
 
 
+def home_path(text: str) -> Path:
+    """The argparse type of a path."""
+    return Path(os.path.expanduser(text))
+
+
 def add_path(flags: Flags, name: str, help: str, default: str = "", **more: Any) -> None:
-    """A flag, or a word, that is a file or a folder."""
+    """A flag, or a word, that is a file or a folder; ~ is the home, as also in --run-dir=~/x."""
     said = f" (default: {default})" if default else ""
     path = Path(default) if default else None
-    flags.add_argument(name, type=Path, default=path, help=f"{help}{said}", **more)
+    flags.add_argument(name, type=home_path, default=path, help=f"{help}{said}", **more)
 
 
 def add_recipe_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -38,7 +38,7 @@ from tinytrain.runs import locks, net_file, run_folder, signals
 from tinytrain.runs.rehearsal import rehearse
 from tinytrain.runs.settings import Settings
 from tinytrain.runs.torch_state import preserve_torch_state
-from tinytrain.store.sources import SOURCES
+from tinytrain.store.sources import SOURCES, find_source
 from tinytrain.train import Batch, Epoch, Training, keep_freed_memory, log, loop
 from tinytrain.train.checks import require_suited
 from tinytrain.train.compute import Compute
@@ -284,9 +284,20 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         raise UsageError("--resume: name the run's folder with --run-dir")
     settings = run_folder.read_settings(folder)
     if not options.resume:
-        expected = chosen_recipe(options), options.seed, options.fold
-        if (settings.recipe, settings.seed, settings.fold) != expected:
-            raise UsageError(f"{folder}: another run is in it; name another --run-dir")
+        drawn = options.or_synthetic and settings.dataset == "synthetic"
+        asked = {
+            "recipe": chosen_recipe(options),
+            "seed": options.seed,
+            "fold": options.fold,
+            "holdout": settings.holdout if options.fold else options.holdout,
+            "freeze": options.freeze,
+            "dataset": find_source("synthetic" if drawn else options.dataset).name,
+        }
+        other = [name for name, value in asked.items() if getattr(settings, name) != value]
+        other += ["from"] if bool(settings.from_digest) != bool(getattr(options, "from")) else []
+        if other:
+            found = f"a run with another {', '.join(other)} is in it"
+            raise UsageError(f"{folder}: {found}; name another --run-dir")
     elif given := sorted(options.given - {"device", "compute"}):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
