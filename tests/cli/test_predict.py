@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -177,6 +178,10 @@ REFUSED = [
     (".", 3, "."),
     (". --csv=new --run-dir=nowhere", 3, "nowhere"),
     ("empty --csv=new", 3, "empty"),
+    ("rows.npy --csv=new", 3, "rows of 784 pixels: (20, 784)"),
+    ("rows.npy", 3, "rows of 784 pixels"),
+    ("comma.csv --csv=new", 3, "comma.csv, line 1, column 784"),
+    ("./images --csv=images", 2, "--csv images: is among the images"),
     ("images --csv=new --columns=Id", 2, "--columns Id"),
     ("images --csv=new --index=1", 2, "--index"),
     ("images --columns row", 2, "--columns"),
@@ -201,6 +206,8 @@ def test_refused_in_one_line_with_nothing_written(words, status, named, fails):
     Path("half").write_bytes(Path("images").read_bytes()[:-1])
     Path("few.csv").write_text("a,b\n1,2\n")
     np.savez("two.npz", a=DIGITS, b=DIGITS)
+    np.save("rows.npy", rows := DIGITS.reshape(20, 784))
+    Path("comma.csv").write_text("".join(",".join(map(str, row)) + ",\n" for row in rows))
     assert named in fails(status, "predict", *words.split())
     assert not Path("new").exists()
 
@@ -208,7 +215,7 @@ def test_refused_in_one_line_with_nothing_written(words, status, named, fails):
 def answers(*words, status=0):
     """The lines of the CSV file that `predict` writes."""
     assert main(["predict", *words, "--csv", "new/answers.csv"]) == status
-    with open("new/answers.csv", newline="") as file:
+    with open("new/answers.csv", newline="", errors="surrogateescape") as file:
         return list(csv.DictReader(file))
 
 
@@ -229,6 +236,10 @@ def test_a_folder_of_pictures_and_those_that_cannot_be_read_beside_the_others(ca
     names = [f"photos/_{n}.PNG" for n in (0, 2, 4)] + [f"photos/_more/_{n}.PNG" for n in (1, 3, 5)]
     assert found == dict(zip(names, "024135", strict=True))
 
+    Path("photos/blank.jpg").rename(name := os.fsdecode(b"photos/\xff.png"))
+    assert name in [line["file"] for line in answers("photos")]
+    Path(name).rename("photos/blank.jpg")
+    capsys.readouterr()
     Path("photos/notes.txt").rename("photos/bad.png")
     assert len(answers("photos", "gone.png", status=3)) == 7
     named = ["photos/bad.png", "gone.png"]

@@ -143,7 +143,7 @@ def test_channels_are_where_they_are_of_a_file_in_memory(shape, tmp_path, monkey
     one, other = data.load(tmp_path), in_memory(tmp_path, monkeypatch)
     assert isinstance(one.train.images, on_disk.StoredImages)
     assert torch.equal(one.train.images[:], other.train.images) and one.mean == other.mean
-    found = named_arrays.read_images(tmp_path / "test-images")
+    found = named_arrays.read_images(tmp_path / "test-images", 784)
     assert torch.equal(found[torch.tensor([[4, 2]])][0], other.test.images[[4, 2]])
 
 

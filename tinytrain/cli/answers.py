@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,9 +41,12 @@ class Source:
 def write_answers(run: TrainedRun, options: argparse.Namespace) -> None:
     """Write `options.csv`: a line for each image that can be read.
 
-    Raises DataError at the end, after the names of those that cannot be.
+    Raises DataError at the end, after the names of those that cannot be, UsageError where the
+    file is one of the images.
     """
     paths = with_folders(options.images)
+    if options.csv.resolve() in [path.resolve() for path in paths]:
+        raise UsageError(f"--csv {options.csv}: is among the images; name another file")
     sources = [source for path in paths for source in sources_in(run, path)]
     arrays = {source.file for source in sources if source.row is not None}
     place = ["file"] * (len(paths) > 1 or not arrays) + ["row"] * bool(arrays)
@@ -52,7 +56,7 @@ def write_answers(run: TrainedRun, options: argparse.Namespace) -> None:
     make_folder(options.csv.parent)
     try:
         with whole_file(options.csv) as file:
-            text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+            text = io.TextIOWrapper(file, "utf-8", "surrogateescape", "", write_through=True)
             writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
             written = unanswered = 0
@@ -119,7 +123,7 @@ def sources_in(run: TrainedRun, path: Path) -> Iterator[Source]:
     if path.suffix.lower() == ".csv":
         images: Images = torch.from_numpy(tables.read_images(path, shape))
     else:
-        images = named_arrays.read_images(path)
+        images = named_arrays.read_images(path, math.prod(shape))
     for row in range(len(images)):
         yield Source(path, row, partial(image_of, run, path, images, row))
 

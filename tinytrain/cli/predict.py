@@ -7,6 +7,7 @@ it: where the answer is wrong, the reason can often be seen there.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     errors: list[DataError] = []
     for path in with_folders(options.images):
         try:
-            name, picture = read(path, options.index)
+            name, picture = read(path, options.index, math.prod(model.settings.image_shape))
             images.append(model.prepared(name, picture))
         except DataError as error:
             errors.append(error)
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace) -> None:
         raise errors[-1]
 
 
-def read(path: Path, index: int | None) -> tuple[str, Tensor]:
+def read(path: Path, index: int | None, pixels: int) -> tuple[str, Tensor]:
     """The name of an image and the image, float64 (channels, H, W) from 0 to 255.
 
     It is number `index` of an IDX file, or any picture. Raises DataError for a file that is
@@ -116,7 +117,7 @@ def read(path: Path, index: int | None) -> tuple[str, Tensor]:
         return str(path), pictures.rgb_pixels(path)
     if path.suffix.lower() == ".csv":
         raise UsageError(f"{path}: a table; --csv FILE keeps the answers for its lines")
-    images = named_arrays.read_images(path)
+    images = named_arrays.read_images(path, pixels)
     if index is None and len(images) > 1:
         raise UsageError(
             f"{path}: holds {len(images):,} images; choose one with --index, from 0, or keep the "

@@ -106,10 +106,11 @@ def read_npz(path: Path) -> Found:
         return read_by_name(names, read, str(path))
 
 
-def read_images(path: Path) -> Images:
+def read_images(path: Path, pixels: int) -> Images:
     """The images (N, C, H, W), uint8, of an .npz, .npy or IDX file, without any labels.
 
-    Of several arrays in an .npz those called test are taken. Raises DataError.
+    Of several arrays in an .npz those called test are taken. Raises DataError, also for rows of
+    as many `pixels` as an image of the net's data has, which are no single image.
     """
     if path.suffix.lower() == ".npz":
         with numpy_errors(path, ".npz file"), np.load(path, allow_pickle=False) as arrays:
@@ -130,7 +131,10 @@ def read_images(path: Path) -> Images:
     if isinstance(images, on_disk.StoredImages):
         stored: Images = channels_first(images, path)
         return stored
-    images = images[None] if images.ndim == 2 else images
+    if images.ndim == 2:
+        found = f"rows of {pixels} pixels: {images.shape}; reshape them"
+        require(images.shape[1] != pixels, path, "images (N, H, W) or (N, C, H, W)", found)
+        images = images[None]
     kind = images.dtype.name == "uint8" and images.ndim in (3, 4) and images.size > 0
     found = f"{images.dtype.name} {images.shape}"
     require(kind, path, "images, uint8 (N, H, W) or (N, C, H, W)", found)

@@ -162,11 +162,14 @@ def as_bytes(place: str, row: Sequence[str], kept: Array) -> Array:
 
 
 def has_header(path: Path, names: Sequence[str]) -> bool:
-    """Whether the first line has names. Raises DataError where it counts 0, 1, 2, …"""
-    numbers = np.sort(numbers_of([("", names)])[0])
-    if np.isnan(numbers).any():
-        return True
+    """Whether the first line has names. Raises DataError where it counts 0, 1, 2, …
+
+    Nothing after a last comma is no name, but pandas has no name for its index before 0, 1, 2, …
+    """
+    numbers = np.sort(numbers_of([("", [name for name in names if name])])[0])
     counts = bool((np.diff(numbers) == 1).all())
+    if np.isnan(numbers).any() or (counts and "" in names):
+        return True
     expected = "--header yes (names of columns) or --header no (an image)"
     certain = not counts or numbers[-1] > 255
     require(certain, f"{path}, first line", expected, cut(", ".join(names)))
