@@ -109,7 +109,6 @@ class Step:
             parts = (drawn.angle[None], drawn.shift.T, drawn.scale[None], drawn.shear[None])
             self.draws.copy_(torch.cat(parts), non_blocking=True)
         self.dropout.manual_seed(training.stream("dropout").initial_seed())
-        training.net.set_generator(self.dropout)
         training.set_lr(steps)
         self.updates.prepare()
         with streams.seeded(training.stream("torch"), training.device):
@@ -123,6 +122,7 @@ class Step:
 
     def run(self) -> None:
         """The step: gather, augment, normalise, forward, loss, backward, optimizer, average."""
+        self.training.net.set_generator(self.dropout)
         self.training.set_gradients(self.gradients(self.training.net))
         self.updates.update()
 
