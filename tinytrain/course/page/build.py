@@ -123,6 +123,7 @@ def answers_as_html() -> str:
         answers=[(one, answer(one)) for one in exercises()],
         style=(FOLDER / "page.css").read_text(),
         policy=policy([]),
+        text=Renderer({}).inline,
     )
 
 
@@ -187,8 +188,7 @@ def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str
         "field": rung.field,
         "code": code(before, rung),
         "parameters": parameters(before, rung),
-        "interval": change
-        and f"{change.low:+.3f} to {change.high:+.3f} points, in 95 of 100 cases",
+        "interval": change and f"95 % interval {change.low:+.3f} to {change.high:+.3f} points",
         "layers": layer_table(rung),
         "exercises": [one for one in exercises() if rung.name in one.rungs],
     }

@@ -36,7 +36,7 @@ ends it. */
 function slides() {
   const figures = ":is(:has(> figure, > .pair figure), #live-body > *, #at-work)";
   const all = [...document.querySelectorAll(`main section${figures}`)];
-  const at = () => all.findIndex((section) => section.matches(":target, :has(:target)"));
+  const at = () => all.findIndex(({ id }) => location.hash === `#${id}`);
   const show = (slide) => (location.hash = (all[slide] ?? all.at(at())).id);
   document.body.classList.add("slides");
   all.forEach((section) => section.classList.add("slide")); // which are printed

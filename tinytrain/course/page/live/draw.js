@@ -15,7 +15,7 @@ const byId = (id) => document.getElementById(id);
 const on = (id, type, listener) => byId(id).addEventListener(type, listener);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const within = (place, most) => Math.min(Math.max(place, 0), most);
-const number = (value) => `${+value.toPrecision(4)}`.replaceAll("-", "−"); // 4 digits, and a minus
+const number = (value) => `${+value.toPrecision(3)}`.replaceAll("-", "−"); // 3 digits, and a minus
 const largest = (values) => // by its size; what is no number does not count
   values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
 

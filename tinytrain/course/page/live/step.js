@@ -57,4 +57,5 @@ async function startStepping({ net, digits }) {
   if (!(digits?.test.labels.length >= 100)) return;
   const images = normalise(net, await inflated(digits.test.images));
   Object.assign(stepping, { images, labels: digits.test.labels, space: workspace(net, 10) });
+  tellSteps(""); // before any
 }
