@@ -1,8 +1,10 @@
 """The step from buffers is the step of the plain loop, bit for bit."""
 
+import contextlib
 import copy
 from dataclasses import replace
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from tinytrain import nn, optim
 from tinytrain.errors import UsageError
 from tinytrain.graph import Graph, require_capturable, side_by_side
+from tinytrain.graph.step import Step
 from tinytrain.recipes import Recipe
 from tinytrain.train import Training, build, fit
 
@@ -187,6 +190,47 @@ def test_compiled_it_repeats_and_resumes(name, tiny):
     assert_equal(trained(second, tiny, Graph(compiled=True)), first)
     resumed.load_state_dict(trained(half, tiny, Graph(compiled=True), 3).state_dict())
     assert_equal(trained(resumed, tiny, Graph(compiled=True)), first)
+
+
+@pytest.fixture
+def captures(monkeypatch):
+    """A stand-in for CUDA graphs: a capture changes nothing, a replay is the step; size, epoch, step."""
+    found, taking, take = [], [], Step.take
+
+    class Captured:
+        register_generator_state = Mock()
+
+        def replay(self):
+            self.run()
+
+    @contextlib.contextmanager
+    def capture(graph, stream):
+        step = taking[-1]
+        stateful = [step.training.net, step.training.optimizer, step.training.ema]
+        before = [(one, copy.deepcopy(one.state_dict())) for one in stateful if one]
+        yield
+        for one, saved in before:
+            one.load_state_dict(saved)
+        step.dropout.manual_seed(step.dropout.initial_seed())
+        graph.run = step.run
+        found.append((step.size, step.training.epoch, step.training.batch))
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Captured)
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
+    stream = Mock(device=torch.device("cpu"))
+    for name in "current_stream", "default_stream", "Stream":
+        monkeypatch.setattr(torch.cuda, name, lambda: stream)
+    monkeypatch.setattr(Step, "take", lambda step, *more: taking.append(step) or take(step, *more))
+    monkeypatch.setattr(Step, "rehearse", lambda step: setattr(step, "captures", True))
+    return found
+
+
+@pytest.mark.parametrize("name", ["dropout", "sgd", "muon"])
+def test_a_step_is_captured_once_for_each_size_and_counted_once(name, tiny, captures):
+    plain, graph = (build.start(RECIPES[name], 1) for _ in range(2))
+    assert_equal(trained(graph, tiny, Graph()), trained(plain, tiny))
+    assert captures == [(30, 1, 1), (10, 2, 3)]  # the second step of each size
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")

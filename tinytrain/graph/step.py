@@ -79,7 +79,7 @@ class Step:
         for parameter in training.learned:  # as after a step, for `Updates.prepare`
             parameter.grad = torch.zeros_like(parameter)
         self.loss = self.correct = torch.empty(0)
-        self.warm = False
+        self.warm, self.captures = False, device.type == "cuda"
         self.graph: torch.cuda.CUDAGraph | None = None
         self.rehearse()
 
@@ -112,7 +112,7 @@ class Step:
         training.set_lr(steps)
         self.updates.prepare()
         with streams.seeded(training.stream("torch"), training.device):
-            if training.device.type == "cuda" and self.warm:
+            if self.captures and self.warm:
                 self.graph = self.graph or self.captured()
                 self.graph.replay()
             else:
