@@ -194,7 +194,7 @@ def test_compiled_it_repeats_and_resumes(name, tiny):
 
 @pytest.fixture
 def captures(monkeypatch):
-    """A stand-in for CUDA graphs: a capture changes nothing, a replay is the step; size, epoch, step."""
+    """A stand-in for CUDA graphs, whose replay is the step; the captures: size, epoch, step."""
     found, taking, take = [], [], Step.take
 
     class Captured:
