@@ -58,7 +58,8 @@ class Step:
 
     Raises UsageError for what cannot be captured: an optimizer that is not of this package, an
     augmentation other than `Augmentation`, images that are not in memory, and a layer that reads a
-    number on its way, whose shapes depend on the images, or that counts in a plain number.
+    number on its way, whose shapes depend on the images, or that counts in a plain number or in
+    ever new tensors.
     """
 
     def __init__(self, training: Training, dataset: Dataset, size: int) -> None:
@@ -88,14 +89,14 @@ class Step:
         training, device = self.training, self.training.device
         net = copy.deepcopy(training.net.train())
         net.set_generator(self.dropout)
+        before = held_by(net)
         with streams.seeded(training.stream("torch"), device), capturable(net, device):
             self.gradients(net)
-        after = numbers_of(net)
-        for name, value in numbers_of(training.net).items():
-            if after[name] != value:
+        for name, value in held_by(net).items():
+            if before.get(name) != value:
                 raise UsageError(
-                    f"compute graph: {name} is a number that a step changes, which a graph would "
-                    "not: hold it in a tensor, or train without a graph"
+                    f"compute graph: a step gives {name} another value, which a graph would not: "
+                    "change a tensor in place, or train without a graph"
                 )
 
     def take(self, rows: Tensor, steps: int) -> Batch:
@@ -202,13 +203,13 @@ def capturable(net: Module, device: torch.device) -> Iterator[None]:
             torch.cuda.set_sync_debug_mode(mode)
 
 
-def numbers_of(net: Module) -> dict[str, float]:
-    """The plain numbers that modules of `net` hold, by dotted name."""
+def held_by(net: Module) -> dict[str, float]:
+    """The plain numbers of the modules of `net`, and where their tensors lie, by dotted name."""
     return {
-        f"{name}.{attribute}".lstrip("."): value
+        f"{name}.{attribute}".lstrip("."): value.data_ptr() if isinstance(value, Tensor) else value
         for name, module in net.named_modules()
         for attribute, value in vars(module).items()
-        if isinstance(value, int | float)
+        if isinstance(value, int | float | Tensor)
     }
 
 
