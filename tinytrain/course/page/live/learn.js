@@ -88,6 +88,7 @@ function showTraining() {
   const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
   byId("train-filters").replaceChildren(...parted(filters, side ** 2, filters.length / side ** 2)
     .map((kernel) => paint(element("canvas"), kernel, [side, side], limit)));
+  paint(byId("train-digit"), mind.pixels, [SIDE, SIDE], 255, true);
   showBars(".scores.trained", training.shares ?? []);
   const most = Math.max(largest(training.spreads), largest(training.first ?? [])) || 1;
   const [now, first] = [training.spreads, training.first ?? []]
