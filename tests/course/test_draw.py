@@ -120,6 +120,7 @@ def test_keys_draw_undo_and_clear(opened):
     assert "It is labelled" in said(opened) and "wrong" not in said(opened)
     opened.locator("#clear").press("Enter")
     assert said(opened) == "Nothing is drawn."
+    assert opened.locator(".own span, #loss-value").filter(visible=True).count() == 0
     press(opened, "Tab", "Tab", "Enter")
     assert "It is labelled" in said(opened)
     press(opened, "Tab", "Enter")

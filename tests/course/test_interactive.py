@@ -187,7 +187,7 @@ AVERAGED = f"""{HEAD}
 def test_an_average_follows_as_the_engine_s(open_page):
     net = chain(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(1))
     net[1].weight.data.fill_(0.5)
-    page, values = open_page(live_of(net)), [float(value % 7) for value in range(600)]
+    page, values = open_page(live_of(net)), [float(value % 7) for value in range(60)]
     found = page.evaluate(AVERAGED, [values])
     ema = ExponentialMovingAverage(net, 0.98)
     for value in values:

@@ -208,6 +208,8 @@ def test_the_answers_and_the_slides(opened):
         assert page.evaluate(size) == [1280, 720], seen[-1]
         page.keyboard.press("ArrowRight")
     assert seen[0] == "#net1" and len(seen) >= len(LADDER)
+    page.reload()
+    assert page.evaluate("location.hash") == seen[-1]
     page.keyboard.press("Escape")
     page.locator("#answers").check()
     assert page.locator("details.answer[open]").count() == len(LADDER)

@@ -24,12 +24,9 @@ function sightsOf({ layer, name, index }) {
 
 /** Choose the weight of all kernels that is most to blame, where it is most so. */
 function chooseWorst() {
-  const found = mind.net.steps.flatMap(({ layers: [layer] }, step) => {
-    const gradients = mind.space.works[layer]?.weight;
-    if (!gradients) return [];
-    const index = highest(gradients.map(Math.abs));
-    return [{ step, index, gradient: gradients[index] }];
-  });
+  const found = mind.net.steps.flatMap(({ layers: [layer] }, step) =>
+    Array.from(mind.space.works[layer]?.weight ?? [],
+      (gradient, index) => ({ step, index, gradient })));
   const [{ step, index }] = found.sort(bySize("gradient")), { number: layer, size } = linkOf(step);
   const [{ to }] = sightsOf({ layer, name: "weight", index }).sort(bySize("product"));
   choose(step, row(index, size), placeOf(to, mapShown(step).sides[1]));
