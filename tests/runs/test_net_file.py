@@ -407,6 +407,18 @@ def test_what_would_go_wrong_without_a_word(said, net, words, tmp_path, data_dir
     assert said in line and not (tmp_path / "run").exists()
 
 
+def test_a_file_that_needs_another_beside_it_is_refused(tmp_path, data_dir, fails, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "below").mkdir()
+    for place in "beside_own", "below/own":
+        (tmp_path / f"{place}.py").write_text(TAUGHT)
+    for line in "from beside_own import net", "import below.own as own; net = own.net":
+        (tmp_path / "own.py").write_text(line)
+        words = train_words(tmp_path / "run", data_dir, f"{tmp_path}/own.py:net")
+        assert "own.py, of which a run keeps no copy" in fails(2, *words)
+        assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("net", "words"), [("scores", "--loss=squares"), ("Replaced", ""), ("net", "--optimizer=Lion")]
 )

@@ -229,6 +229,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     own_files = ", ".join(net_file.own(recipe).values())
     with preserve_torch_state(f"{own_files}: a step", refuse=True):
         if own_files:
+            net_file.require_alone(recipe)
             rehearse(start, dataset, own_files)
         else:
             require_suited(training.net, dataset, training.batch_size, training.loss)

@@ -193,11 +193,38 @@ def run(path: Path, source: bytes) -> dict[str, object]:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
         raise no_program(path, error) from error
-    module = ModuleType(PREFIX + hashlib.sha256(source).hexdigest()[:16])
+    module = ModuleType(module_name(source))
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where classes look for the file that they come from
     exec(code, vars(module))
     return vars(module)
+
+
+def require_alone(recipe: Recipe) -> None:
+    """Raise UsageError where a file that has been run imports one of the user's beside it.
+
+    A run would keep no copy of that, and go on with another net where it has changed.
+    """
+    for field, value in own(recipe).items():
+        path = split(value, field)[0].resolve()
+        module = sys.modules.get(module_name(read(value, field)))
+        if module is None:
+            raise UsageError(f"--{field} {value}: has changed while it was read; start again")
+        for held in [*vars(module).values()]:
+            attribute = "__name__" if isinstance(held, ModuleType) else "__module__"
+            name = str(getattr(held, attribute, ""))
+            file = Path(getattr(sys.modules.get(name), "__file__", None) or path).resolve()
+            installed = file.is_relative_to(sys.prefix) or f"{name}.".startswith("tinytrain.")
+            if file != path and file.is_relative_to(path.parent) and not installed:
+                raise UsageError(
+                    f"--{field} {value}: needs {file}, of which a run keeps no copy; put all that "
+                    "it needs into one file"
+                )
+
+
+def module_name(source: bytes) -> str:
+    """The name under which a file with that content is run."""
+    return PREFIX + hashlib.sha256(source).hexdigest()[:16]
 
 
 def explained(error: BaseException) -> UsageError | None:
