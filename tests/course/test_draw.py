@@ -10,7 +10,7 @@ from tinytrain import streams
 from tinytrain.data import batches, deskew
 from tinytrain.data.datasets import Split
 from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.results import published
+from tinytrain.results.trained_run import load_run
 from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 from tinytrain.store.mnist_form import mnist_form
@@ -172,7 +172,7 @@ def test_numbers_blame_and_gradients_are_the_sums_that_are_shown(page_of, name):
 
 def test_a_place_sees_its_receptive_field(opened):
     """The frame on the digit, in pixels, is the field as the formula has it."""
-    fields = {field.name: field for field in receptive_field(published.final_net())}
+    fields = {field.name: field for field in receptive_field(load_run().net)}
     steps = opened.evaluate("mind.net.steps.map(({ layers }) => mind.net.layers[layers[0]]?.name)")
     frame = """([step, place]) => {
       choose(step, 0, [place, 0]);
@@ -210,7 +210,7 @@ def test_a_hidden_channel_is_gone(opened):
     opened.evaluate("choose(2, 4)")
     opened.locator("#hide").press("Space")
     opened.wait_for_function("() => byId('hide').ariaPressed === 'true'")
-    net, shown = published.final_net(), pixels(opened)[None, None].float()
+    net, shown = load_run().net, pixels(opened)[None, None].float()
     maps = net.conv1(batches.normalise(shown, MEAN, STD))
     maps[:, 4] = 0
     for _, stage in [*net.named_children()][1:]:

@@ -14,7 +14,7 @@ from tinytrain.data import batches
 from tinytrain.data.datasets import Split
 from tinytrain.nn import functional
 from tinytrain.optim import Adam, ExponentialMovingAverage
-from tinytrain.results import published
+from tinytrain.results.trained_run import load_run
 from tinytrain.results.variations import RECIPES
 from tinytrain.train.evaluation import predict
 
@@ -148,7 +148,7 @@ def test_a_net_that_the_page_cannot_run(net, reason):
 def test_images_that_the_page_cannot_show(tiny):
     wide = Split(torch.zeros(20, 1, 28, 30, dtype=torch.uint8), torch.arange(20) % 10)
     for odd in (replace(tiny, classes=26), replace(tiny, train=wide)):
-        found = live_of(published.final_net(), dataset=odd)
+        found = live_of(load_run().net, dataset=odd)
         assert found.payload is None and "(1, 28, " in found.reason
 
 
@@ -158,7 +158,7 @@ def test_the_title_says_that_test_time_augmentation_is_left_out():
 
 
 def test_digits_are_drawn_evenly_and_packed_whole(tiny):
-    net = published.final_net()
+    net = load_run().net
     given = interactive.digits(net, tiny)
     labels = tiny.train.labels.tolist()
     known = dict(zip([one.numpy().tobytes() for one in tiny.train.images], labels, strict=True))
@@ -225,7 +225,7 @@ def test_fresh_weights_are_drawn_as_the_engine_draws_them(open_page, name):
 @pytest.fixture
 def training(open_page, enough):
     """`training(fragment)`: a page of the final net with digits to train on."""
-    live = live_of(published.final_net(), dataset=enough)
+    live = live_of(load_run().net, dataset=enough)
     return lambda fragment="": open_page(live, fragment=fragment)
 
 
@@ -388,6 +388,6 @@ def test_training_fits_the_screen(training):
 
 
 def test_without_digits_there_is_no_training(open_page):
-    page = open_page(live_of(published.final_net()))
+    page = open_page(live_of(load_run().net))
     assert page.get_by_text("Training takes digits").is_visible()
     assert page.locator("#train-run").count() == 0

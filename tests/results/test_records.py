@@ -10,7 +10,7 @@ from tinytrain.cli.export import as_state_dict
 from tinytrain.course import ladder
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import LADDER
-from tinytrain.results import published, records
+from tinytrain.results import records, trained_run
 from tinytrain.results.recipe_changes import base_of
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
@@ -85,20 +85,22 @@ def test_a_damaged_record(tmp_path):
             records.read_record("net7", tmp_path)
 
 
-def test_weights_come_back_as_they_were(tmp_path):
+def test_weights_come_back_as_they_were(tmp_path, monkeypatch):
     net = net_of("final")
     (tmp_path / "weights.pt").write_bytes(as_state_dict(net))
-    again = published.final_net(tmp_path / "weights.pt").state_dict()
+    monkeypatch.setattr(trained_run, "FINAL", tmp_path / "weights.pt")
+    again = trained_run.load_run().net.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in net.state_dict().items())
 
 
 @pytest.mark.parametrize("content", [b"", b"weights", None, "net7"])
-def test_published_weights_that_are_damaged_missing_or_of_another_net(tmp_path, content):
+def test_published_weights_damaged_missing_or_of_another_net(tmp_path, monkeypatch, content):
     path = tmp_path / "weights.pt"
     if content is not None:
         path.write_bytes(as_state_dict(net_of(content)) if content == "net7" else content)
+    monkeypatch.setattr(trained_run, "FINAL", path)
     with pytest.raises(DataError, match=r"weights\.pt"):
-        published.final_net(path)
+        trained_run.load_run()
 
 
 def test_the_base_of_a_recipe():

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from tinytrain import streams
-from tinytrain.results import published
+from tinytrain.results.trained_run import load_run
 from tinytrain.store import synthetic
 from tinytrain.store.mnist_form import mnist_form
 from tinytrain.store.pictures import grey
@@ -91,7 +91,7 @@ def answers(split, kind, count, start):
         except ValueError:
             formed.append(torch.zeros(28, 28, dtype=torch.uint8))
     images = torch.stack(formed)[:, None]
-    rows = evaluation.predict(published.final_net(), images, *published.MEAN_STD).exp()
+    rows = evaluation.predict(load_run().net, images, 0.1307, 0.3081).exp()
     shares, classes = rows.max(1)
     refused = images.flatten(1).sum(1) == 0
     return classes.where(~refused, torch.tensor(-1)), shares, split.labels[chosen]

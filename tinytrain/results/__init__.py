@@ -1,1 +1,1 @@
-"""Records of measured runs, statistics over seeds, comparisons, the published weights."""
+"""Records of measured runs, statistics over seeds, comparisons, the nets of runs."""

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tinytrain import nets
 from tinytrain.data.deskew import deskew
-from tinytrain.errors import NoSingleAnswer
+from tinytrain.errors import DataError, NoSingleAnswer
 from tinytrain.nn import Module, functional
 from tinytrain.nn.inspect import output_of
-from tinytrain.results import published
+from tinytrain.results.records import FOLDER
 from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
@@ -27,6 +28,7 @@ from tinytrain.store.pictures import grey
 from tinytrain.store.sources import SOURCES, class_names
 from tinytrain.train import evaluation
 
+FINAL = FOLDER / "final.pt"  # a state dict, as `export` writes it, of one finished run
 MNIST_SHAPE = (1, 28, 28)
 NOT_DIGITS = ("fashion-mnist", "kmnist")  # of MNIST's shape, but not made like its digits
 
@@ -106,8 +108,15 @@ def load_run(folder: AnyPath | None = None, device: str = "cpu") -> TrainedRun:
     Raises DataError where it is missing or damaged.
     """
     if folder is None:
-        mnist = Settings(RECIPES["final"], "mnist", "", *published.MEAN_STD, 0, 1, device, 1)
-        return TrainedRun(mnist, published.final_net().to(device))
+        recipe = RECIPES["final"]
+        net = nets.build(recipe.net)
+        try:
+            net.load_state_dict(torch.load(FINAL, weights_only=True, map_location="cpu"))
+        except Exception as error:  # of many types, for bytes that torch cannot read
+            found = type(error).__name__
+            raise DataError(f"{FINAL}: no weights of the final net ({found})") from error
+        settings = Settings(recipe, "mnist", "", 0.1307, 0.3081, 0, 1, device, 1)
+        return TrainedRun(settings, net.eval().to(device))
     folder = Path(folder)
     settings = run_folder.read_settings(folder)
     training = run_folder.rebuilt(folder, settings, device)
