@@ -76,7 +76,7 @@ def test_imports_go_one_way():
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
-def test_only_three_commands_know_the_course():
+def test_only_two_commands_know_the_course():
     known = {
         name
         for name in SOURCES
@@ -84,7 +84,7 @@ def test_only_three_commands_know_the_course():
         and "tinytrain.course"
         in {".".join(other.split(".")[:2]) for other in modules_imported(name)}
     }
-    assert known <= {f"tinytrain.cli.{name}" for name in ("course", "exercise", "ladder")}
+    assert known <= {f"tinytrain.cli.{name}" for name in ("course", "exercise")}
 
 
 def test_the_engine_stays_small_enough_to_be_read():

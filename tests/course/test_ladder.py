@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from tinytrain import nets, streams
-from tinytrain.cli import main as cli
 from tinytrain.course import ladder
 from tinytrain.nn.inspect import layer_rows, parameter_count, summary
 from tinytrain.nn.receptive_field import receptive_field
@@ -120,49 +119,13 @@ def test_every_rung_changes_something():
         assert before != rung.recipe == replace(before, **rung.changes)
 
 
-@pytest.mark.parametrize("rung", ladder.rungs(), ids=lambda rung: rung.name)
-def test_a_rung_is_listed_with_its_lesson_and_its_fields(rung):
-    clause, _, fields = ladder.change_of(rung).rpartition(" (")
-    assert rung.lesson.change.startswith(clause) and 30 <= len(clause) <= 120
-    assert {field.split()[0] for field in fields.split(", ")} == {*LADDER[rung.name]}
-
-
-def test_the_list(capsys):
-    assert cli.main(["ladder", "--list"]) == 0
-    lines = capsys.readouterr().out.splitlines()[1:]
-    assert [int(line.split()[2].replace(",", "")) for line in lines[:13]] == PARAMETERS
-    assert cli.main(["ladder", "--list", "averaged", "without-wide-view", "three-epochs"]) == 0
-    averaged, narrow, short = capsys.readouterr().out.splitlines()[1:]
-    assert "(ema 0.996)" in averaged
-    assert "net9_3_wide2 → net9_3" in narrow and "17 of 20 seeds hold" in narrow
-    assert "15 → 3" in short and "mean of 3 epochs" in short
-
-
-@pytest.mark.parametrize(
-    ("rungs", "said", "layers", "words"),
-    [
-        (["net6", "net7"], ["net: net6 → net7 ", "7,964 → 8,116 (+152)"], 6, ["BatchNorm2d"]),
-        (["averaged", "wide"], ["net: net9_3 → net9_3_wide2 ", "(+0)"], 1, ["padded", "dilated"]),
-        (["falling", "averaged"], ["ema: 0 → 0.996 ", "every batch it moves 0.4 %"], 0, []),
-    ],
-)
-def test_the_difference_between_two_rungs(rungs, said, layers, words, capsys):
-    assert cli.main(["ladder", "diff", *rungs]) == 0
-    shown = capsys.readouterr().out
-    differing = [line for line in shown.splitlines() if "|" in line]
-    assert all(part in " ".join(shown.split()) + " " for part in said) and len(differing) == layers
-    assert all(word in line for line in differing for word in words)
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ("nothing", "recipe list"),
         ("net_7", "close to it: net7"),
-        ("diff net6", "ladder diff net6 net7"),
-        ("diff net6 finall", "close to it: final"),
-        ("diff net6 net7 --lr=1", "--lr: "),
-        ("--epochs=2", "name the rungs"),
+        ("net6 finall", "close to it: final"),
+        ("--epochs=2", "expected a rung, or --all"),
     ],
 )
 def test_wrong_rungs(words, said, fails):

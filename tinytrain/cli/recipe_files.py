@@ -48,14 +48,14 @@ class NamedRecipe:
         return is_file(self.word)
 
 
-def named(word: str) -> NamedRecipe:
+def named(word: str, place: str = "--recipe") -> NamedRecipe:
     """The recipe of a name, or of a file, which is told by .json or a slash. Raises UsageError.
 
     A file is read here, and only here: it may be a pipe.
     """
     if is_file(word):
         return NamedRecipe(word, *read(Path(word)))
-    require_recipe(word, "--recipe", word)
+    require_recipe(word, place, word)
     return NamedRecipe(word, word, {})
 
 
