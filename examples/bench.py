@@ -36,9 +36,9 @@ from tinytrain.cli.exit import exit_status
 from tinytrain.cli.options import Parser, positive
 from tinytrain.data import augment, batches, datasets
 from tinytrain.nn import functional
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 from tinytrain.store import synthetic
-from tinytrain.train import Batch, build, fit
+from tinytrain.train import Batch, fit
 from tinytrain.train.memory import keep_freed_memory
 
 RECIPE = RECIPES["final"]

@@ -9,7 +9,7 @@ import sys
 
 from tqdm import tqdm
 
-from tinytrain import data, nn, optim, streams, train
+from tinytrain import data, nn, optim, report, streams, train
 from tinytrain.errors import TinytrainError
 
 
@@ -45,7 +45,7 @@ def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
     """Train and test; yield the mean training loss and the test score of every epoch."""
     net = build_net(seed)
     train.require_suited(net, dataset, batch_size)
-    train.log.print_net(net)
+    report.log.print_net(net)
     optimizer = optim.Adam(net.parameters(), lr)
     schedule = optim.WarmupLinear(epochs, warmup=0.2)
     ema = optim.ExponentialMovingAverage(net, decay=0.996)
@@ -72,7 +72,7 @@ def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
 
         train_loss = loss_sum / len(dataset.train)
         score = train.evaluate(ema.net, dataset.test, dataset.mean, dataset.std)
-        print(f"Epoch {epoch}: train loss {train_loss:.4f}. {train.log.score_line(score)}")
+        print(f"Epoch {epoch}: train loss {train_loss:.4f}. {report.log.score_line(score)}")
         yield train_loss, score
 
 
@@ -87,7 +87,7 @@ def main():
     epochs = train_and_test(data.load("mnist"), **vars(options))
     accuracies = [score.accuracy for _, score in epochs]
     parameters = sum(parameter.numel() for parameter in build_net(options.seed).parameters())
-    print(train.target.verdict(accuracies, parameters).text)
+    print(report.target.verdict(accuracies, parameters).text)
 
 
 def positive(text):

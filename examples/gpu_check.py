@@ -31,11 +31,11 @@ from torch import nn
 from tinytrain.cli.resolve import choose_device
 from tinytrain.data import augment, batches, datasets
 from tinytrain.graph import Graph, side_by_side
+from tinytrain.recipes import RECIPES, build
+from tinytrain.report.target import LAST_EPOCHS, TARGET_ACCURACY, holds, verdict
 from tinytrain.results.records import read_record
-from tinytrain.results.variations import RECIPES
-from tinytrain.train import Batch, Epoch, build, fit
+from tinytrain.train import Batch, Epoch, fit
 from tinytrain.train.compute import InProcess
-from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, holds, verdict
 
 RECIPE = RECIPES["final"]
 TESTS = Path(__file__).parents[1] / "tests"

@@ -105,7 +105,7 @@ for _, score in train_and_test(dataset, seed, epochs):
     accuracies.append(score.accuracy)
 
 parameters = sum(parameter.numel() for parameter in build_net(seed).parameters())
-print(train.target.verdict(accuracies, parameters).text)"""
+print(report.target.verdict(accuracies, parameters).text)"""
 CURVE = """\
 pyplot.plot(range(1, len(accuracies) + 1), accuracies, marker="o")
 pyplot.axhline(99.4, color="grey", linestyle="--")

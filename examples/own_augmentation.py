@@ -2,7 +2,7 @@
 
 import torch
 
-from tinytrain import data, nets, optim, streams, train
+from tinytrain import data, nets, optim, report, streams, train
 
 MOVES = data.Augmentation(rotation=8, shift=1.5)
 
@@ -17,7 +17,7 @@ def moved_and_erased(images, generator, size=6):
 
 def main(dataset, epochs=3):
     net = nets.net9_3(generator=streams.generator(1, "weights"))
-    optimizer, log = optim.Adam(net.parameters(), lr=0.01), train.log.Log()
+    optimizer, log = optim.Adam(net.parameters(), lr=0.01), report.log.Log()
     training = train.Training(net, optimizer, epochs, augmentation=moved_and_erased)
     for event in train.fit(training, dataset):
         log.show(event)

@@ -1,6 +1,6 @@
 """A layer and a net of your own: a residual block is a Module that adds its input."""
 
-from tinytrain import data, nn, optim, train
+from tinytrain import data, nn, optim, report, train
 
 
 class Residual(nn.Module):
@@ -18,9 +18,9 @@ def main(dataset, epochs=3):
     stem = nn.Conv2d(1, 16, 5, stride=2), nn.ReLU()
     head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10), nn.LogSoftmax()
     net = nn.Sequential(*stem, Residual(16), Residual(16), *head)
-    print(nn.summary(net))
+    print(report.summary(net))
     training = train.Training(net, optim.Adam(net.parameters(), lr=0.01), epochs=epochs)
-    log = train.log.Log()
+    log = report.log.Log()
     for event in train.fit(training, dataset):
         log.show(event)
 

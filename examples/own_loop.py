@@ -2,7 +2,7 @@
 
 import torch
 
-from tinytrain import data, nets, nn, optim, streams, train
+from tinytrain import data, nets, nn, optim, report, streams, train
 
 
 def main(dataset, epochs=3, batch_size=128, longest=1.0):
@@ -20,7 +20,7 @@ def main(dataset, epochs=3, batch_size=128, longest=1.0):
                 param.grad.mul_((longest / length).clamp(max=1))
             optimizer.step()
         print(
-            f"Epoch {epoch}: {train.log.score_line(train.evaluate(net, dataset.test, mean, std))}"
+            f"Epoch {epoch}: {report.log.score_line(train.evaluate(net, dataset.test, mean, std))}"
         )
     return net
 

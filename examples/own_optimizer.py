@@ -2,7 +2,7 @@
 
 import torch
 
-from tinytrain import data, nets, optim, streams, train
+from tinytrain import data, nets, optim, report, streams, train
 
 
 class Lion(optim.Optimizer):
@@ -23,7 +23,7 @@ class Lion(optim.Optimizer):
 
 
 def main(dataset, epochs=3):
-    net, log = nets.net9_3(generator=streams.generator(1, "weights")), train.log.Log()
+    net, log = nets.net9_3(generator=streams.generator(1, "weights")), report.log.Log()
     training = train.Training(net, Lion(net.parameters(), lr=0.002), epochs)
     for event in train.fit(training, dataset):
         log.show(event)

@@ -36,8 +36,8 @@ from tinytrain.cli.exit import exit_status
 from tinytrain.cli.options import Parser, positive, seed_list
 from tinytrain.data import datasets, deskew
 from tinytrain.errors import DataError, UsageError
+from tinytrain.recipes import RECIPES
 from tinytrain.results import records
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import checkpoints
 from tinytrain.store import files
 from tinytrain.train.memory import keep_freed_memory

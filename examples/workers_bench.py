@@ -35,9 +35,9 @@ from tinytrain.cli.exit import exit_status
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import BatchNorm2d
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 from tinytrain.store import synthetic
-from tinytrain.train import Epoch, build, fit
+from tinytrain.train import Epoch, fit
 from tinytrain.train.memory import keep_freed_memory
 from tinytrain.workers import group
 

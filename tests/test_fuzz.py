@@ -33,11 +33,11 @@ from tinytrain.cli import runs as listing
 from tinytrain.cli.main import parse
 from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.errors import DataError, TinytrainError
+from tinytrain.recipes import RECIPES, build
 from tinytrain.results import records, run_list
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.store import download, idx
-from tinytrain.train import build, loop
+from tinytrain.train import loop
 
 SETTINGS = run_folder.Settings(
     replace(RECIPES["net1"], epochs=2, ema=0.9), "synthetic", "d", 0.13, 0.31, 0, 1, "cpu", 1

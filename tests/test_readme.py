@@ -13,8 +13,8 @@ import tinytrain
 from tinytrain import data
 from tinytrain.cli.main import COMMANDS, main, parse
 from tinytrain.errors import UsageError
+from tinytrain.report import target
 from tinytrain.results import records
-from tinytrain.train import target
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 PROGRAM, NET_FILE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -5,11 +5,12 @@
     tinytrain.load_run("runs/1").predict(images)  # classes and probabilities
 
 The rooms, from the ground up: `nn` (layers), `store` (files and downloads), `data` (data sets and
-batches), `optim` (optimizers, schedules, averages of the weights), `nets`, `train` (the loop and
-the verdict), `from_torch` (torch's own nets, optimizers and data sets), `graph` (steps on a GPU as
-one captured graph), `runs` (a run's folder), `workers` (several processes for one run), `results`
-(records and statistics), `plots`, `course` (the curriculum) and `cli` (the command line). Below
-them are `recipes` (the settings of a run), `streams` (random numbers by name) and `errors`.
+batches), `optim` (optimizers, schedules, averages of the weights), `nets`, `train` (the loop),
+`recipes` (the settings of a run by name), `report` (what a run prints, and the verdict),
+`from_torch` (torch's own nets, optimizers and data sets), `graph` (steps on a GPU as one captured
+graph), `runs` (a run's folder), `workers` (several processes for one run), `results` (records and
+statistics), `plots`, `course` (the curriculum) and `cli` (the command line). Below them are
+`streams` (random numbers by name) and `errors`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 __version__ = "0.2.0"
 ROOMS = (
-    *("nn", "store", "data", "optim", "nets", "train"),
+    *("nn", "store", "data", "optim", "nets", "train", "recipes", "report"),
     *("from_torch", "graph", "runs", "workers", "results", "plots", "course", "cli"),
 )
 

@@ -25,10 +25,9 @@ from tinytrain.cli.plot import PICTURES
 from tinytrain.cli.resolve import USED_BY, choose_device, chosen_recipe
 from tinytrain.errors import UsageError
 from tinytrain.plots import drawing
-from tinytrain.recipes import Recipe
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, Recipe, build
 from tinytrain.runs import run_folder, signals
-from tinytrain.train import Training, build, loop
+from tinytrain.train import Training, loop
 from tinytrain.workers.group import Workers
 
 SMALL = ["--dataset=synthetic", "--epochs=2", "--batch-size=5", "--threads=1"]

@@ -17,9 +17,9 @@ from tinytrain import data, nn, streams
 from tinytrain.cli import predict
 from tinytrain.cli.main import main
 from tinytrain.errors import DataError
+from tinytrain.recipes import RECIPES
 from tinytrain.results import trained_run
 from tinytrain.results.trained_run import TrainedRun
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs.settings import Settings
 from tinytrain.store import idx, synthetic
 from tinytrain.store.mnist_form import mnist_form, resized

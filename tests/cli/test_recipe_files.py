@@ -14,8 +14,7 @@ from tinytrain.cli.ladder import series_of
 from tinytrain.cli.main import main, parse
 from tinytrain.cli.recipe_files import FIELDS, label, named, plain, self_contained
 from tinytrain.cli.resolve import chosen_recipe
-from tinytrain.recipes import Recipe
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.runs import run_folder
 
 FINAL = RECIPES["final"]

@@ -10,11 +10,11 @@ import pytest
 
 from tinytrain.cli.main import main
 from tinytrain.cli.runs import HEAD
+from tinytrain.recipes import RECIPES
+from tinytrain.recipes.changes import nearest
 from tinytrain.results import comparison, records
-from tinytrain.results.recipe_changes import nearest
 from tinytrain.results.run_list import natural_order
 from tinytrain.results.statistics import student_t
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file, run_folder
 from tinytrain.train import Epoch
 

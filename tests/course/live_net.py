@@ -7,8 +7,8 @@ import torch
 from tinytrain import nets, nn, streams
 from tinytrain.course.page import interactive
 from tinytrain.data.datasets import Dataset, Split
+from tinytrain.recipes import RECIPES
 from tinytrain.results.trained_run import load_run
-from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 
 MEAN, STD = 0.1307, 0.3081

@@ -9,9 +9,9 @@ from live_net import MEAN, STD, live_of, net_of
 from tinytrain import streams
 from tinytrain.data import batches, deskew
 from tinytrain.data.datasets import Split
-from tinytrain.nn.receptive_field import receptive_field
+from tinytrain.recipes import RECIPES
+from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results.trained_run import load_run
-from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 from tinytrain.store.mnist_form import mnist_form
 

@@ -14,8 +14,8 @@ from tinytrain.data import batches
 from tinytrain.data.datasets import Split
 from tinytrain.nn import functional
 from tinytrain.optim import Adam, ExponentialMovingAverage
+from tinytrain.recipes import RECIPES
 from tinytrain.results.trained_run import load_run
-from tinytrain.results.variations import RECIPES
 from tinytrain.train.evaluation import predict
 
 

@@ -7,10 +7,10 @@ import torch
 
 from tinytrain import nets, streams
 from tinytrain.course import ladder
-from tinytrain.nn.inspect import layer_rows, parameter_count, summary
-from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.recipes import LADDER
-from tinytrain.results.variations import RECIPES
+from tinytrain.nn.inspect import layer_rows, parameter_count
+from tinytrain.recipes import LADDER, RECIPES
+from tinytrain.report.receptive_field import receptive_field
+from tinytrain.report.table import summary
 
 PARAMETERS = [109946, 103114, 93728, 30768, 62224, 7964, 8116, 8116, 8116, 7850, 7850, 7934, 7934]
 

@@ -24,11 +24,10 @@ from tinytrain.course.ladder import gain
 from tinytrain.course.page import build, interactive
 from tinytrain.errors import Unavailable
 from tinytrain.plots import net_pictures
-from tinytrain.recipes import LADDER
+from tinytrain.recipes import LADDER, RECIPES
+from tinytrain.recipes.changes import describe
 from tinytrain.results import records
-from tinytrain.results.recipe_changes import describe
 from tinytrain.results.trained_run import FINAL, load_run
-from tinytrain.results.variations import RECIPES
 
 REPOSITORY = Path(__file__).parents[2]
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")

@@ -12,10 +12,10 @@ import torch
 
 from tinytrain import nets, streams, train
 from tinytrain.errors import UsageError
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 from tinytrain.runs.run_folder import read_history
 from tinytrain.store import synthetic
-from tinytrain.train import build, loop
+from tinytrain.train import loop
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE = EXAMPLES / "final_net.py"

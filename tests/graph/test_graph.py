@@ -15,8 +15,8 @@ from tinytrain import nn, optim
 from tinytrain.errors import UsageError
 from tinytrain.graph import Graph, require_capturable, side_by_side
 from tinytrain.graph.step import Step
-from tinytrain.recipes import Recipe
-from tinytrain.train import Training, build, fit
+from tinytrain.recipes import Recipe, build
+from tinytrain.train import Training, fit
 
 PLAIN = Recipe(net="separable942", epochs=2, batch_size=30)
 ALL = replace(PLAIN, rotation=8, shift=1.5, scale=0.08, shear=0.15, ema=0.9, tta=5)

@@ -10,9 +10,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tinytrain import nets, nn
+from tinytrain import nets, nn, report
 from tinytrain.nn import inspect
-from tinytrain.nn.receptive_field import Field, receptive_field, windows
+from tinytrain.report import table
+from tinytrain.report.receptive_field import Field, receptive_field, windows
 from tinytrain.streams import generator
 
 FINAL_NET = """
@@ -128,7 +129,7 @@ def stacks(draw, windows_only: bool = False):
 
 def lines(net, *shape):
     """The lines of a summary, without the spaces that align them."""
-    return [" ".join(line.split()) for line in inspect.summary(net, *shape).splitlines()]
+    return [" ".join(line.split()) for line in report.summary(net, *shape).splitlines()]
 
 
 def products(row):
@@ -152,7 +153,7 @@ def test_shapes_and_multiply_adds_are_those_of_a_run(net):
     for row in inspect.layer_rows(net, (2, SIZE, SIZE)):
         output = row.layer(torch.zeros(2, *row.input_shape))
         assert (2, *row.output_shape) == output.shape
-        assert inspect.multiply_adds(row) == int(products(row))
+        assert table.multiply_adds(row) == int(products(row))
 
 
 @pytest.mark.parametrize(
@@ -220,9 +221,9 @@ def test_a_layer_by_itself_is_a_row():
 
 
 def test_dtypes_and_devices(device):
-    text = inspect.summary(nets.net9_3())
+    text = report.summary(nets.net9_3())
     for dtype in (torch.float32,) if device == "mps" else (torch.float32, torch.float64):
-        assert inspect.summary(nets.net9_3().to(device, dtype)) == text
+        assert report.summary(nets.net9_3().to(device, dtype)) == text
 
 
 def test_a_net_whose_type_changes_on_the_way_gets_an_image_of_its_first():
@@ -314,7 +315,7 @@ def test_summary_of_the_final_net():
     found = lines(net)
     assert [line for line in found if line in FINAL_NET] == FINAL_NET.strip().splitlines()
     assert len([line for line in found if "─" in line]) == 28
-    assert sum(map(inspect.multiply_adds, inspect.layer_rows(net))) == 1_042_816
+    assert sum(map(table.multiply_adds, inspect.layer_rows(net))) == 1_042_816
 
 
 def test_summary_of_millions():
@@ -340,8 +341,8 @@ def test_looking_changes_nothing(global_generator_untouched, net, training):
     net = nn.Sequential(noisy, net).train(training)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     with global_generator_untouched():
-        text = inspect.summary(net, (2, SIZE, SIZE))
-        assert inspect.summary(net, (2, SIZE, SIZE)) == text
+        text = report.summary(net, (2, SIZE, SIZE))
+        assert report.summary(net, (2, SIZE, SIZE)) == text
         receptive_field(net, (2, SIZE, SIZE))
         fresh = torch.rand((), generator=generator(0, "noise"))
     assert torch.rand((), generator=noisy.generator) == fresh

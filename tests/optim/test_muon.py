@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tinytrain import optim
 from tinytrain.optim import muon
 from tinytrain.optim.muon import orthogonalized, size
-from tinytrain.results.variations import RECIPES
-from tinytrain.train import Batch, build, fit
+from tinytrain.recipes import RECIPES, build
+from tinytrain.train import Batch, fit
 
 few = settings(max_examples=30)
 SEEDS = st.integers(0, 2**31)

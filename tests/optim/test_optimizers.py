@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from tinytrain import nn, optim
-from tinytrain.recipes import Recipe
-from tinytrain.train import build
+from tinytrain.recipes import Recipe, build
 
 SEEDS = st.integers(0, 2**31)
 few = settings(max_examples=30)

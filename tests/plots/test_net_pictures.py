@@ -13,7 +13,7 @@ from tinytrain.nets.bricks import blocks, stacked
 from tinytrain.plots import net_pictures
 from tinytrain.plots.drawing import Tile, grid
 from tinytrain.plots.net_pictures import Pictures, maps_by_layer
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 FINAL = RECIPES["final"]

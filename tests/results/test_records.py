@@ -9,12 +9,10 @@ from tinytrain import nets, streams
 from tinytrain.cli.export import as_state_dict
 from tinytrain.course import ladder
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import LADDER
+from tinytrain.recipes import BASES, LADDER, RECIPES, build
 from tinytrain.results import records, trained_run
-from tinytrain.results.recipe_changes import base_of
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
-from tinytrain.train import Epoch, build
+from tinytrain.train import Epoch
 
 
 def net_of(name):
@@ -104,6 +102,4 @@ def test_published_weights_damaged_missing_or_of_another_net(tmp_path, monkeypat
 
 
 def test_the_base_of_a_recipe():
-    assert (base_of("net1"), base_of("net2"), base_of("without-shift")) == (None, "net1", "final")
-    with pytest.raises(KeyError):
-        base_of("nothing")
+    assert (BASES["net1"], BASES["net2"], BASES["without-shift"]) == (None, "net1", "final")

@@ -17,11 +17,10 @@ import torch
 
 from tinytrain.cli.resolve import choose_device
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import Recipe
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, Recipe, build
 from tinytrain.runs import checkpoints, run_folder
 from tinytrain.runs.settings import parse_settings
-from tinytrain.train import build, loop
+from tinytrain.train import loop
 
 SETTINGS = run_folder.Settings(
     replace(RECIPES["final"], epochs=1), "synthetic", "tiny", 0.13, 0.31, 0, 1, "cpu", 1

@@ -19,9 +19,9 @@ from tinytrain import data
 from tinytrain.data.arrays import as_files
 from tinytrain.data.datasets import load_source
 from tinytrain.errors import DataError
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 from tinytrain.store import idx, manifest, named_arrays, on_disk
-from tinytrain.train import build, loop
+from tinytrain.train import loop
 
 COUNT = 20
 IMAGES = "train-images-idx3-ubyte"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tinytrain import nets, nn
 from tinytrain.data import Split
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 from tinytrain.streams import generator
-from tinytrain.train import Score, build, evaluate, fit
+from tinytrain.train import Score, evaluate, fit
 from tinytrain.train.evaluation import log_probabilities, predict
 
 

@@ -13,8 +13,8 @@ from tinytrain import nn, optim, streams
 from tinytrain.data import Augmentation
 from tinytrain.errors import UsageError
 from tinytrain.graph import Graph
-from tinytrain.nn.inspect import summary
 from tinytrain.plots import curves
+from tinytrain.report.table import summary
 from tinytrain.train import Epoch, Training, evaluate, fit
 from tinytrain.train.compute import InProcess
 from tinytrain.workers.group import Workers

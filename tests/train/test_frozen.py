@@ -7,11 +7,12 @@ import torch
 
 from tinytrain import nn, streams
 from tinytrain.cli.main import main
-from tinytrain.nn.inspect import learned_count, summary
+from tinytrain.nn.inspect import learned_count
+from tinytrain.recipes import RECIPES, build
+from tinytrain.report.table import summary
 from tinytrain.results import run_list
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file, run_folder
-from tinytrain.train import build, fit
+from tinytrain.train import fit
 from tinytrain.workers.group import Workers
 
 NET = """

@@ -12,9 +12,8 @@ from tinytrain.data.datasets import Split
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.optim import SGD
-from tinytrain.recipes import Recipe
-from tinytrain.results.variations import RECIPES
-from tinytrain.train import Batch, Epoch, Training, build, evaluate, loop
+from tinytrain.recipes import RECIPES, Recipe, build
+from tinytrain.train import Batch, Epoch, Training, evaluate, loop
 from tinytrain.train.compute import InProcess
 
 QUICK = replace(RECIPES["final"], batch_size=30, epochs=2, dropout=0.1)

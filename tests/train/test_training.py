@@ -11,7 +11,7 @@ import torch
 from tinytrain import data, nets, nn, optim, streams, train
 from tinytrain.errors import UsageError
 from tinytrain.nn import functional
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 
 
 def plain_net(seed=1):
@@ -46,7 +46,7 @@ def test_objects_train_as_the_recipe_that_names_them(tiny):
         augmentation=data.Augmentation(rotation=8, shift=1.5, scale=0.08, shear=0.15),
         ema=optim.ExponentialMovingAverage(net, recipe.ema),
     )
-    expected = losses(tiny, train.build.start(recipe, 1))
+    expected = losses(tiny, build.start(recipe, 1))
     assert np.array(found) == pytest.approx(np.array(expected), rel=1e-5)
 
 

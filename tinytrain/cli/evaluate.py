@@ -31,7 +31,8 @@ def add_flags(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the loss and accuracy of a run's net, or of the published one, on test images."""
     from tinytrain.cli.resolve import choose_device, run_and_data, run_text, use_threads
-    from tinytrain.train import evaluate, evaluation, log
+    from tinytrain.report import log
+    from tinytrain.train import evaluate, evaluation
 
     use_threads(options.threads)
     device = choose_device(options.device)

@@ -13,9 +13,18 @@ from dataclasses import asdict
 
 from tinytrain.cli.options import Parser, add_field_flags
 from tinytrain.cli.recipe_files import named
-from tinytrain.recipes import LADDER, Recipe
-from tinytrain.results.recipe_changes import CHANGES, base_of, changed
-from tinytrain.results.variations import ABLATION, FRONTIER, OTHER_DATA, RECIPES, VIEWS
+from tinytrain.recipes import (
+    ABLATION,
+    BASES,
+    CHANGES,
+    FRONTIER,
+    LADDER,
+    OTHER_DATA,
+    RECIPES,
+    VIEWS,
+    Recipe,
+)
+from tinytrain.recipes.changes import changed
 
 HELP = """\
 Without more words, or with list: every recipe, and what it changes in its base. With show: one of
@@ -58,7 +67,7 @@ def listed() -> str:
     for title, names in GROUPS.items():
         lines += ["", f"{title}:"]
         for name in names:
-            line = f"  {name:<18} {changed(recipe_of(base_of(name)), RECIPES[name])}"
+            line = f"  {name:<18} {changed(recipe_of(BASES[name]), RECIPES[name])}"
             lines += textwrap.wrap(line, 98, subsequent_indent=21 * " ")
     return "\n".join(lines[1:])
 
@@ -73,7 +82,7 @@ def as_json(options: argparse.Namespace) -> str:
     from tinytrain.cli.resolve import chosen_recipe
 
     whole, name = chosen_recipe(options), str(options.recipe)
-    base = base_of(name) if name in CHANGES else options.recipe.base
+    base = BASES[name] if name in CHANGES else options.recipe.base
     changes = changed(recipe_of(base), whole)
     about = f"{base or 'a plain run'}, but {changes}" if changes else f"{base} as it is"
     content = {"about": about} | ({"base": base} if base else {}) | asdict(whole)

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tinytrain.errors import UsageError, did_you_mean
-from tinytrain.recipes import OLD_NAMES, Recipe, checked, shown
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import OLD_NAMES, RECIPES, Recipe, checked, shown
 
 BASE = "final"
 FIELDS = {field.name: field for field in fields(Recipe)}

@@ -16,10 +16,9 @@ from tinytrain.cli.options import given_fields
 from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import Recipe
-from tinytrain.results.recipe_changes import nearest, recipe_text
+from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes.changes import nearest, recipe_text
 from tinytrain.results.trained_run import TrainedRun, load_run
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import net_file
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES

@@ -88,7 +88,7 @@ def list_runs(named: list[Path], as_json: bool) -> None:
 
 def row(run: Run) -> tuple[str, ...]:
     """The run's line of the table."""
-    from tinytrain.results.recipe_changes import recipe_text
+    from tinytrain.recipes.changes import recipe_text
     from tinytrain.results.run_list import tested_on
 
     return (
@@ -119,8 +119,8 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
 
 def compare(one: Path, other: Path, as_json: bool) -> None:
     """Print how two sides differ, in settings, files and results, and which is better."""
+    from tinytrain.recipes.changes import meaning, shown
     from tinytrain.results import comparison
-    from tinytrain.results.recipe_changes import meaning, shown
 
     both = comparison.read_side(one), comparison.read_side(other)
     found, diffs = comparison.compare(*both), comparison.file_differences(*both)

@@ -18,11 +18,10 @@ from torch import Tensor
 from tinytrain import __version__, data, nn, streams, train
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, TinytrainError
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 from tinytrain.runs.torch_state import kernels
 from tinytrain.store import synthetic
 from tinytrain.store.sources import SOURCES, in_folder, present
-from tinytrain.train import build
 
 # Topic, text, and the error that it ends in where it FAILED.
 Finding: TypeAlias = tuple[str, str, type[TinytrainError] | None]

@@ -17,10 +17,10 @@ from tinytrain.cli.resolve import choose_device
 from tinytrain.errors import UsageError
 from tinytrain.nets import Task
 from tinytrain.recipes import Recipe
+from tinytrain.report.target import reason_not_judged
 from tinytrain.results import records, statistics
 from tinytrain.runs import locks, net_file, run_folder
 from tinytrain.store import files
-from tinytrain.train.target import reason_not_judged
 from tinytrain.workers.group import started
 
 

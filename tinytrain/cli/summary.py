@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, positive, shape
 from tinytrain.errors import UsageError
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES
 
 if TYPE_CHECKING:
     from tinytrain.nn import Module
@@ -29,8 +29,8 @@ def add_flags(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print a net's table, its parameters and the receptive fields of its layers."""
     from tinytrain.nets import MNIST, Task
+    from tinytrain.report import log
     from tinytrain.runs import net_file
-    from tinytrain.train import log
 
     task = Task(options.classes or MNIST.classes, options.shape or MNIST.shape)
     net = net_file.build(options.net, task=task if options.classes or options.shape else None)
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
 def print_fields(net: Module, shape: tuple[int, ...]) -> None:
     """Print the receptive fields of a net's layers, along the height of images (C, H, W)."""
     from tinytrain.nn import Sequential
-    from tinytrain.nn.receptive_field import receptive_field, windows
+    from tinytrain.report.receptive_field import receptive_field, windows
 
     if type(net) is not Sequential:
         name = type(net).__name__

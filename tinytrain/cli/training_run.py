@@ -34,15 +34,16 @@ from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMisse
 from tinytrain.graph import Graph, require_capturable, require_compiler
 from tinytrain.nets import Task
 from tinytrain.nn.inspect import learned_count
+from tinytrain.report import log
+from tinytrain.report.target import verdict
 from tinytrain.runs import locks, net_file, run_folder, signals
 from tinytrain.runs.rehearsal import rehearse
 from tinytrain.runs.settings import Settings
 from tinytrain.runs.torch_state import preserve_torch_state
 from tinytrain.store.sources import SOURCES, find_source
-from tinytrain.train import Batch, Epoch, Training, keep_freed_memory, log, loop
+from tinytrain.train import Batch, Epoch, Training, keep_freed_memory, loop
 from tinytrain.train.checks import require_suited
 from tinytrain.train.compute import Compute
-from tinytrain.train.target import verdict
 from tinytrain.workers.group import Workers, own_device
 
 Run = tuple[Settings, Training, Dataset, Path]  # the last is the run's folder

@@ -18,12 +18,12 @@ from tinytrain import nets, streams
 from tinytrain.data.augment import Augmentation
 from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
-from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.optim import SGD, Adam, Optimizer, StepLR, WarmupLinear
 from tinytrain.optim.muon import orthogonalized
 from tinytrain.plots.drawing import new_figure, signed_colors
+from tinytrain.recipes import RECIPES
+from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results.statistics import difference, summarise
-from tinytrain.results.variations import RECIPES
 from tinytrain.store import synthetic
 
 if TYPE_CHECKING:

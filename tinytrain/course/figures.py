@@ -17,10 +17,10 @@ from tinytrain.course.ladder import Rung, gain
 from tinytrain.course.tables import last_epoch
 from tinytrain.plots.curves import draw_seeds, mark_target
 from tinytrain.plots.drawing import new_figure
+from tinytrain.report.target import TARGET_ACCURACY, TARGET_PARAMETERS
 from tinytrain.results import records
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Summary
-from tinytrain.train.target import TARGET_ACCURACY, TARGET_PARAMETERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

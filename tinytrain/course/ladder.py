@@ -17,13 +17,11 @@ from tinytrain import streams
 from tinytrain.course.lessons import Lesson, read_lesson
 from tinytrain.nn import Flatten, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
-from tinytrain.nn.receptive_field import receptive_field
-from tinytrain.recipes import LADDER, Recipe
+from tinytrain.recipes import ABLATION, BASES, CHANGES, FRONTIER, LADDER, RECIPES, Recipe
+from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results import records
-from tinytrain.results.recipe_changes import CHANGES, base_of
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Difference, Summary, difference
-from tinytrain.results.variations import ABLATION, FRONTIER, RECIPES
 from tinytrain.runs import net_file
 
 # The rungs of the table of receptive fields: Net8_1 and Net9, which the curriculum compares, with
@@ -97,7 +95,7 @@ def rungs(names: Iterable[str] = LADDER, folder: Path = records.FOLDER) -> list[
 def rung(name: str, folder: Path = records.FOLDER) -> Rung:
     """The rung called `name`. Raises KeyError where there is none."""
     recipe, record = RECIPES[name], records.read_current(name, RECIPES[name], folder)
-    return Rung(name, recipe, base_of(name), CHANGES[name], read_lesson(name), record)
+    return Rung(name, recipe, BASES[name], CHANGES[name], read_lesson(name), record)
 
 
 def net_of(recipe: Recipe) -> Module:

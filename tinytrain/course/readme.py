@@ -16,9 +16,9 @@ from tinytrain.course import figures, tables
 from tinytrain.course.ladder import Course, accuracy
 from tinytrain.errors import UsageError
 from tinytrain.plots.drawing import as_svg
+from tinytrain.report.target import LAST_EPOCHS
 from tinytrain.results.trained_run import FINAL
 from tinytrain.store.files import read_file
-from tinytrain.train.target import LAST_EPOCHS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Sequence
 
 from tinytrain.course.ladder import Rung, accuracy, gain
-from tinytrain.results.recipe_changes import describe
+from tinytrain.recipes.changes import describe
+from tinytrain.report.target import LAST_EPOCHS, TARGET_ACCURACY
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Summary, summarise
-from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
 Table = list[list[str]]
 

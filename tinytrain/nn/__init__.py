@@ -2,7 +2,7 @@
 
 `functional`: the layers as functions; `fast`: two of them arranged for a CPU; `layers`, `norm`,
 `activations`: the same as modules with weights; `module`: the base class, where a layer of one's
-own is explained; `inspect` and `receptive_field`: shapes, sizes and what a place of a map sees.
+own is explained; `inspect`: the shapes and parameters of a net's layers.
 """
 
 from tinytrain.nn import fast, functional
@@ -18,7 +18,7 @@ from tinytrain.nn.activations import (
     Softmax,
     Tanh,
 )
-from tinytrain.nn.inspect import parameter_count, summary
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.nn.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -57,5 +57,4 @@ __all__ = [
     "fast",
     "functional",
     "parameter_count",
-    "summary",
 ]

@@ -1,4 +1,4 @@
-"""Inspect a net: the shapes, parameters and multiplications of its layers.
+"""Inspect a net: the shapes and parameters of its layers.
 
 A blank image is run through a copy of the net, in which every module notes its calls. So any
 module that defines `forward` can be inspected, and the net itself stays as it is.
@@ -7,15 +7,12 @@ module that defines `forward` can be inspected, and the net itself stays as it i
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from tinytrain.nn.activations import LogSoftmax
-from tinytrain.nn.layers import Conv2d, Flatten, Linear
 from tinytrain.nn.module import Module
 
 Shape = tuple[int, ...]
@@ -100,15 +97,6 @@ def noting(
     return noted
 
 
-def multiply_adds(row: Row) -> int:
-    """Multiplications by a weight of a convolution or linear layer, for one look at one input."""
-    if isinstance(row.layer, Conv2d):
-        return row.layer.weight.numel() * math.prod(row.output_shape[1:])
-    if isinstance(row.layer, Linear):
-        return row.layer.weight.numel() * math.prod(row.output_shape[:-1])
-    return 0
-
-
 def parameter_count(module: Module) -> int:
     """The number of parameters of the module and all below it, learned or frozen."""
     return sum(parameter.numel() for parameter in module.parameters())
@@ -117,54 +105,3 @@ def parameter_count(module: Module) -> int:
 def learned_count(module: Module) -> int:
     """The number of parameters that are learned: those that require a gradient."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
-
-
-def own_parameters(module: Module) -> int:
-    """The number of parameters that the module holds directly, without the modules below it."""
-    held = vars(module).items()
-    own = [tensor for name, tensor in held if name not in module.buffer_names]
-    return sum(tensor.numel() for tensor in own if isinstance(tensor, Tensor))
-
-
-def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
-    """The table of layers, output shapes and parameters, and the totals.
-
-    Megabytes are 2²⁰ bytes of float32; the pass size is twice (forward and backward) the outputs
-    of the layers with parameters. Flattening and log-softmax have no row; a layer that is called
-    again counts once. ≥ stands where layers of one's own may multiply, too.
-    """
-    rows = layer_rows(net, input_shape)
-    table = [row for row in rows if not isinstance(row.layer, (Flatten, LogSoftmax))]
-    rule = "=" * 90
-    lines = [rule, f"{'Layer (type:depth-idx)':<41}{'Output Shape':<26}Param #", rule]
-    indices: dict[int, int] = {}
-    seen: set[int] = set()
-    for row in table:
-        index = indices[row.depth] = indices.get(row.depth, 0) + 1
-        branch = "├─" if row.depth == 1 else "|    " * (row.depth - 1) + "└─"
-        label = f"{branch}{type(row.layer).__name__}: {row.depth}-{index}"
-        shape = str([-1, *row.output_shape])
-        own = own_parameters(row.layer)
-        count = "(again)" if id(row.layer) in seen else f"{own:,}" if own else "--"
-        seen.add(id(row.layer))
-        lines.append(f"{label:<41}{shape:<26}{count}")
-    total = parameter_count(net)
-    weighted = [row for row in table if own_parameters(row.layer)]
-    known = all(type(row.layer).__module__.startswith("tinytrain.nn.") for row in weighted)
-    outputs = sum(math.prod(row.output_shape) for row in weighted)
-    numbers = math.prod(input_shape), 2 * outputs, total
-    input_size, pass_size, parameter_size = (number * 4 / 2**20 for number in numbers)
-    lines += [
-        rule,
-        f"Total params: {total:,}",
-        f"Trainable params: {learned_count(net):,}",
-        f"Non-trainable params: {total - learned_count(net):,}",
-        f"Total mult-adds (M): {'' if known else '≥ '}{sum(map(multiply_adds, table)) / 1e6:.2f}",
-        rule,
-        f"Input size (MB): {input_size:.2f}",
-        f"Forward/backward pass size (MB): {pass_size:.2f}",
-        f"Params size (MB): {parameter_size:.2f}",
-        f"Estimated Total Size (MB): {input_size + pass_size + parameter_size:.2f}",
-        rule,
-    ]
-    return "\n".join(lines)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinytrain.errors import printable
 from tinytrain.plots.drawing import new_figure
+from tinytrain.report.target import LAST_EPOCHS, TARGET_ACCURACY
 from tinytrain.train.state import Epoch
-from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

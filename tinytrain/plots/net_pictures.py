@@ -16,8 +16,8 @@ from tinytrain.data import Dataset, Split, augment, batches
 from tinytrain.errors import UsageError
 from tinytrain.nn import Conv2d, Module
 from tinytrain.plots.drawing import Tile, grid, new_figure, viewable
-from tinytrain.recipes import Recipe
-from tinytrain.train import build, evaluation
+from tinytrain.recipes import Recipe, build
+from tinytrain.train import evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain.errors import DataError, UsageError, printable
+from tinytrain.report.target import LAST_EPOCHS
 from tinytrain.results import records
 from tinytrain.results.records import Record
 from tinytrain.results.run_list import parameters_of, run_folders, tested_on
@@ -20,7 +21,6 @@ from tinytrain.results.statistics import (
     seeds_needed,
 )
 from tinytrain.runs import run_folder
-from tinytrain.train.target import LAST_EPOCHS
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from tinytrain.nn import AvgPool2d, MaxPool2d, Module
 from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
+from tinytrain.report.target import LAST_EPOCHS
 from tinytrain.results.statistics import Summary, summarise
 from tinytrain.runs import net_file, run_folder
 from tinytrain.runs.checkpoints import require_same_form
 from tinytrain.runs.settings import Settings, parse_settings
 from tinytrain.store import files
-from tinytrain.train.target import LAST_EPOCHS
 
 FOLDER = Path(__file__).parent.parent / "course" / "records"
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "raw_test_accuracy")

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from tinytrain.errors import TinytrainError
 from tinytrain.nn.inspect import learned_count
-from tinytrain.results.recipe_changes import nearest
+from tinytrain.recipes.changes import nearest
+from tinytrain.report.target import LAST_EPOCHS, verdict
 from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.train import Epoch
-from tinytrain.train.target import LAST_EPOCHS, verdict
 
 FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
 

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, holds
+from tinytrain.report.target import LAST_EPOCHS, TARGET_ACCURACY, holds
 
 FEWEST_SEEDS = 3  # the interval of two would be 12.7 standard errors to each side
 Z_80 = 0.841621  # the 80 % quantile of the normal distribution

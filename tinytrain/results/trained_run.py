@@ -17,8 +17,8 @@ from tinytrain.data.deskew import deskew
 from tinytrain.errors import DataError, NoSingleAnswer
 from tinytrain.nn import Module, functional
 from tinytrain.nn.inspect import output_of
+from tinytrain.recipes import RECIPES
 from tinytrain.results.records import FOLDER
-from tinytrain.results.variations import RECIPES
 from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.store.files import AnyPath, require

@@ -28,12 +28,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinytrain import from_torch, nets, train
+from tinytrain import from_torch, nets
 from tinytrain.data.augment import Augment
 from tinytrain.errors import TinytrainError, UsageError, no_program
 from tinytrain.nets import Task
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
+from tinytrain.recipes import build as from_recipe
 from tinytrain.runs.torch_state import preserve_torch_state
 from tinytrain.store.files import read_file
 from tinytrain.train import Training
@@ -265,7 +266,7 @@ def start(
     freeze: str = "",
     task: Task | None = None,
 ) -> Training:
-    """`train.build.start`, also for a recipe with functions from files, or for another `task`.
+    """`recipes.build.start`, also for a recipe with functions from files, or for another `task`.
 
     The layers named in `freeze`, with a comma between them, do not learn.
     """
@@ -288,7 +289,7 @@ def start(
                 "--nesterov no --weight-decay 0"
             )
         unset: dict[str, Any] = {name: getattr(Recipe(), name) for name in found}
-        training = train.build.start(replace(recipe, **unset), seed, device, build_net)
+        training = from_recipe.start(replace(recipe, **unset), seed, device, build_net)
         optimizer: Any = training.optimizer
         if "optimizer" in found:
             optimizer = found["optimizer"](training.parameters, recipe.lr)

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field, fields
 from tinytrain.errors import DataError
 from tinytrain.nets import Task
 from tinytrain.recipes import OLD_NAMES, Recipe, checked
+from tinytrain.report.target import reason_not_judged
 from tinytrain.runs import net_file
 from tinytrain.runs.checkpoints import require_same_form
-from tinytrain.train.target import reason_not_judged
 
 # Of taking a step: kernel by kernel, as a CUDA graph, or as one of kernels that were compiled.
 WAYS = ("plain", "graph", "compiled")

@@ -1,11 +1,10 @@
-"""Training: the loop, evaluation, the state of a training, its log and its verdict.
+"""Training: the loop, evaluation and the state of a training.
 
 `loop`: `fit` yields every step and every epoch; `compute`: gradients and scores; `state`: a
-`Training` and its records; `checks`: before the first step; `evaluation`: `evaluate`; `build`:
-from a recipe; `log`: printing; `target`: the verdict; `memory`: a faster allocator.
+`Training` and its records; `checks`: before the first step; `evaluation`: `evaluate`; `memory`: a
+faster allocator.
 """
 
-from tinytrain.train import build, log, target
 from tinytrain.train.checks import require_suited
 from tinytrain.train.evaluation import evaluate
 from tinytrain.train.loop import fit
@@ -17,11 +16,8 @@ __all__ = [
     "Epoch",
     "Score",
     "Training",
-    "build",
     "evaluate",
     "fit",
     "keep_freed_memory",
-    "log",
     "require_suited",
-    "target",
 ]

@@ -17,7 +17,7 @@ from tinytrain import nets, nn
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.nn import inspect
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES
 
 shipped = inspect.output_of
 body = """\

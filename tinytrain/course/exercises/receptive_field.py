@@ -14,8 +14,8 @@ many weights it has. What each place of a map sees is known before anything is t
 from tinytrain import nets
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.course.exercises.checking.report import Rows
-from tinytrain.nn import receptive_field as fields
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES
+from tinytrain.report import receptive_field as fields
 
 shipped = fields.next_field
 rungs = ("net9_3", "wide")

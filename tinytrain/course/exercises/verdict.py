@@ -14,7 +14,7 @@ from typing import Any
 from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.course.exercises.interval import draw_accuracy, recorded_accuracies
-from tinytrain.train import target
+from tinytrain.report import target
 
 shipped = target.holds
 rungs = ("reference", "wide", "final")

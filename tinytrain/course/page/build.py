@@ -28,9 +28,9 @@ from tinytrain.course.page import shapes
 from tinytrain.course.page.interactive import STRICT, InteractiveNet
 from tinytrain.course.page.text import Renderer, anchor
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.plots.drawing import as_svg
-from tinytrain.train.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
+from tinytrain.report.receptive_field import receptive_field
+from tinytrain.report.target import LAST_EPOCHS, TARGET_ACCURACY, TARGET_EPOCHS, TARGET_PARAMETERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -28,8 +28,8 @@ from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import Module, Sequential
 from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
-from tinytrain.nn.receptive_field import receptive_field
 from tinytrain.recipes import Recipe
+from tinytrain.report.receptive_field import receptive_field
 from tinytrain.runs import net_file
 from tinytrain.train.evaluation import predict
 

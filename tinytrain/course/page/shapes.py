@@ -10,7 +10,7 @@ from tinytrain.course.ladder import Rung, layers_of
 from tinytrain.nn import Conv2d, Linear, Module
 from tinytrain.nn.functional import pair
 from tinytrain.recipes import Recipe
-from tinytrain.train.target import LAST_EPOCHS
+from tinytrain.report.target import LAST_EPOCHS
 
 # The axis of the points is logarithmic in the error: 99 % to 99.5 % is as far as 98 % to 99 %.
 LOWEST, HIGHEST, WIDTH = 97.5, 99.7, 320.0  # percent, percent, pixels

@@ -16,10 +16,9 @@ from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset
 from tinytrain.nn import functional
-from tinytrain.results.variations import RECIPES
+from tinytrain.recipes import RECIPES, build
 from tinytrain.store import synthetic
 from tinytrain.store.sources import SOURCES
-from tinytrain.train import build
 from tinytrain.train.loop import fit
 from tinytrain.train.state import Batch
 

@@ -2,16 +2,12 @@
 
 `ABLATION` removes or replaces one ingredient of the final recipe, `VIEWS` changes the receptive
 field, `FRONTIER` has other limits: upright digits, test-time augmentation, fewer parameters or
-epochs, `OTHER_DATA` is for images of any kind. `RECIPES` has all named recipes, the ladder's
-first.
+epochs, `OTHER_DATA` is for images of any kind.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
-
-from tinytrain import recipes
 
 PLAIN_IMAGES: dict[str, Any] = {"rotation": 0, "shift": 0, "scale": 0, "shear": 0}
 LITTLE_AUGMENTATION: dict[str, Any] = {"rotation": 5, "shift": 1, "scale": 0.05, "shear": 0.08}
@@ -70,12 +66,4 @@ FRONTIER: dict[str, dict[str, Any]] = {
 # Which images stay what they are when they are turned or moved, only their owner knows.
 OTHER_DATA: dict[str, dict[str, Any]] = {
     "own-data": PLAIN_IMAGES | {"net": "late7500", "optimizer": "muon", "batch_size": 32}
-}
-
-# The recipe that each of these changes: the final one, or a rung.
-VARIATIONS = ABLATION | VIEWS | FRONTIER | OTHER_DATA
-BASES = dict.fromkeys(VARIATIONS, "final")
-BASES |= dict.fromkeys(("net9-dilation-2", "net9-dilation-3"), "net9")
-RECIPES = recipes.RECIPES | {
-    name: replace(recipes.RECIPES[BASES[name]], **change) for name, change in VARIATIONS.items()
 }

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from tinytrain.nn import Module
-from tinytrain.nn.inspect import summary
+from tinytrain.report.table import summary
 from tinytrain.train.state import Batch, Epoch, Score
 
 

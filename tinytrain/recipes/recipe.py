@@ -1,15 +1,13 @@
-"""Recipes: everything about a run except the data, the seed and the machine, as plain values.
+"""A recipe: everything about a run except the data, the seed and the machine, as plain values.
 
-A recipe can be printed, compared, kept in a file and changed from the command line field by field.
-Each named recipe states only what it changes in another. `train/build.py` turns a recipe into net,
-optimizer, schedule and augmentation.
+It can be printed, compared, kept in a file and changed from the command line field by field.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import Field, dataclass, field, replace
+from dataclasses import Field, dataclass, field
 from typing import Any
 
 OWN = "FILE.py:FUNCTION"
@@ -114,41 +112,3 @@ class Recipe:
     tta: int = setting(
         1, "test-time augmentation: average over 1 or 5 one-pixel shifts", choices=(1, 5)
     )
-
-
-# The curriculum, rung by rung: each states its changes to the one before. SGD's learning rate and
-# momentum and the angle are this project's choices, where the curriculum gives none.
-LADDER: dict[str, dict[str, Any]] = {
-    "net1": {"net": "net1", "optimizer": "sgd", "lr": 0.03, "momentum": 0.9, "schedule": "step"},
-    "net2": {"net": "net2"},
-    "net3": {"net": "net3"},
-    "net4": {"net": "net4"},
-    "net5": {"net": "net5"},
-    "net6": {"net": "net6"},
-    "net7": {"net": "net7"},
-    "net8": {"net": "net8", "dropout": 0.1},
-    "net8_1": {"dropout": 0.01},
-    "net9": {"net": "net9"},
-    "net9-rotation": {"rotation": 7},
-    "net9_3": {"net": "net9_3"},
-    "reference": {"optimizer": "adam", "lr": 0.01, "momentum": 0.0},
-    # Here the curriculum ends, and tinytrain's own rungs begin.
-    "falling": {"schedule": "warmup-linear", "lr": 0.03},
-    "averaged": {"ema": 0.996},
-    "wide": {"net": "net9_3_wide2"},
-    "final": {"dropout": 0.0, "rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.15},
-    "muon": {"optimizer": "muon"},
-    "late7500": {"net": "late7500", "optimizer": "adam"},
-}
-
-
-def accumulated(changes: dict[str, dict[str, Any]]) -> dict[str, Recipe]:
-    """The recipe of every rung, from its changes against the one before."""
-    recipe, recipes = Recipe(), {}
-    for name, change in changes.items():
-        recipe = recipes[name] = replace(recipe, **change)
-    return recipes
-
-
-RECIPES = accumulated(LADDER)
-# One of your own: RECIPES["mine"] = replace(RECIPES["final"], lr=0.02)

@@ -8,8 +8,8 @@ import time
 import pytest
 import torch
 
+from tinytrain.report.log import Log
 from tinytrain.train import Batch, Epoch
-from tinytrain.train.log import Log
 
 
 @pytest.fixture

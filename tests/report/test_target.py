@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tinytrain.train.target import holds, reason_not_judged, verdict
+from tinytrain.report.target import holds, reason_not_judged, verdict
 
 # Mostly just enough, so that each condition is met and missed by the least there is.
 accuracy = st.sampled_from([99.4] * 9 + [99.39, 99.41])

@@ -7,15 +7,7 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from tinytrain.recipes import LADDER, Recipe
-from tinytrain.results.variations import BASES, RECIPES, VARIATIONS
-
-CHANGES = LADDER | VARIATIONS
-
-
-def base_of(name: str) -> str | None:
-    """The recipe that the one of this name changes; None for the first rung. Raises KeyError."""
-    return (dict(zip(LADDER, [None, *LADDER], strict=False)) | BASES)[name]
+from tinytrain.recipes import RECIPES, Recipe
 
 
 def changed(before: Recipe, after: Recipe) -> str:

@@ -1,0 +1,40 @@
+"""Recipes: all settings of a run by name, each stating only what it changes in another.
+
+`recipe`: the settings; `ladder`: the curriculum's rungs; `variations`: other recipes; `changes`:
+how two differ, in words; `build`: a `Training` from a recipe. Only `build` loads torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinytrain.recipes.ladder import LADDER
+from tinytrain.recipes.recipe import OLD_NAMES, OWN, Recipe, checked, setting, shown
+from tinytrain.recipes.variations import ABLATION, FRONTIER, OTHER_DATA, VIEWS
+
+__all__ = [
+    "ABLATION",
+    "BASES",
+    "CHANGES",
+    "FRONTIER",
+    "LADDER",
+    "OLD_NAMES",
+    "OTHER_DATA",
+    "OWN",
+    "RECIPES",
+    "VIEWS",
+    "Recipe",
+    "checked",
+    "setting",
+    "shown",
+]
+
+# All named recipes: what each changes, in which other one, and the recipe itself.
+CHANGES = LADDER | ABLATION | VIEWS | FRONTIER | OTHER_DATA
+BASES: dict[str, str | None] = dict.fromkeys(CHANGES, "final")
+BASES |= dict(zip(LADDER, [None, *LADDER], strict=False))
+BASES |= dict.fromkeys(("net9-dilation-2", "net9-dilation-3"), "net9")
+RECIPES: dict[str, Recipe] = {}
+for name, base in BASES.items():
+    RECIPES[name] = replace(RECIPES[base] if base else Recipe(), **CHANGES[name])
+# One of your own: RECIPES["mine"] = replace(RECIPES["final"], lr=0.02)
