@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import (
     Parser,
-    add_data_dir,
     add_data_flags,
     add_path,
     number,
@@ -41,22 +40,15 @@ images are transposed, is converted by
 
 
 def add_flags(parser: Parser) -> None:
-    """The flags of `data`, `data info`, `data verify` and `data convert`."""
+    """The flags of `data`, `data info` and `data convert`."""
     add_data_flags(parser)
     parser.set_defaults(action=verify)
-    commands = parser.add_subparsers(dest="what", metavar="verify | info | convert", title="or")
+    commands = parser.add_subparsers(dest="what", metavar="info | convert", title="or")
     help = "show what is in a data set: classes, counts, sizes, mean, digests, some images"
     info = commands.add_parser("info", help=help, description=help, allow_abbrev=False)
     add_data_flags(info, data_dir=argparse.SUPPRESS)  # flags before `info` count, too
     add_path(info, "--output", "the picture of some images (default: runs/NAME-samples.png)")
     info.set_defaults(parser=info, action=show)
-    help = "read every byte of a data set, compare, and keep the digests in its manifest.json"
-    every_byte = commands.add_parser("verify", help=help, description=help, allow_abbrev=False)
-    named = "mnist, fashion-mnist, kmnist, synthetic, or a folder (default: mnist)"
-    given = argparse.SUPPRESS  # flags before `verify` count, too
-    every_byte.add_argument("dataset", nargs="?", default=given, metavar="SET", help=named)
-    add_data_dir(every_byte, given)
-    every_byte.set_defaults(parser=every_byte)
     help = "make a data set, four IDX files in a folder, of images in other forms"
     other = commands.add_parser(
         "convert",
@@ -115,29 +107,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def verify(options: argparse.Namespace) -> None:
-    """Verify a data set, downloading what is missing: with `verify` every byte, else as a run."""
+    """Verify a data set, downloading what is missing, and say where it is."""
     from tinytrain import data
-    from tinytrain.data.datasets import load_source
-    from tinytrain.store import manifest
-    from tinytrain.store.on_disk import StoredImages
-    from tinytrain.store.sources import MANIFEST, SOURCES
+    from tinytrain.store.sources import SOURCES
 
-    folder = Path(options.dataset).expanduser()
-    if options.what == "verify" and options.dataset not in SOURCES and folder.is_dir():
-        dataset = manifest.verify(folder, load_source)
-    else:
-        dataset = data.load(options.dataset, options.data_dir)
-    folder = folder_of(dataset, options)
-    checked = "whole (no published digest)"
-    if dataset.name in SOURCES:
-        checked = "verified"
-    elif (folder / MANIFEST).exists():
-        checked = f"every byte as in {MANIFEST}"
-        if options.what is None and isinstance(dataset.train.images, StoredImages):
-            checked = f"unchanged since {MANIFEST} was written; `data verify` reads every byte"
+    dataset = data.load(options.dataset, options.data_dir)
+    checked = "verified" if dataset.name in SOURCES else "whole (no published digest)"
     print(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "
-        f"in {folder}, {checked} (sha256 {dataset.digest})"
+        f"in {folder_of(dataset, options)}, {checked} (sha256 {dataset.digest})"
     )
 
 
@@ -194,8 +172,7 @@ def folder_of(dataset: Dataset, options: argparse.Namespace) -> Path:
 def convert(options: argparse.Namespace) -> None:
     """Write the images of the sources as IDX files into a new folder."""
     from tinytrain.data.arrays import as_files
-    from tinytrain.data.datasets import load_source
-    from tinytrain.store import idx, manifest
+    from tinytrain.store import idx
     from tinytrain.store.files import whole_folder, write_file
 
     output = options.output.resolve()
@@ -208,7 +185,6 @@ def convert(options: argparse.Namespace) -> None:
         idx.write_pair(folder, "test", *as_files(dataset.test))
         if found.names:
             write_file(folder / "classes.txt", "".join(f"{name}\n" for name in found.names))
-        manifest.verify(folder, load_source)
     if found.left_out:
         print(f"Left out: {', '.join(found.left_out)}")
     shape = " × ".join(map(str, dataset.train.images.shape[1:]))

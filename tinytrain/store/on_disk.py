@@ -6,7 +6,7 @@ digits: 0.19 ms from the system's cache, 0.17 from memory). From a cold disk tho
 13 ms one after another, and 7 ms where all are announced first.
 
 The file is opened anew for every batch, and its length and time of change are compared. A byte
-that is changed and dated back, or that the disk loses, is noticed by `manifest.verify` only.
+that is changed and dated back, or that the disk loses, is noticed by the digest at the next start.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The published digest says whether a mirror's copy is complete, and makes even a mirror without
 encryption safe. So no set is in published.json without digests (of MNIST's files, which mirrors
 have compressed anew, of their content); EMNIST, one large archive, is not there. Files of one's
-own are found by their names, their digests in manifest.json, if `manifest.verify` has written it.
+own are found by their names.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx, on_disk, synthetic
-from tinytrain.store.files import BY_FLAG, AnyPath, read_file, reason, require, whole_folder
+from tinytrain.store.files import BY_FLAG, AnyPath, read_file, require, whole_folder
 
-MANIFEST = "manifest.json"
 NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -39,14 +38,12 @@ class File:
     """One IDX file of a set, with what is known of it; None where it is not known.
 
     `size` and `sha256` are of the plain (decompressed) file, `md5` is of the .gz as published.
-    `mtime_ns`: the time of change that the file had when its `sha256` was computed.
     """
 
     name: str
     size: int | None = None
     sha256: str | None = None
     md5: str | None = None
-    mtime_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,29 +124,7 @@ def in_folder(folder: Path) -> Source:
             found = sorted(name for name in names if re.fullmatch(pattern, name)) or [usual]
             require(len(found) == 1, folder, f"one file {usual}", " and ".join(found))
             files.append(File(found[0]))
-    return with_manifest(Source(str(folder), tuple(files)), folder)
-
-
-def with_manifest(source: Source, folder: Path) -> Source:
-    """The source with sizes, digests, mean and deviation from manifest.json, if there is one."""
-    path = folder / MANIFEST
-    try:
-        content = json.loads(read_file(path))
-        known = {
-            name: File(name, file["size"], str(file["sha256"]), mtime_ns=int(file["mtime_ns"]))
-            for name, file in content["files"].items()
-        }
-        files = [known[file.name] if present(file, folder) else file for file in source.files]
-        mean, std = content["mean"], content["std"]
-        if not (type(mean) is type(std) is float and 0 <= mean <= 1 and 0 < std <= 1):
-            raise ValueError(f"mean {mean!r} and std {std!r}")
-    except FileNotFoundError:
-        return source
-    except Exception as error:  # of many types, for a text of any form
-        found = f"{type(error).__name__}: {reason(error)}"
-        expected = "the output of `data verify`"
-        raise DataError(f"{path}: expected {expected}, found {found}; move it away") from error
-    return replace(source, files=tuple(files), mean_and_std=(mean, std))
+    return Source(str(folder), tuple(files))
 
 
 def class_names(folder: Path, classes: int) -> list[str]:
@@ -193,9 +168,6 @@ def read_pair(
     except DataError as error:
         if source.mirrors:
             raise DataError(f"{error}; move the file away, and it is fetched again") from error
-        if files[0].mtime_ns is not None:
-            verify = f"python -m tinytrain data verify {folder}"
-            raise DataError(f"{error}; {verify} compares every byte") from error
         raise
     return (images, labels), (digest, labels_digest), paths
 
@@ -233,17 +205,12 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
 def read_verified(file: File, path: Path, packed: bool = True) -> tuple[on_disk.Stored, str]:
     """Read the array in `path`, and the sha256 (hex) of its plain bytes. `packed`: it is a .gz.
 
-    Raises DataError where it is not the file that `file` describes. All bytes are read, except of
-    `StoredImages` that have not changed since the time in `file`. A plain file is compared with
+    Raises DataError where it is not the file that `file` describes. A plain file is compared with
     `size` and `sha256` only: `md5` is of the .gz.
     """
     hasher = hashlib.sha256()
     array = on_disk.read(path, file.size, hasher)
     if isinstance(array, on_disk.StoredImages):
-        if file.sha256 and file.mtime_ns is not None:
-            same = array.stamp[1] == file.mtime_ns
-            require(same, path, f"no change since {MANIFEST} was written", "one")
-            return array, file.sha256
         array.update(hasher)
     sha256 = hasher.hexdigest()
     require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
