@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from tinytrain import nn, optim
-from tinytrain.recipes import Recipe, build
 
 SEEDS = st.integers(0, 2**31)
 few = settings(max_examples=30)
@@ -152,11 +151,6 @@ def test_one_cycle(line, up, down, total):
     assert found == pytest.approx(oracle, abs=1e-9)
     oracle = rates_of_torch("CosineAnnealingLR", total, T_max=total)
     assert [*map(optim.Cosine(total), range(total + 1))] == pytest.approx(oracle, abs=1e-9)
-
-
-def test_a_recipes_one_cycle_begins_and_ends_as_torchs():
-    schedule = build.new_schedule(Recipe(schedule="one-cycle", epochs=3))
-    assert (schedule(0), schedule(3)) == pytest.approx((1 / 25, 1 / 25e4), rel=1e-9)
 
 
 @given(st.floats(0.1, 100), st.floats(0, 1), st.floats(-1, 2))

@@ -9,7 +9,7 @@ from tinytrain import nets, streams
 from tinytrain.cli.export import as_state_dict
 from tinytrain.course import ladder
 from tinytrain.errors import DataError, UsageError
-from tinytrain.recipes import BASES, LADDER, RECIPES, build
+from tinytrain.recipes import LADDER, RECIPES, build
 from tinytrain.results import records, trained_run
 from tinytrain.runs import run_folder
 from tinytrain.train import Epoch
@@ -99,7 +99,3 @@ def test_published_weights_damaged_missing_or_of_another_net(tmp_path, monkeypat
     monkeypatch.setattr(trained_run, "FINAL", path)
     with pytest.raises(DataError, match=r"weights\.pt"):
         trained_run.load_run()
-
-
-def test_the_base_of_a_recipe():
-    assert (BASES["net1"], BASES["net2"], BASES["without-shift"]) == (None, "net1", "final")

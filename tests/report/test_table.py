@@ -1,0 +1,156 @@
+"""The table of a net, also with layers that a student wrote."""
+
+from __future__ import annotations
+
+import torch
+from drawn_nets import SIZE, Function, Residual, Shared, stacks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytrain import nets, nn, report
+from tinytrain.nn import inspect
+from tinytrain.report import table
+from tinytrain.report.receptive_field import receptive_field
+from tinytrain.streams import generator
+
+FINAL_NET = """
+├─Sequential: 1-1 [-1, 11, 24, 24] --
+| └─Conv2d: 2-1 [-1, 8, 26, 26] 72
+| └─BatchNorm2d: 2-2 [-1, 8, 26, 26] 16
+| └─ReLU: 2-3 [-1, 8, 26, 26] --
+├─Sequential: 1-2 [-1, 10, 12, 12] --
+| └─MaxPool2d: 2-10 [-1, 10, 12, 12] --
+| └─Conv2d: 2-23 [-1, 10, 8, 8] 310
+├─AdaptiveAvgPool2d: 1-5 [-1, 10, 1, 1] --
+Total params: 7,934
+Trainable params: 7,934
+Non-trainable params: 0
+Total mult-adds (M): 1.04
+Input size (MB): 0.00
+Forward/backward pass size (MB): 0.29
+Params size (MB): 0.03
+Estimated Total Size (MB): 0.32
+"""
+
+
+class Centred(nn.Module):
+    """Parameters and buffers of its own."""
+
+    buffer_names = ("seen", "mean")
+
+    def __init__(self, channels):
+        self.scale = torch.ones(channels, 1, 1, requires_grad=True)
+        self.seen, self.mean = torch.tensor(0), torch.zeros(channels, 1, 1)
+
+    def forward(self, input):
+        return (input - self.mean) * self.scale
+
+
+class Noisy(nn.Module):
+    """Counts its calls, and draws random numbers, also in evaluation."""
+
+    buffer_names = ("calls",)
+
+    def __init__(self):
+        self.calls, self.generator = torch.tensor(0), generator(0, "noise")
+
+    def forward(self, input):
+        assert not self.training
+        self.calls += 1
+        return input + torch.rand(()) + torch.rand((), generator=self.generator)
+
+
+def lines(net, *shape):
+    """The lines of a summary, without the spaces that align them."""
+    return [" ".join(line.split()) for line in report.summary(net, *shape).splitlines()]
+
+
+def products(row):
+    """The multiplications of a row: its output where all weights and numbers are 1, added up."""
+    weight = getattr(row.layer, "weight", None)
+    if isinstance(row.layer, nn.Conv2d):
+        tall, wide = row.layer.padding
+        channels, height, width = row.input_shape
+        ones = torch.ones(1, channels, height + 2 * tall, width + 2 * wide)
+        return torch.conv2d(ones, torch.ones_like(weight), None, row.layer.stride).sum()
+    if isinstance(row.layer, nn.Linear):
+        return (torch.ones(row.input_shape) @ torch.ones_like(weight).T).sum()
+    return 0
+
+
+@settings(max_examples=50)
+@given(stacks())
+def test_multiply_adds_are_those_of_a_run(net):
+    for row in inspect.layer_rows(net, (2, SIZE, SIZE)):
+        assert table.multiply_adds(row) == int(products(row))
+
+
+def test_layers_that_a_student_wrote():
+    net = nn.Sequential(
+        dict(conv=nn.Conv2d(1, 2, 3), gelu=Function(torch.relu), block=Shared(Residual(2)))
+    )
+    found = lines(net)
+    assert "├─Shared: 1-3 [-1, 2, 26, 26] --" in found
+    assert "| └─Residual: 2-1 [-1, 2, 26, 26] 1" in found
+    assert "| | └─Conv2d: 3-1 [-1, 2, 26, 26] 38" in found
+    assert "Forward/backward pass size (MB): 0.05" in found  # five outputs of 2 × 26 × 26
+
+
+def test_buffers_are_no_parameters():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), Centred(2))
+    assert nn.parameter_count(net) == sum(weight.numel() for weight in net.parameters()) == 22
+    assert list(net[1].state_dict()) == ["scale", "seen", "mean"]
+    assert [name for name, _ in net[1].named_buffers()] == ["seen", "mean"]
+    assert "├─Centred: 1-2 [-1, 2, 26, 26] 2" in lines(net)
+    assert "Total mult-adds (M): ≥ 0.01" in lines(net)  # Centred may multiply, too
+
+
+def test_a_layer_by_itself_is_a_row():
+    assert "└─Linear: 0-1 [-1, 1, 28, 3] 87" in lines(nn.Linear(28, 3))
+
+
+def test_dtypes_and_devices(device):
+    text = report.summary(nets.net9_3())
+    for dtype in (torch.float32,) if device == "mps" else (torch.float32, torch.float64):
+        assert report.summary(nets.net9_3().to(device, dtype)) == text
+
+
+def test_summary_of_the_final_net():
+    net = nets.net9_3()
+    found = lines(net)
+    assert [line for line in found if line in FINAL_NET] == FINAL_NET.strip().splitlines()
+    assert len([line for line in found if "─" in line]) == 28
+    assert sum(map(table.multiply_adds, inspect.layer_rows(net))) == 1_042_816
+
+
+def test_summary_of_millions():
+    found = lines(nn.Sequential(nn.Linear(1 << 20, 2)), (3, 1 << 20))
+    assert {"Total mult-adds (M): 6.29", "Input size (MB): 12.00", "Params size (MB): 8.00"} < {
+        *found
+    }
+    assert "Estimated Total Size (MB): 20.00" in found
+
+
+def test_a_layer_that_is_called_again_is_marked_and_counts_once():
+    conv, act = nn.Conv2d(1, 1, 3, padding=1), nn.ReLU()
+    found = [
+        line.split()[-1] for line in lines(nn.Sequential(act, conv, act, conv)) if "─" in line
+    ]
+    assert found == ["--", "10", "(again)", "(again)"]
+
+
+@settings(max_examples=20)
+@given(stacks(), st.booleans())
+def test_looking_changes_nothing(global_generator_untouched, net, training):
+    noisy = Noisy()
+    net = nn.Sequential(noisy, net).train(training)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    with global_generator_untouched():
+        text = report.summary(net, (2, SIZE, SIZE))
+        assert report.summary(net, (2, SIZE, SIZE)) == text
+        receptive_field(net, (2, SIZE, SIZE))
+        fresh = torch.rand((), generator=generator(0, "noise"))
+    assert torch.rand((), generator=noisy.generator) == fresh
+    assert {module.training for module in net.modules()} == {training}
+    torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)
+    assert all(parameter.grad is None for parameter in net.parameters())
