@@ -70,13 +70,6 @@ class Interrupted(TinytrainError):
         self.status = 128 + number
 
 
-def no_program(path: object, error: SyntaxError | ValueError) -> UsageError:
-    """The error for a file that Python cannot parse."""
-    line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-    reason = error.msg if isinstance(error, SyntaxError) else error
-    return UsageError(f"{path}{line}: not a Python program ({reason})")
-
-
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """An ending for an error about a wrong name: the names close to it, if any."""
     close = difflib.get_close_matches(name, names)

@@ -4,7 +4,6 @@ Most checks run in this process; those about what a learner's file may do run as
 """
 
 import csv
-import html
 import json
 import os
 import re
@@ -99,7 +98,7 @@ def write(folder, name, body):
 @every
 def test_a_template_is_unwritten_and_keeps_signature_and_docstring(one):
     text = template.template(one)
-    assert [*process.unwritten(Path("file.py"), text.encode())] == [one.function]
+    assert text.count(f"    {template.UNWRITTEN}\n") == 1
     report = compare(one, learned(one, template.with_body(one, template.UNWRITTEN)))
     assert report.differing == report.cases and report.error.startswith("NotImplementedError")
     assert template.with_body(one, template.UNWRITTEN) in text
@@ -235,9 +234,8 @@ def test_from_start_to_solution(folder, quick, said):
     mine = path.read_text()
     assert "passed" in follow("check", "shuffle.py") and "1 of" in follow("list")
     assert "def shuffled" in follow("solution", "shuffle")
-    rows = {row["name"]: row for row in json.loads(follow("list", "--json"))}
-    assert rows["shuffle"]["state"] == "done" and rows["shuffle"]["hints"] == 3
-    assert rows["adam"]["state"] == "open" and list(rows) == [*NAMES]
+    states = dict(line.split()[1::-1] for line in follow("list").splitlines()[: len(NAMES)])
+    assert [*states] == [*NAMES] and (states["shuffle"], states["adam"]) == ("done", "open")
     path.write_text(mine + "# and more\n")
     assert "0 of" in follow("list")
     (folder / "progress.json").unlink()
@@ -306,17 +304,10 @@ def test_a_class_is_graded(tmp_path, quick, said):
     assert sorted(folder.rglob("*")) == before
 
 
-def test_all_answers_as_text_and_as_a_page(folder, said):
+def test_all_answers(said):
     text = said("list", "--answers")
     assert all(template.answer(one).rstrip() in text for one in exercises())
     assert all(hint in text for one in exercises() for hint in one.hints)
-    output = folder.parent / "teacher" / "answers.html"
-    said("list", "--answers", "--output", output)
-    page = output.read_text()
-    unescaped = page.replace("&#34;", '"').replace("&#39;", "'")
-    answers = [html.escape(template.answer(one).rstrip(), False) for one in exercises()]
-    assert all(answer in unescaped for answer in answers)
-    assert page.count("<section") == len(NAMES) and "://" not in page and "src=" not in page
 
 
 UNCHECKABLE = {
@@ -377,7 +368,7 @@ def test_a_folder_that_holds_something_else(folder, said):
 def test_a_progress_file_that_is_none(text, folder, said):
     folder.mkdir()
     (folder / "progress.json").write_text(text)
-    errors = said("list", status=2)
+    errors = said("hint", "adam", status=2)
     assert "progress.json" in errors and "delete it" in errors
 
 
@@ -391,7 +382,6 @@ def test_a_progress_file_that_is_none(text, folder, said):
         (["check"], "nothing started"),
         (["check", "adam"], "exercise start adam"),
         (["solution", "adam"], "--give-up"),
-        (["list", "--output", "a.html"], "--answers"),
         (["grade"], "FOLDER"),
         (["grade", "nowhere"], "nowhere: cannot be read"),
         (["grade", "."], "a folder for each student"),
@@ -404,22 +394,13 @@ def test_wrong_words(words, named, folder, said):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(
-    "text, answered",
-    [
-        (None, "not yet; the body of shuffled is still to be written"),
-        ("class Adam:\n def step(self):\n  raise NotImplementedError()", "the body of Adam.step"),
-        ("def shuffled(:", "line 1: not a Python program"),
-    ],
-)
-def test_an_unwritten_or_broken_file_is_answered_without_torch(text, answered, folder):
-    path = write(folder, "shuffle", template.UNWRITTEN)
-    path.write_text(text or path.read_text())
+def test_an_unwritten_file_is_answered_without_torch(folder):
+    write(folder, "shuffle", template.UNWRITTEN)
     call = "import sys; from tinytrain.cli.main import main; print(main(sys.argv[1:])); "
     call += "print('torch' in sys.modules)"
     status, output, errors = in_a_process(folder, "-c", call, "exercise", "check", "shuffle")
-    assert status == 0 and answered in output + errors
-    assert output.split()[-2:] == ["2" if "program" in answered else "1", "False"]
+    assert (status, output.split()[-2:]) == (0, ["1", "False"]), errors
+    assert "not yet; the body is still to be written" in output
 
 
 def in_a_process(folder, *words):

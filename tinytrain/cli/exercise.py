@@ -57,10 +57,8 @@ def add_flags(parser: Parser) -> None:
         return word
 
     listed = add_word("list", show_list, "the exercises in order, and which are done")
-    listed.add_argument("--json", action="store_true", help="as JSON, for tools")
     answers = "for teachers: every exercise with its hints and its answer"
     listed.add_argument("--answers", action="store_true", help=answers)
-    add_path(listed, "--output", "with --answers: as a page, FILE.html")
     add_word("start", start, "write the file of an exercise, to be completed by you", "1")
     checks = "check an exercise, or all that are started: exit status 0 if passed, 1 if not yet, "
     checks += "2 if the file cannot be checked; of what your file prints the beginning is shown"
@@ -119,17 +117,11 @@ def command(options: argparse.Namespace, *words: str) -> str:
     return shlex.join(["python", "-m", "tinytrain", "exercise", *words, *folder])
 
 
-def show_answers(output: Path | None) -> None:
-    """Print all exercises with their answers, or write them as a page."""
-    from tinytrain.course import page
+def show_answers() -> None:
+    """Print all exercises with their hints and answers."""
     from tinytrain.course.exercises import exercises
     from tinytrain.course.exercises.checking.template import answer
 
-    if output:
-        make_folder(output.parent)
-        write_file(output, page.answers_as_html())
-        print(f"All answers are in {output}")
-        return
     for one in exercises():
         print(f"{one.name}: {one.title} ({one.shipped.__module__}.{one.function})\n{one.why}")
         for count, text in enumerate(one.hints, 1):
@@ -142,27 +134,9 @@ def show_list(options: argparse.Namespace, folder: Folder) -> None:
     from tinytrain.course.exercises import exercises
 
     if options.answers:
-        show_answers(options.output)
+        show_answers()
         return
-    if options.output:
-        raise UsageError(f"--output {options.output}: goes with --answers")
-    progress = folder.progress()
     states = {one: folder.state(one.name) for one in exercises()}
-    if options.json:
-        rows = [
-            {
-                "name": one.name,
-                "title": one.title,
-                "function": f"{one.shipped.__module__}.{one.function}",
-                "file": str(folder.file(one.name)),
-                "state": state,
-                "hints": progress.get(one.name, {}).get("hints", 0),
-                "rungs": list(one.rungs),
-            }
-            for one, state in states.items()
-        ]
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
-        return
     for one, state in states.items():
         print(f"{state:<9}{one.name:<21}{one.title}")
     done = list(states.values()).count("done")

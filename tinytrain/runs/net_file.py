@@ -30,7 +30,7 @@ from torch import Tensor
 
 from tinytrain import from_torch, nets
 from tinytrain.data.augment import Augment
-from tinytrain.errors import TinytrainError, UsageError, no_program
+from tinytrain.errors import TinytrainError, UsageError
 from tinytrain.nets import Task
 from tinytrain.nn import Module
 from tinytrain.recipes import Recipe
@@ -193,7 +193,9 @@ def run(path: Path, source: bytes) -> dict[str, object]:
     try:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
-        raise no_program(path, error) from error
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise UsageError(f"{path}{line}: not a Python program ({reason})") from error
     module = ModuleType(module_name(source))
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where classes look for the file that they come from

@@ -21,7 +21,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tinytrain import nets
 from tinytrain.course import drawings, figures, tables
 from tinytrain.course.exercises import exercises
-from tinytrain.course.exercises.checking.template import answer
 from tinytrain.course.ladder import Course, Rung, accuracy, gain, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson, read_text, sections
 from tinytrain.course.page import shapes
@@ -114,16 +113,6 @@ def as_html(
         at_work=[picture(title, figure) for title, figure in at_work],
         measured=[rung for rung in by_name.values() if rung.record],
         live=live,
-    )
-
-
-def answers_as_html() -> str:
-    """Render a page for teachers: every exercise with its hints and its answer."""
-    return TEMPLATES.get_template("answers.html").render(
-        answers=[(one, answer(one)) for one in exercises()],
-        style=(FOLDER / "page.css").read_text(),
-        policy=policy([]),
-        text=Renderer({}).inline,
     )
 
 

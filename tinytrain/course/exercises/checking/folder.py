@@ -18,6 +18,7 @@ from tinytrain.errors import UsageError
 from tinytrain.store.files import make_folder, read_file, write_file
 
 PROGRESS = "progress.json"
+UNWRITTEN = "raise NotImplementedError"  # the line of a new file in place of the body
 
 
 class Folder:
