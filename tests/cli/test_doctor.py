@@ -18,7 +18,6 @@ pytestmark = pytest.mark.usefixtures("here")
 @pytest.fixture
 def quick(monkeypatch):
     """Only what is there is looked at; nothing is computed."""
-    monkeypatch.setattr(self_test, "gradients", lambda: ("self-test", "well", None))
     monkeypatch.setattr(self_test, "short_training", lambda device: [])
 
 
@@ -80,25 +79,30 @@ def test_damaged_data_and_a_download_that_was_not_finished(examine, tmp_path, da
     assert not labels.exists()
 
 
-def test_a_wrong_gradient_and_a_step_that_is_a_tenth_too_long(examine, monkeypatch):
-    def wrong(self):
-        self.lr *= 1.1
-        step(self)
+def too_long(self):
+    """A step whose rate is a tenth too large."""
+    self.lr *= 1.1
+    STEP(self)
 
-    def wrong_silu(input, inplace):
-        return input * input.detach().sigmoid()
 
-    step = optim.Adam.step
-    monkeypatch.setattr(optim.Adam, "step", wrong)
-    monkeypatch.setattr(functional, "silu", wrong_silu)
-    gradient, losses = examine("FAILED", "self-test", 1)
-    assert "of SiLU is not" in gradient and "and not 2.3012, 2.3231, 1.4358" in losses
+def leaky(input, inplace=False):
+    """ReLU's value, with a gradient where it has none."""
+    return torch.relu(input) + 0.2 * (input - input.detach())
+
+
+STEP, WRONG = optim.Adam.step, [(optim.Adam, "step", too_long), (functional, "relu", leaky)]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=["step", "gradient"])
+def test_a_step_or_a_gradient_that_is_wrong(wrong, examine, monkeypatch):
+    monkeypatch.setattr(*wrong)
+    [text] = examine("FAILED", "self-test", 1)
+    assert "and not 2.3012, 2.3231, 1.4358" in text
 
 
 def test_a_device_that_does_not_compute_and_a_data_folder_that_is_a_file(
     examine, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(self_test, "gradients", lambda: ("self-test", "well", None))
     monkeypatch.setattr(train, "fit", Mock(side_effect=RuntimeError("no kernel image\nis here")))
     assert "no kernel image; try --device cpu" in examine("FAILED", "self-test", 1)[0]
     (tmp_path / "file").touch()  # the gravest decides

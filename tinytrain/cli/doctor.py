@@ -11,8 +11,7 @@ Check this machine and its data; each line is ok, or FAILED with what to do
 
   versions   of tinytrain, torch, Python and numpy; threads of torch, devices
   data       each set that is in the data folder, read whole and compared with its digest
-  self-test  the gradients of the layers against finite differences, and twenty steps of training
-             against the losses that they have elsewhere
+  self-test  twenty steps of training, against the losses that they have elsewhere
   speed      seconds that an epoch of `train` will take here
 
 Nothing is fetched, drawn or written. The exit status is 0 when nothing FAILED, 3 where data are

@@ -1,4 +1,4 @@
-"""The findings of `doctor`: versions, devices, data sets, gradients, a short training."""
+"""The findings of `doctor`: versions, devices, data sets, a short training."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import TypeAlias
 
 import numpy
 import torch
-from torch import Tensor
 
-from tinytrain import __version__, data, nn, streams, train
+from tinytrain import __version__, data, streams, train
 from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.recipes import RECIPES, build
@@ -46,7 +45,6 @@ def findings(root: Path, device: str, threads: int) -> Iterator[Finding]:
     how = "".join(f", {name}: {'yes' if on else 'no'}" for name, on in kernels(device).items())
     yield "device", f"{device}{how}; there are: {', '.join(devices)}", None
     yield from data_sets(root)
-    yield gradients()
     yield from short_training(device)
 
 
@@ -79,50 +77,6 @@ def data_sets(root: Path) -> Iterator[Finding]:
         checked = "as published" if source.mirrors else "whole (no published digest)"
         sizes = f"{len(dataset.train):,} + {len(dataset.test):,} images"
         yield "data", f"{name}: {sizes}, {checked}, sha256 {dataset.digest[:16]}…", None
-
-
-def gradients() -> Finding:
-    """Compare the gradients of the layers with finite differences, on the CPU in float64."""
-    draw = streams.generator(0, "self-test weights")
-    layers = [
-        nn.Conv2d(1, 4, 3, generator=draw),  # one channel takes a code path of its own
-        nn.Conv2d(4, 4, 3, padding=2, dilation=2, generator=draw),
-        nn.Linear(4, 4, generator=draw),
-        nn.BatchNorm2d(4),
-        nn.GroupNorm(2, 4),
-        nn.LayerNorm(4),
-        nn.MaxPool2d(2),
-        nn.AvgPool2d(3, 2, 1),
-        nn.AdaptiveAvgPool2d(1),
-        nn.ReplicationPad2d(1),
-        nn.Dropout(),
-        nn.Dropout2d(),
-    ]
-    kinds = nn.ReLU, nn.SiLU, nn.GELU, nn.Sigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax
-    layers += [kind() for kind in kinds]
-    if wrong := [type(layer).__name__ for layer in layers if not has_right_gradient(layer)]:
-        text = f"the gradient of {', '.join(wrong)} is not the slope of finite differences; {ANEW}"
-        return "self-test", text, TinytrainError
-    text = f"the gradients of {len(layers)} layers are the slopes of finite differences"
-    return "self-test", text, None
-
-
-def has_right_gradient(layer: nn.Module) -> bool:
-    """Whether torch's gradcheck accepts the layer's gradients, on images of 4 × 4 pixels."""
-
-    def output(images: Tensor, *weights: Tensor) -> Tensor:
-        layer.set_generator(streams.generator(0, "self-test dropout"))
-        result: Tensor = layer(images)
-        return result
-
-    layer.to(torch.float64)
-    channels = getattr(layer, "in_channels", 4)
-    draw = streams.generator(0, "self-test images")
-    images = torch.randn(2, channels, 4, 4, generator=draw, dtype=torch.float64)
-    inputs = (images.requires_grad_(), *layer.parameters())
-    return torch.autograd.gradcheck(  # in full: its fast mode was seen to accept a wrong slope
-        output, inputs, rtol=1e-5, raise_exception=False, check_undefined_grad=False
-    )
 
 
 def short_training(device: str) -> Iterator[Finding]:
