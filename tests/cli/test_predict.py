@@ -14,6 +14,7 @@ from run_files import history
 
 import tinytrain
 from tinytrain import data, nn, streams
+from tinytrain.cli import answers as answers_file
 from tinytrain.cli import predict
 from tinytrain.cli.main import main
 from tinytrain.errors import DataError
@@ -87,7 +88,8 @@ def test_the_most_probable_classes_come_first():
 
 def test_images_of_idx_files_which_need_no_pillow(printed, monkeypatch):
     digit = picture()
-    one, some = images_file("one", 255 - DIGITS[4]), images_file("some.gz", DIGITS)
+    one = images_file("one", 255 - DIGITS[4].repeat(3, 0).repeat(3, 1))  # dark on light
+    some = images_file("some.gz", DIGITS)
     text = printed("predict", one, digit, "--index", "0")
     assert text.startswith("one[0]: 4 (") and "\ndigit.png: 7 (" in text
     monkeypatch.setitem(sys.modules, "PIL", None)
@@ -139,6 +141,19 @@ def test_only_digits_like_mnist_are_formed(monkeypatch, shape, dataset, formed):
     assert torch.equal(own_run(monkeypatch, shape, dataset).prepared("a", image), expected)
 
 
+def test_a_row_of_the_nets_size_is_taken_as_it_is_and_a_picture_formed(monkeypatch):
+    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
+    run, dark = own_run(monkeypatch, (1, 28, 28)), 255 - DIGITS[7]
+    np.save("dark.npy", dark[None])
+    image.fromarray(dark).save("dark.png")
+    for name, expected in (
+        ("dark.npy", dark),
+        ("dark.png", mnist_form(torch.tensor(dark).double())),
+    ):
+        [source] = answers_file.sources_in(Path(name), run)
+        assert torch.equal(source.prepared(source.read(), run)[0], torch.as_tensor(expected))
+
+
 def test_a_net_of_deskewed_digits_gets_them_deskewed(monkeypatch):
     run, inputs = own_run(monkeypatch, (1, 28, 28), recipe=RECIPES["upright"]), []
 
@@ -162,17 +177,17 @@ REFUSED = [
     ("half", 3, "half"),
     ("none", 3, "none"),
     ("two", 3, "two[0]: expected 1 channels, as the net's data have, found 2"),
-    ("images", 2, "images: holds 20 images; choose one with --index"),
-    ("images --index=20", 2, "--index 20: images has images 0 to 19"),
+    ("images --index=20", 2, "--index 20"),
     ("images --index=-1", 2, "--index"),
     ("digit.png --index=0", 2, "--index"),
     ("digit.png text", 3, "text"),
+    ("digit.png int16", 3, "int16"),
     ("digit.png --run-dir=nowhere", 3, "nowhere"),
     ("", 2, "IMAGE"),
     ("digit.png --output=a.nothing", 2, "a.nothing"),
     ("int16", 3, "int16 (2, 3, 3)"),
     ("int16 --csv=new", 3, "int16"),
-    ("few.csv", 2, "few.csv"),
+    ("few.csv", 3, "few.csv, first line of 2 columns: expected 784 pixels"),
     ("few.csv --csv=new", 3, "few.csv, first line of 2 columns: expected 784 pixels"),
     ("two.npz --csv=new", 3, "two.npz"),
     (".", 3, "."),
@@ -262,13 +277,17 @@ TABLES = {
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_line_of_a_table_gets_an_answer(table):
+def test_every_line_of_a_table_gets_an_answer(table, printed):
     header, *before = TABLES[table]
     rows = np.column_stack([*before, DIGITS.reshape(20, 784)])
     lines = [header] * bool(header) + [",".join(map(str, row)) for row in rows]
     Path("test.csv").write_text("\n".join(lines))
     kaggle = [{"ImageId": str(i), "Label": str(label)} for i, label in enumerate(LABELS, 1)]
     assert answers("test.csv", "--columns", "ImageId,Label") == kaggle
+    shown = [line for line in printed("predict", "test.csv").splitlines() if "[" in line]
+    assert [line.split(" (")[0] for line in shown] == [
+        f"test.csv[{row}]: {label}" for row, label in enumerate(LABELS)
+    ]
 
 
 def test_arrays_of_any_file_and_from_python_the_same():

@@ -31,23 +31,33 @@ AT_ONCE = 500  # images in memory as the net gets them
 
 @dataclass(frozen=True)
 class Source:
-    """An image: its file, its row there (None for a picture), and how the net's form is read."""
+    """An image: its file, its row there (None for a picture), and how its pixels are read."""
 
     file: Path
     row: int | None
     read: Callable[[], Tensor]
 
+    @property
+    def name(self) -> str:
+        """The file, and the row in it."""
+        return str(self.file) if self.row is None else f"{self.file}[{self.row}]"
 
-def write_answers(run: TrainedRun, options: argparse.Namespace) -> None:
-    """Write `options.csv`: a line for each image that can be read.
+    def prepared(self, pixels: Tensor, run: TrainedRun) -> Tensor:
+        """The pixels as the net gets them: as they are where a row has the size of its data."""
+        if self.row is not None and pixels.shape == run.settings.image_shape:
+            return pixels
+        return run.prepared(self.name, pixels.double())
+
+
+def write_answers(run: TrainedRun, paths: Sequence[Path], options: argparse.Namespace) -> None:
+    """Write `options.csv`: a line for each image in the files that can be read.
 
     Raises DataError at the end, after the names of those that cannot be, UsageError where the
     file is one of the images.
     """
-    paths = with_folders(options.images)
     if options.csv.resolve() in [path.resolve() for path in paths]:
         raise UsageError(f"--csv {options.csv}: is among the images; name another file")
-    sources = [source for path in paths for source in sources_in(run, path)]
+    sources = [source for path in paths for source in sources_in(path, run)]
     arrays = {source.file for source in sources if source.row is not None}
     place = ["file"] * (len(paths) > 1 or not arrays) + ["row"] * bool(arrays)
     columns = options.columns or [*place, "class", "probability"]
@@ -111,13 +121,13 @@ def is_array(path: Path) -> bool:
     return path.suffix.lower() in (".csv", ".npz", ".npy") or start in (b"\0\0", idx.GZIP)
 
 
-def sources_in(run: TrainedRun, path: Path) -> Iterator[Source]:
+def sources_in(path: Path, run: TrainedRun) -> Iterator[Source]:
     """The images of a file: a picture, or the rows of a table or an array.
 
     Raises DataError for a table or an array that cannot be read.
     """
     if not is_array(path):
-        yield Source(path, None, lambda: run.prepared(str(path), pictures.rgb_pixels(path)))
+        yield Source(path, None, partial(pictures.rgb_pixels, path))
         return
     shape = run.settings.image_shape
     if path.suffix.lower() == ".csv":
@@ -125,15 +135,7 @@ def sources_in(run: TrainedRun, path: Path) -> Iterator[Source]:
     else:
         images = named_arrays.read_images(path, math.prod(shape))
     for row in range(len(images)):
-        yield Source(path, row, partial(image_of, run, path, images, row))
-
-
-def image_of(run: TrainedRun, path: Path, images: Images, row: int) -> Tensor:
-    """One of many images, as it is if it has the size of the net's data, or else prepared."""
-    image = torch.as_tensor(images[row])
-    if image.shape == run.settings.image_shape:
-        return image
-    return run.prepared(f"{path}[{row}]", image.double())
+        yield Source(path, row, partial(images.__getitem__, row))
 
 
 def answered(
@@ -149,7 +151,7 @@ def answered(
             line = dict.fromkeys(COLUMNS, "") | {"file": source.file, "ImageId": number}
             line["row"] = "" if source.row is None else source.row
             try:
-                images.append(source.read())
+                images.append(source.prepared(source.read(), run))
                 asked.append(line)
             except NoSingleAnswer:
                 pass

@@ -7,7 +7,6 @@ it: where the answer is wrong, the reason can often be seen there.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -25,9 +24,9 @@ Show images as a net gets them, with the classes and their probabilities. For ne
 other grey data of 28 × 28 pixels, a digit may be of any size, light on dark or dark on light: it
 is cut out, made 20 pixels high or wide and centred by its mass, as MNIST's were. For other nets
 (those of fashion-mnist and kmnist among them) images are resized to the size of their data.
-With --csv, answers for many: the pictures below folders, CSV files (a line an image; told by the
-number of columns whether there is a label, which is left out), .npz, .npy and IDX files, whose
-images are taken as they are where they have the size of the net's data.
+Files of many images are CSV (a line an image; told by the number of columns whether there is a
+label, which is left out), .npz, .npy and IDX: each image has an answer, and is taken as it is
+where it has the size of the net's data. With --csv all answers go into a file.
 """
 DRAWN = 3  # images that are shown in characters, at most
 MOST_CLASSES = 10  # that are printed
@@ -39,12 +38,12 @@ def add_flags(parser: Parser) -> None:
     add_path(
         parser,
         "images",
-        "a PNG, JPEG or IDX file, or a folder",
+        "a picture, such as PNG or JPEG, a folder of them, or a file of many images",
         nargs="+",
         metavar="IMAGE",
     )
     add_path(parser, "--run-dir", "the run's folder (default: the final net, which comes with it)")
-    which = "which image of an IDX file, from 0"
+    which = "only this image, from 0, of a file of many"
     parser.add_argument("--index", type=natural, metavar="N", help=which)
     add_path(parser, "--csv", "a CSV file for the answers: file (or row), class, probability")
     columns = "its columns, of file,row,class,label,probability; ImageId,Label are Kaggle's"
@@ -56,11 +55,12 @@ def add_flags(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print each image as the net gets it, with its most probable classes.
 
-    Raises DataError for an image that cannot be read, after the answers for the others.
+    Raises DataError for an image that cannot be read, after the answers for the others, and at
+    once for a file of many; UsageError where none of them has the image --index.
     """
     import torch
 
-    from tinytrain.cli.answers import column_list, with_folders, write_answers
+    from tinytrain.cli.answers import column_list, sources_in, with_folders, write_answers
     from tinytrain.results.trained_run import load_run
 
     if options.csv and (options.index is not None or options.output):
@@ -69,64 +69,37 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("--columns: names those of --csv FILE, which is missing")
     options.columns = options.columns and column_list(options.columns)
     model = load_run(options.run_dir)
+    paths = with_folders(options.images)
     if options.csv:
-        write_answers(model, options)
+        write_answers(model, paths, options)
         return
-    classes = model.class_names
-    names, pictures, images = [], [], []
-    errors: list[DataError] = []
-    for path in with_folders(options.images):
+    sources = [source for path in paths for source in sources_in(path, model)]
+    if options.index is not None:
+        sources = [source for source in sources if source.row in (None, options.index)]
+        if all(source.row is None for source in sources):
+            raise UsageError(f"--index {options.index}: no file of many has such an image")
+    shown, errors = [], []
+    for source in sources:
         try:
-            name, picture = read(path, options.index, math.prod(model.settings.image_shape))
-            images.append(model.prepared(name, picture))
+            pixels = source.read()
+            shown.append((source.name, pixels, source.prepared(pixels, model)))
         except DataError as error:
             errors.append(error)
-            continue
-        names.append(name)
-        pictures.append(picture)
-    if options.index is not None and not errors and not any(name[-1] == "]" for name in names):
-        raise UsageError("--index: is for IDX files, and there is none among these images")
+    classes, images = model.class_names, [image for _, _, image in shown]
     answers: list[str] = []
     rows = model.answers(torch.stack(images)).probabilities if images else ()
-    for name, image, row in zip(names, images, rows, strict=True):
+    for (name, _, image), row in zip(shown, rows, strict=True):
         answers.append(f"{classes[int(row.argmax())]} ({percent(float(row.max()))})")
         print(f"{name}: {answers[-1]}")
         if len(images) <= DRAWN:
             print(side_by_side(as_text(image), class_lines(row, classes)), end="\n\n")
-    if options.output and images:
-        draw(names, pictures, images, answers, options.output)
+    if options.output and shown:
+        draw(shown, answers, options.output)
         print(f"Drawn into {options.output}")
     for earlier in errors[:-1]:
         print(f"tinytrain: {earlier}", file=sys.stderr)
     if errors:
         raise errors[-1]
-
-
-def read(path: Path, index: int | None, pixels: int) -> tuple[str, Tensor]:
-    """The name of an image and the image, float64 (channels, H, W) from 0 to 255.
-
-    It is number `index` of an IDX file, or any picture. Raises DataError for a file that is
-    missing, damaged or no image, UsageError where an index is wrong.
-    """
-    import torch
-
-    from tinytrain.cli.answers import is_array
-    from tinytrain.store import named_arrays, pictures
-
-    if not is_array(path):
-        return str(path), pictures.rgb_pixels(path)
-    if path.suffix.lower() == ".csv":
-        raise UsageError(f"{path}: a table; --csv FILE keeps the answers for its lines")
-    images = named_arrays.read_images(path, pixels)
-    if index is None and len(images) > 1:
-        raise UsageError(
-            f"{path}: holds {len(images):,} images; choose one with --index, from 0, or keep the "
-            "answers for all with --csv FILE"
-        )
-    index = index or 0
-    if index >= len(images):
-        raise UsageError(f"--index {index}: {path} has images 0 to {len(images) - 1}")
-    return f"{path}[{index}]", torch.as_tensor(images[index]).double()
 
 
 def percent(share: float) -> str:
@@ -163,17 +136,11 @@ def side_by_side(left: list[str], right: list[str]) -> str:
     return "\n".join(f"  {first:<{width}}  {second}".rstrip() for first, second in rows)
 
 
-def draw(
-    names: list[str],
-    pictures: list[Tensor],
-    images: list[Tensor],
-    answers: list[str],
-    output: Path,
-) -> None:
-    """Draw each picture as it is and as the net gets it."""
+def draw(shown: list[tuple[str, Tensor, Tensor]], answers: list[str], output: Path) -> None:
+    """Draw each picture as it is and as the net gets it: `shown` has its name and both."""
     from tinytrain.plots.drawing import Tile, grid, save, viewable
 
     tiles: list[Tile | None] = []
-    for name, picture, image, answer in zip(names, pictures, images, answers, strict=True):
+    for (name, picture, image), answer in zip(shown, answers, strict=True):
         tiles += [Tile(viewable(picture), name[-24:]), Tile(viewable(image), f"seen as {answer}")]
-    save(grid(tiles, columns=2 * min(len(pictures), 4), inch=1.5), output)
+    save(grid(tiles, columns=2 * min(len(shown), 4), inch=1.5), output)
