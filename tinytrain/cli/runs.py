@@ -119,7 +119,7 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
 
 def compare(one: Path, other: Path, as_json: bool) -> None:
     """Print how two sides differ, in settings, files and results, and which is better."""
-    from tinytrain.recipes.changes import meaning, shown
+    from tinytrain.recipes.changes import meaning, value_text
     from tinytrain.results import comparison
 
     both = comparison.read_side(one), comparison.read_side(other)
@@ -143,7 +143,7 @@ def compare(one: Path, other: Path, as_json: bool) -> None:
     print(f"{one} → {other}\n\nSettings{'' if differing.keys() - diffs.keys() else ': the same'}")
     for name, (old, new) in differing.items():
         if name not in diffs:  # no digests where there are lines
-            print(f"  {name}: {shown(old)} → {shown(new)}{meanings.get(name, '')}")
+            print(f"  {name}: {value_text(old)} → {value_text(new)}{meanings.get(name, '')}")
     for diff in diffs.values():
         print(f"\n{diff}")
     print("\nResult, mean ± standard deviation over seeds")

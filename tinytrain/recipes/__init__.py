@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinytrain.recipes.ladder import LADDER
-from tinytrain.recipes.recipe import OLD_NAMES, OWN, Recipe, checked, setting, shown
+from tinytrain.recipes.recipe import OLD_NAMES, OWN, Recipe, checked, shown
 from tinytrain.recipes.variations import ABLATION, FRONTIER, OTHER_DATA, VIEWS
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "VIEWS",
     "Recipe",
     "checked",
-    "setting",
     "shown",
 ]
 

@@ -19,13 +19,13 @@ def changed(before: Recipe, after: Recipe) -> str:
 def changes(before: Recipe, after: Recipe) -> list[tuple[Field[Any], str, str]]:
     """The fields that differ between two recipes, with both values as text."""
     return [
-        (field, shown(old), shown(new))
+        (field, value_text(old), value_text(new))
         for field in fields(Recipe)
         if (old := getattr(before, field.name)) != (new := getattr(after, field.name))
     ]
 
 
-def shown(value: object) -> str:
+def value_text(value: object) -> str:
     """A value of a recipe: yes or no, 0.03, warmup-linear."""
     if isinstance(value, bool):
         return "yes" if value else "no"
