@@ -13,18 +13,9 @@ from dataclasses import asdict
 
 from tinytrain.cli.options import Parser, add_field_flags
 from tinytrain.cli.recipe_files import named
-from tinytrain.recipes import (
-    ABLATION,
-    BASES,
-    CHANGES,
-    FRONTIER,
-    LADDER,
-    OTHER_DATA,
-    RECIPES,
-    VIEWS,
-    Recipe,
-)
+from tinytrain.recipes import BASES, CHANGES, LADDER, RECIPES, Recipe
 from tinytrain.recipes.changes import changed
+from tinytrain.recipes.variations import ABLATION, FRONTIER, OTHER_DATA, VIEWS
 
 HELP = """\
 Without more words, or with list: every recipe, and what it changes in its base. With show: one of

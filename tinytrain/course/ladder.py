@@ -17,7 +17,8 @@ from tinytrain import streams
 from tinytrain.course.lessons import Lesson, read_lesson
 from tinytrain.nn import Flatten, LogSoftmax, Module, Sequential
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
-from tinytrain.recipes import ABLATION, BASES, CHANGES, FRONTIER, LADDER, RECIPES, Recipe
+from tinytrain.recipes import BASES, CHANGES, LADDER, RECIPES, Recipe
+from tinytrain.recipes.variations import ABLATION, FRONTIER
 from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results import records
 from tinytrain.results.records import Record

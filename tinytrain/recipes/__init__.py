@@ -1,4 +1,4 @@
-"""Recipes: all settings of a run by name, each stating only what it changes in another.
+"""Recipes: the settings of a run, by name; each states only what it changes in another.
 
 `recipe`: the settings; `ladder`: the curriculum's rungs; `variations`: other recipes; `changes`:
 how two differ, in words; `build`: a `Training` from a recipe. Only `build` loads torch.
@@ -13,22 +13,18 @@ from tinytrain.recipes.recipe import OLD_NAMES, OWN, Recipe, checked, shown
 from tinytrain.recipes.variations import ABLATION, FRONTIER, OTHER_DATA, VIEWS
 
 __all__ = [
-    "ABLATION",
     "BASES",
     "CHANGES",
-    "FRONTIER",
     "LADDER",
     "OLD_NAMES",
-    "OTHER_DATA",
     "OWN",
     "RECIPES",
-    "VIEWS",
     "Recipe",
     "checked",
     "shown",
 ]
 
-# All named recipes: what each changes, in which other one, and the recipe itself.
+# All named recipes: what each changes, in which other (net1 in none), and the recipe itself.
 CHANGES = LADDER | ABLATION | VIEWS | FRONTIER | OTHER_DATA
 BASES: dict[str, str | None] = dict.fromkeys(CHANGES, "final")
 BASES |= dict(zip(LADDER, [None, *LADDER], strict=False))
