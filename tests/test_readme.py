@@ -51,9 +51,10 @@ def test_its_net_trains_by_a_call(folder, data_dir, monkeypatch):
     for not_in_a_file in (lambda: 0), net(), partial(net), int:
         with pytest.raises(UsageError, match="top of a file"):
             tinytrain.run("other", net=not_in_a_file, **few)
-    for other in {"holdout": 9}, {"freeze": "conv"}, {"dataset": "kmnist"}, {"from_": "run"}:
-        with pytest.raises(UsageError, match=f"another {next(iter(other)).strip('_')} is in it"):
-            tinytrain.run("run", net=net, **few | other)
+    others = {"lr": 0.5, "holdout": 9, "freeze": "conv", "dataset": "kmnist", "from_": "run"}
+    for name, value in others.items():
+        with pytest.raises(UsageError, match=f"another {name.strip('_')} is in it"):
+            tinytrain.run("run", net=net, **few | {name: value})
     with pytest.raises(UsageError, match="of the package torch"):
         tinytrain.run("other", optimizer=torch.optim.SGD, **few)
     with pytest.raises(UsageError, match="dataset: .* a Dataset"):

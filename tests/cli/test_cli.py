@@ -191,7 +191,8 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, printed, f
     (tmp_path / "seed-1" / "run.json").write_text(json.dumps(older))
     assert main([*few, "--seeds", "1-3"]) == 0
     assert record.read_bytes() == before
-    fails(2, *few, "--lr", "0.5")
+    for other in "lr=0.5", "epochs=9", "holdout=30", "fold=1/2":
+        assert f"another {other.partition('=')[0]}" in fails(2, *few, f"--{other}", "--seeds=1")
 
 
 @pytest.mark.usefixtures("in_one_process")

@@ -6,15 +6,16 @@ import argparse
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain import data
 from tinytrain.cli.jobs import Job, is_first, train_all, train_side_by_side
+from tinytrain.cli.main import parse
 from tinytrain.cli.options import given_fields, seed_text
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words
 from tinytrain.cli.resolve import choose_device
-from tinytrain.errors import UsageError
+from tinytrain.cli.training_run import require_same_run
 from tinytrain.nets import Task
 from tinytrain.recipes import Recipe
 from tinytrain.report.target import reason_not_judged
@@ -61,11 +62,14 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
         net_file.start(series.recipe, 0, task=task)  # a wrong value is told before anything starts
         for seed in seeds:
             folder, part = series.folder / f"seed-{seed}", fold.replace("all", str(seed))
-            require_same_recipe(folder, (series.recipe, dataset, options.holdout, part))
-            if not started():
-                locks.require_free(folder)
             arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
             arguments += [f"--fold={part}"] if part else []
+            if (folder / "run.json").exists():
+                settings = run_folder.read_settings(folder)
+                require_same_run(settings, parse(["train", f"--run-dir={folder}", *arguments]))
+                run_folder.require_unchanged(settings)
+            if not started():
+                locks.require_free(folder)
             jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
     own = any(net_file.own(series.recipe) for series in all_series)
     if options.jobs == "auto" and device.startswith("cuda") and not started() and not own:
@@ -92,18 +96,3 @@ def summary(record: records.Record) -> str:
     reason = reason_not_judged(record.dataset, record.holdout, record.recipe.epochs)
     text = statistics.as_text(accuracies, reason)
     return f"{text}\n{records.pooled(record)}" if record.fold.startswith("all/") else text
-
-
-def require_same_recipe(folder: Path, wanted: tuple[Recipe, str, int, str]) -> None:
-    """Raise UsageError where the folder holds a run of another recipe, net, data or holdout."""
-    if (folder / "run.json").exists():
-        settings = run_folder.read_settings(folder)
-        holdout = 0 if settings.fold and not wanted[2] else settings.holdout
-        found = (settings.recipe, settings.dataset, holdout, settings.fold)
-        if found != wanted:
-            what, epochs = "something else", wanted[0].epochs
-            if found == (replace(wanted[0], epochs=found[0].epochs), *wanted[1:]):
-                why = "" if wanted[0].schedule == "constant" else ", which its rate follows"
-                what = f"{found[0].epochs} epochs, not {epochs}; a run keeps their number{why}"
-            raise UsageError(f"{folder}: a run of {what}; name another --run-dir")
-        run_folder.require_unchanged(settings)

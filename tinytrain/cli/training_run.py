@@ -274,6 +274,26 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         yield settings, training, dataset, folder
 
 
+def require_same_run(settings: Settings, options: argparse.Namespace) -> None:
+    """Raise UsageError where the run in --run-dir is not the one that all flags together ask for.
+
+    It is the same on another device and with other threads. Of --from only its being given counts.
+    """
+    drawn = options.or_synthetic and settings.dataset == "synthetic"
+    asked = vars(chosen_recipe(options)) | {
+        "seed": options.seed,
+        "fold": options.fold,
+        "holdout": settings.holdout if options.fold else options.holdout,
+        "freeze": options.freeze,
+        "dataset": find_source("synthetic" if drawn else options.dataset).name,
+        "from": bool(getattr(options, "from")),
+    }
+    found = vars(settings.recipe) | vars(settings) | {"from": bool(settings.from_digest)}
+    if other := [name.replace("_", "-") for name in asked if asked[name] != found[name]]:
+        is_there = f"a run with another {', '.join(other)} is in it"
+        raise UsageError(f"{options.run_dir}: {is_there}; name another --run-dir")
+
+
 @contextmanager
 def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     """Continue the run in --run-dir where it stands, and lock its folder.
@@ -286,20 +306,7 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         raise UsageError("--resume: name the run's folder with --run-dir")
     settings = run_folder.read_settings(folder)
     if not options.resume:
-        drawn = options.or_synthetic and settings.dataset == "synthetic"
-        asked = {
-            "recipe": chosen_recipe(options),
-            "seed": options.seed,
-            "fold": options.fold,
-            "holdout": settings.holdout if options.fold else options.holdout,
-            "freeze": options.freeze,
-            "dataset": find_source("synthetic" if drawn else options.dataset).name,
-        }
-        other = [name for name, value in asked.items() if getattr(settings, name) != value]
-        other += ["from"] if bool(settings.from_digest) != bool(getattr(options, "from")) else []
-        if other:
-            found = f"a run with another {', '.join(other)} is in it"
-            raise UsageError(f"{folder}: {found}; name another --run-dir")
+        require_same_run(settings, options)
     elif given := sorted(options.given - {"device", "compute"}):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
