@@ -41,7 +41,7 @@ FEW_EPOCHS: dict[str, Any] = {
     **LITTLE_AUGMENTATION,
 }
 
-FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True}
+FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True, "optimizer": "muon"}
 
 FEW_PARAMETERS: dict[str, Any] = {
     "deskew": True,
@@ -59,8 +59,8 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
-    "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 16, "lr": 0.01, "ema": 0.997},
-    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99, "optimizer": "muon"},
+    "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 128, "lr": 0.045, "ema": 0.997},
+    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99},
 }
 
 # Which images stay what they are when they are turned or moved, only their owner knows.
