@@ -1,4 +1,4 @@
-"""Mutation testing of the engine: for each small mistake in the source, does some test fail?
+"""Mutation testing of what trains and reports: for each small mistake in it, does a test fail?
 
     pip install -e ".[test,check,mutate]"
     python tests/mutate.py --sample 200 --seed 1
@@ -31,11 +31,11 @@ from coverage import CoverageData
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COPY = REPOSITORY / "build" / "mutate"
-ROOMS = ("nn", "optim", "data", "train")
+ROOMS = ("nn", "optim", "data", "train", "recipes", "report")
 # The tests of the engine and of what it stands on and is used by; not those that start processes.
-TESTS = [f"tests/{name}" for name in ("nn", "optim", "data", "train", "store", "test_streams.py")]
+TESTS = [f"tests/{name}" for name in (*ROOMS, "store", "test_streams.py")]
 TESTS += ["tests/runs/test_run_folder.py", "tests/runs/test_net_file.py"]
-TESTS += ["tests/workers/test_parts.py"]
+TESTS += ["tests/workers/test_parts.py", "tests/results/test_records.py"]
 SECONDS = 20  # of tests a mutant meets at most
 PYTEST = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"]
 PYTEST += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
