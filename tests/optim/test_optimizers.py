@@ -55,10 +55,7 @@ def test_zero_grad(name):
     for library in optim, torch.optim:
         params = parameters(0)
         params[1].grad = torch.ones(4, dtype=torch.float64)
-        optimizer = getattr(library, name)(params)
-        optimizer.zero_grad(set_to_none=False)
-        assert not params[1].grad.any() and params[0].grad is None
-        optimizer.zero_grad()
+        getattr(library, name)(params).zero_grad()
         assert params[1].grad is None
 
 
@@ -258,7 +255,7 @@ def step_both(ours, theirs, step, ready):
 @few
 @given(TENSORS, SEEDS, st.data())
 def test_any_mix_of_dtypes_and_of_gradients_that_come_and_go(name, values, tensors, seed, data):
-    """A group's parameters step in stretches; which ones have a gradient changes every step."""
+    """Which parameters have a gradient, and so how many steps they took, changes every step."""
     ours, theirs = (
         getattr(library, name)(
             [normal(*shape, seed=seed).to(dtype) for shape, dtype in tensors], 0.05, **values
@@ -280,8 +277,8 @@ def test_a_momentum_that_changes_on_the_way(momenta):
 
 
 @both_kinds
-@pytest.mark.parametrize("change", [lambda steps: steps[:-1], lambda steps: [*steps, [0]]])
-def test_a_state_of_other_groups_is_refused(name, change):
+@pytest.mark.parametrize("change", [lambda steps: steps[:-1], lambda steps: [*steps, 0]])
+def test_a_state_of_other_parameters_is_refused(name, change):
     optimizer = getattr(optim, name)(parameters(0))
     state = optimizer.state_dict()
     with pytest.raises(ValueError):

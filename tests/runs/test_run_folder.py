@@ -18,7 +18,7 @@ import torch
 from tinytrain.cli.resolve import choose_device
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import RECIPES, Recipe, build
-from tinytrain.runs import checkpoints, run_folder
+from tinytrain.runs import run_folder
 from tinytrain.runs.settings import parse_settings
 from tinytrain.train import loop
 
@@ -112,12 +112,30 @@ def test_a_fresh_folder_is_beside_those_that_are_there(tmp_path):
     ]
 
 
-def test_a_run_of_an_earlier_version_goes_on(tmp_path):
+def as_one_vector(state, counts):
+    """The state of an optimizer as an earlier version held it; `counts` of the steps, too."""
+    earlier = dict(state)
+    for name, held in state.items():
+        if name in ("velocity", "mean", "square"):
+            earlier[name] = [torch.cat([weight.flatten() for weight in held])]
+        elif name == "steps":
+            earlier[name] = [counts(held)]
+        elif name == "adam":
+            earlier[name] = as_one_vector(held, counts)
+    return earlier
+
+
+SGD, ADAM, MUON = {"optimizer": "sgd", "momentum": 0.9}, {}, {"optimizer": "muon"}
+
+
+@pytest.mark.parametrize("counts", [lambda steps: steps[0], list], ids=["one count", "counts"])
+@pytest.mark.parametrize("optimizer", [SGD, ADAM, MUON])
+def test_a_run_of_an_earlier_version_goes_on(optimizer, counts, tiny, tmp_path):
     """Version 0.2.0 had other names, fewer settings, and all weights in one vector."""
-    training = start()
-    steps = [3] * len(list(training.net.parameters()))
-    training.optimizer.load_state_dict(training.optimizer.state_dict() | {"steps": [steps]})
-    run_folder.create(tmp_path, SETTINGS, training, "")
+    written = replace(SETTINGS, recipe=replace(SETTINGS.recipe, **optimizer))
+    training, again = (build.start(written.recipe, written.seed) for _ in range(2))
+    next(loop.fit(training, tiny))
+    run_folder.create(tmp_path, written, training, "")
 
     def earlier(text):
         content = json.loads(text)
@@ -132,13 +150,11 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path):
     content = torch.load(checkpoint, weights_only=True)
     state = content["state"]
     state["average"] = state.pop("ema")
-    state["optimizer"]["steps"] = [3]
+    state["optimizer"] = as_one_vector(state["optimizer"], counts)
     torch.save(content | {"settings": earlier(content["settings"])}, checkpoint)
-    assert run_folder.read_settings(tmp_path) == SETTINGS
-    again = start()
-    run_folder.restore(tmp_path, SETTINGS, again)
-    checkpoints.require_same_form(training.state_dict(), again.state_dict(), "state")
-    assert again.optimizer.state_dict()["steps"] == [steps]
+    assert run_folder.read_settings(tmp_path) == written
+    run_folder.restore(tmp_path, written, again)
+    torch.testing.assert_close(again.state_dict(), training.state_dict(), rtol=0, atol=0)
 
 
 def test_a_folder_that_cannot_be_written_or_looked_into(tmp_path, monkeypatch):
@@ -185,6 +201,7 @@ FOREIGN = {  # by where in the checkpoint
     ("state", "ema", "net", PLACE): [torch.ones(SHAPE) / 0],
     ("state", "optimizer", "steps"): [[]],
     ("state", "optimizer", "steps", 0): [-1],
+    ("state", "optimizer", "mean"): [[], [torch.zeros(3)], [torch.zeros(())], None],
     ("state", "optimizer", "mean", 0): [torch.ones(7934) / 0],
     ("state", "epoch"): ["two", 0, -1, 3, lambda: 10**5000],
     ("state", "batch"): [-1],

@@ -4,7 +4,9 @@ A graph repeats the same kernels on the same memory: a learning rate that was a 
 it was captured stays that number. So each step of `optim` is parted in two here. `numbers` are
 worked out in Python, in double precision as ever, and count the step; `update` takes them as
 tensors of no dimension and computes, bit for bit on a CPU, what the optimizer's own `step` does.
-Both use the optimizer's own state, so that it can be saved at any time.
+Both use the optimizer's own state, so that it can be saved at any time. Of all tensors that take
+the same step, `torch._foreach_…` computes an operation in a kernel or two, where a loop over
+net9_3's 23 tensors would launch 23, most of them for a handful of numbers.
 """
 
 from __future__ import annotations
@@ -23,59 +25,80 @@ Numbers = Iterator[float]
 Tensors = Iterator[Tensor]
 
 
+def alike(optimizer: SGD | Adam) -> list[list[int]]:
+    """The parameters with a gradient, by number: of one dtype and device, after as many steps."""
+    groups: dict[Any, list[int]] = {}
+    for index, param in enumerate(optimizer.params):
+        if param.grad is not None:
+            kind = param.dtype, param.device, optimizer.steps[index]
+            groups.setdefault(kind, []).append(index)
+    return list(groups.values())
+
+
+def held(optimizer: SGD | Adam, group: list[int], *names: str) -> Iterator[tuple[Tensor, ...]]:
+    """The parameters of a group, their gradients, and of the optimizer's state what is named."""
+    params = [optimizer.params[index] for index in group]
+    yield tuple(params)
+    yield tuple(param.grad for param in params if param.grad is not None)
+    for name in names:
+        yield tuple(getattr(optimizer, name)[index] for index in group)
+
+
 def sgd_numbers(sgd: SGD) -> Numbers:
-    """Minus the rate, and the gradient's share of the velocity, for each stretch."""
-    for group in sgd.groups:
-        for some in group.stretches():
-            yield -sgd.lr
-            yield 1.0 if some.steps == 0 else 1 - sgd.dampening
-        if sgd.momentum:
-            group.count()
+    """Minus the rate, and the gradient's share of the velocity, for each group."""
+    for group in alike(sgd):
+        yield -sgd.lr
+        yield 1.0 if sgd.steps[group[0]] == 0 else 1 - sgd.dampening
+        for index in group if sgd.momentum else []:
+            sgd.steps[index] += 1
 
 
 def sgd_update(sgd: SGD, numbers: Tensors) -> None:
     """`SGD.step`."""
-    for group, velocities in zip(sgd.groups, sgd.velocity, strict=True):
-        for some in group.stretches():
-            param, grad = some.values(), some.gradients()
-            rate, share = next(numbers).to(param), next(numbers).to(param)
-            if sgd.weight_decay:
-                grad.add_(param, alpha=sgd.weight_decay)
-            if sgd.momentum:
-                velocity = velocities[some.place]
-                velocity.mul_(sgd.momentum).addcmul_(grad, share)
-                grad = grad.add_(velocity, alpha=sgd.momentum) if sgd.nesterov else velocity
-            some.write(param.addcmul_(grad, rate))
+    for group in alike(sgd):
+        params, grads, velocities = held(sgd, group, "velocity")
+        rate, share = ([next(numbers).to(params[0])] * len(group) for _ in range(2))
+        if sgd.weight_decay:
+            grads = torch._foreach_add(grads, params, alpha=sgd.weight_decay)
+        if sgd.momentum:
+            torch._foreach_mul_(velocities, sgd.momentum)
+            torch._foreach_addcmul_(velocities, grads, share)
+            if sgd.nesterov:
+                grads = torch._foreach_add(grads, velocities, alpha=sgd.momentum)
+            else:
+                grads = velocities
+        torch._foreach_addcmul_(params, grads, rate)
 
 
 def adam_numbers(adam: Adam) -> Numbers:
     """Minus the corrected rate, the root of the square's correction, and 1 − lr · decay."""
     beta1, beta2 = adam.betas
-    for group in adam.groups:
-        for some in group.stretches():
-            steps = some.steps + 1
-            yield -adam.lr / (1 - beta1**steps)
-            yield (1 - beta2**steps) ** 0.5
-            yield 1 - adam.lr * adam.weight_decay
-        group.count()
+    for group in alike(adam):
+        steps = adam.steps[group[0]] + 1
+        yield -adam.lr / (1 - beta1**steps)
+        yield (1 - beta2**steps) ** 0.5
+        yield 1 - adam.lr * adam.weight_decay
+        for index in group:
+            adam.steps[index] = steps
 
 
 def adam_update(adam: Adam, numbers: Tensors) -> None:
     """`Adam.step`."""
     beta1, beta2 = adam.betas
-    for group, means, squares in zip(adam.groups, adam.mean, adam.square, strict=True):
-        for some in group.stretches():
-            param, grad = some.values(), some.gradients()
-            rate, root, kept = (next(numbers).to(param) for _ in range(3))
-            if adam.weight_decay and adam.decoupled_weight_decay:
-                param.mul_(kept)
-            elif adam.weight_decay:
-                grad.add_(param, alpha=adam.weight_decay)
-            mean, square = means[some.place], squares[some.place]
-            mean.lerp_(grad, 1 - beta1)
-            square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-            divisor = square.sqrt().div_(root).add_(adam.eps)
-            some.write(param.addcdiv_(mean * rate, divisor))
+    for group in alike(adam):
+        params, grads, means, squares = held(adam, group, "mean", "square")
+        rate, root, kept = (next(numbers).to(params[0]) for _ in range(3))
+        if adam.weight_decay and adam.decoupled_weight_decay:
+            torch._foreach_mul_(params, kept)
+        elif adam.weight_decay:
+            grads = torch._foreach_add(grads, params, alpha=adam.weight_decay)
+        torch._foreach_lerp_(means, grads, 1 - beta1)
+        torch._foreach_mul_(squares, beta2)
+        torch._foreach_addcmul_(squares, grads, grads, value=1 - beta2)
+        divisors = torch._foreach_sqrt(squares)
+        torch._foreach_div_(divisors, root)
+        torch._foreach_add_(divisors, adam.eps)
+        torch._foreach_addcdiv_(params, torch._foreach_mul(means, rate), divisors)
 
 
 def muon_numbers(muon: Muon) -> Numbers:

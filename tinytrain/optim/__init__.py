@@ -1,8 +1,7 @@
 """Optimizers, learning-rate schedules and weight averaging.
 
-`optimizers`: SGD and Adam, side by side; `muon`: Muon; `vectors`: parameters as one vector, for
-their speed; `schedules`: the learning rate by progress; `ema`: an exponential moving average of
-the weights.
+`optimizers`: SGD and Adam, side by side; `muon`: Muon; `schedules`: the learning rate by progress;
+`ema`: an exponential moving average of the weights.
 """
 
 from tinytrain.optim.ema import ExponentialMovingAverage

@@ -2,8 +2,7 @@
 
 Both hold their parameters as torch's do, read `.grad` and change the parameters in place, and both
 are written out even where they repeat each other, so that either can be read alone. A parameter
-without a gradient, such as a frozen one, stays as it is. For speed a step works on all parameters
-as one vector: see `vectors`.
+without a gradient, such as a frozen one, stays as it is.
 """
 
 from __future__ import annotations
@@ -15,14 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinytrain.optim.vectors import grouped
-
 
 class Optimizer:
     """The base of optimizers, also of one's own: parameters, a rate, and a state to be saved.
 
     Subclasses define `step`, which reads `.grad` of `params`, and name in `state_names` the
-    attributes that a later step depends on: lists of tensors, or of lists of numbers.
+    attributes that a later step depends on: lists of tensors, or of numbers.
     Raises ValueError for a rate below 0, and what `tensors` raises.
     """
 
@@ -37,13 +34,10 @@ class Optimizer:
         """Change every parameter that has a gradient."""
         raise TypeError(f"{type(self).__name__} does not define step")
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
         for param in self.params:
-            if set_to_none:
-                param.grad = None
-            elif param.grad is not None:
-                param.grad.zero_()
+            param.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """The state that a later step depends on, besides the parameters."""
@@ -53,11 +47,9 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy the state that `state_dict` gave into this optimizer's own tensors and lists."""
         for name in self.state_names:
-            for own, saved in zip(getattr(self, name), state[name], strict=True):
-                if isinstance(own, Tensor):
-                    own.copy_(saved)
-                else:
-                    own[:] = [value for _, value in zip(own, saved, strict=True)]
+            own = getattr(self, name)
+            for index, (held, saved) in enumerate(zip(own, state[name], strict=True)):
+                own[index] = held.copy_(saved) if isinstance(held, Tensor) else saved
 
 
 class SGD(Optimizer):
@@ -91,26 +83,24 @@ class SGD(Optimizer):
         self.dampening = dampening
         self.weight_decay = weight_decay
         self.nesterov = nesterov
-        self.groups = grouped(self.params)
-        self.steps = [group.steps for group in self.groups]
-        self.velocity = [group.zeros() for group in self.groups]
+        self.steps = [0] * len(self.params)
+        self.velocity = [torch.zeros_like(param) for param in self.params]
 
     @torch.no_grad()
     def step(self) -> None:
         """Change every parameter that has a gradient."""
-        for group, velocities in zip(self.groups, self.velocity, strict=True):
-            for some in group.stretches():
-                param, grad = some.values(), some.gradients()
-                if self.weight_decay:
-                    grad.add_(param, alpha=self.weight_decay)
-                if self.momentum:
-                    velocity = velocities[some.place]
-                    share = 1 if some.steps == 0 else 1 - self.dampening
-                    velocity.mul_(self.momentum).add_(grad, alpha=share)
-                    grad = grad.add_(velocity, alpha=self.momentum) if self.nesterov else velocity
-                some.write(param.add_(grad, alpha=-self.lr))
-            if self.momentum:  # only those steps count: the first of them begins the velocity
-                group.count()
+        for index, (param, velocity) in enumerate(zip(self.params, self.velocity, strict=True)):
+            grad = param.grad
+            if grad is None:
+                continue
+            if self.weight_decay:
+                grad = grad.add(param, alpha=self.weight_decay)
+            if self.momentum:
+                share = 1 if self.steps[index] == 0 else 1 - self.dampening
+                velocity.mul_(self.momentum).add_(grad, alpha=share)
+                grad = grad.add(velocity, alpha=self.momentum) if self.nesterov else velocity
+                self.steps[index] += 1  # only those with momentum: the first begins the velocity
+            param.add_(grad, alpha=-self.lr)
 
 
 class Adam(Optimizer):
@@ -147,30 +137,30 @@ class Adam(Optimizer):
         self.eps = eps
         self.weight_decay = weight_decay
         self.decoupled_weight_decay = decoupled_weight_decay
-        self.groups = grouped(self.params)
-        self.steps = [group.steps for group in self.groups]
-        self.mean = [group.zeros() for group in self.groups]
-        self.square = [group.zeros() for group in self.groups]
+        self.steps = [0] * len(self.params)
+        self.mean = [torch.zeros_like(param) for param in self.params]
+        self.square = [torch.zeros_like(param) for param in self.params]
 
     @torch.no_grad()
     def step(self) -> None:
         """Change every parameter that has a gradient."""
         beta1, beta2 = self.betas
-        for group, means, squares in zip(self.groups, self.mean, self.square, strict=True):
-            for some in group.stretches():
-                param, grad = some.values(), some.gradients()
-                if self.weight_decay and self.decoupled_weight_decay:
-                    param.mul_(1 - self.lr * self.weight_decay)
-                elif self.weight_decay:
-                    grad.add_(param, alpha=self.weight_decay)
-                mean, square = means[some.place], squares[some.place]
-                mean.lerp_(grad, 1 - beta1)
-                square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-                correction1 = 1 - beta1 ** (some.steps + 1)
-                correction2 = 1 - beta2 ** (some.steps + 1)
-                divisor = square.sqrt().div_(correction2**0.5).add_(self.eps)
-                some.write(param.addcdiv_(mean, divisor, value=-self.lr / correction1))
-            group.count()
+        states = zip(self.params, self.mean, self.square, strict=True)
+        for index, (param, mean, square) in enumerate(states):
+            grad = param.grad
+            if grad is None:
+                continue
+            if self.weight_decay and self.decoupled_weight_decay:
+                param.mul_(1 - self.lr * self.weight_decay)
+            elif self.weight_decay:
+                grad = grad.add(param, alpha=self.weight_decay)
+            self.steps[index] += 1
+            mean.lerp_(grad, 1 - beta1)
+            square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+            correction1 = 1 - beta1 ** self.steps[index]
+            correction2 = 1 - beta2 ** self.steps[index]
+            divisor = square.sqrt().div_(correction2**0.5).add_(self.eps)
+            param.addcdiv_(mean, divisor, value=-self.lr / correction1)
 
 
 def require_range(**values: float) -> None:

@@ -62,16 +62,31 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[str
 def of_this_version(state: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """The state with today's names, where an earlier version wrote it; `own` is a fresh state.
 
-    Earlier versions called the average of the weights "average", had one step count for the one
-    vector of all weights, and could not change the learning rate.
+    Earlier versions called the average of the weights "average", held the state of an optimizer as
+    one vector for all weights, with one step count at first, and could not change the rate.
     """
     names = {"average": "ema"}
     state = {"lr": own["lr"]} | {names.get(name, name): value for name, value in state.items()}
-    steps = state["optimizer"].get("steps") if isinstance(state.get("optimizer"), dict) else None
-    if isinstance(steps, list) and len(steps) == 1 and isinstance(steps[0], int):
-        counts = [steps * len(group) for group in own["optimizer"]["steps"]]
-        state["optimizer"] = state["optimizer"] | {"steps": counts}
+    if isinstance(state.get("optimizer"), dict):
+        state["optimizer"] = by_weight(state["optimizer"], own["optimizer"])
     return state
+
+
+def by_weight(found: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The state of SGD or Adam, also in Muon, with an entry a weight as in `own`, a fresh one."""
+    if "adam" in own and isinstance(found.get("adam"), dict):
+        return found | {"adam": by_weight(found["adam"], own["adam"])}
+    steps, vectors = found.get("steps"), own.keys() & {"velocity", "mean", "square"}
+    if vectors and isinstance(steps, list) and len(steps) == 1:
+        counts = steps[0] if isinstance(steps[0], list) else steps * len(own["steps"])
+        found = found | {"steps": counts}
+    for name in vectors:
+        as_one = [torch.cat([weight.flatten() for weight in own[name]])]
+        if form(found.get(name)) == "list of 1" and form(found[name][0]) == form(as_one[0]):
+            parts = found[name][0].split([weight.numel() for weight in own[name]])
+            pairs = zip(parts, own[name], strict=True)
+            found = found | {name: [part.view_as(weight) for part, weight in pairs]}
+    return found
 
 
 def require_same_form(expected: Any, found: Any, place: str) -> None:

@@ -34,7 +34,6 @@ from tinytrain import streams
 from tinytrain.data import Dataset
 from tinytrain.errors import Lost, ReportedByAnotherWorker, TinytrainError, UsageError
 from tinytrain.nn import Module, functional
-from tinytrain.optim.vectors import flatten
 from tinytrain.runs import signals
 from tinytrain.train import Batch, Score, Training
 from tinytrain.train.compute import Gradients, InProcess, MakeBatch, make_batch
@@ -151,7 +150,8 @@ class Workers(InProcess):
         rows, each = [], len(learned[0])
         for index, (part, loss, share) in enumerate(zip(parts, losses, shares, strict=True)):
             own = slopes[index * each : (index + 1) * each]
-            row = flatten([*own, loss.detach() * share, correct[index].to(loss)])
+            values = [*own, loss.detach() * share, correct[index].to(loss)]
+            row = torch.cat([value.reshape(-1) for value in values])
             rows.append(torch.cat((row if part.size else torch.zeros_like(row), ends)))
         sizes = [weight.numel() for weight in learned[0]]
         *sums, mean, right, stops = torch.split(

@@ -4,15 +4,15 @@ Both means of Adam start at zero. So they are too small at first: the mean for a
 mean square for about a thousand. Dividing each by the share of the past that it holds makes the
 first step as long as the learning rate says, instead of three times as long.
 
-1. Go through self.groups, self.mean and self.square together, and through group.stretches() in
-   each, as SGD.step does: `some.values()` and `some.gradients()` are copies, `some.place` says
-   where the stretch lies in the vectors, some.write(values) changes the parameters. Move the mean
-   towards the gradient by 1 − β₁, and the square towards the gradient's square by 1 − β₂, both in
-   place (lerp_, or mul_ and add_). Call group.count() after the stretches of a group.
+1. Go through self.params, self.mean and self.square together, and leave out the parameters whose
+   .grad is None. Move the mean towards the gradient by 1 − β₁, and the square towards the
+   gradient's square by 1 − β₂, both in place (lerp_, or mul_ and add_).
 2. After t steps the mean holds only 1 − β₁ᵗ of what it should, the square 1 − β₂ᵗ. Divide by that
-   when you use them, not where they are kept. t counts from 1: some.steps + 1.
-3. Write param − lr · m̂ / (ŝ.sqrt() + eps). Weight decay: if decoupled, first multiply the
-   parameter by 1 − lr · weight_decay; otherwise add weight_decay · param to the gradient.
+   when you use them, not where they are kept. self.steps counts t for each parameter, from 0: add
+   1 before you use it.
+3. The new parameter, written in place, is param − lr · m̂ / (ŝ.sqrt() + eps). Weight decay: if
+   decoupled, first multiply the parameter by 1 − lr · weight_decay; otherwise add weight_decay ·
+   param to the gradient, which itself stays as it is.
 """
 
 from tinytrain import optim
@@ -38,15 +38,16 @@ def draw_arguments(draw: Draw) -> Arguments:
 
 
 mistakes = """
-the mean's bias stays: correction1 = 1 - beta1 ** (some.steps + 1) → correction1 = 1
-the square's bias stays: correction2 = 1 - beta2 ** (some.steps + 1) → correction2 = 1
-steps count from 2: beta1 ** (some.steps + 1) → beta1 ** (some.steps + 2)
+the mean's bias stays: correction1 = 1 - beta1 ** self.steps[index] → correction1 = 1
+the square's bias stays: correction2 = 1 - beta2 ** self.steps[index] → correction2 = 1
+steps count from 2: beta1 ** self.steps[index] → beta1 ** (self.steps[index] + 1)
 eps under the root: square.sqrt().div_(correction2**0.5).add_(self.eps)
     → square.add(self.eps).sqrt().div_(correction2**0.5)
 the learning rate is 1 % too high: value=-self.lr → value=-1.01 * self.lr
-one step count for all: beta1 ** (some.steps + 1) → beta1 ** (max(group.steps) + 1)
-steps are not counted: group.count() → pass
-the parameters are not written: some.write( → (
-not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
+one step count for all: beta1 ** self.steps[index] → beta1 ** max(self.steps)
+steps are not counted: self.steps[index] += 1 → self.steps[index] = 1
+the parameters are not written: param.addcdiv_( → param.addcdiv(
+not in place: param.addcdiv_( → param.data = param.addcdiv(
+the gradient itself is changed: grad.add( → grad.add_(
 weight decay always through the gradient: and self.decoupled_weight_decay → and False
 """

@@ -4,14 +4,13 @@ The gradient of a batch points roughly downhill, but across the valley as much a
 velocity that remembers earlier gradients cancels the directions that change sign and adds up
 those that stay.
 
-1. Parameters lie in vectors, one for each dtype and device: for group, velocities in
-   zip(self.groups, self.velocity): for some in group.stretches(). `some` are the parameters with a
-   gradient that have taken equally many steps. some.values() and some.gradients() are copies of
-   them as one vector; some.write(values) changes the parameters. Without momentum the step is
-   −lr · gradient, where weight decay adds weight_decay · parameter to the gradient first.
-2. With momentum: velocity ← momentum · velocity + (1 − dampening) · gradient, in place, in
-   velocities[some.place]. The first velocity is the gradient itself, without dampening:
-   some.steps counts. Call group.count() after the stretches of a group.
+1. Go through self.params and self.velocity together, and leave out the parameters whose .grad is
+   None. Without momentum the step is −lr · gradient, where weight decay adds
+   weight_decay · parameter to the gradient first. Change the parameter in place (add_), and its
+   gradient not at all.
+2. With momentum: velocity ← momentum · velocity + (1 − dampening) · gradient, in place. The first
+   velocity of a parameter is the gradient itself, without dampening: self.steps counts, for each
+   parameter, the steps with momentum that it took.
 3. The step is then −lr · velocity, or with Nesterov −lr · (gradient + momentum · velocity), with
    the new velocity: that is the slope at the place where the momentum leads.
 """
@@ -80,13 +79,12 @@ def observe(optimizer_class: Any, arguments: Arguments) -> Facts:
 
 
 mistakes = """
-the first step is dampened: 1 if some.steps == 0 else →
+the first step is dampened: 1 if self.steps[index] == 0 else →
 Nesterov is forgotten: if self.nesterov → if False
 uphill: alpha=-self.lr → alpha=self.lr
-the gradient itself is changed: grad.add_(param, alpha=self.weight_decay)
-    → some.params[0].grad.add_(1); grad.add_(param, alpha=self.weight_decay)
+the gradient itself is changed: grad.add(param → grad.add_(param
 no memory: velocity.mul_(self.momentum) → velocity.mul_(0)
 the learning rate is 1 % too high: alpha=-self.lr → alpha=-1.01 * self.lr
-one step count for all: some.steps == 0 → max(group.steps) == 0
-not in place: some.write( → some.params[0].data = some.params[0].data.clone(); some.write(
+one step count for all: self.steps[index] == 0 → max(self.steps) == 0
+not in place: param.add_( → param.data = param.add(
 """
