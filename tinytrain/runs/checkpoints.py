@@ -73,19 +73,20 @@ def of_this_version(state: dict[str, Any], own: dict[str, Any]) -> dict[str, Any
 
 
 def by_weight(found: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """The state of SGD or Adam, also in Muon, with an entry a weight as in `own`, a fresh one."""
-    if "adam" in own and isinstance(found.get("adam"), dict):
+    """The state of an optimizer with an entry for each weight, as has `own`, a fresh one."""
+    if "adam" in own and isinstance(found.get("adam"), dict):  # within Muon
         return found | {"adam": by_weight(found["adam"], own["adam"])}
-    steps, vectors = found.get("steps"), own.keys() & {"velocity", "mean", "square"}
-    if vectors and isinstance(steps, list) and len(steps) == 1:
-        counts = steps[0] if isinstance(steps[0], list) else steps * len(own["steps"])
-        found = found | {"steps": counts}
-    for name in vectors:
-        as_one = [torch.cat([weight.flatten() for weight in own[name]])]
-        if form(found.get(name)) == "list of 1" and form(found[name][0]) == form(as_one[0]):
+    steps = found.get("steps")
+    if not ("steps" in own and isinstance(steps, list) and len(steps) == 1):
+        return found
+    counts = steps[0] if isinstance(steps[0], list) else steps * len(own["steps"])
+    found = found | {"steps": counts}
+    for name in own.keys() & {"velocity", "mean", "square"}:
+        vector = torch.cat([weight.flatten() for weight in own[name]])
+        if form(found.get(name)) == "list of 1" and form(found[name][0]) == form(vector):
             parts = found[name][0].split([weight.numel() for weight in own[name]])
             pairs = zip(parts, own[name], strict=True)
-            found = found | {name: [part.view_as(weight) for part, weight in pairs]}
+            found[name] = [part.view_as(weight) for part, weight in pairs]
     return found
 
 
