@@ -63,7 +63,9 @@ def open_page(open_file, tmp_path):
         styles = [Path(build.__file__).parent / name for name in build.STYLES]
         style = "".join(path.read_text() for path in styles)
         bare = build.TEMPLATES.from_string(BARE)
-        text = bare.render(live=live, style=style, policy=build.policy(live.scripts.values()))
+        scripts = build.scripts()
+        policy = build.policy(scripts.values())
+        text = bare.render(live=live, live_scripts=scripts, style=style, policy=policy)
         path = tmp_path / f"live{len([*tmp_path.iterdir()])}.html"
         path.write_text(text)
         return open_file(path, fragment, width, **context)

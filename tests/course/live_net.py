@@ -1,6 +1,7 @@
 """Nets for the interactive parts of the page, and numbers on their way there and back."""
 
 import base64
+from dataclasses import replace
 
 import torch
 
@@ -8,7 +9,7 @@ from tinytrain import nets, nn, streams
 from tinytrain.course.page import interactive
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.recipes import RECIPES
-from tinytrain.results.trained_run import load_run
+from tinytrain.results.trained_run import TrainedRun, load_run
 from tinytrain.store import synthetic
 
 MEAN, STD = 0.1307, 0.3081
@@ -44,7 +45,8 @@ def net_of(name):
 def live_of(net, name="final", dataset=None):
     """A net for the page, as a run of this recipe has it."""
     recipe = RECIPES["final" if name == "odd" else name]
-    return interactive.interactive(f"the net of {name}", net, recipe, MEAN, STD, dataset)
+    settings = replace(load_run().settings, recipe=recipe)
+    return interactive.interactive(TrainedRun(settings, net), dataset)
 
 
 def sent(tensor):

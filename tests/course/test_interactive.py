@@ -2,7 +2,6 @@
 
 import base64
 import zlib
-from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +10,6 @@ from live_net import MEAN, STD, close, drawn, live_of, net_of, numbers, sent
 from tinytrain import nets, nn, streams
 from tinytrain.course.page import interactive
 from tinytrain.data import batches
-from tinytrain.data.datasets import Split
 from tinytrain.nn import functional
 from tinytrain.optim import Adam, ExponentialMovingAverage
 from tinytrain.recipes import RECIPES
@@ -115,46 +113,8 @@ def test_numbers_are_those_of_the_engine(open_page, enough, name):
     assert close(buffers, [one for name, one in net.named_buffers() if "running" in name], 1e-3)
 
 
-class Own(nn.Module):
-    def forward(self, input):
-        return input
-
-
 def chain(*layers):
     return nn.Sequential(*layers)
-
-
-@pytest.mark.parametrize(
-    "net, reason",
-    [
-        (nets.build("framed2791"), "layer frame is a ReplicationPad2d"),
-        (Own(), "is a Own"),
-        (nn.Sequential({"a": chain(nn.GELU())}), "layer a.0 is a GELU"),
-        (chain(), "does not end in log-prob"),
-        (chain(nn.Flatten(), nn.Linear(784, 10)), "does not end in log-prob"),
-        (chain(nn.Conv2d(3, 10, 28), nn.Flatten(), nn.LogSoftmax(1)), "does not take"),
-        (chain(nn.Flatten(), nn.Linear(784, 9), nn.LogSoftmax(1)), "the shape (9,)"),
-        (chain(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(0)), "layer 2 (LogSoftmax)"),
-        (chain(nn.Linear(28, 2), nn.Flatten(), nn.LogSoftmax(1)), "layer 0 (Linear)"),
-        (chain(nn.LogSoftmax(3), nn.Flatten(), nn.LogSoftmax(1)), "layer 0 (LogSoftmax)"),
-        (chain(nn.Linear(28, 9000), nn.LogSoftmax(1)), "parameters"),
-    ],
-)
-def test_a_net_that_the_page_cannot_run(net, reason):
-    found = live_of(net)
-    assert found.payload is None and reason in found.reason
-
-
-def test_images_that_the_page_cannot_show(tiny):
-    wide = Split(torch.zeros(20, 1, 28, 30, dtype=torch.uint8), torch.arange(20) % 10)
-    for odd in (replace(tiny, classes=26), replace(tiny, train=wide)):
-        found = live_of(load_run().net, dataset=odd)
-        assert found.payload is None and "(1, 28, " in found.reason
-
-
-def test_the_title_says_that_test_time_augmentation_is_left_out():
-    title = live_of(net_of("five-looks"), "five-looks").title
-    assert "without test-time augmentation" in title
 
 
 def test_digits_are_drawn_evenly_and_packed_whole(tiny):

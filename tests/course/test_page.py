@@ -298,23 +298,16 @@ def test_a_readme_without_marks_or_that_is_missing(tmp_path, fails, short):
         assert name in fails(2, "course", "--readme", tmp_path / name)
 
 
-def test_the_net_of_a_run_lives_in_the_page(tmp_path, data_dir, monkeypatch, short):
-    """Where its data are gone, too, but then without digits."""
-    run, output = tmp_path / "run", tmp_path / "course.html"
-    where = ["--run-dir", str(run), "--data-dir", data_dir]
-    small = ["--net", "net9", "--epochs", "1", "--threads", "1", "--deskew"]
-    assert cli.main(["train", "--dataset", "synthetic", *small, *where]) == 0
-    weights = load_run(run).net.state_dict()["conv1.0.weight"]
-    for gone in False, True:
-        if gone:
-            monkeypatch.setattr(data, "load", Mock(side_effect=Unavailable("no mirror answers")))
-        assert cli.main(["course", "--output", str(output), *where]) == 0
-        text = output.read_text()
-        given = json.loads(re.search('(?s) id="live">(.*?)</script>', text)[1])
-        assert given["net"]["name"] == "net9" and given["net"]["deskew"]
+def test_the_final_net_lives_in_the_page(tmp_path, monkeypatch, short, tiny):
+    """With digits where its data are there, without where they are not."""
+    output = tmp_path / "course.html"
+    weights = load_run().net.state_dict()["conv1.0.weight"]
+    for load in Mock(return_value=tiny), Mock(side_effect=Unavailable("no mirror answers")):
+        monkeypatch.setattr(data, "load", load)
+        assert cli.main(["course", "--output", str(output)]) == 0
+        given = json.loads(re.search('(?s) id="live">(.*?)</script>', output.read_text())[1])
         assert given["net"]["layers"][0]["weight"]["data"] == interactive.encoded(weights)
-        assert (given["digits"] is None) == gone
-        assert f"of {run} (recipe" in html.unescape(text)
+        assert (given["digits"] is None) == (load.side_effect is not None)
 
 
 @pytest.mark.parametrize("library", ["jinja2", "latex2mathml", "markdown_it"])
@@ -329,9 +322,9 @@ def test_a_missing_library_is_named_with_its_extra(library, tmp_path, monkeypatc
 
 
 def test_the_page_with_mnist_is_small(rendered, mnist):
-    live = interactive.interactive("", load_run().net, RECIPES["final"], 0.1, 0.3, mnist)
+    live = interactive.interactive(load_run(), mnist)
     assert (
-        len(rendered) + len(json.dumps(live.payload)) + sum(map(len, live.scripts.values()))
+        len(rendered) + len(json.dumps(live)) + sum(map(len, interactive.scripts().values()))
         < 1.8e6
     )
 
@@ -339,7 +332,7 @@ def test_the_page_with_mnist_is_small(rendered, mnist):
 def test_a_swap_brings_the_training_to_its_rung(course, open_file, tiny, tmp_path, monkeypatch):
     """Set as the lesson says; from the contents it goes back to its own place."""
     monkeypatch.setattr(build, "picture", lambda title, figure: {"title": title, "svg": ""})
-    live = interactive.interactive("", load_run().net, RECIPES["final"], 0.1, 0.3, tiny)
+    live = interactive.interactive(load_run(), tiny)
     (tmp_path / "course.html").write_text(build.as_html(course, [], live))
     page = open_file(tmp_path / "course.html")
     lessons = {rung.name: rung.lesson for rung in course.ladder if rung.lesson.settings}

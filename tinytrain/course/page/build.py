@@ -24,7 +24,7 @@ from tinytrain.course.exercises import exercises
 from tinytrain.course.ladder import Course, Rung, accuracy, gain, layers_of, net_of
 from tinytrain.course.lessons import STEPS, Lesson, read_text, sections
 from tinytrain.course.page import shapes
-from tinytrain.course.page.interactive import STRICT, InteractiveNet
+from tinytrain.course.page.interactive import JSON, STRICT, scripts
 from tinytrain.course.page.text import Renderer, anchor
 from tinytrain.nn.inspect import parameter_count
 from tinytrain.plots.drawing import as_svg
@@ -52,7 +52,7 @@ RECOLOURED = {"#1f77b4": "#17857c", "#ff7f0e": "#a1559a"}
 def as_html(
     course: Course,
     at_work: Sequence[tuple[str, Figure]],
-    live: InteractiveNet | None = None,
+    live: JSON | None = None,
 ) -> str:
     """Render the whole page. `at_work`: titles and pictures of the final net; empty without data.
 
@@ -62,13 +62,13 @@ def as_html(
     by_name = {rung.name: rung for rung in every}
     taught = [(rung, rung.lesson) for rung in course.ladder if rung.lesson]
     script = STRICT + (FOLDER / "page.js").read_text()
-    scripts = [*live.scripts.values(), script] if live and live.payload else [script]
+    live_scripts = scripts() if live else {}
     glossary = sections(read_text("glossary"))
     renderer = Renderer(glossary)
     return TEMPLATES.get_template("page.html").render(
         style="".join((FOLDER / name).read_text() for name in STYLES),
         script=script,
-        policy=policy(scripts),
+        policy=policy([*live_scripts.values(), script]),
         block=renderer.block,
         inline=renderer.inline,
         unlinked=renderer.unlinked,
@@ -113,6 +113,7 @@ def as_html(
         at_work=[picture(title, figure) for title, figure in at_work],
         measured=[rung for rung in by_name.values() if rung.record],
         live=live,
+        live_scripts=live_scripts,
     )
 
 

@@ -16,7 +16,6 @@ import base64
 import itertools
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,8 +27,8 @@ from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import Module, Sequential
 from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import layer_rows, parameter_count
-from tinytrain.recipes import Recipe
 from tinytrain.report.receptive_field import receptive_field
+from tinytrain.results.trained_run import TrainedRun
 from tinytrain.runs import net_file
 from tinytrain.train.evaluation import predict
 
@@ -45,7 +44,6 @@ STRICT = '"use strict";\n'  # a script's first line
 SIDE = 28
 SHAPE = (1, SIDE, SIDE)
 CLASSES = 10
-MOST_PARAMETERS = 150_000  # 800 kB of the page
 TRAINING, HELD, TEST, WRONG = 200, 20, 300, 300  # digits: the first two of each class
 JSON = dict[str, Any]
 ORDINALS = (
@@ -89,51 +87,22 @@ KINDS: dict[type[Module], Kind] = {
 }
 
 
-class CannotRun(ValueError):
-    """A net, or its images, that the page cannot run; the message says why, as a clause."""
+def scripts() -> dict[str, str]:
+    """The texts of the scripts by file name."""
+    return {name: STRICT + (FOLDER / name).read_text() for name in SCRIPTS}
 
 
-@dataclass(frozen=True)
-class InteractiveNet:
-    """A net for the page: its title and JSON; or None and the reason in a clause."""
-
-    title: str
-    payload: JSON | None
-    reason: str = ""
-
-    @property
-    def scripts(self) -> dict[str, str]:
-        """The texts of the scripts by file name."""
-        return {name: STRICT + (FOLDER / name).read_text() for name in SCRIPTS}
-
-
-def interactive(
-    title: str,
-    net: Module,
-    recipe: Recipe,
-    mean: float,
-    std: float,
-    dataset: Dataset | None = None,
-) -> InteractiveNet:
-    """A trained net for the page, with digits of its data where there are any.
-
-    `mean` and `std` normalise pixels from 0 to 1.
-    """
-    try:
-        described = description(recipe.net, net)
-        given = dataset and digits(net, dataset)
-    except CannotRun as error:
-        return InteractiveNet(title, None, str(error))
-    images = {"mean": mean, "std": std, "deskew": recipe.deskew}
-    others = [
+def interactive(trained: TrainedRun, dataset: Dataset | None = None) -> JSON:
+    """A trained net for the page, with digits of its data where there are any."""
+    settings = trained.settings
+    images = {"mean": settings.mean, "std": settings.std, "deskew": settings.recipe.deskew}
+    nets = [
+        description(settings.recipe.net, trained.net),
         description("small", small(), weights=False),
         description("net1", net_file.build("net1"), weights=False),
     ]
-    if recipe.tta > 1:
-        title += f" (shown without test-time augmentation over {recipe.tta} shifts)"
-    trained = [other | images for other in others]
-    payload = {"net": described | images, "others": trained, "digits": given}
-    return InteractiveNet(title, payload)
+    net, *others = [net | images for net in nets]
+    return {"net": net, "others": others, "digits": dataset and digits(trained.net, dataset)}
 
 
 def small() -> Sequential:
@@ -150,23 +119,10 @@ def small() -> Sequential:
 def description(name: str, net: Module, weights: bool = True) -> JSON:
     """A net as JSON: its layers in order, with their weights or only their shapes.
 
-    Raises CannotRun for a net that is not a `Sequential` of layers in KINDS from a 28 × 28 image
-    to ten log-probabilities, or has too many parameters.
+    The net is a `Sequential` of layers in KINDS, from a 28 × 28 image to ten log-probabilities.
     """
     layers = list(in_order(net))
-    parameters = parameter_count(net)
-    if parameters > MOST_PARAMETERS:
-        raise CannotRun(f"its {parameters:,} parameters are more than {MOST_PARAMETERS:,}")
-    try:
-        shapes = {row.name: row.output_shape for row in layer_rows(net, SHAPE)}
-    except ValueError as error:
-        raise CannotRun(f"it does not take images of 28 × 28 pixels ({error})") from error
-    if not (layers and isinstance(layers[-1][1], nn.LogSoftmax)):
-        raise CannotRun("it does not end in log-probabilities")
-    for layer_name, layer in layers:
-        if not usual(layer, shapes[layer_name], layer is layers[-1][1]):
-            found = f"({type(layer).__name__}), which gives the shape {shapes[layer_name]}"
-            raise CannotRun(f"its layer {layer_name} {found}, is in an unusual place")
+    shapes = {row.name: row.output_shape for row in layer_rows(net, SHAPE)}
     seen = fields(net)
     described = [
         described_layer(name, layer, weights) | {"output": shapes[name], "field": seen.get(name)}
@@ -175,7 +131,7 @@ def description(name: str, net: Module, weights: bool = True) -> JSON:
     for before, after in itertools.pairwise(described):
         if len(after["output"]) == 3:  # pointwise layers see what the one before them sees
             after["field"] = after["field"] or before["field"]
-    size = {"parameters": parameters, "shape": SHAPE}
+    size = {"parameters": parameter_count(net), "shape": SHAPE}
     return {"name": name, **size, "layers": described, "steps": steps(described)}
 
 
@@ -201,23 +157,12 @@ def described_layer(name: str, layer: Module, weights: bool) -> JSON:
 
 
 def in_order(module: Module, name: str = "") -> Iterator[tuple[str, Module]]:
-    """The layers of nested Sequentials with their dotted names. Raises CannotRun for others."""
+    """The layers of nested Sequentials with their dotted names."""
     if type(module) is Sequential:
         for child_name, child in module.named_children():
             yield from in_order(child, f"{name}.{child_name}" if name else child_name)
-    elif type(module) in KINDS:
-        yield name, module
     else:
-        kind = type(module).__name__
-        what = f"its layer {name} is a {kind}" if name else f"it is a {kind}, no Sequential"
-        raise CannotRun(f"{what}, which the page's scripts do not know")
-
-
-def usual(layer: Module, shape: tuple[int, ...], last: bool) -> bool:
-    """Whether the layer is used as the scripts use it; `shape` is that of its output."""
-    if isinstance(layer, nn.LogSoftmax):
-        return last and layer.dim in (None, 1, -1) and shape == (CLASSES,)
-    return len(shape) == 1 if isinstance(layer, (nn.Flatten, nn.Linear)) else len(shape) in (1, 3)
+        yield name, module
 
 
 def encoded(tensor: Tensor) -> str:
@@ -245,12 +190,8 @@ def digits(net: Module, dataset: Dataset) -> JSON:
     """Digits for the page: training and held-out ones, as many of each class, and test ones.
 
     Held-out digits are training images here, too. Of the test set come some at random, and those
-    that the net gets wrong, with its answers. Raises CannotRun for other images than digits.
+    that the net gets wrong, with its answers.
     """
-    shape = tuple(dataset.train.images.shape[1:])
-    if shape != SHAPE or dataset.classes != CLASSES:
-        found = f"of shape {shape}, of {dataset.classes} classes"
-        raise CannotRun(f"its images are {found}, not digits of 28 × 28 pixels")
     order = torch.randperm(len(dataset.train), generator=streams.generator(0, "live", 0))
     one_hot = dataset.train.labels[order, None] == torch.arange(CLASSES)
     place = (one_hot.cumsum(0) * one_hot).sum(1) - 1  # among those of its class, from 0
@@ -282,8 +223,7 @@ def steps(layers: Sequence[JSON]) -> list[JSON]:
     names = ["image"]
     for first in starts:
         word, before = words[first], words[:first].count(words[first])
-        ordinal = ORDINALS[before] if before < len(ORDINALS) else f"number {before + 1},"
-        names.append(word if words.count(word) == 1 else f"{ordinal} {word}")
+        names.append(word if words.count(word) == 1 else f"{ORDINALS[before]} {word}")
     groups = [list(range(*ends)) for ends in itertools.pairwise([0, *starts, len(layers)])]
     image, *others = zip(names, groups, strict=True)
     return [step(*image, {}, layers)] + [step(*one, layers[one[1][0]], layers) for one in others]
