@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain.data.augment import Augmentation, Transform, apply, sampling_matrix
+from tinytrain.data.augment import Augmentation, apply, sampling_matrix
 from tinytrain.streams import generator
 
 # The tolerance is a share of the range of a pixel, 255.
@@ -33,9 +32,9 @@ def numbers(augmentation, count, seed, *place):
 
 
 def transform(angle=0.0, shift=(0.0, 0.0), scale=0.0, shear=0.0, count=1, dtype=torch.float64):
-    """A `Transform` with the same numbers for every image."""
-    alike = (torch.tensor(value, dtype=dtype) for value in (angle, shift, scale, shear))
-    return Transform(*(value.expand(count, *value.shape) for value in alike))
+    """A transform (5, count) with the same numbers for every image."""
+    alike = torch.tensor((angle, *shift, scale, shear), dtype=dtype)
+    return alike[:, None].expand(5, count)
 
 
 def close(found, expected, share):
@@ -94,7 +93,7 @@ def test_slope_moves_as_the_matrix_says(angle, shift, scale, shear, shape):
 def test_an_oblong_is_the_middle_of_a_square(count, channels, side, less, seed):
     """Nothing is distorted: what a frame of background would change is nothing."""
     oblong = noise(count, (channels, side, side + 2 * less), seed)
-    drawn = Transform(*(v.double() for v in vars(numbers(LIVELY, count, seed)).values()))
+    drawn = numbers(LIVELY, count, seed).double()
     framed = torch.nn.functional.pad(oblong, (0, 0, less, less))
     close(apply(oblong, drawn), apply(framed, drawn)[:, :, less:-less], 1e-12)
     on_end, framed = oblong.mT, framed.mT
@@ -106,8 +105,8 @@ def test_an_oblong_is_the_middle_of_a_square(count, channels, side, less, seed):
 def test_on_a_square_nothing_is_stretched_to_the_last_bit(count, size, seed):
     """The runs that were recorded on squares can be repeated."""
     drawn = numbers(LIVELY, count, seed)
-    inverse = sampling_matrix(replace(drawn, shift=torch.zeros(count, 2)), 1, 1)[:, :, :2]
-    offset = -inverse @ (drawn.shift * (2 / size))[:, :, None]
+    inverse = sampling_matrix(drawn, 1, 1)[:, :, :2]
+    offset = -inverse @ (drawn[1:3].T * (2 / size))[:, :, None]
     assert torch.equal(sampling_matrix(drawn, size, size), torch.cat((inverse, offset), 2))
 
 
@@ -115,11 +114,11 @@ def test_on_a_square_nothing_is_stretched_to_the_last_bit(count, size, seed):
 @given(COUNTS, SHAPES, SEEDS)
 def test_apply_is_pure_and_invents_nothing(global_generator_untouched, count, shape, seed):
     images, drawn = noise(count, shape, seed), numbers(LIVELY, count, seed)
-    before = [value.clone() for value in (images, *vars(drawn).values())]
+    before = [images.clone(), drawn.clone()]
     with global_generator_untouched():
         first, again = apply(images, drawn), apply(images, drawn)
     assert torch.equal(first, again)
-    assert all(map(torch.equal, (images, *vars(drawn).values()), before))
+    assert all(map(torch.equal, (images, drawn), before))
     same = apply(images, numbers(Augmentation(), count, seed))
     close(same, images, 1e-12)
     assert same.data_ptr() != images.data_ptr()
@@ -130,17 +129,12 @@ def test_apply_is_pure_and_invents_nothing(global_generator_untouched, count, sh
 @given(st.integers(2, 5), st.integers(8, 28), SEEDS)
 def test_each_image_has_its_own_numbers(count, size, seed):
     images = noise(1, size, seed).expand(count, 1, size, size)
-    drawn = [value.double() for value in vars(numbers(LIVELY, count, seed)).values()]
-    together = apply(images, Transform(*drawn))
+    drawn = numbers(LIVELY, count, seed).double()
+    together = apply(images, drawn)
     for index in range(count):
-        alone = Transform(*(value[index : index + 1] for value in drawn))
-        close(apply(images[:1], alone), together[index : index + 1], 1e-12)
+        one = slice(index, index + 1)
+        close(apply(images[:1], drawn[:, one]), together[one], 1e-12)
     assert len({image.sum().item() for image in together}) == count
-
-
-def columns(drawn):
-    """The five drawn numbers of every image: (5, N)."""
-    return torch.stack((drawn.angle, *drawn.shift.T, drawn.scale, drawn.shear))
 
 
 @few
@@ -148,7 +142,7 @@ def columns(drawn):
 def test_draws_fill_their_ranges(global_generator_untouched, rotation, shift, scale, shear, seed):
     count, augmentation = 500, Augmentation(rotation, shift, scale, shear)
     with global_generator_untouched():
-        drawn, again = (columns(numbers(augmentation, count, seed)) for _ in range(2))
+        drawn, again = (numbers(augmentation, count, seed) for _ in range(2))
     assert torch.equal(drawn, again)
     for column, bound in zip(drawn, (rotation, shift, shift, scale, shear), strict=True):
         assert column.abs().max() <= bound * (1 + 1e-6)
@@ -158,7 +152,7 @@ def test_draws_fill_their_ranges(global_generator_untouched, rotation, shift, sc
 
 def test_draws_do_not_change_with_the_version():
     """A run that was recorded can be repeated: five numbers an image, in the order of the rows."""
-    drawn = columns(numbers(LIVELY, 3, 1))
+    drawn = numbers(LIVELY, 3, 1)
     ranges = torch.tensor([60, 5, 5, 0.4, 0.5])[:, None]
     expected = 2 * torch.rand((5, 3), generator=generator(1, "augment")) - 1
     assert torch.equal(drawn, expected * ranges) and Augmentation() == Augmentation(0, 0, 0, 0)

@@ -186,9 +186,9 @@ class Noting(InProcess):
     def __init__(self, sign):
         self.sign, self.sizes, self.scored = sign, [], []
 
-    def gradients(self, training, batch, size):
-        self.sizes.append(size)
-        gradients, loss, correct = super().gradients(training, batch, size)
+    def gradients(self, training, images, labels):
+        self.sizes.append(len(labels))
+        gradients, loss, correct = super().gradients(training, images, labels)
         return [self.sign * gradient for gradient in gradients], loss, correct
 
     def score(self, training, net, dataset):

@@ -7,11 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytrain import nets, nn, streams
-from tinytrain.data import augment
+from tinytrain import data, nets, nn, streams
 from tinytrain.nn import functional
+from tinytrain.recipes import RECIPES, build
+from tinytrain.train.compute import make_batch
 from tinytrain.workers import lockstep
-from tinytrain.workers.parts import Part
+from tinytrain.workers.parts import Part, part_of_batch
 
 counts = st.integers(1, 9)
 
@@ -131,15 +132,16 @@ def test_batch_norm_inside_of_an_own_module_meets_nobody():
 
 @settings(max_examples=40)
 @given(total=st.integers(1, 12), count=counts)
-def test_augmentation_draws_for_all_and_moves_some(total, count):
-    ours = augment.Augmentation(rotation=10, shift=2, scale=0.1, shear=0.1)
-    batch = 255 * images(total, 1, 9).float().sigmoid()
-    whole = ours(batch, streams.generator(1, "augment"))
-    for part in cut(total, count):
-        for function in ours, lambda *arguments: ours(*arguments):  # the second is of one's own
-            draw = streams.generator(1, "augment")
-            moved = augment.of_rows(function, batch, draw, part.rows)
-            torch.testing.assert_close(moved, whole[part.rows], rtol=0, atol=1e-3)
+def test_augmentation_draws_for_all_and_moves_some(tiny, total, count):
+    ours = data.Augmentation(rotation=10, shift=2, scale=0.1, shear=0.1)
+    rows, training = torch.arange(total).flip(0), build.start(RECIPES["net1"], 1)
+    for function in ours, lambda *arguments: ours(*arguments), None:  # the second: one's own
+        training.augmentation = function
+        images, labels = make_batch(training, tiny, rows)
+        for part in cut(total, count):
+            own_images, own_labels = part_of_batch(training, tiny, rows, part.rows)
+            torch.testing.assert_close(own_images, images[part.rows], rtol=0, atol=1e-5)
+            assert torch.equal(own_labels, labels[part.rows])
 
 
 def test_the_functional_definition_is_the_same_in_one_part():

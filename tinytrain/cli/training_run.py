@@ -43,7 +43,7 @@ from tinytrain.runs.torch_state import preserve_torch_state
 from tinytrain.store.sources import SOURCES, find_source
 from tinytrain.train import Batch, Epoch, Training, keep_freed_memory, loop
 from tinytrain.train.checks import require_suited
-from tinytrain.train.compute import Compute
+from tinytrain.train.compute import InProcess
 from tinytrain.workers.group import Workers, own_device
 
 Run = tuple[Settings, Training, Dataset, Path]  # the last is the run's folder
@@ -134,7 +134,7 @@ def train_and_save(
     settings: Settings,
     folder: Path,
     workers: Workers,
-    compute: Compute,
+    compute: InProcess,
 ) -> Generator[Batch | Epoch, None, bool]:
     """Train to the last epoch, print, save and yield; False where it was stopped, after a save.
 

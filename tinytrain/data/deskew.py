@@ -51,6 +51,6 @@ def deskew(images: Tensor) -> Tensor:
         right, row = slant(pixels)
         none = torch.zeros_like(right)
         # `apply` slides about the middle of the image; the shift makes that the ink's centre.
-        slide = augment.Transform(none, torch.stack((right * row, none), 1), none, right)
+        slide = torch.stack((none, right * row, none, none, right))
         result.copy_(augment.apply(pixels, slide).round())
     return upright

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tinytrain import streams
 from tinytrain.data import augment, batches
-from tinytrain.data.augment import Augmentation, Transform
+from tinytrain.data.augment import Augmentation
 from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.graph.updates import Updates
@@ -74,7 +74,7 @@ class Step:
         self.training, self.dataset, self.size = training, dataset, size
         self.images, self.labels = dataset.train.images, dataset.train.labels
         self.rows = torch.zeros(size, dtype=torch.int64, device=device)
-        self.draws = torch.zeros(5, size, device=device)  # angle, shift (2), scale, shear
+        self.draws = torch.zeros(5, size, device=device)  # a transform
         self.dropout = torch.Generator(device)
         self.updates = Updates([training.optimizer] + [training.ema] * bool(training.ema), device)
         for parameter in training.learned:  # as after a step, for `Updates.prepare`
@@ -107,8 +107,7 @@ class Step:
         if training.augmentation is not None:
             assert isinstance(training.augmentation, Augmentation)
             drawn = training.augmentation.draw(self.size, training.stream("augment"))
-            parts = (drawn.angle[None], drawn.shift.T, drawn.scale[None], drawn.shear[None])
-            self.draws.copy_(torch.cat(parts), non_blocking=True)
+            self.draws.copy_(drawn, non_blocking=True)
         self.dropout.manual_seed(training.stream("dropout").initial_seed())
         training.set_lr(steps)
         self.updates.prepare()
@@ -139,9 +138,7 @@ class Step:
         training, dataset = self.training, self.dataset
         images = self.images[self.rows].float()
         if training.augmentation is not None:
-            angle, right, down, scale, shear = self.draws
-            moved = Transform(angle, torch.stack((right, down), 1), scale, shear)
-            images = augment.apply(images, moved)
+            images = augment.apply(images, self.draws)
         images = batches.normalise(images, dataset.mean, dataset.std)
         labels = self.labels[self.rows]
         output = net(images)

@@ -13,12 +13,12 @@ from tinytrain import streams
 from tinytrain.data import batches
 from tinytrain.data.datasets import Dataset
 from tinytrain.train.checks import require_suited
-from tinytrain.train.compute import Compute, InProcess
+from tinytrain.train.compute import InProcess
 from tinytrain.train.state import Batch, Epoch, Training
 
 
 def fit(
-    training: Training, dataset: Dataset, compute: Compute | None = None
+    training: Training, dataset: Dataset, compute: InProcess | None = None
 ) -> Iterator[Batch | Epoch]:
     """Train from where `training` stands to its last epoch, yielding every step and every epoch.
 
@@ -41,7 +41,7 @@ def fit(
         yield finish_epoch(training, dataset, compute)
 
 
-def finish_epoch(training: Training, dataset: Dataset, compute: Compute) -> Epoch:
+def finish_epoch(training: Training, dataset: Dataset, compute: InProcess) -> Epoch:
     """Test the net, and its average where there is one; add the epoch to the history."""
     started = time.perf_counter()
     raw = score = compute.score(training, training.net, dataset)

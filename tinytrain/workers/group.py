@@ -36,9 +36,9 @@ from tinytrain.errors import Lost, ReportedByAnotherWorker, TinytrainError, Usag
 from tinytrain.nn import Module, functional
 from tinytrain.runs import signals
 from tinytrain.train import Batch, Score, Training
-from tinytrain.train.compute import Gradients, InProcess, MakeBatch, make_batch
+from tinytrain.train.compute import Gradients, InProcess, make_batch
 from tinytrain.workers import lockstep
-from tinytrain.workers.parts import Part
+from tinytrain.workers.parts import Part, part_of_batch
 
 PATIENCE = timedelta(seconds=40)  # for a message; from a worker that ended none comes, at once
 T = TypeVar("T")
@@ -105,7 +105,12 @@ class Workers(InProcess):
 
     def step(self, training: Training, dataset: Dataset, rows: Tensor, steps: int) -> Batch:
         self.require_separable(training, dataset)
-        return super().step(training, dataset, rows, steps)
+        parts = self.parts(len(rows))
+        if parts[0].count == 1:
+            return super().step(training, dataset, rows, steps)
+        made = [part_of_batch(training, dataset, rows, part.rows) for part in parts]
+        gradients, loss, correct = self.gradients_of_parts(training, made, parts)
+        return training.step(gradients, loss, correct, len(rows), steps)
 
     def require_separable(self, training: Training, dataset: Dataset) -> None:
         """Raise UsageError where a batch in parts would train the net otherwise than a whole one.
@@ -123,17 +128,15 @@ class Workers(InProcess):
             lockstep.require_separable(training.net, images.to(device), *separate)
         self.separable = training.net
 
-    def gradients(self, training: Training, batch: MakeBatch, size: int) -> Gradients:
+    def gradients_of_parts(
+        self, training: Training, made: list[tuple[Tensor, Tensor]], parts: list[Part]
+    ) -> Gradients:
         """The whole batch's gradients, mean loss and correct count: sums over all workers' parts.
 
         Sent is a vector a part: gradients, loss, count, and the wish to stop at its end.
         """
-        parts = self.parts(size)
-        if parts[0].count == 1:
-            return super().gradients(training, batch, size)
         nets = self.replicas(training)
         learned = [[weight for weight in net.parameters() if weight.requires_grad] for net in nets]
-        made = [batch(part.rows) for part in parts]
         for net in nets:
             net.set_generator(training.stream("dropout", made[0][0].device))
         with streams.seeded(training.stream("torch"), training.device), as_usage_error():
@@ -142,7 +145,7 @@ class Workers(InProcess):
         losses = [training.loss(*pair) for pair in pairs]
         correct = [functional.correct(*pair) for pair in pairs]
 
-        shares = list(losses[0].new_tensor([part.size / size for part in parts]))
+        shares = list(losses[0].new_tensor([part.size / part.total for part in parts]))
         every = [weight for weights in learned for weight in weights]
         slopes = torch.autograd.grad(losses, every, shares, materialize_grads=True)
         stop = self.stop.number if self.stop.requested else 0

@@ -28,8 +28,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from tinytrain.data import Augmentation, Dataset, augment, batches
 from tinytrain.nn import BatchNorm2d, Dropout, Dropout2d, functional
 from tinytrain.nn.fast import as_rows, channel_mean_and_variance, repeated
+from tinytrain.train import Training
 
 
 @dataclass(frozen=True)
@@ -180,3 +182,22 @@ def dropout(layer: Dropout, part: Part, input: Tensor) -> Tensor:
     ones = torch.empty((part.total, *shape), memory_format=order).to(input).fill_(1)
     mask = functional.dropout(ones, layer.p, generator=layer.generator)
     return input * mask[part.rows]
+
+
+def part_of_batch(
+    training: Training, dataset: Dataset, rows: Tensor, some: slice
+) -> tuple[Tensor, Tensor]:
+    """`make_batch` of `some` of a batch's rows, augmented as in the whole batch.
+
+    An `Augmentation` draws for all and transforms only those; any other function gets all images.
+    """
+    augmentation, images = training.augmentation, dataset.train.images[rows].float()
+    if isinstance(augmentation, Augmentation):
+        drawn = augmentation.draw(len(rows), training.stream("augment"))[:, some]
+        images = augment.apply(images[some], drawn.to(images.device))
+    elif augmentation is not None:
+        images = augmentation(images, training.stream("augment"))[some]
+    else:
+        images = images[some]
+    images = batches.normalise(images, dataset.mean, dataset.std)
+    return images, dataset.train.labels[rows[some]]

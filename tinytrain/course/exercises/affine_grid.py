@@ -29,13 +29,11 @@ def draw_arguments(draw: Draw) -> Arguments:
     """A transform of one or two images: some of turn, shift, scale and shear; the rest 0."""
     count = draw.integer(1, 2)
 
-    def numbers(size: float, *shape: int) -> Tensor:
-        values = size * draw.normal(*shape)
+    def numbers(size: float, rows: int = 1) -> Tensor:
+        values = size * draw.normal(rows, count)
         return values if draw.integer(0, 1) else torch.zeros_like(values)
 
-    transform = augment.Transform(
-        numbers(40, count), numbers(2, count, 2), numbers(0.3, count), numbers(0.3, count)
-    )
+    transform = torch.cat((numbers(40), numbers(2, 2), numbers(0.3), numbers(0.3)))
     height, width = draw.one_of((28, 28), (20, 30))
     return {"transform": transform, "height": height, "width": width}
 
@@ -43,7 +41,7 @@ def draw_arguments(draw: Draw) -> Arguments:
 mistakes = """
 turns the other way: (cos, -sin, sin, cos) → (cos, sin, -sin, cos)
 height and width are ignored: (height / width), one * (width / height) → 1, one * 1
-larger becomes smaller: torch.exp(-transform.scale) → torch.exp(transform.scale)
+larger becomes smaller: torch.exp(-scale) → torch.exp(scale)
 the shift in pixels: right * (2 / width), down * (2 / height) → right, down
 moves the other way: offset = -inverse → offset = inverse
 slanted last: (unslant @ unturn) → (unturn @ unslant)
