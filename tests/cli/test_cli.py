@@ -389,7 +389,6 @@ MISTAKES = [
     ("plot nowhere", 3, "nowhere"),
     ("train --resume --run-dir nowhere", 3, "nowhere"),
     ("evaluate --run-dir nowhere", 3, "nowhere"),
-    ("course --run-dir nowhere", 3, "nowhere"),
     ("export --run-dir nowhere", 3, "nowhere"),
 ]
 
