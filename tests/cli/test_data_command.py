@@ -49,6 +49,15 @@ def converted(*words, output="out"):
     return data.load(f"./{output}")
 
 
+def holds(dataset, arrays):
+    """Whether the images and labels of a set are these arrays, (N, H, W) or (N, C, H, W), (N,)."""
+    found = dataset.train.images, dataset.train.labels, dataset.test.images, dataset.test.labels
+    return all(
+        (one.numpy().reshape(other.shape) == other).all() and one.numel() == other.size
+        for one, other in zip(found, arrays, strict=True)
+    )
+
+
 @pytest.fixture
 def refused(fails):
     """`refused(status, said, *words)`: as `fails`, saying that, and no file is left behind."""
@@ -139,9 +148,12 @@ def test_every_form_gives_the_same_set(form, shape, capsys):
         arrays = [array[rows[number // 2]] for number, array in enumerate(arrays)]
     size = ["--size", "4x9"] if form == "csv" and shape == (4, 9) else []
     dataset = converted(*FORMS[form](arrays), *size)
-    assert dataset.digest == data.from_arrays(*arrays).digest
+    assert holds(dataset, arrays)
     assert dataset.train.images.flatten().tolist() == arrays[0].flatten().tolist()
-    assert f"{7} training and {4} test images of 3 classes" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        "7 training and 4 test images of 3 classes" in said and f"sha256 {dataset.digest})" in said
+    )
     assert Path("out/classes.txt").exists() == (form == "images")
     if form == "images":
         assert Path("out/classes.txt").read_text() == "class 0\nclass 1\nclass 2\n"
@@ -162,7 +174,7 @@ def test_arrays_as_others_publish_them(names, capsys):
     arrays = [array if array.ndim > 1 else array[:, None].astype(float) for array in arrays]
     more = {"val_images": arrays[0], "val_labels": arrays[1], "about": np.array(None, object)}
     np.savez("it.npz", **dict(zip(names, arrays, strict=True)), **more)
-    assert converted("it.npz").digest == data.from_arrays(*expected).digest
+    assert holds(converted("it.npz"), expected)
     said = "Left out: it.npz: val_images, it.npz: val_labels, it.npz: about\n"
     assert said in capsys.readouterr().out
 
@@ -177,7 +189,7 @@ def test_flags_say_what_names_and_numbers_do_not(pictures):
         csv(f"{name}.csv", numbered, labels, [*range(11)], label_last=True)
     words = ["--header", "yes", "--label-column", "-1", "--drop-columns", "0"]
     dataset = converted("train.csv", "test.csv", *words)
-    assert dataset.digest == data.from_arrays(*arrays).digest
+    assert holds(dataset, arrays)
     for path in Path("in").rglob("*.png"):
         pictures(path, transparency=7)
     flat = converted("in", "--flatten", "white", output="flat").train.images[0].flatten().tolist()
@@ -235,12 +247,11 @@ def test_splits_of_pictures_under_their_usual_names(folders, left, picture, caps
 
 def test_the_validation_is_the_test_where_there_is_no_other():
     arrays = drawn(4, 4)
-    expected = data.from_arrays(*arrays).digest
     as_npz(arrays, ["x_train", "y_train", "x_val", "y_val"])
-    assert converted("it.npz").digest == expected
+    assert holds(converted("it.npz"), arrays)
     csv("train.csv", *arrays[:2])
     csv("valid.csv", *arrays[2:])
-    assert converted("train.csv", "valid.csv", output="other").digest == expected
+    assert holds(converted("train.csv", "valid.csv", output="other"), arrays)
 
 
 def test_folders_of_torchvision(refused, capsys):

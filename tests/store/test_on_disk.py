@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytrain import data
-from tinytrain.data.arrays import as_files
 from tinytrain.errors import DataError
 from tinytrain.recipes import RECIPES, build
 from tinytrain.store import idx, named_arrays, on_disk
@@ -34,8 +33,8 @@ def small_memory(monkeypatch):
 def own(tmp_path, tiny):
     """A hundred digits and forty more for the test, in a folder."""
     (tmp_path / "own").mkdir()
-    idx.write_pair(tmp_path / "own", "train", *as_files(tiny.train))
-    idx.write_pair(tmp_path / "own", "test", *as_files(tiny.test))
+    for name, split in ("train", tiny.train), ("test", tiny.test):
+        idx.write_pair(tmp_path / "own", name, split.images[:, 0].numpy(), split.labels.byte())
     return tmp_path / "own"
 
 

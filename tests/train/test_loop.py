@@ -13,6 +13,7 @@ from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Dropout2d
 from tinytrain.optim import SGD
 from tinytrain.recipes import RECIPES, Recipe, build
+from tinytrain.runs import checkpoints
 from tinytrain.train import Batch, Epoch, Training, evaluate, loop
 from tinytrain.train.compute import InProcess
 
@@ -95,10 +96,10 @@ def test_a_state_that_is_not_finite_is_not_for_saving(tiny):
     """A square that overflowed makes its weight stand still, and the loss does not tell."""
     training = build.start(QUICK, 1)
     next(loop.fit(training, tiny))
-    training.require_finite_state()
+    checkpoints.require_finite(training)
     training.optimizer.square[0].view(-1)[7] = torch.inf
     with pytest.raises(Diverged, match="epoch 1, step 1"):
-        training.require_finite_state()
+        checkpoints.require_finite(training)
 
 
 KINDS, NO_NAMES = ("optimizer", "schedule"), ("a", "nothing", "zigzag")
@@ -129,19 +130,10 @@ def some(dataset, count, side=28):
     return replace(dataset, train=Split(train.images[:count], train.labels[:count]), test=test)
 
 
-@pytest.mark.parametrize(
-    ("count", "batch_size", "advice"),
-    [
-        (100, 33, "take --batch-size 32 or --batch-size 34$"),
-        (5, 4, "take --batch-size 3 or --batch-size 5$"),
-        (100, 1, "take --batch-size 2 or --batch-size 4$"),
-        (2, 1, "take --batch-size 2$"),
-        (1, 128, "take more images$"),
-    ],
-)
-def test_an_image_alone_that_batch_norm_cannot_take(tiny, count, batch_size, advice):
+@pytest.mark.parametrize(("count", "batch_size"), [(100, 33), (5, 4), (100, 1), (1, 128)])
+def test_an_image_alone_that_batch_norm_cannot_take(tiny, count, batch_size):
     recipe = replace(RECIPES["net7"], batch_size=batch_size)
-    with pytest.raises(UsageError, match=advice):
+    with pytest.raises(UsageError, match=f"--batch-size {batch_size}.* batch norm"):
         next(loop.fit(build.start(recipe, 1), some(tiny, count, 22)))
 
 

@@ -171,7 +171,7 @@ def folder_of(dataset: Dataset, options: argparse.Namespace) -> Path:
 
 def convert(options: argparse.Namespace) -> None:
     """Write the images of the sources as IDX files into a new folder."""
-    from tinytrain.data.arrays import as_files
+    from tinytrain.data import load
     from tinytrain.store import idx
     from tinytrain.store.files import whole_folder, write_file
 
@@ -181,8 +181,10 @@ def convert(options: argparse.Namespace) -> None:
     found = read(options)
     dataset = as_dataset(found, options)
     with whole_folder(output) as folder:
-        idx.write_pair(folder, "train", *as_files(dataset.train))
-        idx.write_pair(folder, "test", *as_files(dataset.test))
+        for name, split in ("train", dataset.train), ("test", dataset.test):
+            images = split.images[:]
+            images = images[:, 0] if images.shape[1] == 1 else images
+            idx.write_pair(folder, name, images.numpy(), split.labels.byte().numpy())
         if found.names:
             write_file(folder / "classes.txt", "".join(f"{name}\n" for name in found.names))
     if found.left_out:
@@ -190,7 +192,7 @@ def convert(options: argparse.Namespace) -> None:
     shape = " × ".join(map(str, dataset.train.images.shape[1:]))
     print(
         f"{len(dataset.train):,} training and {len(dataset.test):,} test images of "
-        f"{dataset.classes} classes, {shape}, are in {output} (sha256 {dataset.digest})"
+        f"{dataset.classes} classes, {shape}, are in {output} (sha256 {load(output).digest})"
     )
     look, train = (
         shlex.join(["python", "-m", "tinytrain", *words, "--dataset", str(output)])

@@ -36,7 +36,7 @@ from tinytrain.nets import Task
 from tinytrain.nn.inspect import learned_count
 from tinytrain.report import log
 from tinytrain.report.target import verdict
-from tinytrain.runs import locks, net_file, run_folder, signals
+from tinytrain.runs import checkpoints, locks, net_file, run_folder, signals
 from tinytrain.runs.rehearsal import rehearse
 from tinytrain.runs.settings import Settings
 from tinytrain.runs.torch_state import preserve_torch_state
@@ -147,7 +147,7 @@ def train_and_save(
         for event in loop.fit(training, dataset, compute):
             stopping = workers.stopping and training.epoch <= training.epochs
             if stopping or isinstance(event, Epoch):
-                training.require_finite_state()
+                checkpoints.require_finite(training)
                 if workers.rank == 0:
                     run_folder.save(folder, settings, training)
                 saved = (training.epoch, training.batch)

@@ -1,12 +1,7 @@
-"""Make a data set from arrays in memory.
-
-The digest is that of the IDX files that would hold the arrays, so a set in memory and the same set
-in a folder are known to be equal.
-"""
+"""Make a data set from arrays in memory."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -37,7 +32,7 @@ def from_arrays(
     mean, std = mean_and_std(train.images)
     require(std > 0, "train_images", "images that aren't all alike", f"pixels of {255 * mean:g}")
     classes = int(train.labels.max()) + 1
-    return Dataset(name, train, test, mean, std, digests(train, test), 0, classes)
+    return Dataset(name, train, test, mean, std, (), 0, classes)
 
 
 def split_from(images: Any, labels: Any, place: str, labels_place: str) -> Split:
@@ -54,16 +49,3 @@ def as_array(value: Any, name: str) -> idx.Array:
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{name}: expected a numpy array or a tensor, found {reason}") from error
-
-
-def as_files(split: Split) -> tuple[idx.Array, idx.Array]:
-    """The contents of IDX files: images (N, H, W), or (N, C, H, W) in colour, and labels (N,)."""
-    images = split.images[:]  # reads stored ones
-    images = images[:, 0] if images.shape[1] == 1 else images
-    return images.numpy(), split.labels.numpy().astype(np.uint8)
-
-
-def digests(*splits: Split) -> tuple[str, ...]:
-    """The `Dataset.digests` of files that hold these splits."""
-    contents = (idx.plain(array) for split in splits for array in as_files(split))
-    return tuple(hashlib.sha256(content).hexdigest() for content in contents)

@@ -65,9 +65,10 @@ class Dataset:
 
     `name`: "mnist", another key of SOURCES, the path of a folder, or a name given to
     `from_arrays`. `mean`, `std`: of all pixels of the whole training file, from 0 to 1.
-    `digests`: the sha256 (hex) of the plain bytes of each loaded file. `holdout`: 0, or how many
-    training images are tested on. `classes`: the largest label of the whole training file, plus
-    1; a class in between may have no image, as in EMNIST's letters, which are 1 … 26.
+    `digests`: the sha256 (hex) of the plain bytes of each loaded file; empty for arrays.
+    `holdout`: 0, or how many training images are tested on. `classes`: the largest label of the
+    whole training file, plus 1; a class in between may have no image, as in EMNIST's letters,
+    which are 1 … 26.
     """
 
     name: str
@@ -85,8 +86,9 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """The sha256 (hex) of the digests of all loaded files, one after another."""
-        return hashlib.sha256("".join(self.digests).encode()).hexdigest()
+        """The sha256 (hex) of the digests of all loaded files, one after another; "" of none."""
+        joined = "".join(self.digests)
+        return hashlib.sha256(joined.encode()).hexdigest() if joined else ""
 
 
 def load(

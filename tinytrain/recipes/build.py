@@ -24,7 +24,7 @@ from tinytrain.optim import (
     WarmupLinear,
 )
 from tinytrain.recipes import Recipe
-from tinytrain.train.state import Training, require_found
+from tinytrain.train.state import Training
 
 BuildNet = Callable[[str, float, torch.Generator], Module]
 
@@ -39,7 +39,6 @@ def start(
     """
     try:
         net = build_net(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
-        require_found(net)
         return Training(
             net=net,
             optimizer=new_optimizer(recipe, net),

@@ -9,13 +9,16 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tinytrain.errors import DataError
 from tinytrain.store.files import open_file, write_file
+from tinytrain.train.state import Training
 
 VERSION = 1
 
@@ -99,7 +102,7 @@ def require_same_form(expected: Any, found: Any, place: str) -> None:
         raise DataError(f"{place}: expected {form(expected)}, found {form(found)}")
     if isinstance(found, int) and not 0 <= found < 1 << 63:
         raise DataError(f"{place}: expected a whole number from 0 to 2⁶³ - 1, found another")
-    if isinstance(found, torch.Tensor | float) and not torch.as_tensor(found).isfinite().all():
+    if isinstance(found, Tensor | float) and not torch.as_tensor(found).isfinite().all():
         raise DataError(
             f"{place}: not finite: the run diverged; begin another one, with a smaller rate (--lr)"
         )
@@ -119,9 +122,23 @@ def form(value: Any) -> str:
     A plain tensor is dense and has no attributes of its own, which could hide code.
     """
     kind = type(value).__name__
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor):
         dense = value.layout is torch.strided and not value.is_nested
         plain = "plain" if dense and not (value.requires_grad or vars(value)) else "other"
         shape = tuple(value.shape) if dense else "of another layout"
         return f"{kind} {value.dtype} {shape}, {plain}, on {value.device.type}"
     return f"{kind} of {len(value)}" if isinstance(value, list) else kind
+
+
+def require_finite(training: Training) -> None:
+    """Raise Diverged where anything in the state of a training is not finite."""
+    training.require_finite(training.loss_sum, *tensors_in(training.state_dict()))
+
+
+def tensors_in(state: Any) -> Iterator[Tensor]:
+    """All tensors in a state dict, at any depth of dicts and lists."""
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, (dict, list, tuple)):
+        for part in state.values() if isinstance(state, dict) else state:
+            yield from tensors_in(part)

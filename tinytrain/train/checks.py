@@ -28,11 +28,15 @@ def require_suited(
             f"the data set: expected a tinytrain.data.Dataset, found {kind}; data.from_arrays "
             "makes one of images and labels, data.load of files, from_torch.dataset of torch's"
         )
-    shape = tuple(dataset.train.images.shape[1:])
+    shape, place = tuple(dataset.train.images.shape[1:]), f"--dataset {dataset.name}"
     try:
         output = output_of(net, shape)
+        if 1 in (batch_size, len(dataset.train) % batch_size):
+            # On one image batch norm cannot train where its map is 1 × 1.
+            place = f"--batch-size {batch_size}, take another: a batch of one image would be left"
+            output_of(net, shape, training=True)
     except ValueError as error:
-        raise UsageError(f"--dataset {dataset.name}: does not suit the net: {error}") from error
+        raise UsageError(f"{place}: does not suit the net: {error}") from error
     found = tuple(output.shape)
     if len(found) != 2 or found[1] != dataset.classes:
         raise UsageError(
@@ -48,23 +52,3 @@ def require_suited(
             )
     elif getattr(value := loss(output, output.argmax(1)), "shape", None) != ():
         raise UsageError(f"the loss: expected a scalar of (outputs, labels), found {value}")
-    require_batches(net, len(dataset.train), batch_size, shape)
-
-
-def require_batches(net: Module, count: int, size: int, shape: tuple[int, ...]) -> None:
-    """Raise UsageError where a batch of one of `count` images remains that the net cannot take.
-
-    Batch norm cannot: where its map is 1 × 1, a single value a channel has no deviation.
-    """
-    if size > 1 and count % size != 1:
-        return
-    try:
-        output_of(net, shape, training=True)
-    except ValueError as error:
-        works = [other for other in range(2, count + 1) if count % other != 1]
-        nearest = sorted(works, key=lambda other: abs(other - size))[:2]
-        advice = " or ".join(f"--batch-size {other}" for other in nearest) or "more images"
-        raise UsageError(
-            f"--batch-size {size}: a batch of {count} training images would be a single image, on "
-            f"which the net cannot train ({error}); take {advice}"
-        ) from error

@@ -8,7 +8,7 @@ of a state.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -95,15 +95,6 @@ def require_found(net: Module) -> None:
                 )
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise UsageError("net: expected one with weights to learn, found none")
-
-
-def tensors_in(state: Any) -> Iterator[Tensor]:
-    """All tensors in a state dict, at any depth of dicts and lists."""
-    if isinstance(state, Tensor):
-        yield state
-    elif isinstance(state, (dict, list, tuple)):
-        for part in state.values() if isinstance(state, dict) else state:
-            yield from tensors_in(part)
 
 
 @dataclass
@@ -262,10 +253,6 @@ class Training:
                 f"epoch {self.epoch}, step {self.batch}: the loss or a weight is not finite; "
                 f"try a smaller rate (--lr, now {self.lr:g})"
             )
-
-    def require_finite_state(self) -> None:
-        """Raise Diverged where anything in `state_dict` is not finite."""
-        self.require_finite(self.loss_sum, *tensors_in(self.state_dict()))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, besides its settings."""
