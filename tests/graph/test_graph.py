@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from against_torch import normal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from tinytrain import nn, optim
 from tinytrain.errors import UsageError
 from tinytrain.graph import Graph, require_capturable, side_by_side
 from tinytrain.graph.step import Step
+from tinytrain.graph.updates import Updates
 from tinytrain.recipes import Recipe, build
 from tinytrain.train import Training, fit
 
@@ -101,6 +103,26 @@ def own_training():
 
 def test_a_net_of_ones_own(tiny):
     assert_equal(trained(own_training(), tiny, Graph()), trained(own_training(), tiny))
+
+
+DAMPED = partial(optim.SGD, lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.01)
+DTYPES = [torch.float32, torch.float64, torch.float32, torch.float64]
+
+
+@pytest.mark.parametrize("make", [DAMPED, partial(optim.Adam, weight_decay=0.01)])
+def test_weights_of_any_dtype_and_after_any_number_of_steps_move_as_in_the_loop(make):
+    """Two weights get their first gradient in step 1, two in step 2."""
+    plain, graph = (make([normal(2, 3).to(dtype) for dtype in DTYPES]) for _ in range(2))
+    for step in range(1, 5):
+        for optimizer in plain, graph:
+            for param in optimizer.params[: 2 * step]:
+                param.grad = normal(2, 3, seed=step).to(param)
+        plain.step()
+        updates = Updates([graph], torch.device("cpu"))
+        updates.prepare()
+        updates.update()
+        found, expected = ([*one.params, one.state_dict()] for one in (graph, plain))
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
 def test_side_by_side_each_training_is_as_it_is_alone(tiny):
