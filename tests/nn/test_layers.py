@@ -1,7 +1,7 @@
 """Every layer does as `torch.nn`'s, and what `fast` arranges is what `functional` defines.
 
 A layer of torch with arguments and images that Hypothesis draws is the oracle of ours, in float64:
-initial weights, values, gradients, the gradients of gradients, running statistics, `repr`, and the
+initial weights, values, gradients, the gradients of gradients, running statistics, and the
 program that `export` writes of it.
 """
 

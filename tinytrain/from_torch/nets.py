@@ -39,5 +39,5 @@ class Net(Module):
         vars(self).update(held)  # among them buffers that the net has replaced
         return output
 
-    def extra_repr(self) -> str:
-        return self.text
+    def __repr__(self) -> str:
+        return f"Net({self.text})"

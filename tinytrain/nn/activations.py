@@ -37,9 +37,6 @@ class ReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.relu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
-
 
 class SiLU(Module):
     """x · sigmoid(x), element by element; in the memory of its input with `inplace=True`."""
@@ -50,14 +47,9 @@ class SiLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.silu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
-
 
 class GELU(Module):
     """x Φ(x), element by element, or with `approximate="tanh"` nearly that: `functional.gelu`."""
-
-    repr_names = ("approximate",)
 
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate
@@ -82,8 +74,6 @@ class Tanh(Module):
 
 class Dropout(Module):
     """In training, zero each number with probability `p`; see `functional.dropout`."""
-
-    repr_names = ("p", "inplace")
 
     def __init__(
         self, p: float = 0.5, inplace: bool = False, *, generator: Generator = None
@@ -111,8 +101,6 @@ class Softmax(Module):
     Without `dim` that is, as in torch, axis 1, or 0 where there are one or three axes. Raises
     TypeError for a `dim` that is no int.
     """
-
-    repr_names = ("dim",)
 
     def __init__(self, dim: int | None = None) -> None:
         if not isinstance(dim, int | None) or isinstance(dim, bool):

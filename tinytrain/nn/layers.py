@@ -1,9 +1,9 @@
 """Linear and convolutional layers, padding, pooling, flattening.
 
-Arguments, defaults, initial weights, meanings and `repr` are those of the `torch.nn` layer of the
-same name, here and in `norm` and `activations`; a layer keeps its arguments under their names. A
-layer that draws random numbers takes a `generator` for initial weights or dropout masks; None
-means torch's own, as in torch. The functions are in `functional`; convolution and batch norm use
+Arguments, defaults, initial weights and meanings are those of the `torch.nn` layer of the same
+name, here and in `norm` and `activations`; a layer keeps its arguments under their names. A layer
+that draws random numbers takes a `generator` for initial weights or dropout masks; None means
+torch's own, as in torch. The functions are in `functional`; convolution and batch norm use
 `fast`, which computes the same.
 """
 
@@ -48,10 +48,6 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.linear(input, self.weight, self.bias)
 
-    def extra_repr(self) -> str:
-        features = f"in_features={self.in_features}, out_features={self.out_features}"
-        return f"{features}, bias={self.bias is not None}"
-
 
 class Conv2d(Module):
     """(N, in_channels, H, W) to (N, out_channels, H', W'); see `functional.conv2d`."""
@@ -87,14 +83,6 @@ class Conv2d(Module):
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         return fast.conv2d(input, self.weight, self.bias, *geometry)
 
-    def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        text += f", stride={self.stride}"
-        text += f", padding={self.padding}" if self.padding != (0, 0) else ""
-        text += f", dilation={self.dilation}" if self.dilation != (1, 1) else ""
-        text += f", groups={self.groups}" if self.groups != 1 else ""
-        return text + (", bias=False" if self.bias is None else "")
-
 
 class ReplicationPad2d(Module):
     """Repeat the border: (N, C, H, W) to (N, C, H + 2·padding, W + 2·padding), `padding` an int.
@@ -110,14 +98,9 @@ class ReplicationPad2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         return functional.replication_pad2d(input, self.padding)
 
-    def extra_repr(self) -> str:
-        return f"{(self.padding,) * 4}"
-
 
 class Pool2d(Module):
     """The base of both poolings; `stride` is `kernel_size` unless it is given."""
-
-    repr_names = ("kernel_size", "stride", "padding")
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         self.kernel_size = kernel_size
@@ -131,9 +114,6 @@ class MaxPool2d(Pool2d):
     def forward(self, input: Tensor) -> Tensor:
         return functional.max_pool2d(input, self.kernel_size, self.stride, self.padding)
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, dilation=1, ceil_mode=False"
-
 
 class AvgPool2d(Pool2d):
     """The mean of every window: (N, C, H, W) to (N, C, H', W')."""
@@ -144,8 +124,6 @@ class AvgPool2d(Pool2d):
 
 class AdaptiveAvgPool2d(Module):
     """The mean of every channel: (N, C, H, W) to (N, C, 1, 1). `output_size` must be 1."""
-
-    repr_names = ("output_size",)
 
     def __init__(self, output_size: Size) -> None:
         if pair(output_size) != (1, 1):
@@ -158,8 +136,6 @@ class AdaptiveAvgPool2d(Module):
 
 class Flatten(Module):
     """(N, C, H, W) to (N, C·H·W): the axes from `start_dim` to `end_dim` become one."""
-
-    repr_names = ("start_dim", "end_dim")
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim = start_dim

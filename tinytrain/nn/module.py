@@ -42,7 +42,6 @@ class Module:
     """
 
     buffer_names: tuple[str, ...] = ()
-    repr_names: tuple[str, ...] = ()
     training = True
 
     def forward(self, input: Tensor) -> Tensor:
@@ -51,17 +50,17 @@ class Module:
     def __call__(self, input: Tensor) -> Tensor:
         return self.forward(input)
 
-    def extra_repr(self) -> str:
-        """The arguments, as `repr` shows them: by default the attributes in `repr_names`."""
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.repr_names)
-
     def __repr__(self) -> str:
-        text = self.extra_repr()
-        children = [f"({name}): {child!r}" for name, child in self.named_children()]
-        if children or "\n" in text:
-            lines = "\n".join([text, *children] if text else children)
-            text = f"\n{lines}".replace("\n", "\n  ") + "\n"
-        return f"{type(self).__name__}({text})"
+        """The class, the plain values that it holds (None: it has no such thing), its modules."""
+        plain = (bool, int, float, str, tuple, type(None))
+        text = ", ".join(
+            f"{name}={value!r}"
+            for name, value in vars(self).items()
+            if isinstance(value, plain) and name not in ("training", "generator")
+        )
+        children = "".join(f"\n({name}): {child!r}" for name, child in self.named_children())
+        end = "\n)" if children else ")"
+        return f"{type(self).__name__}({text}" + children.replace("\n", "\n  ") + end
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules that this one holds directly, with the names of their attributes."""

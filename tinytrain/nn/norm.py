@@ -46,10 +46,6 @@ class BatchNorm2d(Module):
         numbers = self.running_mean, self.running_var, self.weight, self.bias
         return fast.batch_norm(input, *numbers, self.training, self.momentum, self.eps)
 
-    def extra_repr(self) -> str:
-        text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
-        return f"{text}, affine=True, bias=True, track_running_stats=True"
-
 
 class LayerNorm(Module):
     """Normalise the last axes of (N, ..., *normalized_shape) together, then scale and shift.
@@ -75,11 +71,6 @@ class LayerNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return torch.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        text = f"{self.normalized_shape}, eps={self.eps}"
-        affine = f"elementwise_affine={self.elementwise_affine}"
-        return f"{text}, {affine}, bias={self.bias is not None}"
 
 
 class GroupNorm(Module):
@@ -112,7 +103,3 @@ class GroupNorm(Module):
         if input.numel() == self.num_groups:
             raise ValueError(f"group norm: expected several values, got {tuple(input.shape)}")
         return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        text = f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
-        return f"{text}, affine={self.affine}, bias={self.bias is not None}"
