@@ -13,40 +13,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tinytrain.errors import UsageError
-from tinytrain.nets.beyond import (
-    framed2791,
-    framed7500,
-    late7500,
-    net9_3_dense,
-    separable942,
-    separable1908,
-)
+from tinytrain.nets import beyond, curriculum
+from tinytrain.nets.beyond import *  # noqa: F403
 from tinytrain.nets.bricks import MNIST, Generator, Net, Task
-from tinytrain.nets.curriculum import (
-    net1,
-    net2,
-    net3,
-    net4,
-    net5,
-    net6,
-    net7,
-    net8,
-    net9,
-    net9_3,
-    net9_3_wide2,
-    net9_3_wide3,
-    net9_3_wide4,
-    net9_wide2,
-    net9_wide3,
-)
+from tinytrain.nets.curriculum import *  # noqa: F403
 from tinytrain.nn.inspect import DoesNotFit, output_of
 
-FUNCTIONS: tuple[Callable[..., Net], ...] = (
-    *(net1, net2, net3, net4, net5, net6, net7, net8, net9, net9_3),
-    *(net9_wide2, net9_wide3, net9_3_wide2, net9_3_wide3, net9_3_wide4),
-    *(late7500, framed7500, framed2791, separable1908, separable942, net9_3_dense),
-)
-NETS = {function.__name__: function for function in FUNCTIONS}
+NETS: dict[str, Callable[..., Net]] = {
+    name: vars(room)[name] for room in (curriculum, beyond) for name in room.__all__
+}
 
 
 def build(name: str, dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:

@@ -12,6 +12,16 @@ from functools import partial
 from tinytrain import nn
 from tinytrain.nets.bricks import MNIST, Generator, Net, Task, averaged, blocks, conv1x1, separable
 
+# The nets to be had by name.
+__all__ = [
+    "framed2791",
+    "framed7500",
+    "late7500",
+    "net9_3_dense",
+    "separable942",
+    "separable1908",
+]
+
 
 def pooled_late(
     widths: list[list[int]], dropout: float, generator: Generator, task: Task, *, frame: int = 0

@@ -23,6 +23,12 @@ from tinytrain import nn
 from tinytrain.nets.bricks import MNIST, Generator, Net, Task, averaged, blocks, conv1x1, stacked
 from tinytrain.nn.inspect import output_of
 
+# The nets to be had by name.
+__all__ = [
+    *("net1", "net2", "net3", "net4", "net5", "net6", "net7", "net8", "net9", "net9_3"),
+    *("net9_wide2", "net9_wide3", "net9_3_wide2", "net9_3_wide3", "net9_3_wide4"),
+]
+
 
 def fully_connected(sizes: Sequence[int], generator: Generator) -> list[nn.Module]:
     """Linear layers from size to size with ReLU between them."""
@@ -134,7 +140,13 @@ def net8(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) 
     return lean(10, [12, 14, 16, 16], generator, task, dropout=dropout)
 
 
-def nine(first: int, dilation: int, dropout: float, generator: Generator, task: Task) -> Net:
+def nine(
+    first: int,
+    dilation: int,
+    dropout: float = 0.0,
+    generator: Generator = None,
+    task: Task = MNIST,
+) -> Net:
     """Net9 (`first` 10) or Net9_3 (11): one padded 3×3 14→31 in place of two convolutions."""
     return lean(first, [12, 14, 31], generator, task, dropout=dropout, dilation=dilation)
 
@@ -149,26 +161,13 @@ def net9_3(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST
     return nine(11, 1, dropout, generator, task)
 
 
-def net9_wide2(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
-    """Net9, dilation 2: a place sees 22 pixels. 7,850 parameters."""
-    return nine(10, 2, dropout, generator, task)
-
-
-def net9_wide3(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
-    """Net9, dilation 3: a place sees 26 pixels. 7,850 parameters."""
-    return nine(10, 3, dropout, generator, task)
-
-
 def net9_3_wide2(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
-    """The final net: Net9_3, dilation 2: a place sees 22 pixels. 7,934 parameters."""
+    """The final net: Net9_3, dilation 2. 7,934 parameters."""
     return nine(11, 2, dropout, generator, task)
 
 
-def net9_3_wide3(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
-    """Net9_3, dilation 3: a place sees 26 pixels. 7,934 parameters."""
-    return nine(11, 3, dropout, generator, task)
-
-
-def net9_3_wide4(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
-    """Net9_3, dilation 4: a place sees 30 pixels. 7,934 parameters."""
-    return nine(11, 4, dropout, generator, task)
+# Other dilations, to compare with; the parameters are as many.
+net9_wide2 = partial(nine, 10, 2)
+net9_wide3 = partial(nine, 10, 3)
+net9_3_wide3 = partial(nine, 11, 3)
+net9_3_wide4 = partial(nine, 11, 4)
