@@ -106,6 +106,8 @@ def test_weights_that_would_not_be_found(held):
     net = nn.Sequential(nn.Linear(3, 3), inner)
     with pytest.raises(UsageError, match=r"1\.more: weights in a .* are not found"):
         train.Training(net, optim.SGD(net.parameters()))
+    with pytest.raises(UsageError, match="more: weights in a .* are not found"):
+        build.start(RECIPES["net1"], 1, build_net=lambda *_: inner)  # which has no others
 
 
 def scores(classes, *more):

@@ -36,13 +36,13 @@ def from_arrays(
 
 
 def split_from(images: Any, labels: Any, place: str, labels_place: str) -> Split:
-    """A Split of copies of images and labels. Raises DataError, which names a place."""
+    """A Split of copies of images and labels."""
     copies = as_array(images, place), as_array(labels, labels_place)
     return as_split(*copies, place, labels_place)
 
 
 def as_array(value: Any, name: str) -> idx.Array:
-    """A copy of an array or tensor as an array. Raises DataError for what can't become one."""
+    """A copy of an array or tensor as an array."""
     try:
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
         return np.array(array, order="C")

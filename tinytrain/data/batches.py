@@ -1,7 +1,7 @@
-"""Batches: a fresh permutation of the samples every epoch, cut into pieces, and normalised pixels.
+"""Batches: rows of samples, shuffled anew every epoch and cut into pieces; normalised pixels.
 
-Samples are shuffled, not ready-made batches. A batch is a vector of row numbers; indexing images
-and labels with the same rows keeps the pairs together. The last batch holds the remainder.
+A batch is a vector of row numbers; indexing images and labels with the same rows keeps the pairs
+together. The last batch holds the remainder.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ from torch import Tensor
 
 
 def shuffled(count: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Every row 0 … count − 1 once, in an order drawn from `generator`, as int64 (batch_size,).
-
-    The last batch holds the remainder.
-    """
+    """Every row 0 … count − 1 once, in an order drawn from `generator`, as int64 (batch_size,)."""
     return torch.split(torch.randperm(count, generator=generator), batch_size)
 
 

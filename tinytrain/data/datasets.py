@@ -1,9 +1,8 @@
 """A data set: training and test images with their labels, and what belongs to both.
 
-The test images are for the final measurement. `load(holdout=5000)` tests on training images
-instead, so that choosing among ideas never looks at the test set; `load(fold="2/5")` tests on the
-second fifth of them, so that five runs, one a fold, test every training image once
-(cross-validation).
+The test images are for the final measurement. `load` can hold back training images to test on
+instead, so that choosing among ideas never looks at the test set. In cross-validation these are
+one fold of several: five runs, one a fold, test every training image once.
 """
 
 from __future__ import annotations

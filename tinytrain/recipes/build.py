@@ -24,6 +24,7 @@ from tinytrain.optim import (
     WarmupLinear,
 )
 from tinytrain.recipes import Recipe
+from tinytrain.train.checks import require_found
 from tinytrain.train.state import Training
 
 BuildNet = Callable[[str, float, torch.Generator], Module]
@@ -39,6 +40,7 @@ def start(
     """
     try:
         net = build_net(recipe.net, recipe.dropout, streams.generator(seed, "weights")).to(device)
+        require_found(net)  # before an optimizer is made of what is found
         return Training(
             net=net,
             optimizer=new_optimizer(recipe, net),

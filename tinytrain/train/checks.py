@@ -1,4 +1,4 @@
-"""Checks before the first step: do net, data, batch size and loss suit each other?"""
+"""Checks before the first step: is every weight found, do net, data, batch size and loss agree?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn import Module, functional
 from tinytrain.nn.inspect import output_of
+
+
+def require_found(net: Module) -> None:
+    """Raise UsageError where some weights of `net` are not found, or it has none to learn.
+
+    Weights in a list or dict, or in layers of another library, would silently stay as they are.
+    """
+    for prefix, module in net.named_modules():
+        for name, held in vars(module).items():
+            values = held.values() if isinstance(held, dict) else held
+            several = isinstance(held, (list, tuple, dict))
+            foreign = hasattr(held, "named_parameters") and not isinstance(held, Module)
+            if foreign or (several and any(isinstance(value, Module) for value in values)):
+                place, kind = f"{prefix}.{name}".strip("."), type(held).__name__
+                raise UsageError(
+                    f"{place}: weights in a {kind} are not found; hold layers of tinytrain.nn, "
+                    "or from_torch.Net of one, each in an attribute or an nn.Sequential"
+                )
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UsageError("net: expected one with weights to learn, found none")
 
 
 def require_suited(

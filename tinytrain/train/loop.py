@@ -1,7 +1,6 @@
 """The training loop: for every batch compute gradients and take a step; after every epoch, test.
 
-`fit` is a generator. It yields a `Batch` after every step and an `Epoch` after every evaluation;
-the caller prints, saves, or stops asking.
+`fit` is a generator: the caller prints, saves, or stops asking.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from tinytrain.train.state import Batch, Epoch, Training
 def fit(
     training: Training, dataset: Dataset, compute: InProcess | None = None
 ) -> Iterator[Batch | Epoch]:
-    """Train from where `training` stands to its last epoch, yielding every step and every epoch.
+    """Train from where `training` stands to its last epoch: a `Batch` a step, an `Epoch` an epoch.
 
     `compute` says how steps and scores are computed, by default in this process. Raises
     UsageError before the first step where net, data and batch size do not suit each other, and

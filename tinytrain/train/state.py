@@ -20,6 +20,7 @@ from tinytrain.data.augment import Augment
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Module, functional
 from tinytrain.optim import Constant, ExponentialMovingAverage, Optimizer
+from tinytrain.train.checks import require_found
 
 CHECKED = 50  # steps from one look at the loss to the next
 
@@ -75,26 +76,6 @@ class Score:
     def accuracy(self) -> float:
         """In percent."""
         return 100 * self.correct / self.total
-
-
-def require_found(net: Module) -> None:
-    """Raise UsageError where some weights of `net` are not found, or it has none to learn.
-
-    Weights in a list or dict, or in layers of another library, would silently stay as they are.
-    """
-    for prefix, module in net.named_modules():
-        for name, held in vars(module).items():
-            values = held.values() if isinstance(held, dict) else held
-            several = isinstance(held, (list, tuple, dict))
-            foreign = hasattr(held, "named_parameters") and not isinstance(held, Module)
-            if foreign or (several and any(isinstance(value, Module) for value in values)):
-                place, kind = f"{prefix}.{name}".strip("."), type(held).__name__
-                raise UsageError(
-                    f"{place}: weights in a {kind} are not found; hold layers of tinytrain.nn, "
-                    "or from_torch.Net of one, each in an attribute or an nn.Sequential"
-                )
-    if not any(parameter.requires_grad for parameter in net.parameters()):
-        raise UsageError("net: expected one with weights to learn, found none")
 
 
 @dataclass
