@@ -55,7 +55,10 @@ def test_zero_grad(name):
     for library in optim, torch.optim:
         params = parameters(0)
         params[1].grad = torch.ones(4, dtype=torch.float64)
-        getattr(library, name)(params).zero_grad()
+        optimizer = getattr(library, name)(params)
+        optimizer.zero_grad(set_to_none=False)
+        assert not params[1].grad.any() and params[0].grad is None
+        optimizer.zero_grad()
         assert params[1].grad is None
 
 

@@ -34,10 +34,13 @@ class Optimizer:
         """Change every parameter that has a gradient."""
         raise TypeError(f"{type(self).__name__} does not define step")
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or set them to zero in place with `set_to_none=False`."""
         for param in self.params:
-            param.grad = None
+            if set_to_none:
+                param.grad = None
+            elif param.grad is not None:
+                param.grad.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """The state that a later step depends on, besides the parameters."""
