@@ -165,10 +165,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """`functional.batch_norm`, faster: the same arguments, output, gradients and side effects.
-
-    Raises ValueError as `functional.batch_norm` does.
-    """
+    """`functional.batch_norm`, faster: the same arguments, output, gradients and side effects."""
     count = values_a_channel(input, len(weight), training)
     if input.is_cuda:
         numbers = weight, bias, running_mean, running_var

@@ -3,7 +3,7 @@
 Convolution and max pooling are torch's own stateless kernels; the rest is spelled out, and
 autograd finds the gradients. Convolution and batch norm are computed faster in `fast`. Functions
 that torch has whole, as `torch.tanh` and `torch.group_norm`, are called by their layers directly.
-Images are (N, C, H, W) throughout.
+Images are (N, C, H, W) throughout; what is spelled out here raises ValueError for other shapes.
 """
 
 from __future__ import annotations
@@ -152,8 +152,7 @@ def dropout2d(
     """`dropout` of whole channels of single images.
 
     Neighbouring pixels of a feature map say nearly the same, so dropping single ones would hide
-    little: the whole map goes. Tompson et al., "Efficient object localization", 2015. Raises
-    ValueError for anything but images.
+    little: the whole map goes. Tompson et al., "Efficient object localization", 2015.
     """
     if input.dim() != 4:
         raise ValueError(f"dropout2d: expected shape (N, C, H, W), got {tuple(input.shape)}")
@@ -164,10 +163,7 @@ def dropout2d(
 
 
 def replication_pad2d(input: Tensor, padding: int) -> Tensor:
-    """([N,] C, H, W) with `padding` more rows and columns on every side, copies of the outermost.
-
-    Raises ValueError for anything but images.
-    """
+    """([N,] C, H, W) with `padding` more rows and columns on every side, copies of the border."""
     require_images("replication_pad2d", input)
     rows, columns = (
         torch.arange(-padding, size + padding, device=input.device).clamp(0, size - 1)
@@ -176,12 +172,9 @@ def replication_pad2d(input: Tensor, padding: int) -> Tensor:
     return input[..., rows[:, None], columns]
 
 
-def require_images(name: str, input: Tensor, empty: bool = False) -> None:
-    """Raise ValueError, for the function `name`, unless `input` is ([N,] C, H, W) with pixels.
-
-    `empty`: those without pixels will do.
-    """
-    if input.dim() not in (3, 4) or (0 in input.shape[-3:] and not empty):
+def require_images(name: str, input: Tensor) -> None:
+    """Raise ValueError, for the function `name`, unless `input` is ([N,] C, H, W) with pixels."""
+    if input.dim() not in (3, 4) or 0 in input.shape[-3:]:
         found = tuple(input.shape)
         raise ValueError(f"{name}: expected images (N, C, H, W) or (C, H, W), got {found}")
 
@@ -198,8 +191,8 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of every window, zeros of the padding included, as torch does by default.
 
-    Raises ValueError for anything but images, and RuntimeError where the padding is more than half
-    of the kernel, so that every window shows some of the image.
+    Raises RuntimeError where the padding is more than half of the kernel, so that every window
+    shows some of the image.
     """
     require_images("avg_pool2d", input)
     (height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)
@@ -215,10 +208,9 @@ def avg_pool2d(
 def adaptive_avg_pool2d(input: Tensor) -> Tensor:
     """The mean of every channel: ([N,] C, H, W) to ([N,] C, 1, 1). Output size 1 only.
 
-    Lin et al., "Network in network", 2013: a global average in place of a linear layer. Raises
-    ValueError for anything but images.
+    Lin et al., "Network in network", 2013: a global average in place of a linear layer.
     """
-    require_images("adaptive_avg_pool2d", input, empty=True)
+    require_images("adaptive_avg_pool2d", input)
     return input.mean((-2, -1), keepdim=True)
 
 

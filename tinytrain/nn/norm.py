@@ -21,9 +21,8 @@ from tinytrain.nn.module import Module
 class BatchNorm2d(Module):
     """Normalise every channel of (N, C, H, W), then scale and shift it; C is `num_features`.
 
-    Training uses the batch's statistics and lets the running ones follow them; evaluation uses the
-    running ones. See `functional.batch_norm`. Raises ValueError for an `eps` that is not positive,
-    and for torch's momentum None, a mean over all batches.
+    See `functional.batch_norm`. Raises ValueError for an `eps` that is not positive, and for the
+    momentum None that torch has, a mean over all batches.
     """
 
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
