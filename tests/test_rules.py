@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parent.parent
 ENGINE = ["errors", "streams", "nn", "store", "data", "optim", "nets", "train"]
 ABOVE = ["recipes", "report", "from_torch", "graph", "runs", "workers", "results", "plots"]
 ROOMS = [*ENGINE, *ABOVE, "course", "cli"]
-PROMISED = 4220  # lines that can be read whole: the engine, with its docstrings, without `store`
+PROMISED = 3300  # lines that can be read whole: the engine, with its docstrings, without `store`
 DOORS = {"tinytrain", "tinytrain.__main__"}  # they open on every room
 FORBIDDEN = ("torch.nn", "torch.optim", "torch.utils", "torch._C", "torch.ops", "torchvision")
 

@@ -13,8 +13,6 @@ statistics), `plots`, `course` (the curriculum) and `cli` (the command line). Be
 `streams` (random numbers by name) and `errors`.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

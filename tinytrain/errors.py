@@ -4,8 +4,6 @@ The command line prints one line for them: the thing, what was expected, what wa
 out. A traceback is kept for mistakes in the program.
 """
 
-from __future__ import annotations
-
 import difflib
 import signal
 from collections.abc import Iterable

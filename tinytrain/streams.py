@@ -8,8 +8,6 @@ counter-based generators (Salmon et al., "Parallel random numbers: as easy as 1,
 a hash in front of torch's own generator.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

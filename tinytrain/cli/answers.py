@@ -1,7 +1,5 @@
 """The answers of a net for many images, in a CSV file that is written whole or not at all."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io

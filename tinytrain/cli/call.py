@@ -1,7 +1,5 @@
 """`tinytrain.run`: train by a call from Python, with all that the command `train` keeps."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 import sysconfig

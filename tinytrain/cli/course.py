@@ -1,7 +1,5 @@
 """The command `course`: render the curriculum as one page."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """The command `doctor`: versions, devices and data sets of this machine, and a self-test."""
 
-from __future__ import annotations
-
 import argparse
 
 from tinytrain.cli.options import Parser, add_data_dir, add_machine_flags

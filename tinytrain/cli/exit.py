@@ -1,7 +1,5 @@
 """Run a command and turn what it raises into one line on stderr and an exit status."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

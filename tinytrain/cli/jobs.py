@@ -9,8 +9,6 @@ they do on one machine, and over NFS between Linux machines unless it is mounted
 nolock.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

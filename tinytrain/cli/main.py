@@ -5,8 +5,6 @@ A command is a file of this folder. It has `HELP` (its description), `add_flags(
 `--help` answers at once, and no command loads what another one needs.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import os

@@ -5,8 +5,6 @@ decides what is trained has no default of its own: what argparse returns is what
 `DEFAULTS` fills in the rest. So a resumed run can tell which flags would change it.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import os

@@ -1,7 +1,5 @@
 """The command `plot`: the curves of runs, or pictures of a trained net."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 What `recipe show` prints is a recipe's file: keep it, change it, name it with --recipe.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import textwrap

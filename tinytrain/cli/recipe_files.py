@@ -7,8 +7,6 @@ That is all of mine.json for `--recipe mine.json`; the base is `final` where non
 against its field of `recipes.Recipe`, as a flag is, before anything starts.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

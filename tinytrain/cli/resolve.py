@@ -1,7 +1,5 @@
 """Turn flags into the things they name: a device, a recipe, a data set, the net of a run."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -1,7 +1,5 @@
 """The command `seeds`: train a recipe with many seeds and summarise their accuracies."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The findings of `doctor`: versions, devices, data sets, a short training."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import platform

@@ -1,7 +1,5 @@
 """Train recipes with several seeds each, and keep their records: for `seeds` and `ladder`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import shlex

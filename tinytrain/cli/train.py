@@ -1,7 +1,5 @@
 """The command `train`: train a net in a folder of its own, print its log, and judge it."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

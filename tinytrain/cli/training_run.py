@@ -4,8 +4,6 @@ Each of several workers does this. Worker 0 alone downloads, locks the folder, w
 the others wait for it, read what it has, and are compared with it.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -6,8 +6,6 @@ variations of the final recipe (one ingredient changed, another receptive field,
 rungs without a lesson.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property

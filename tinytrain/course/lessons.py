@@ -6,8 +6,6 @@ contains no measured number; that something gains or costs is said only where th
 out zero.
 """
 
-from __future__ import annotations
-
 import inspect
 import pydoc
 import re

@@ -1,7 +1,5 @@
 """Tables of measured results, for the page and for Markdown: a row of headings, then the rows."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 

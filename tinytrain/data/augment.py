@@ -13,8 +13,6 @@ A transform of N images is a tensor (5, N), a column an image; all zero is the i
 - shear: a pixel moves to the right by this share of its height above the centre.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A batch is a vector of row numbers; indexing images and labels with the same row
 together. The last batch holds the remainder.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -7,8 +7,6 @@ treated like training images, one by one. LeCun et al., "Gradient-based learning
 document recognition", 1998, deskew like this for some of the classifiers that they compare.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

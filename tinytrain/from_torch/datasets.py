@@ -1,7 +1,5 @@
 """Data sets and loaders of torch's or torchvision's, as tinytrain's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A net made of `torch.nn`, as one module of tinytrain's."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

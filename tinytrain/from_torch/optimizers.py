@@ -1,7 +1,5 @@
 """Optimizers of `torch.optim` and their schedulers, as tinytrain's."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Mapping, Sequence

@@ -6,8 +6,6 @@ CUDA stream of its own. No thread is needed: `fit` is a generator, and generator
 draw has a name, so each training has the numbers that it has alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 

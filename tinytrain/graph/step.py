@@ -9,8 +9,6 @@ drawn by name on the CPU, as ever, so the same seed sees the same numbers on eve
 On a CPU the same function runs without being captured, bit for bit as the plain loop.
 """
 
-from __future__ import annotations
-
 import copy
 import traceback
 from collections.abc import Iterator, Sequence

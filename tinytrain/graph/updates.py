@@ -9,8 +9,6 @@ the same step, `torch._foreach_…` computes an operation in a kernel or two, wh
 net9_3's 23 tensors would launch 23, most of them for a handful of numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -6,8 +6,6 @@ nets of the thirteen rungs and the final net, net9_3_wide2; `beyond` has nets th
 parameter more often; `bricks` their parts.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from contextlib import suppress

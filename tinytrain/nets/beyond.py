@@ -5,8 +5,6 @@ maps. A frame around the image, in place of padding in every layer, spares the k
 of the padding.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from tinytrain import nn

@@ -4,8 +4,6 @@ Nearly every net is made of 3×3 convolutions, each followed by batch norm, ReLU
 `blocks` puts them in a row. Initial weights are drawn from `generator`.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial

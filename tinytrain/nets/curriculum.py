@@ -12,8 +12,6 @@ multiplications stay. Yu and Koltun, "Multi-scale context aggregation by dilated
 2016.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ the gradient vanishes. Dropout zeroes some numbers in training, so that none is 
 Softmax turns scores into probabilities.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -21,8 +21,6 @@ On a CPU a pass over memory costs more than the arithmetic, so the arrangement c
   only: the forward writes to memory once, the backward twice.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

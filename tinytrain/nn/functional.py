@@ -6,8 +6,6 @@ that torch has whole, as `torch.tanh` and `torch.group_norm`, are called by thei
 Images are (N, C, H, W) throughout; what is spelled out here raises ValueError for other shapes.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

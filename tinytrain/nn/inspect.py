@@ -4,8 +4,6 @@ A blank image is run through a copy of the net, in which every module notes its 
 module that defines `forward` can be inspected, and the net itself stays as it is.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ torch's own, as in torch. The functions are in `functional`; convolution and bat
 `fast`, which computes the same.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

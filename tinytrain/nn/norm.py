@@ -7,8 +7,6 @@ its channels, in training as in evaluation. Each then multiplies by a weight and
 are learned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

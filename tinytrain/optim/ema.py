@@ -6,8 +6,6 @@ Juditsky, "Acceleration of stochastic approximation by averaging", 1992; Izmailo
 "Averaging weights leads to wider optima", 2018.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from typing import Any

@@ -14,8 +14,6 @@ squares, which ignores that the numbers form a matrix. Bernstein and Newhouse, "
 norm: an anthology", 2024.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -5,8 +5,6 @@ are written out even where they repeat each other, so that either can be read al
 without a gradient, such as a frozen one, stays as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any

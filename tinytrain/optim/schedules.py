@@ -5,8 +5,6 @@ the factor in the middle of the third epoch. A schedule has no state, so resumin
 position in the run: `optimizer.lr = lr * schedule(progress)`.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

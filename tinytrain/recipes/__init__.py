@@ -4,8 +4,6 @@
 how two differ, in words; `build`: a `Training` from a recipe. Only `build` loads torch.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tinytrain.recipes.ladder import LADDER

@@ -1,7 +1,5 @@
 """Build net, optimizer, schedule, augmentation and average from a recipe."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The fields in which two recipes differ, in words, and the named recipe nearest to one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import Field, fields

@@ -4,8 +4,6 @@ SGD's learning rate and momentum and the angle are this project's choices, where
 gives none.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 LADDER: dict[str, dict[str, Any]] = {

@@ -3,8 +3,6 @@
 It can be printed, compared, kept in a file and changed from the command line field by field.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import Field, dataclass, field

@@ -5,8 +5,6 @@ field, `FRONTIER` has other limits: upright digits, test-time augmentation, fewe
 epochs, `OTHER_DATA` is for images of any kind.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 PLAIN_IMAGES: dict[str, Any] = {"rotation": 0, "shift": 0, "scale": 0, "shear": 0}

@@ -1,7 +1,5 @@
 """Print the log of a run, with a progress bar in a terminal."""
 
-from __future__ import annotations
-
 import sys
 import time
 from typing import Any

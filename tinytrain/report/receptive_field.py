@@ -6,8 +6,6 @@ how a layer with a window changes them. Dumoulin and Visin, "A guide to convolut
 2016; Araujo et al., "Computing receptive fields of convolutional neural networks", 2019.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

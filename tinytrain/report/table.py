@@ -1,7 +1,5 @@
 """The table of a net: layers, output shapes, parameters and multiplications."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor

@@ -3,8 +3,6 @@
 With at most 15 epochs and fewer than 8,000 parameters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Decide which of two is better, each a run, a folder of seeds, or a record."""
 
-from __future__ import annotations
-
 import difflib
 import statistics
 from collections.abc import Sequence

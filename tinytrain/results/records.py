@@ -6,8 +6,6 @@ date); then comes a line for each seed. Every published number is computed from 
 where either differs from today's, the record is stale and counts as not measured.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -4,8 +4,6 @@ A run's folder keeps the values of its recipe and no name, so a run is said to b
 recipe that differs from it in the fewest fields.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import statistics

@@ -5,8 +5,6 @@ mean over seeds with its deviation and the number of seeds that hold the target,
 are compared by the interval of the difference of their means.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Mapping, Sequence

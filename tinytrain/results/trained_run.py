@@ -1,7 +1,5 @@
 """A run's trained net, with what its images need: `load_run(folder).predict(images)`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@ A file can be cut off, damaged, of another version or of another run. So names, 
 ranges of everything in it are compared with a fresh state, and only then does anything change.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import zipfile

@@ -4,8 +4,6 @@ The system releases the lock when the process ends, however it ends; a marker fi
 behind and block the next one. The locked file holds the number of the process.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -9,8 +9,6 @@ Nets, optimizers and schedulers of torch's own are taken, too. A run keeps a cop
 which must not need other files beside it.
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import inspect

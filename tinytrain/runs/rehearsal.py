@@ -3,8 +3,6 @@
 Whatever fails in them, or would be wrong without a word, ends the run before it has a folder.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout

@@ -6,8 +6,6 @@ interruption. Each is written whole or not at all, so a run that is killed at an
 folder that `--resume` continues.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

@@ -4,8 +4,6 @@ They decide the outcome of a run, so that it can be repeated on another machine 
 All values are checked for type and range when they are read.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields

@@ -4,8 +4,6 @@ Ctrl-C sends SIGINT, a shutdown or a batch system SIGTERM, a closing terminal SI
 an exception of the first only; the others would end the program without any cleaning up.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

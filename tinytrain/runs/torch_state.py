@@ -1,7 +1,5 @@
 """Restore torch's global state after a user's file has changed it, or refuse the change."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ Whatever goes wrong with one mirror, the next is asked. Time is limited by reque
 a connection, and for each wait for bytes) and by a deadline that is checked after each piece.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

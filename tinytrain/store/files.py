@@ -5,8 +5,6 @@ same folder and renamed, in one step, when it is complete. What a killed writer 
 by the next writer in that folder.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -7,8 +7,6 @@ damaged header can promise a terabyte in 20 bytes, so memory grows with the byte
 Images larger than memory are read by `on_disk`, a batch at a time.
 """
 
-from __future__ import annotations
-
 import gzip
 import math
 import os

@@ -4,8 +4,6 @@ Numbers are never scaled or guessed: what is not a whole number from 0 to 255 is
 place that it was read from.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -15,8 +15,6 @@ Pixels are averaged over exact areas, which Pillow's box filter (whole pixels on
 the page of the course computes the same numbers in JavaScript.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

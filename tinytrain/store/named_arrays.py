@@ -4,8 +4,6 @@ The name of an array or a file (x_train, train_images, kmnist-train-labels.npy) 
 never the order of files on the command line, which is that of the alphabet: test before train.
 """
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence

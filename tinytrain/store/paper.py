@@ -5,8 +5,6 @@ threshold ("A threshold selection method from gray-level histograms", 1979), run
 (openings by segments: Soille, "Morphological image analysis", 2003) and connected components.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

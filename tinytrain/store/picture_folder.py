@@ -1,7 +1,5 @@
 """Read a folder of pictures that has a folder for each class, named as the class."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path

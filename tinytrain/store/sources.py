@@ -6,8 +6,6 @@ have compressed anew, of their content); EMNIST, one large archive, is not there
 own are found by their names.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -7,8 +7,6 @@ places that the pen passes, slant, rotation, size, position, blur and thickness 
 are not MNIST: accuracy on them shows that the engine learns, and nothing about the target.
 """
 
-from __future__ import annotations
-
 from itertools import chain
 from math import pi, sqrt
 from pathlib import Path

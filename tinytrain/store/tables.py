@@ -4,8 +4,6 @@ Columns are told by their names or their numbers. Where either could mislead, th
 with the flag of `data convert` that decides.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

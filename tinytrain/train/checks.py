@@ -1,7 +1,5 @@
 """Checks before the first step: is every weight found, do net, data, batch size and loss agree?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import Tensor

@@ -4,8 +4,6 @@
 batch among several processes, and `graph.Graph`, which replays steps on a GPU, are subclasses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

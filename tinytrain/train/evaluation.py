@@ -7,8 +7,6 @@ often, at five times the arithmetic. Krizhevsky et al., "ImageNet classification
 convolutional neural networks", 2012, section 4.1, average the probabilities of ten crops.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

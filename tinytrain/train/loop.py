@@ -3,8 +3,6 @@
 `fit` is a generator: the caller prints, saves, or stops asking.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -5,8 +5,6 @@ they are freed, and gets them back page by page, each filled with zeros: thousan
 step, a third of its time. Told to keep them, it reuses the same pages, still in the cache.
 """
 
-from __future__ import annotations
-
 import ctypes
 import platform
 

@@ -5,8 +5,6 @@ continues bit for bit, because every random draw has a name (seed, purpose, epoc
 of a state.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field

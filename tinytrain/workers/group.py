@@ -13,8 +13,6 @@ same number of parts (`shards`).
 Worker 0 alone downloads, prints and writes. A worker that is lost is noticed by the next message.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

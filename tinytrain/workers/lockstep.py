@@ -7,8 +7,6 @@ parts cannot finish one before the next: batch norm needs the statistics of all 
 can go on. So they go through the net together, as a list of inputs to replicas of the net.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -18,8 +18,6 @@ the parts exchange numbers twice a layer and step, two a channel, whatever the s
 `Part.gather` exchanges them: between processes over a network, in one process not at all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -14,8 +14,6 @@ through all of them in the right order says it for a net of any shape. Autograd 
    passes its grad on before it is complete passes on too little: that is why the order counts.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinytrain.course import by_hand

@@ -10,8 +10,6 @@ convolution, a pooling, a linear layer) together with the layers after it that c
 by itself; it is shown as the maps of its last layer. The image comes before the first step.
 """
 
-from __future__ import annotations
-
 import base64
 import itertools
 import zlib

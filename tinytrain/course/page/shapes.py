@@ -1,7 +1,5 @@
 """Geometry of two small pictures that the templates draw: seeds as points, a net as boxes."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Markdown as HTML, formulas as MathML, and links to the glossary."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ The file may do anything, so `process` runs this in a process of its own. Before
 of JSON goes into a file, so that the step is known even if the process ends in the middle of it.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import io
 import json

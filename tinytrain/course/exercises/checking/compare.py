@@ -5,8 +5,6 @@ differ the one with the fewest numbers is shown. Where the learner's numbers are
 the exercise's known mistakes in every case, the mistake is named.
 """
 
-from __future__ import annotations
-
 import linecache
 import math
 import re

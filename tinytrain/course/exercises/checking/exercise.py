@@ -5,8 +5,6 @@ gradients the answer. An exercise adds why, three hints, how arguments are drawn
 and what of the engine shows the learner's function at work.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass

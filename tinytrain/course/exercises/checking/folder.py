@@ -4,8 +4,6 @@
 nothing that a check would not say again, and may be deleted. No learner's file is overwritten.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Grade a class: check the files of each student, and count points."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

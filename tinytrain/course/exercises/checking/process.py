@@ -4,8 +4,6 @@ A learner's file may print without end, never return, end its process or start o
 leads a process group, which is killed as a whole when the check is over.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The report of a check, as text for the learner and as plain values for tools."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 OTHER_NUMBERS = """\

@@ -4,8 +4,6 @@ Names that the function takes from its own file are imported from there and desc
 each: they are help, not the answer.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import sys

@@ -1,7 +1,5 @@
 """A short training on drawn digits, which shows a function of the engine at work."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import replace
 from pathlib import Path
