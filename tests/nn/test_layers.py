@@ -320,6 +320,7 @@ def test_losses(count, classes, seed, smoothing):
         (RuntimeError, lambda: nn.Conv2d(1, 4, 3, padding=-1)(IMAGE[:, :1])),
         (RuntimeError, lambda: nn.MaxPool2d(2, padding=2)(IMAGE)),
         (RuntimeError, lambda: nn.AvgPool2d(2, padding=2)(IMAGE)),
+        (RuntimeError, lambda: nn.AvgPool2d(2, padding=(0, 2))(IMAGE)),
         (RuntimeError, lambda: nn.AvgPool2d(2, padding=(0, -1))(IMAGE)),
         (RuntimeError, lambda: nn.AvgPool2d(2, padding=(-1, 0))(IMAGE)),
         (RuntimeError, lambda: functional.nll_loss(torch.zeros(2, 3), torch.tensor([0, 3]))),

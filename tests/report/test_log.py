@@ -8,7 +8,8 @@ import time
 import pytest
 import torch
 
-from tinytrain.report.log import Log
+from tinytrain import nn
+from tinytrain.report.log import Log, print_net
 from tinytrain.train import Batch, Epoch
 
 
@@ -30,6 +31,11 @@ def steps(log, *numbers):
     for number in numbers:
         log.show(Batch(3, number, 4, 0.01, torch.tensor(0.25), 15 * number, 20 * number))
     return log
+
+
+def test_a_net_is_printed_with_a_line_a_parameter(capsys):
+    print_net(nn.Sequential(nn.Conv2d(1, 2, 3)))
+    assert re.findall(r"^(0\.\w+)\t", capsys.readouterr().out, re.M) == ["0.weight", "0.bias"]
 
 
 @pytest.mark.parametrize("terminal", [False, True])

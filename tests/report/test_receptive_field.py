@@ -41,6 +41,11 @@ def test_a_block_of_ones_own_ends_the_receptive_fields():
     assert known == (3, 1, 0) and (row.name, unknown) == ("1.1", None)
 
 
+def test_layers_behind_a_block_of_ones_own_are_still_told():
+    net = nn.Sequential(Residual(1), nn.Conv2d(1, 2, 3))
+    assert [row.name for row, _ in windows(net, (1, 28, 28), 0)] == ["0", "1"]
+
+
 def test_a_subclass_of_a_layer_that_is_known_is_not():
     class Flipped(nn.ReLU):
         def forward(self, input):

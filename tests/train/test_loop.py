@@ -146,12 +146,15 @@ def test_an_image_alone_where_it_does_no_harm(tiny, side, batch_size):
 def test_the_rate_of_a_step_is_that_of_its_middle(tiny):
     """Two epochs of four steps: up in the first, down in the second."""
     training = build.start(replace(QUICK, warmup=0.5), 1)
-    rates = [
-        training.optimizer.lr for event in loop.fit(training, tiny) if isinstance(event, Batch)
-    ]
+    rates, first = [], []
+    for event in loop.fit(training, tiny):
+        if isinstance(event, Batch):
+            rates.append(training.optimizer.lr)
+            first.append(event.lr)
     middles = [(step + 0.5) / 4 for step in range(8)]
     assert rates == pytest.approx([training.lr * min(place, 2 - place) for place in middles])
     assert [epoch.lr for epoch in training.history] == pytest.approx([rates[0], rates[4]])
+    assert first == pytest.approx([rates[0]] * 4 + [rates[4]] * 4)
 
 
 def test_every_layer_draws_masks_of_its_own(tiny):
