@@ -247,7 +247,6 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/gzip\r\nContent-Length: %d\r\n"
     b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 ) % len(BODY)
-PATIENCE = download.Patience(silence=5, pause=0, attempts=1, largest=MIB)
 
 
 def of_http(world, chance):
@@ -265,7 +264,7 @@ def of_http(world, chance):
     shutil.rmtree(folder, ignore_errors=True)
     with answering(answer) as url:
         try:
-            assert download.fetch("file", [url], folder, check, {}, PATIENCE).read_bytes() == BODY
+            assert download.fetch("file", [url], folder, check).read_bytes() == BODY
         finally:
             assert {path.name for path in folder.iterdir()} <= {"file"}
 
@@ -278,14 +277,16 @@ def answering(answer):
         def serve():
             with contextlib.suppress(OSError):
                 connection, _ = server.accept()
+                server.close()  # who asks again is refused at once
                 with connection:
                     connection.settimeout(5)
                     connection.recv(1 << 16)
                     connection.sendall(answer)
 
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        yield url
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_RDWR)  # where nobody asked, this ends the wait
         thread.join()
@@ -341,5 +342,7 @@ def fuzz(world, kind, numbers):
 @pytest.mark.parametrize("cases", [50, pytest.param(2600, marks=pytest.mark.long)])
 def test_what_comes_in_is_good_or_refused_in_a_line(world, monkeypatch, kind, cases):
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(download, "RETRY", download.RETRY.new(backoff_factor=0))
+    monkeypatch.setattr(download, "LARGEST", MIB)
     refused, taken = fuzz(world, kind, range(cases))
     assert refused and taken

@@ -194,10 +194,9 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
     elif missing:
         from tinytrain.store import download  # here, since it imports requests
 
-        unreachable: dict[str, str] = {}
         for file in missing:
             check = partial(read_verified, file)
-            download.fetch(f"{file.name}.gz", source.mirrors, folder, check, unreachable)
+            download.fetch(f"{file.name}.gz", source.mirrors, folder, check)
 
 
 def read_verified(file: File, path: Path, packed: bool = True) -> tuple[on_disk.Stored, str]:
