@@ -12,17 +12,5 @@ from tinytrain.data.datasets import Dataset, Split, load
 from tinytrain.store import idx
 from tinytrain.store.sources import data_root
 
-__all__ = [
-    "Augmentation",
-    "Dataset",
-    "Split",
-    "arrays",
-    "augment",
-    "batches",
-    "data_root",
-    "datasets",
-    "deskew",
-    "from_arrays",
-    "idx",
-    "load",
-]
+__all__ = ["Augmentation", "Dataset", "Split", "data_root", "from_arrays", "load"]
+__all__ += ["arrays", "augment", "batches", "datasets", "deskew", "idx"]

@@ -31,30 +31,8 @@ from tinytrain.nn.layers import (
 from tinytrain.nn.module import Module, Sequential
 from tinytrain.nn.norm import BatchNorm2d, GroupNorm, LayerNorm
 
-__all__ = [
-    "GELU",
-    "AdaptiveAvgPool2d",
-    "AvgPool2d",
-    "BatchNorm2d",
-    "Conv2d",
-    "Dropout",
-    "Dropout2d",
-    "Flatten",
-    "GroupNorm",
-    "Identity",
-    "LayerNorm",
-    "Linear",
-    "LogSoftmax",
-    "MaxPool2d",
-    "Module",
-    "ReLU",
-    "ReplicationPad2d",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Tanh",
-    "fast",
-    "functional",
-    "parameter_count",
-]
+__all__ = ["Module", "Sequential", "fast", "functional", "parameter_count"]
+__all__ += ["AdaptiveAvgPool2d", "AvgPool2d", "Conv2d", "Flatten", "Linear", "MaxPool2d"]
+__all__ += ["BatchNorm2d", "GroupNorm", "LayerNorm", "ReplicationPad2d"]
+__all__ += ["GELU", "Dropout", "Dropout2d", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid"]
+__all__ += ["Softmax", "Tanh"]

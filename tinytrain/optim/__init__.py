@@ -9,14 +9,5 @@ from tinytrain.optim.muon import Muon
 from tinytrain.optim.optimizers import SGD, Adam, Optimizer
 from tinytrain.optim.schedules import Constant, Cosine, StepLR, WarmupLinear
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "Constant",
-    "Cosine",
-    "ExponentialMovingAverage",
-    "Muon",
-    "Optimizer",
-    "StepLR",
-    "WarmupLinear",
-]
+__all__ = ["SGD", "Adam", "ExponentialMovingAverage", "Muon", "Optimizer"]
+__all__ += ["Constant", "Cosine", "StepLR", "WarmupLinear"]

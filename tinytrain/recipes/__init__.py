@@ -10,17 +10,8 @@ from tinytrain.recipes.ladder import LADDER
 from tinytrain.recipes.recipe import OLD_NAMES, OWN, Recipe, checked, shown
 from tinytrain.recipes.variations import ABLATION, FRONTIER, OTHER_DATA, VIEWS
 
-__all__ = [
-    "BASES",
-    "CHANGES",
-    "LADDER",
-    "OLD_NAMES",
-    "OWN",
-    "RECIPES",
-    "Recipe",
-    "checked",
-    "shown",
-]
+__all__ = ["BASES", "CHANGES", "LADDER", "OLD_NAMES", "OWN", "RECIPES"]
+__all__ += ["Recipe", "checked", "shown"]
 
 # All named recipes: what each changes, in which other (net1 in none), and the recipe itself.
 CHANGES = LADDER | ABLATION | VIEWS | FRONTIER | OTHER_DATA

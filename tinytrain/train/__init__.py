@@ -11,13 +11,5 @@ from tinytrain.train.loop import fit
 from tinytrain.train.memory import keep_freed_memory
 from tinytrain.train.state import Batch, Epoch, Score, Training
 
-__all__ = [
-    "Batch",
-    "Epoch",
-    "Score",
-    "Training",
-    "evaluate",
-    "fit",
-    "keep_freed_memory",
-    "require_suited",
-]
+__all__ = ["Batch", "Epoch", "Score", "Training"]
+__all__ += ["evaluate", "fit", "keep_freed_memory", "require_suited"]
