@@ -353,7 +353,7 @@ def test_holdout_fold_and_deskew_of_ones_own(tmp_path):
     with pytest.raises(DataError, match="own: .* no test-images, test-l"):
         datasets.load(folder)
     colour = folder_of(tmp_path / "colour", own(3, 9, 6, 5))
-    with pytest.raises(UsageError, match=f"--dataset {colour}: .*grey"):
+    with pytest.raises(UsageError, match=f"--dataset {colour}: .*--deskew"):
         datasets.load(colour, deskew=True)
 
 

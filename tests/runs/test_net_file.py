@@ -286,7 +286,7 @@ def test_own_layers_are_exported_as_weights_and_not_as_torchs(own, tmp_path, dat
         *((field, "fails", "ValueError") for field in FUNCTIONS),
         *((field, "none", "found None") for field in ("schedule", "loss", "augmentation")),
         *((field, "one", "expected one(") for field in ("optimizer", "loss", "augmentation")),
-        ("optimizer", "none", "NoneType has no lr"),
+        ("optimizer", "none", "NoneType"),
         ("schedule", "one", "found 15"),
         ("augmentation", "smaller", "1, 28, 27)"),
     ],

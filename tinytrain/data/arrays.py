@@ -12,11 +12,7 @@ from tinytrain.store.files import require
 
 
 def from_arrays(
-    train_images: Any,
-    train_labels: Any,
-    test_images: Any,
-    test_labels: Any,
-    name: str = "own",
+    train_images: Any, train_labels: Any, test_images: Any, test_labels: Any, name: str = "own"
 ) -> Dataset:
     """A `Dataset` of copies of numpy arrays or tensors, on the CPU.
 
@@ -24,8 +20,8 @@ def from_arrays(
     augmented, empty ground is 0. Labels are integers (N,), 0 … 255; the test has no label that
     training does not have. Raises DataError, which names the array, for anything else.
     """
-    train = split_from(train_images, train_labels, "train_images", "train_labels")
-    test = split_from(test_images, test_labels, "test_images", "test_labels")
+    train = split_from(train_images, train_labels, "train")
+    test = split_from(test_images, test_labels, "test")
     require_together(train, test, "test_images", "test_labels")
     mean, std = mean_and_std(train.images)
     require(std > 0, "train_images", "images that aren't all alike", f"pixels of {255 * mean:g}")
@@ -33,10 +29,10 @@ def from_arrays(
     return Dataset(name, train, test, mean, std, (), 0, classes)
 
 
-def split_from(images: Any, labels: Any, place: str, labels_place: str) -> Split:
-    """A Split of copies of images and labels."""
-    copies = as_array(images, place), as_array(labels, labels_place)
-    return as_split(*copies, place, labels_place)
+def split_from(images: Any, labels: Any, part: str) -> Split:
+    """A Split of copies of images and labels; `part` is "train" or "test"."""
+    places = f"{part}_images", f"{part}_labels"
+    return as_split(as_array(images, places[0]), as_array(labels, places[1]), *places)
 
 
 def as_array(value: Any, name: str) -> idx.Array:

@@ -60,24 +60,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test set, and what belongs to both.
+    """A training and a test set, and what belongs to both."""
 
-    `name`: "mnist", another key of SOURCES, the path of a folder, or a name given to
-    `from_arrays`. `mean`, `std`: of all pixels of the whole training file, from 0 to 1.
-    `digests`: the sha256 (hex) of the plain bytes of each loaded file; empty for arrays.
-    `holdout`: 0, or how many training images are tested on. `classes`: the largest label of the
-    whole training file, plus 1; a class in between may have no image, as in EMNIST's letters,
-    which are 1 … 26.
-    """
-
-    name: str
+    name: str  # a key of SOURCES, the path of a folder, or a name given to `from_arrays`
     train: Split
     test: Split
-    mean: float
+    mean: float  # of all pixels of the whole training file, from 0 to 1
     std: float
-    digests: tuple[str, ...]
-    holdout: int
-    classes: int
+    digests: tuple[str, ...]  # sha256 (hex) of the plain bytes of each loaded file; () for arrays
+    holdout: int  # how many training images are tested on, 0 for none
+    classes: int  # the largest label of the whole training file, plus 1; some may have no image
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same data on `device`."""
@@ -135,10 +127,8 @@ def load_source(
         test, digests = as_split(*arrays, *paths), digests + test_digests
         require_together(train, test, *paths)
     if deskew:
-        try:
-            make_upright(train.images[:1])
-        except ValueError as error:
-            raise UsageError(f"--dataset {source.name}: {error}; leave --deskew out") from error
+        if train.images.shape[1] != 1:
+            raise UsageError(f"--dataset {source.name}: is in colour; leave --deskew out")
         train, test = train.mapped(make_upright), test.mapped(make_upright)
     return Dataset(source.name, train, test, mean, std, digests, holdout, classes)
 

@@ -8,14 +8,13 @@ parameter more often; `bricks` their parts.
 
 import inspect
 from collections.abc import Callable
-from contextlib import suppress
 
 from tinytrain.errors import UsageError
 from tinytrain.nets import beyond, curriculum
 from tinytrain.nets.beyond import *  # noqa: F403
-from tinytrain.nets.bricks import MNIST, Generator, Net, Task
+from tinytrain.nets.bricks import MNIST, Net, Task
 from tinytrain.nets.curriculum import *  # noqa: F403
-from tinytrain.nn.inspect import DoesNotFit, output_of
+from tinytrain.nn.functional import Generator
 
 NETS: dict[str, Callable[..., Net]] = {
     name: vars(room)[name] for room in (curriculum, beyond) for name in room.__all__
@@ -25,22 +24,16 @@ NETS: dict[str, Callable[..., Net]] = {
 def build(name: str, dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
     """The net called `name`, with that rate of dropout, for the images and classes of `task`.
 
-    Raises UsageError where there is no such net, for a rate where it has no dropout, and for
-    images of a size that it cannot take.
+    Raises UsageError where there is no such net, and for a rate where it has no dropout.
     """
     if name not in NETS:
         there = ", ".join(NETS)
         raise UsageError(f"--net {name}: no such net; there is {there}, or FILE.py:FUNCTION")
-    has_dropout = "dropout" in inspect.signature(NETS[name]).parameters
-    if dropout and not has_dropout:
+    if "dropout" in inspect.signature(NETS[name]).parameters:
+        return NETS[name](dropout, generator, task)
+    if dropout:
         raise UsageError(f"--dropout {dropout:g}: {name} has no dropout; leave the flag out")
-    with suppress(DoesNotFit):
-        net = NETS[name](*([dropout] if has_dropout else []), generator, task)
-        if output_of(net, task.shape).shape[1:] == (task.classes,):
-            return net
-    size = "×".join(map(str, task.shape[1:]))
-    way = "--net late7500 takes all from 4×4, net1 any"
-    raise UsageError(f"--net {name}: does not take images of {size} pixels; {way}")
+    return NETS[name](generator, task)
 
 
 __all__ = ["MNIST", "NETS", "Task", "build", *NETS]

@@ -8,7 +8,8 @@ of the padding.
 from functools import partial
 
 from tinytrain import nn
-from tinytrain.nets.bricks import MNIST, Generator, Net, Task, averaged, blocks, conv1x1, separable
+from tinytrain.nets.bricks import MNIST, Net, Task, averaged, blocks, conv1x1, separable
+from tinytrain.nn.functional import Generator
 
 # The nets to be had by name.
 __all__ = [

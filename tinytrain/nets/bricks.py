@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import torch
-
 from tinytrain import nn
+from tinytrain.nn.functional import Generator
 
-Generator = torch.Generator | None
 Net = nn.Sequential
 Stages = Mapping[str, nn.Module | list[nn.Module]]
 

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from tinytrain import nn
-from tinytrain.nets.bricks import MNIST, Generator, Net, Task, averaged, blocks, conv1x1, stacked
+from tinytrain.nets.bricks import MNIST, Net, Task, averaged, blocks, conv1x1, stacked
+from tinytrain.nn.functional import Generator
 from tinytrain.nn.inspect import output_of
 
 # The nets to be had by name.

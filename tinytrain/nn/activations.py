@@ -96,13 +96,10 @@ class Dropout2d(Dropout):
 class Softmax(Module):
     """Scores to probabilities along the axis `dim`: exp(x) / Σ exp(x).
 
-    Without `dim` that is, as in torch, axis 1, or 0 where there are one or three axes. Raises
-    TypeError for a `dim` that is no int.
+    Without `dim` that is, as in torch, axis 1, or 0 where there are one or three axes.
     """
 
     def __init__(self, dim: int | None = None) -> None:
-        if not isinstance(dim, int | None) or isinstance(dim, bool):
-            raise TypeError(f"dim: expected an int or None, got {dim!r}")
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Images are (N, C, H, W) throughout; what is spelled out here raises ValueError f
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 # 3 means (3, 3): sizes are given for both axes, or as (vertical, horizontal).
 Size = int | tuple[int, int]
 Generator = torch.Generator | None  # None means torch's own
+Loss = Callable[[Tensor, Tensor], Tensor]  # of outputs (N, classes) and labels (N,) a scalar
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -62,8 +64,8 @@ def batch_norm(
     them, in place, by `momentum`; otherwise the running ones are used. The batch is divided by its
     biased variance (over n = N·H·W), while the running variance collects the unbiased one
     (over n − 1), as torch does. Half-precision images are computed in float32 and returned in
-    their own type. Raises ValueError for other shapes, and where a channel has one value only.
-    Ioffe and Szegedy, "Batch normalization", 2015.
+    their own type. Raises ValueError where a channel has one value only. Ioffe and Szegedy,
+    "Batch normalization", 2015.
     """
     count = values_a_channel(input, len(weight), training)
     dtype = input.dtype
@@ -220,8 +222,7 @@ def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
 def nll_loss(log_probabilities: Tensor, target: Tensor) -> Tensor:
     """Minus the mean log-probability of the right class: (N, classes) and int64 (N,) to a scalar.
 
-    With log-probabilities from `log_softmax` this is the cross-entropy. Raises ValueError where
-    the shapes are others.
+    With log-probabilities from `log_softmax` this is the cross-entropy.
     """
     if log_probabilities.dim() != 2 or target.shape != log_probabilities.shape[:1]:
         found = f"{tuple(log_probabilities.shape)} and {tuple(target.shape)}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tinytrain.errors import UsageError
 from tinytrain.nn.module import Module
 
 Shape = tuple[int, ...]
@@ -27,33 +28,25 @@ class Row:
     output_shape: Shape
 
 
-class DoesNotFit(ValueError):
+class DoesNotFit(UsageError, ValueError):
     """A layer cannot take what it is given; the message names layer, shape and reason."""
 
 
 def layer_rows(net: Module, input_shape: Shape = (1, 28, 28)) -> list[Row]:
-    """Every call of a module below `net`, a stage before its layers, or of a net that has none.
-    Raises ValueError where `input_shape`, without the batch axis, does not fit.
-    """
+    """Every call of a module below `net`, a stage before its layers, or of a net that has none."""
     rows, _ = run_copy(net, input_shape)
     return rows[1:] or rows
 
 
 def output_of(net: Module, input_shape: Shape = (1, 28, 28), training: bool = False) -> Tensor:
-    """The output (1, ...) of a copy of `net` for one blank float32 input (1, *input_shape).
-
-    Raises ValueError where `input_shape` does not fit, or one input alone does not in `training`;
-    it names the innermost layer.
-    """
-    return run_copy(net, input_shape, training, torch.float32)[1]
+    """The output (1, ...) of a copy of `net` for one blank float32 input (1, *input_shape)."""
+    return run_copy(net, input_shape, training)[1]
 
 
-def run_copy(
-    net: Module, input_shape: Shape, training: bool = False, dtype: torch.dtype | None = None
-) -> tuple[list[Row], Tensor]:
+def run_copy(net: Module, input_shape: Shape, training: bool = False) -> tuple[list[Row], Tensor]:
     """Run a copy of `net` on a blank input: all calls, that of the net first, and the output.
 
-    The input is of `dtype`, by default that of the net's tensors, float32 where they have several.
+    Raises DoesNotFit where `input_shape` does not fit, or one input alone does not in `training`.
     """
     twin = copy.deepcopy(net).train(training)
     rows: list[Row] = []
@@ -62,13 +55,10 @@ def run_copy(
         if id(module) not in noted:  # a shared layer goes by its first name
             noted.add(id(module))
             vars(module)["forward"] = noting(name, layer, module.forward, rows)
-    tensors = [tensor for tensor in twin.state_dict().values() if tensor.is_floating_point()]
-    if len({tensor.dtype for tensor in tensors}) > 1:
-        dtype = dtype or torch.float32
-    blank = (tensors[0] if tensors else torch.empty(0)).new_zeros((1, *input_shape), dtype=dtype)
-    elsewhere = [] if blank.device.type == "cpu" else [blank.device]
-    with torch.no_grad(), torch.random.fork_rng(elsewhere, device_type=blank.device.type):
-        return rows, twin(blank)
+    device = next((tensor.device for tensor in twin.state_dict().values()), torch.device("cpu"))
+    elsewhere = [] if device.type == "cpu" else [device]
+    with torch.no_grad(), torch.random.fork_rng(elsewhere, device_type=device.type):
+        return rows, twin(torch.zeros(1, *input_shape, device=device))
 
 
 def noting(

@@ -14,7 +14,7 @@ a gradient.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -199,13 +199,7 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return (module for _, module in self.named_children())
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-
-    def __getitem__(self, index: int | slice) -> Module:
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return Sequential(dict(list(self.named_children())[index]))
         return list(self)[index]

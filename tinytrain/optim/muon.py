@@ -49,8 +49,8 @@ class Muon(Optimizer):
     as large as Adam's, and a rate that was found for Adam fits. Liu et al., "Muon is scalable for
     LLM training", 2025.
 
-    Computed in the dtype of the weights, where torch uses bfloat16. Raises ValueError for
-    values outside their range, and where `params` has no matrix.
+    Computed in the dtype of the weights, where torch uses bfloat16. Raises ValueError for values
+    outside their range, and where `params` has no matrix.
     """
 
     state_names = ("momenta",)
@@ -104,7 +104,6 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
         if self.adam is not None:
             self.adam.lr = self.lr * self.adam_ratio
             self.adam.step()

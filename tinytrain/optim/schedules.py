@@ -6,7 +6,10 @@ position in the run: `optimizer.lr = lr * schedule(progress)`.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+
+Schedule = Callable[[float], float]  # of the epochs done
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A run's trained net, with what its images need: `load_run(folder).predict(images)`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +43,7 @@ class TrainedRun:
 
     settings: Settings
     net: Module
-    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss
+    loss: functional.Loss = functional.nll_loss
 
     @cached_property
     def class_names(self) -> list[str]:

@@ -1,12 +1,9 @@
 """Checks before the first step: is every weight found, do net, data, batch size and loss agree?"""
 
-from collections.abc import Callable
-
-from torch import Tensor
-
 from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn import Module, functional
+from tinytrain.nn.functional import Loss
 from tinytrain.nn.inspect import output_of
 
 
@@ -31,10 +28,7 @@ def require_found(net: Module) -> None:
 
 
 def require_suited(
-    net: Module,
-    dataset: Dataset,
-    batch_size: int,
-    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss,
+    net: Module, dataset: Dataset, batch_size: int, loss: Loss = functional.nll_loss
 ) -> None:
     """Raise UsageError where the net cannot be trained on this data with this batch size and loss.
 
@@ -46,23 +40,24 @@ def require_suited(
             f"the data set: expected a tinytrain.data.Dataset, found {kind}; data.from_arrays "
             "makes one of images and labels, data.load of files, from_torch.dataset of torch's"
         )
-    shape, place = tuple(dataset.train.images.shape[1:]), f"--dataset {dataset.name}"
+    shape = tuple(dataset.train.images.shape[1:])
+    place = f"--dataset {dataset.name}: does not suit the net (late7500 takes all from 4×4)"
     try:
         output = output_of(net, shape)
         if 1 in (batch_size, len(dataset.train) % batch_size):
             # On one image batch norm cannot train where its map is 1 × 1.
-            place = f"--batch-size {batch_size}, take another: a batch of one image would be left"
+            place = f"--batch-size {batch_size}, take another: a batch of one does not fit the net"
             output_of(net, shape, training=True)
     except ValueError as error:
-        raise UsageError(f"{place}: does not suit the net: {error}") from error
+        raise UsageError(f"{place}: {error}") from error
     found = tuple(output.shape)
     if len(found) != 2 or found[1] != dataset.classes:
         raise UsageError(
             f"the net: expected outputs (N, {dataset.classes}), a number a class of "
             f"{dataset.name}, found {found}; let it take `classes`, or choose another --net"
         )
-    total = float(output.exp().sum())
     if getattr(loss, "func", loss) in (functional.nll_loss, functional.smoothed_nll_loss):
+        total = float(output.exp().sum())
         if not abs(total - 1) < 0.01:
             raise UsageError(
                 "the net: expected log-probabilities, of probabilities that add up to 1, found "

@@ -7,7 +7,7 @@ often, at five times the arithmetic. Krizhevsky et al., "ImageNet classification
 convolutional neural networks", 2012, section 4.1, average the probabilities of ten crops.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from tinytrain.data import batches
 from tinytrain.data.datasets import Split
 from tinytrain.nn import Module, functional
+from tinytrain.nn.functional import Loss
 from tinytrain.store.on_disk import Images
 from tinytrain.train.state import Score
 
@@ -25,22 +26,15 @@ SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 @torch.no_grad()
-def predict(
-    net: Module,
-    images: Images,
-    mean: float,
-    std: float,
-    batch_size: int | None = None,
-    tta: int = 1,
-) -> Tensor:
+def predict(net: Module, images: Images, mean: float, std: float, tta: int = 1) -> Tensor:
     """The log-probabilities (N, classes) that `net` gives for uint8 images (N, C, H, W).
 
     `mean` and `std` normalise the images; `tta` is the number of shifts to average, 1 to 5. The
-    net is in evaluation mode meanwhile. By default 50 images at a time are run, which stay in the
-    caches of a CPU, and on a GPU 5,000 digits, or as many pixels.
+    net is in evaluation mode meanwhile. 50 images at a time are run, which stay in the caches of a
+    CPU, and on a GPU 5,000 digits, or as many pixels.
     """
     cuda = torch.device(images.device).type == "cuda"
-    batch_size = batch_size or (max(50, 3_920_000 // images[:1].numel()) if cuda else 50)
+    batch_size = max(50, 3_920_000 // images[:1].numel()) if cuda else 50
     with evaluating(net):
         outputs = [
             log_probabilities(net, batches.normalise(images[rows].float(), mean, std), tta)
@@ -54,12 +48,11 @@ def evaluate(
     split: Split,
     mean: float,
     std: float,
-    batch_size: int | None = None,
     tta: int = 1,
-    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss,
+    loss: Loss = functional.nll_loss,
 ) -> Score:
     """The loss and accuracy of `net` on every image of `split` once: see `predict`."""
-    outputs = predict(net, split.images, mean, std, batch_size, tta)
+    outputs = predict(net, split.images, mean, std, tta)
     correct = int(functional.correct(outputs, split.labels))
     return Score(float(loss(outputs, split.labels)), correct, len(split))
 

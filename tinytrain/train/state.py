@@ -6,7 +6,7 @@ of a state.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +17,9 @@ from tinytrain import streams
 from tinytrain.data.augment import Augment
 from tinytrain.errors import Diverged, UsageError
 from tinytrain.nn import Module, functional
+from tinytrain.nn.functional import Loss
 from tinytrain.optim import Constant, ExponentialMovingAverage, Optimizer
+from tinytrain.optim.schedules import Schedule
 from tinytrain.train.checks import require_found
 
 CHECKED = 50  # steps from one look at the loss to the next
@@ -98,10 +100,10 @@ class Training:
     optimizer: Optimizer
     epochs: int = 15
     batch_size: int = 128
-    schedule: Callable[[float], float] = field(default_factory=Constant)
+    schedule: Schedule = field(default_factory=Constant)
     augmentation: Augment | None = None
     ema: ExponentialMovingAverage | None = None
-    loss: Callable[[Tensor, Tensor], Tensor] = functional.nll_loss
+    loss: Loss = functional.nll_loss
     seed: int = 1
     tta: int = 1
     clip: float = 0.0
@@ -114,23 +116,16 @@ class Training:
     history: list[Epoch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        needed = ("lr", "step", "state_dict", "load_state_dict")
-        if missing := [name for name in needed if not hasattr(self.optimizer, name)]:
-            kind, names = type(self.optimizer).__name__, ", ".join(missing)
-            raise UsageError(
-                f"optimizer: {kind} has no {names}; take one of tinytrain.optim, a subclass of "
-                "optim.Optimizer, or from_torch.Optimizer of torch's"
-            )
-        self.lr = self.last_lr = self.optimizer.lr
-        if not isinstance(self.net, Module):
-            kind = f"{type(self.net).__module__}.{type(self.net).__name__}"
-            raise UsageError(
-                f"net: expected a tinytrain.nn.Module, found {kind}; take from_torch.Net of it"
-            )
+        for name, kind in (("net", Module), ("optimizer", Optimizer)):
+            if not isinstance(found := getattr(self, name), kind):
+                raise UsageError(
+                    f"{name}: expected one of tinytrain's {kind.__name__}s, found {type(found)}; "
+                    "from_torch makes one of torch's"
+                )
         require_found(self.net)
+        self.lr = self.last_lr = self.optimizer.lr
         self.parameters = list(self.net.parameters())
-        params = getattr(self.optimizer, "params", self.parameters)
-        if not {*map(id, params)} <= {*map(id, self.parameters)}:
+        if not {*map(id, self.optimizer.params)} <= {*map(id, self.parameters)}:
             raise UsageError("optimizer: expected one made with the parameters of this net")
         if self.ema and not self.ema.follows(self.net):
             raise UsageError("ema: expected an average made with this net")
