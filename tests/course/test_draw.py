@@ -347,9 +347,10 @@ def test_the_loss_is_shown_step_by_step(opened):
 
 def test_steps_on_a_digit_lower_its_loss_and_can_be_taken_back(opened):
     before = opened.evaluate("mind.loss")
+    assert opened.locator("#step-back").is_disabled()
     opened.locator("#step-ten").press("Space")
     assert opened.evaluate("mind.loss") < before
-    assert "Step 10: " in opened.locator("#step-text").inner_text()
+    assert "Steps 1 to 10: " in opened.locator("#step-text").inner_text()
     opened.locator("#step-back").click()
     assert opened.evaluate("mind.loss") == before
 

@@ -134,7 +134,8 @@ def test_predictions_are_judged_by_the_records(rendered, course):
     truths = re.findall(r'(?s)data-truth="(\w+)">.*?name="([^"]+)"', rendered)
     assert truths
     for truth, name in truths:
-        change = gain(by_name[by_name[name].base], by_name[name])
+        against = by_name[name].lesson.against or by_name[name].base
+        change = gain(by_name[against], by_name[name])
         expected = "same" if not change.excludes_zero else "up" if change.value > 0 else "down"
         assert truth == expected
 
@@ -194,6 +195,16 @@ def test_a_prediction_by_keyboard(opened):
         tally = page.locator(".tally").first.inner_text()
         assert tally.startswith(f"So far: {int(right)} of 1 right")
         page.reload()
+
+
+def test_a_word_is_explained_where_it_stands(opened):
+    page = opened()
+    word = page.locator("a.word").first
+    for key in ("Enter", "Escape"):
+        word.press(key)
+        assert page.locator("#meaning").is_visible() == (key == "Enter")
+    assert word.get_attribute("title") == page.locator("#meaning span").text_content()
+    assert page.evaluate("location.hash") == "" and page.locator("#meaning a").is_hidden()
 
 
 def test_the_answers_and_the_slides(opened):

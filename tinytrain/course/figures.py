@@ -206,7 +206,7 @@ def accuracy_band(record: Record) -> Figure:
     axes.tick_params(labelsize=SIZE)
     axes.set_xlabel("epoch", size=SIZE)
     axes.set_ylabel("accuracy, %", size=SIZE)
-    axes.legend(loc="lower right", frameon=False, fontsize=SIZE)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=SIZE)
     return figure
 
 

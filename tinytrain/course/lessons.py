@@ -37,7 +37,8 @@ class Lesson:
     `concept` is the title of the new idea, `drawing` a function of `course.drawings`, `code` the
     full name of a function, of which `lines` names the first and the last line to show, by their
     beginnings: `first … last`. `command` is what to type after `python -m tinytrain` to try it.
-    `compare` names other rungs than the one before to compare with. `settings` are those of the
+    `against` names the rung that it is compared with where that is not the one before, `compare`
+    further ones. `settings` are those of the
     training in the page that shows the rung's point, such as net=net1&lr=0.003, as `live` says.
     """
 
@@ -48,6 +49,7 @@ class Lesson:
     code: str
     command: str
     lines: str = ""
+    against: str = ""
     compare: tuple[str, ...] = ()
     settings: str = ""
     # The sections.

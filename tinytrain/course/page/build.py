@@ -151,13 +151,13 @@ def picture(title: str, figure: Figure) -> dict[str, str]:
 
 def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str, object]:
     """The values of a rung's section."""
-    before, record = by_name.get(rung.base or ""), rung.record
+    before, record = by_name.get(lesson.against or rung.base or ""), rung.record
     change = gain(before, rung) if before else None
     facts = [("Result", result(rung))]
-    for other in [by_name[name] for name in (rung.base or "", *lesson.compare) if name in by_name]:
+    for other in filter(None, [before, *map(by_name.get, lesson.compare)]):
         against = gain(other, rung)
         if against and other.summary:
-            which = "the rung before, " if other is before else ""
+            which = "the rung before, " if other.name == rung.base else ""
             facts.append(
                 (f"Against {which}{other.name} ({other.summary.mean:.3f} %)", f"{against}")
             )

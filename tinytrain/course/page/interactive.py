@@ -69,7 +69,7 @@ WINDOW = "kernel_size", "stride", "padding"
 PAIRS = (*WINDOW, "dilation")
 SUM, MEAN = "{taps} products, added up", "the mean of {taps} numbers"
 SCALED = "({before} − {running_mean}) / √({running_var} + {eps}) × {weight} + {bias}"
-SHARE = "{before} less the log of all ten's Σ exp: a probability of {share}, whose log"
+SHARE = "{before} − ln(the sum of all ten exp) = ln({share})"
 KINDS: dict[type[Module], Kind] = {
     nn.Conv2d: Kind((*PAIRS, "groups"), "convolution", SUM, "net2", begins=True),
     nn.BatchNorm2d: Kind(("eps", "momentum"), "batch norm", SCALED, "net7"),

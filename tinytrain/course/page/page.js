@@ -60,6 +60,20 @@ function save(button) {
   link.click();
 }
 
+/** Show what a word means beside it: a click on one that stands in the glossary goes nowhere else. */
+function explain(event) {
+  const link = event.target.closest("a.word"), box = document.getElementById("meaning");
+  const entry = link && `glossary-${link.textContent.replaceAll(" ", "-")}`;
+  if (!document.getElementById(entry)) return;
+  event.preventDefault();
+  box.firstElementChild.textContent = document.querySelector(`#${entry} + dd`).textContent;
+  Object.assign(box.lastElementChild, { href: link.hash, hidden: link.hash === `#${entry}` });
+  box.showPopover({ source: link });
+}
+
+addEventListener("click", explain);
+document.querySelector("#meaning a").addEventListener("click", ({ target }) =>
+  target.parentElement.hidePopover());
 addEventListener("change", ({ target }) => target.matches(".predict input") && judge(target.form));
 addEventListener("click", ({ target }) => target.matches(".save") && save(target));
 document.getElementById("answers").addEventListener("change", ({ target }) =>

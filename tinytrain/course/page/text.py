@@ -40,7 +40,8 @@ class Renderer:
     def _text(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         """Escape a run of text and link the words of the glossary that were not yet used."""
         shown = str(escape(tokens[index].content))
-        for word in [] if env.get("unlinked") else list(self.unused):
+        in_link = sum(one.nesting for one in tokens[:index] if one.type.startswith("link_"))
+        for word in [] if in_link or env.get("unlinked") else list(self.unused):
             said = escape(self.glossary[word])
             linked = f'<a class="word" href="#{anchor(word)}" title="{said}">{word}</a>'
             shown, found = re.subn(rf"\b{word}\b(?![^<]*</a>)", linked, shown, count=1)

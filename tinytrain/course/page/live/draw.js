@@ -77,7 +77,7 @@ function showBars(lists, values, before, text = percent) {
       item.hidden = at >= values.length;
       item.style.setProperty("--share", values[at] || 0);
       item.style.setProperty("--before", before?.[at] ?? -1);
-      if (!item.hidden) item.lastChild.textContent = text(values[at]);
+      if (!item.hidden) item.lastChild.textContent = text(values[at], at);
     });
   }
 }

@@ -93,7 +93,8 @@ function showTraining() {
   const most = Math.max(largest(training.spreads), largest(training.first ?? [])) || 1;
   const [now, first] = [training.spreads, training.first ?? []]
     .map((spreads) => spreads.map((one) => one / most));
-  showBars(".scores.spread", now, first, (share) => (share * most).toFixed(2));
+  showBars(".scores.spread", now, first, (_, at) =>
+    `${training.first[at].toFixed(2)} → ${training.spreads[at].toFixed(2)}`);
   if (!training.secret && losses.length >= TOLD) {
     byId("train-cause").value = causeOf(training.broken);
   }

@@ -43,7 +43,7 @@ function showReasons(inputs, at) {
     const known = { ...held, before: number(before), share, taps }; // what a {name} stands for
     const told = how.replace(/\{(\w+)\}/g, (_, name) =>
       known[name].shape ? number(known[name].values[channel]) : known[name]);
-    const lesson = Object.assign(element("a", word), { href: `#${taught}` });
+    const lesson = Object.assign(element("a", word), { href: `#${taught}`, className: "word" });
     const text = element("span", lesson, ` ${told} = `, element("b", number(value)));
     return element("li", paint(element("canvas"), planes[channel], sides, limit), text);
   }));

@@ -14,9 +14,9 @@ function stepOn(times) {
     move(gradients, rate);
     answer();
   }
-  stepping.steps += times;
-  const text = [`Step ${stepping.steps}: the loss went from ${number(before)} to `
-    + `${number(mind.loss)}, by ${number(mind.loss - before)}.`];
+  const first = stepping.steps + 1, last = (stepping.steps += times);
+  const text = [`Step${times > 1 ? `s ${first} to` : ""} ${last}: the loss went from `
+    + `${number(before)} to ${number(mind.loss)}, by ${number(mind.loss - before)}.`];
   if (times === 1) text.push(`The gradient predicted ${number(predicted)}.`);
   if (mind.loss > before) text.push("Too far: a gradient is true only nearby.");
   tellSteps(text.join(" "));
@@ -36,6 +36,7 @@ async function tellSteps(text) {
   const { images, labels } = stepping, place = byId("step-others");
   const turn = (stepping.turn = Symbol()); // the next one ends this one
   byId("step-text").textContent = text;
+  byId("step-back").disabled = !stepping.steps;
   say();
   if (!images) return;
   place.textContent = "Trying other digits …";
@@ -46,7 +47,9 @@ async function tellSteps(text) {
     const some = images.subarray(784 * at, 784 * (at + 10));
     right += judged(stepping.space, some, labels.slice(at, at + 10)).right;
   }
-  place.textContent = `Of 100 other test digits it has ${right} right.`;
+  stepping.right ??= right;
+  place.textContent = `Of 100 other test digits it has ${right} right`
+    + `${stepping.steps ? ` (before the first step: ${stepping.right})` : ""}.`;
 }
 
 /** Bring the steps to life. */
