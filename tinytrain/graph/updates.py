@@ -9,7 +9,7 @@ the same step, `torch._foreach_…` computes an operation in a kernel or two, wh
 net9_3's 23 tensors would launch 23, most of them for a handful of numbers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -34,12 +34,23 @@ def alike(optimizer: SGD | Adam) -> list[list[int]]:
 
 
 def held(optimizer: SGD | Adam, group: list[int], *names: str) -> Iterator[tuple[Tensor, ...]]:
-    """The parameters of a group, their gradients, and of the optimizer's state what is named."""
+    """The parameters of a group, their gradients, and of the optimizer's state what is named.
+
+    Convolutions give gradients that lie channels last. One kernel for many tensors needs all of
+    them to lie as their parameters do.
+    """
     params = [optimizer.params[index] for index in group]
     yield tuple(params)
-    yield tuple(param.grad for param in params if param.grad is not None)
+    yield tuple(param.grad.contiguous() for param in params if param.grad is not None)
     for name in names:
         yield tuple(getattr(optimizer, name)[index] for index in group)
+
+
+def spread(number: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors of these shapes with `number` in every place: a kernel takes no tensor for many."""
+    sizes = [tensor.numel() for tensor in tensors]
+    pieces = torch.split(number.to(tensors[0]).expand(sum(sizes)).contiguous(), sizes)
+    return [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
 
 
 def sgd_numbers(sgd: SGD) -> Numbers:
@@ -55,7 +66,7 @@ def sgd_update(sgd: SGD, numbers: Tensors) -> None:
     """`SGD.step`."""
     for group in alike(sgd):
         params, grads, velocities = held(sgd, group, "velocity")
-        rate, share = ([next(numbers).to(params[0])] * len(group) for _ in range(2))
+        rate, share = (spread(next(numbers), params) for _ in range(2))
         if sgd.weight_decay:
             grads = torch._foreach_add(grads, params, alpha=sgd.weight_decay)
         if sgd.momentum:
@@ -131,11 +142,13 @@ def ema_numbers(ema: ExponentialMovingAverage) -> Numbers:
 def ema_update(ema: ExponentialMovingAverage, numbers: Tensors) -> None:
     """`ExponentialMovingAverage.update`."""
     weight = next(numbers)
-    for average, value in ema.pairs:
-        if value.is_floating_point():
-            average.lerp_(value, weight.to(value))
+    for dtype in dict.fromkeys(value.dtype for _, value in ema.pairs):
+        pairs = [pair for pair in ema.pairs if pair[1].dtype == dtype]
+        averages, values = zip(*pairs, strict=True)
+        if dtype.is_floating_point:
+            torch._foreach_lerp_(averages, values, spread(weight, values))
         else:
-            average.copy_(value)
+            torch._foreach_copy_(averages, values)
 
 
 KINDS: dict[type, tuple[Callable[[Any], Numbers], Callable[[Any, Tensors], None]]] = {
@@ -166,7 +179,7 @@ class Updates:
         numbers = torch.tensor(values, dtype=torch.float64)
         if not len(self.numbers):
             self.numbers = numbers.to(self.device)
-        self.numbers.copy_(numbers, non_blocking=True)
+        self.numbers.copy_(numbers, non_blocking=True)  # as few do not wait for what a GPU is at
 
     @torch.no_grad()
     def update(self) -> None:
