@@ -4,13 +4,15 @@ A GPU computes the kernels of a small net faster than Python can launch them one
 graph launches all of them at once, but it repeats exactly what was captured: the same kernels on
 the same memory. So everything that changes from step to step lies in buffers: the rows of the
 batch, the numbers of the augmentation, the seed of dropout, the numbers of the optimizer. They are
-drawn by name on the CPU, as ever, so the same seed sees the same numbers on every device.
+drawn by name on the CPU, as ever, so the same seed sees the same numbers on every device; those of
+an epoch's augmentation are brought over at once.
 
 On a CPU the same function runs without being captured, bit for bit as the plain loop.
 """
 
 import copy
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -41,6 +43,8 @@ class Graph(InProcess):
     def __init__(self, compiled: bool = False) -> None:
         self.compiled = compiled
         self.steps: dict[int, Step] = {}
+        self.epoch = 0
+        self.transforms: tuple[Tensor, ...] = ()  # of its batches, each (5, n)
 
     def step(self, training: Training, dataset: Dataset, rows: Tensor, steps: int) -> Batch:
         if len(rows) not in self.steps:
@@ -48,7 +52,23 @@ class Graph(InProcess):
             if self.compiled:
                 forward = torch.compile(step.forward, dynamic=False)
                 step.forward = forward  # type: ignore[method-assign]
-        return self.steps[len(rows)].take(rows, steps)
+        if self.epoch != training.epoch:
+            self.draw(training, len(dataset.train), training.epoch)
+        batch = self.steps[len(rows)].take(rows, self.transforms[training.batch], steps)
+        if batch.batch == steps:  # a GPU is still at the last steps
+            self.draw(training, len(dataset.train), training.epoch + 1)
+        return batch
+
+    def draw(self, training: Training, count: int, epoch: int) -> None:
+        """Draw the transforms of an epoch over `count` images, each batch's by its name."""
+        augmentation = training.augmentation or Augmentation()  # which draws zeros
+        assert isinstance(augmentation, Augmentation)
+        drawn, size = [], training.batch_size
+        for index, start in enumerate(range(0, count, size)):
+            stream = streams.generator(training.seed, "augment", epoch, index)
+            drawn.append(augmentation.draw(min(size, count - start), stream))
+        self.epoch = epoch
+        self.transforms = torch.split(torch.cat(drawn, 1).to(training.device), size, 1)
 
 
 class Step:
@@ -72,7 +92,7 @@ class Step:
         self.training, self.dataset, self.size = training, dataset, size
         self.images, self.labels = dataset.train.images, dataset.train.labels
         self.rows = torch.zeros(size, dtype=torch.int64, device=device)
-        self.draws = torch.zeros(5, size, device=device)  # a transform
+        self.transform = torch.zeros(5, size, device=device)
         self.dropout = torch.Generator(device)
         self.updates = Updates([training.optimizer] + [training.ema] * bool(training.ema), device)
         for parameter in training.learned:  # as after a step, for `Updates.prepare`
@@ -97,15 +117,11 @@ class Step:
                     "change a tensor in place, or train without a graph"
                 )
 
-    def take(self, rows: Tensor, steps: int) -> Batch:
-        """Take a step on the images in `rows`, one of the epoch's `steps`."""
+    def take(self, rows: Tensor, transform: Tensor, steps: int) -> Batch:
+        """Take a step on the images in `rows`, transformed; it is one of the epoch's `steps`."""
         training = self.training
-        # Copies as small as these do not wait for what the GPU is at.
-        self.rows.copy_(rows, non_blocking=True)
-        if training.augmentation is not None:
-            assert isinstance(training.augmentation, Augmentation)
-            drawn = training.augmentation.draw(self.size, training.stream("augment"))
-            self.draws.copy_(drawn, non_blocking=True)
+        self.rows.copy_(rows)
+        self.transform.copy_(transform)
         self.dropout.manual_seed(training.stream("dropout").initial_seed())
         training.set_lr(steps)
         self.updates.prepare()
@@ -136,7 +152,7 @@ class Step:
         training, dataset = self.training, self.dataset
         images = self.images[self.rows].float()
         if training.augmentation is not None:
-            images = augment.apply(images, self.draws)
+            images = augment.apply(images, self.transform)
         images = batches.normalise(images, dataset.mean, dataset.std)
         labels = self.labels[self.rows]
         output = net(images)
@@ -182,7 +198,9 @@ def capturable(net: Module, device: torch.device) -> Iterator[None]:
     mode = torch.cuda.get_sync_debug_mode() if cuda else 0
     try:
         if cuda:
-            torch.cuda.set_sync_debug_mode("error")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that it is a prototype, at the first call
+                torch.cuda.set_sync_debug_mode("error")
         yield
     except torch.OutOfMemoryError:
         raise
