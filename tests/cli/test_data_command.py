@@ -350,7 +350,7 @@ NPZ = [
     ({"y_test": np.array([*"abcd"])}, "y_test: .* found <U1"),
     ({"y_test": np.array(3)}, "y_test: .*array of numbers"),
     ({"y_test": np.array([None])}, "y_test: .*Object arrays"),
-    ({"x_test": C[:, 1:]}, r"test_images: .*\(1, 4, 4\), found \(1, 3, 4\)"),
+    ({"x_test": C[:, 1:]}, r".*\(1, 4, 4\), found \(1, 3, 4\)"),
     ({"y_test": None}, "expected x_train, .* found x_train, y_train, x_test"),
     (dict.fromkeys(PARTS) | {"z": A}, ".* found z"),
     ({"train_images": A}, "train_images: .*x_train, too"),
@@ -364,7 +364,7 @@ NPZ = [
 def test_arrays_that_cannot_be_kept_are_named(changed, said, refused):
     arrays = WHOLE | changed
     np.savez("it.npz", **{name: array for name, array in arrays.items() if array is not None})
-    refused(3, f"^it.npz: {said}", *WORDS, "it.npz")
+    refused(3, f"^(it.npz|.*out/test-images.*): {said}", *WORDS, "it.npz")
 
 
 TABLES = [

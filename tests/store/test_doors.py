@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tinytrain import data
 from tinytrain.errors import DataError, TinytrainError
 from tinytrain.store import named_arrays, picture_folder, tables
-from tinytrain.store.labelled import as_images
+from tinytrain.store.labelled import as_arrays
 from tinytrain.store.pictures import exact_pixels
 from tinytrain.store.tables import Layout
 
@@ -28,7 +28,7 @@ def taken(read, size=None, transpose=False):
     """The images (N, C, H, W) and labels of the one split that `read` finds; None if refused."""
     try:
         [split] = read().splits.values()
-        found = as_images(split, size, transpose)
+        found = as_arrays(split, size, transpose)
         made = data.from_arrays(found.images, found.labels, found.images, found.labels)
         return made.train.images.numpy(), made.train.labels.tolist()
     except TinytrainError as error:
@@ -226,7 +226,7 @@ def test_what_the_columns_of_a_table_are(how, tmp_path):
     with pytest.raises(TinytrainError, match=refusal) if refusal else nullcontext():
         found = tables.read_tables([path], layout)
         [split] = found.splits.values()
-        images, labels = as_images(split, None, False).images, split.labels
+        images, labels = as_arrays(split, None, False).images, split.labels
         assert images[-3:].tolist() == [[[7, 8], [9, 9]], [[7, 8], [9, 6]], [[5, 8], [9, 7]]]
         assert labels[-3:].tolist() == [1, 0, 1]
         assert len(labels) == 3 + (layout.header is False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,12 @@ from tinytrain.cli.options import (
     size,
     truth,
 )
-from tinytrain.errors import DataError, UsageError
+from tinytrain.errors import UsageError
 
 if TYPE_CHECKING:
     from tinytrain.data import Dataset
-    from tinytrain.store.labelled import Found
+    from tinytrain.store.labelled import Found, Labelled
+    from tinytrain.store.sources import Source
 
 HELP = "Verify a data set, downloading first what is missing, and say where it is."
 CONVERT = """\
@@ -106,16 +108,25 @@ def run(options: argparse.Namespace) -> None:
     options.action(options)
 
 
-def verify(options: argparse.Namespace) -> None:
-    """Verify a data set, downloading what is missing, and say where it is."""
+def loaded(options: argparse.Namespace) -> tuple[Dataset, Source, Path]:
+    """The data set, what is known of its files, and their folder."""
     from tinytrain import data
-    from tinytrain.store.sources import SOURCES
+    from tinytrain.store import sources
 
     dataset = data.load(options.dataset, options.data_dir)
-    checked = "verified" if dataset.name in SOURCES else "whole (no published digest)"
+    source = sources.find_source(options.dataset)
+    return dataset, source, sources.folder_of(source, data.data_root(options.data_dir))
+
+
+def verify(options: argparse.Namespace) -> None:
+    """Verify a data set, downloading what is missing, and say where it is."""
+    from tinytrain.store.sources import SOURCES
+
+    dataset, source, folder = loaded(options)
+    checked = "verified" if source.name in SOURCES else "whole (no published digest)"
     print(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images "
-        f"in {folder_of(dataset, options)}, {checked} (sha256 {dataset.digest})"
+        f"in {folder}, {checked} (sha256 {dataset.digest})"
     )
 
 
@@ -123,12 +134,10 @@ def show(options: argparse.Namespace) -> None:
     """Print what a data set has, class by class, and draw some images of each class."""
     import torch
 
-    from tinytrain import data
     from tinytrain.plots import drawing, samples
-    from tinytrain.store.sources import SOURCES, class_names, in_folder
+    from tinytrain.store.sources import class_names
 
-    dataset = data.load(options.dataset, options.data_dir)
-    folder = folder_of(dataset, options)
+    dataset, source, folder = loaded(options)
     names = class_names(folder, dataset.classes)
     channels, height, width = dataset.train.images.shape[1:]
     print(f"folder    {folder}")
@@ -137,7 +146,6 @@ def show(options: argparse.Namespace) -> None:
         f"pixels    mean {dataset.mean:.4f}, deviation {dataset.std:.4f}, as numbers from 0 to 1"
     )
     print(f"digest    {dataset.digest}, of the sha256 of the plain files:")
-    source = SOURCES.get(dataset.name) or in_folder(folder)
     for file, digest in zip(source.files, dataset.digests, strict=True):
         print(f"          {digest}  {file.name}")
     train, test = (
@@ -161,14 +169,6 @@ def show(options: argparse.Namespace) -> None:
     print(f"\nSome images of each class are drawn into {output}")
 
 
-def folder_of(dataset: Dataset, options: argparse.Namespace) -> Path:
-    """The folder of the files of a set."""
-    from tinytrain import data
-    from tinytrain.store import sources
-
-    return sources.folder_of(sources.find_source(dataset.name), data.data_root(options.data_dir))
-
-
 def convert(options: argparse.Namespace) -> None:
     """Write the images of the sources as IDX files into a new folder."""
     from tinytrain.data import load
@@ -179,20 +179,19 @@ def convert(options: argparse.Namespace) -> None:
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise UsageError(f"--output {options.output}: is there already; name a new folder")
     found = read(options)
-    dataset = as_dataset(found, options)
+    splits = splits_of(found, options)
     with whole_folder(output) as folder:
-        for name, split in ("train", dataset.train), ("test", dataset.test):
-            images = split.images[:]
-            images = images[:, 0] if images.shape[1] == 1 else images
-            idx.write_pair(folder, name, images.numpy(), split.labels.byte().numpy())
+        for name, split in splits.items():
+            idx.write_pair(folder, name, split.images, split.labels)
         if found.names:
             write_file(folder / "classes.txt", "".join(f"{name}\n" for name in found.names))
+        dataset = load(folder)  # which refuses files that do not go together
     if found.left_out:
         print(f"Left out: {', '.join(found.left_out)}")
     shape = " × ".join(map(str, dataset.train.images.shape[1:]))
     print(
         f"{len(dataset.train):,} training and {len(dataset.test):,} test images of "
-        f"{dataset.classes} classes, {shape}, are in {output} (sha256 {load(output).digest})"
+        f"{dataset.classes} classes, {shape}, are in {output} (sha256 {dataset.digest})"
     )
     look, train = (
         shlex.join(["python", "-m", "tinytrain", *words, "--dataset", str(output)])
@@ -244,28 +243,23 @@ def read(options: argparse.Namespace) -> Found:
     return named_arrays.read_files(sources)
 
 
-def as_dataset(found: Found, options: argparse.Namespace) -> Dataset:
-    """Make a data set of what was read, with the flags' --size, --transpose and --test-share."""
-    from tinytrain.data import from_arrays
+def splits_of(found: Found, options: argparse.Namespace) -> Mapping[str, Labelled]:
+    """Images and labels of train and test, by the flags --size, --transpose and --test-share."""
     from tinytrain.store import labelled
 
     size = None if found.names else options.size  # pictures have it already
     splits = {
-        name: labelled.as_images(split, size, options.transpose)
+        name: labelled.as_arrays(split, size, options.transpose)
         for name, split in found.splits.items()
     }
-    if len(splits) == 1:
-        [split] = splits.values()
-        if options.test_share is None:
-            raise UsageError(
-                f"--test-share: needed, such as --test-share 0.2: {split.place} is all there is, "
-                "and no name says which of it is for the test"
-            )
-        splits = dict(labelled.divided(split, options.test_share))
-    elif options.test_share is not None:
-        raise UsageError(f"--test-share: not needed: {splits['test'].place} is the test")
-    train, test = splits["train"], splits["test"]
-    try:
-        return from_arrays(train.images, train.labels, test.images, test.labels)
-    except DataError as error:
-        raise DataError(f"{' '.join(map(str, options.sources))}: {error}") from error
+    if len(splits) == 2:
+        if options.test_share is not None:
+            raise UsageError(f"--test-share: not needed: {splits['test'].place} is the test")
+        return splits
+    [split] = splits.values()
+    if options.test_share is None:
+        raise UsageError(
+            f"--test-share: needed, such as --test-share 0.2: {split.place} is all there is, "
+            "and no name says which of it is for the test"
+        )
+    return labelled.divided(split, options.test_share)

@@ -23,7 +23,7 @@ from tinytrain.data import batches
 from tinytrain.data.deskew import deskew as make_upright
 from tinytrain.errors import UsageError
 from tinytrain.store.files import AnyPath, require
-from tinytrain.store.labelled import channels_first
+from tinytrain.store.labelled import as_images
 from tinytrain.store.on_disk import Images
 from tinytrain.store.sources import Source, data_root, find_source, folder_of, read_pair
 
@@ -139,19 +139,12 @@ def as_split(images: Any, labels: Any, place: AnyPath, labels_place: AnyPath) ->
     Images (N, H, W, 1) or (N, H, W, 3), as other libraries have them, become (N, C, H, W).
     Raises DataError, which names a place, the file or the array, where they are not that.
     """
-    in_memory = isinstance(images, np.ndarray)
-    if in_memory:
-        fits = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
-        found = f"{images.dtype} {images.shape}"
-        require(fits, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
-    images = channels_first(images, place)
+    images = as_images(images, place)
     fits = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
     expected, found = f"a label for each of {len(images)} images", f"{labels.dtype} {labels.shape}"
     require(fits, labels_place, f"{expected}, integers (N,)", found)
     low, high = int(labels.min()), int(labels.max())
     require(low >= 0 and high <= 255, labels_place, "labels from 0 to 255", f"{low} to {high}")
-    if in_memory:
-        images = torch.from_numpy(images)
     return Split(images, torch.from_numpy(labels.astype(np.int64)))
 
 

@@ -19,7 +19,7 @@ from tinytrain.results.records import FOLDER
 from tinytrain.runs import run_folder
 from tinytrain.runs.settings import Settings
 from tinytrain.store.files import AnyPath, require
-from tinytrain.store.labelled import as_bytes, channels_first
+from tinytrain.store.labelled import as_bytes, as_images
 from tinytrain.store.mnist_form import mnist_form, resized
 from tinytrain.store.pictures import grey
 from tinytrain.store.sources import SOURCES, class_names
@@ -80,10 +80,7 @@ class TrainedRun:
         Images of the size of the net's data are taken as they are, others are `prepared`.
         Raises DataError for what are no such images.
         """
-        array = as_bytes(np.asarray(images), "images")
-        expected = "one or more images, (N, H, W) or (N, C, H, W)"
-        require(array.ndim in (3, 4) and array.size > 0, "images", expected, array.shape)
-        pixels = torch.from_numpy(channels_first(array, "images"))
+        pixels = as_images(as_bytes(np.asarray(images), "images"), "images")[:]
         if pixels.shape[1:] != self.settings.image_shape:
             named = enumerate(pixels.double())
             pixels = torch.stack([self.prepared(f"images[{i}]", image) for i, image in named])

@@ -17,7 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from tinytrain.errors import DataError, UsageError
+from tinytrain.errors import DataError, TinytrainError, UsageError
 
 with suppress(ImportError):  # Windows has no such locks, and opens no folder to lock it
     import fcntl
@@ -101,8 +101,8 @@ def whole_file(path: AnyPath) -> Iterator[BinaryIO]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Make a folder to write files into, which gets the name `path` when the block ends.
 
-    If the block raises, Ctrl-C included, it is removed. A folder that is at `path` by then stays
-    unless it is empty. Raises UsageError where the folder cannot be made.
+    If the block raises, Ctrl-C included, it is removed; our errors then name `path`. A folder that
+    is at `path` by then stays unless it is empty. Raises UsageError where it cannot be made.
     """
     make_folder(path.parent)
     with temporary_name(path) as temporary:
@@ -112,8 +112,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
             os.rename(temporary, path)  # onto an empty folder, too
         except OSError as error:
             raise cannot_write(path.parent, error) from error
-        except UsageError as error:
-            raise UsageError(str(error).replace(str(temporary), str(path))) from error
+        except TinytrainError as error:
+            raise type(error)(str(error).replace(str(temporary), str(path))) from error
 
 
 def write_file(path: Path, content: str | bytes) -> None:

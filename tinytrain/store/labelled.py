@@ -7,7 +7,6 @@ place that it was read from.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from tinytrain import streams
 from tinytrain.errors import UsageError
 from tinytrain.store.files import AnyPath, require
 from tinytrain.store.idx import Array
+from tinytrain.store.on_disk import Images, Stored, StoredImages
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Found:
     left_out: Sequence[str] = ()
 
 
-def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) -> Labelled:
-    """The same as uint8 images (N, H, W) or (N, C, H, W) and labels (N,). Raises DataError.
+def as_arrays(found: Labelled, size: tuple[int, int] | None, transpose: bool) -> Labelled:
+    """The same as uint8 images (N, H, W) or (N, 3, H, W) and labels (N,). Raises DataError.
 
     Images (N, P) are rows of P pixels: of `size` (height, width), or else of a square.
     """
@@ -56,30 +56,35 @@ def as_images(found: Labelled, size: tuple[int, int] | None, transpose: bool) ->
         images = images.reshape(-1, height, width)
     elif size is not None:
         raise UsageError(f"--size: not needed: {found.place} has images of {images.shape[1:]}")
-    if images.ndim == 4:
-        images = channels_first(images, found.place)
+    images = np.asarray(as_images(images, found.place))
+    images = images[:, 0] if images.shape[1] == 1 else images
     labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
     expected = f"a label for each of {len(images)} images, (N,)"
     require(labels.shape == images.shape[:1], found.labels_place, expected, labels.shape)
     return replace(found, images=images.swapaxes(-1, -2) if transpose else images, labels=labels)
 
 
-def channels_first(images: Any, place: AnyPath) -> Any:
-    """Images (N, C, H, W) of images (N, H, W), (N, C, H, W) or (N, H, W, C), an array or stored.
+def as_images(images: Stored, place: AnyPath) -> Images:
+    """uint8 images (N, C, H, W) of (N, H, W), (N, C, H, W) or (N, H, W, C), in memory or stored.
 
     An axis of at most four is taken for that of the channels. Raises DataError, which names the
-    place, where it is the last, and its channels are not 1 or 3: grey or colour with transparency.
+    place, where they are not that, or their channels are last and not 1 or 3: grey or colour with
+    transparency.
     """
-    if len(images.shape) == 3:
-        return images[:, None]
-    last = images.shape[3]
-    if images.shape[1] <= 4 or last > 4:
-        return images
-    expected = "images (N, C, H, W), or (N, H, W, C) of 1 or 3 channels without transparency"
-    require(last in (1, 3), place, expected, tuple(images.shape))
     if isinstance(images, np.ndarray):
-        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    return images.with_channels_first()
+        fits = images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0
+        found = f"{images.dtype} {images.shape}"
+        require(fits, place, "images, uint8 (N, H, W) or (N, C, H, W), none empty", found)
+        images = images[:, None] if images.ndim == 3 else images
+    first, last = images.shape[1], images.shape[3]
+    channels_last = first > 4 >= last
+    expected = "images (N, C, H, W), or (N, H, W, C) of 1 or 3 channels without transparency"
+    require(not channels_last or last in (1, 3), place, expected, tuple(images.shape))
+    if isinstance(images, StoredImages):
+        return images.with_channels_first() if channels_last else images
+    if channels_last:
+        images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    return torch.from_numpy(images)
 
 
 def is_byte(array: Array) -> Array:

@@ -6,18 +6,18 @@ never the order of files on the command line, which is that of the alphabet: tes
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 import numpy as np
-import torch
 
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx, on_disk
 from tinytrain.store.files import AnyPath, cut, open_file, reason, require
-from tinytrain.store.labelled import Found, Labelled, channels_first
+from tinytrain.store.labelled import Found, Labelled, as_images
 from tinytrain.store.on_disk import Images
 
 SPLITS = dict.fromkeys(("train", "training"), "train")
@@ -25,6 +25,8 @@ SPLITS |= dict.fromkeys(("test", "testing", "t10k"), "test")
 SPLITS |= dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "validation")
 KINDS = dict.fromkeys(("images", "image", "imgs", "img", "x"), "images")
 KINDS |= dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels")
+# Of each place its name, and a function that reads the array there.
+Arrays: TypeAlias = dict[str, tuple[str, Callable[[], idx.Array]]]
 
 
 def split_and_kind(name: str) -> tuple[str, str]:
@@ -40,16 +42,16 @@ def with_a_test(splits: Sequence[str]) -> list[str]:
     return ["test" if lacking and split == "validation" else split for split in splits]
 
 
-def read_by_name(names: Mapping[str, str], read: Callable[[str], idx.Array], whole: str) -> Found:
+def read_by_name(arrays: Arrays, whole: str) -> Found:
     """Read the arrays whose names have a split and a kind; the others are left out.
 
-    `names`: place -> name of each array; `read` gets a place; `whole` is the place of them all.
-    Raises DataError where they are not images and labels of one split, or of train and test.
+    `whole`: the place of them all. Raises DataError where they are not images and labels of one
+    split, or of train and test.
     """
     places: dict[tuple[str, str], str] = {}
     left_out = []
-    found_splits, kinds = zip(*map(split_and_kind, names.values()), strict=True)
-    for place, split, kind in zip(names, with_a_test(found_splits), kinds, strict=True):
+    found_splits, kinds = zip(*(split_and_kind(name) for name, _ in arrays.values()), strict=True)
+    for place, split, kind in zip(arrays, with_a_test(found_splits), kinds, strict=True):
         if split in ("train", "test", "") and kind in ("images", "labels"):
             other = places.setdefault((split, kind), place)
             require(other == place, place, f"one place for {split} {kind}", f"{other}, too")
@@ -58,50 +60,59 @@ def read_by_name(names: Mapping[str, str], read: Callable[[str], idx.Array], who
     splits = sorted({split for split, _ in places}, reverse=True)
     complete = len(places) == 2 * len(splits) and splits in (["train", "test"], splits[:1])
     expected = "x_train, y_train, x_test, y_test, or train_images, …, or images and labels"
-    found = cut(", ".join(names.values())) or "nothing"
+    found = cut(", ".join(name for name, _ in arrays.values())) or "nothing"
     require(complete and bool(splits), whole, expected, found)
     pairs = {}
     for split in splits:
-        place, labels_place = places[split, "images"], places[split, "labels"]
-        pairs[split] = Labelled(read(place), read(labels_place), place, labels_place)
+        (images, labels) = (places[split, kind] for kind in ("images", "labels"))
+        pairs[split] = Labelled(arrays[images][1](), arrays[labels][1](), images, labels)
     return Found(pairs, left_out=left_out)
 
 
 def read_files(paths: Sequence[Path]) -> Found:
     """The arrays in .npy or IDX files, one array a file."""
-
-    def read(path: str) -> idx.Array:
-        if not path.lower().endswith(".npy"):
-            return idx.read(path)
-        with numpy_errors(path, ".npy file"), open_file(path) as file:
-            return read_array(path, file)
-
-    found = read_by_name(
-        {str(path): path.name for path in paths}, read, ", ".join(map(str, paths))
-    )
+    arrays: Arrays = {str(path): (path.name, partial(read_file, path)) for path in paths}
+    found = read_by_name(arrays, ", ".join(arrays))
     for place in found.left_out:
         raise UsageError(f"{place}: expected a name that says train or test, or leave it out")
     return found
 
 
+def read_file(path: Path) -> idx.Array:
+    """The array in an .npy or IDX file."""
+    if path.suffix.lower() != ".npy":
+        return idx.read(path)
+    with numpy_errors(path, ".npy file"), open_file(path) as file:
+        return read_array(path, file)
+
+
 def read_npz(path: Path) -> Found:
     """The arrays in an .npz file."""
+    with opened_npz(path) as arrays:
+        return read_by_name(arrays, str(path))
+
+
+@contextmanager
+def opened_npz(path: Path) -> Iterator[Arrays]:
+    """The arrays in an .npz file, each of which is read when it is asked for."""
     with (
         numpy_errors(path, ".npz file"),
         open_file(path) as file,
         zipfile.ZipFile(file) as archive,
     ):
-        members = {f"{path}: {name.removesuffix('.npy')}": name for name in archive.namelist()}
-        different = len(members) == len(archive.namelist())
-        require(different, path, "a name for each array", "one name twice")
 
-        def read(place: str) -> idx.Array:
-            with numpy_errors(place, "array"), archive.open(members[place]) as member:
-                idx.require_room(place, archive.getinfo(members[place]).file_size)
-                return read_array(place, member)
+        def read(place: str, member: zipfile.ZipInfo) -> idx.Array:
+            with numpy_errors(place, "array"), archive.open(member) as stream:
+                idx.require_room(place, member.file_size)
+                return read_array(place, stream)
 
-        names = {place: name.removesuffix(".npy") for place, name in members.items()}
-        return read_by_name(names, read, str(path))
+        arrays: Arrays = {}
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            place = f"{path}: {name}"
+            require(place not in arrays, path, "a name for each array", f"{name} twice")
+            arrays[place] = name, partial(read, place, member)
+        yield arrays
 
 
 def read_images(path: Path, pixels: int) -> Images:
@@ -110,36 +121,30 @@ def read_images(path: Path, pixels: int) -> Images:
     Of several arrays in an .npz those called test are taken. Raises DataError, also for rows of
     as many `pixels` as an image of the net's data has, which are no single image.
     """
+    images: on_disk.Stored
     if path.suffix.lower() == ".npz":
-        with numpy_errors(path, ".npz file"), np.load(path, allow_pickle=False) as arrays:
-            named = {name: split_and_kind(name) for name in arrays.files}
+        with opened_npz(path) as arrays:
+            named = {place: split_and_kind(name) for place, (name, _) in arrays.items()}
             choices = [
-                [name for name, found in named.items() if found == ("test", "images")],
-                [name for name, (_, kind) in named.items() if kind == "images"],
-                [name for name, (_, kind) in named.items() if kind != "labels"],
+                [place for place, found in named.items() if found == ("test", "images")],
+                [place for place, (_, kind) in named.items() if kind == "images"],
+                [place for place, (_, kind) in named.items() if kind != "labels"],
             ]
-            name = next((names[0] for names in choices if len(names) == 1), "")
-            require(bool(name), path, "one array of images, or one called x_test", cut(str(named)))
-            images: on_disk.Stored = arrays[name]
-    elif path.suffix.lower() == ".npy":
-        with numpy_errors(path, ".npy file"), open_file(path) as file:
-            images = read_array(str(path), file)
+            place = next((places[0] for places in choices if len(places) == 1), "")
+            require(
+                bool(place), path, "one array of images, or one called x_test", cut(str(named))
+            )
+            images = arrays[place][1]()
     else:
-        images = on_disk.read(path)
-    if isinstance(images, on_disk.StoredImages):
-        stored: Images = channels_first(images, path)
-        return stored
-    if images.ndim == 2:
+        images = read_file(path) if path.suffix.lower() == ".npy" else on_disk.read(path)
+    if isinstance(images, np.ndarray) and images.ndim == 2:
         found = f"rows of {pixels} pixels: {images.shape}; reshape them"
         require(images.shape[1] != pixels, path, "images (N, H, W) or (N, C, H, W)", found)
         images = images[None]
-    kind = images.dtype.name == "uint8" and images.ndim in (3, 4) and images.size > 0
-    found = f"{images.dtype.name} {images.shape}"
-    require(kind, path, "images, uint8 (N, H, W) or (N, C, H, W)", found)
-    return torch.from_numpy(channels_first(images, path))
+    return as_images(images, path)
 
 
-def read_array(place: str, file: IO[bytes]) -> idx.Array:
+def read_array(place: AnyPath, file: IO[bytes]) -> idx.Array:
     """The array in the .npy format that fills the rest of `file`."""
     array: idx.Array = np.lib.format.read_array(file, allow_pickle=False)
     require(not file.read(1), place, "the end of the file after the array", "more")

@@ -43,13 +43,11 @@ def opened(path: Path, formats: tuple[str, ...] | None = None) -> Iterator[Image
         raise UsageError(f"{path}: {needed}") from error
     try:
         with warnings.catch_warnings(), open_file(path) as file:
-            warnings.simplefilter("ignore")  # such as of the size, which is checked below
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=formats) as picture:
                 frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
                 require(frames == 1, path, "one picture", f"an animation of {frames}")
-                count = picture.width * picture.height
-                if count > (Image.MAX_IMAGE_PIXELS or count):
-                    raise ValueError(f"{picture.width}×{picture.height} pixels are too many")
                 yield ImageOps.exif_transpose(picture)
     except DataError:
         raise
@@ -80,34 +78,22 @@ def exact_pixels(
         expected, modes = "8 bits a channel, grey or red-green-blue", ("L", "RGB", "LA", "RGBA")
         fits = bits == 8 and picture.mode in modes
         require(fits, path, expected, f"{found}; save it as such")
-        see_through = "A" in picture.mode or "transparency" in picture.info
-        found = "transparency; --flatten COLOUR says what is behind it"
-        require(bool(flatten) or not see_through, path, "pixels without transparency", found)
-        pixels = on_ground(picture, flatten) if flatten and see_through else np.asarray(picture)
-        if size or to_grey:
-            pixels = changed(pixels, size, to_grey)
+        if "A" in picture.mode or "transparency" in picture.info:
+            found = "transparency; --flatten COLOUR says what is behind it"
+            require(bool(flatten), path, "pixels without transparency", found)
+            picture = on_ground(picture, flatten or "")
+        picture = picture.convert("L") if to_grey else picture
+        pixels = np.asarray(picture.resize(size[::-1]) if size else picture)
     return pixels if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
 
 
-def changed(pixels: Array, size: tuple[int, int] | None, to_grey: bool) -> Array:
-    """Pixels, uint8 (H, W) or (H, W, 3), resized and made grey."""
+def on_ground(picture: Image, colour: str) -> Image:
+    """A transparent picture before a ground of that colour, in grey if it is, without alpha."""
     from PIL import Image
 
-    picture = Image.fromarray(pixels)
-    picture = picture.convert("L") if to_grey else picture
-    return np.asarray(picture.resize(size[::-1]) if size else picture)
-
-
-def on_ground(picture: Image, colour: str) -> Array:
-    """A transparent picture before a ground of that colour: uint8 (H, W), or (H, W, 3)."""
-    from PIL import ImageColor
-
-    grey = picture.mode in ("L", "LA")
-    ground = np.array(ImageColor.getcolor(colour, "L" if grey else "RGB"), int)
-    pixels = np.asarray(picture.convert("RGBA")).astype(int)
-    image, opacity = pixels[..., :3], pixels[..., 3:]
-    flat: Array = (image * opacity + ground * (255 - opacity) + 127) // 255
-    return (flat[..., 0] if grey else flat).astype(np.uint8)
+    ground = Image.new("RGB", picture.size, colour).convert("RGBA")
+    flat = Image.alpha_composite(ground, picture.convert("RGBA"))
+    return flat.convert(picture.mode.removesuffix("A"))
 
 
 def rgb_pixels(path: Path) -> Tensor:
