@@ -378,6 +378,7 @@ MISTAKES = [
     ("train --device cuda:x", 2, "cuda:N"),
     ("train --compute=graph --device=cpu", 2, "--compute graph"),
     ("train --tf32 --device=cpu", 2, "--tf32"),
+    ("seeds --compute=graph --device=cpu", 2, "--compute graph"),
     ("train --compile --shards=2 --device=cpu", 2, "--compute compiled"),
     ("train --data-dir ~nobody-here/x", 2, "~nobody-here"),
     ("train --resume", 2, "--run-dir"),

@@ -161,16 +161,21 @@ def test_one_of_several_that_fails_has_the_others_saved(some, threads):
     [("cuda", "net1", "side"), ("cpu", "net1", os.cpu_count()), ("cuda", "own", os.cpu_count())],
 )
 def test_auto_is_one_process_on_a_gpu(device, net, way, data_dir, tmp_path, monkeypatch):
+    """Each run is told how to take its steps."""
     chosen = []
     monkeypatch.setattr(series, "choose_device", lambda name: device)
-    monkeypatch.setattr(series, "train_side_by_side", lambda *_: chosen.append("side"))
-    monkeypatch.setattr(series, "train_all", lambda _, at_once: chosen.append(at_once))
+    monkeypatch.setattr(
+        series, "train_side_by_side", lambda jobs, _: chosen.extend([jobs, "side"])
+    )
+    monkeypatch.setattr(series, "train_all", lambda *given: chosen.extend(given))
     monkeypatch.setattr(series.records, "collect", Mock(side_effect=KeyboardInterrupt))
     (tmp_path / "own.py").write_text("from tinytrain import nets\nown = nets.net1\n")
     net = f"{tmp_path}/own.py:own" if net == "own" else net
-    words = [*SEEDS, f"--net={net}", "--jobs=auto", f"--data-dir={data_dir}"]
+    flags = ["--compute=compiled", *["--tf32"] * (device == "cuda")]
+    words = [*SEEDS, *flags, f"--net={net}", "--jobs=auto", f"--data-dir={data_dir}"]
     main([*words, f"--run-dir={tmp_path}/runs"])
-    assert chosen == [way]
+    jobs, found = chosen
+    assert found == way and {*flags} < {*jobs[0].arguments}
 
 
 def test_what_another_has_is_left_to_it(worker, data_dir, tmp_path, in_one_process):

@@ -246,6 +246,27 @@ def add_device(group: argparse._ArgumentGroup) -> None:
     add_setting(group, "--device", help)
 
 
+def add_compute_flags(group: argparse._ArgumentGroup) -> None:
+    """Add --compute, --compile and --tf32."""
+    compute = (
+        "graph captures a step as one CUDA graph, plain takes it kernel by kernel; compiled has "
+        "torch.compile fuse the kernels before, on a CPU, too: that takes minutes, and sums round "
+        "differently; auto: graph on CUDA where the net allows it, else plain"
+    )
+    add_setting(group, "--compute", compute, choices=("auto", "plain", "graph", "compiled"))
+    same = "the same as --compute compiled"
+    group.add_argument(
+        "--compile",
+        dest="compute",
+        action="store_const",
+        const="compiled",
+        default=argparse.SUPPRESS,
+        help=same,
+    )
+    tf32 = "let a GPU with CUDA round to TF32: faster in large nets, other sums than a CPU's"
+    add_switch(group, "--tf32", tf32, default=argparse.SUPPRESS)
+
+
 def add_machine_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add --device and --threads."""
     group = parser.add_argument_group("machine")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tinytrain.cli.options import (
     Parser,
+    add_compute_flags,
     add_data_flags,
     add_device,
     add_holdout,
@@ -55,6 +56,7 @@ def add_seeds_flags(parser: Parser, seeds: str, folder: str) -> None:
     )
     group.add_argument("--jobs", type=number_or_auto, metavar="N|auto", help=several)
     add_device(group)
+    add_compute_flags(group)
     add_path(group, "--run-dir", f"the folder of all runs (default: {folder})")
     add_path(group, "--records", "a folder for the records (default: beside the runs)")
     add_holdout(add_data_flags(parser), several=True)

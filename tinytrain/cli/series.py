@@ -10,17 +10,17 @@ from pathlib import Path
 from tinytrain import data
 from tinytrain.cli.jobs import Job, is_first, train_all, train_side_by_side
 from tinytrain.cli.main import parse
-from tinytrain.cli.options import given_fields, seed_text
+from tinytrain.cli.options import DEFAULTS, given_fields, seed_text
 from tinytrain.cli.recipe_files import NamedRecipe, flag_words
 from tinytrain.cli.resolve import choose_device
-from tinytrain.cli.training_run import require_same_run
+from tinytrain.cli.training_run import require_computable, require_same_run
 from tinytrain.nets import Task
 from tinytrain.recipes import Recipe
 from tinytrain.report.target import reason_not_judged
 from tinytrain.results import records, statistics
 from tinytrain.runs import locks, net_file, run_folder
 from tinytrain.store import files
-from tinytrain.workers.group import started
+from tinytrain.workers.group import Workers, started
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,17 @@ def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> N
     """
     fold, (part, _, parts) = options.fold, options.fold.partition("/")
     seeds = list(range(1, int(parts) + 1)) if part == "all" else options.seeds
+    device = choose_device(options.device)
+    require_computable(options.compute, options.tf32, device, Workers())
     # Fetched once here, and not by every process.
     first_fold = fold.replace("all", "1")
     loaded = data.load(options.dataset, options.data_dir, options.holdout, fold=first_fold)
     dataset, task = loaded.name, Task(loaded.classes, tuple(loaded.train.images.shape[1:]))
     if options.records:
         files.make_folder(options.records)
-    shared = [f"--dataset={dataset}", f"--holdout={options.holdout}"]
-    device = choose_device(options.device)
-    shared.append(f"--device={device}")
+    shared = [f"--dataset={dataset}", f"--holdout={options.holdout}", f"--device={device}"]
+    shared += [f"--compute={options.compute}"] * (options.compute != DEFAULTS["compute"])
+    shared += ["--tf32"] * options.tf32
     place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     jobs = []
     for series in all_series:

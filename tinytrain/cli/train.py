@@ -8,6 +8,7 @@ import uuid
 
 from tinytrain.cli.options import (
     Parser,
+    add_compute_flags,
     add_data_flags,
     add_holdout,
     add_machine_flags,
@@ -47,23 +48,7 @@ def add_flags(parser: Parser) -> None:
         "--nproc-per-node N -m tinytrain train"
     )
     machine.add_argument("--workers", type=positive, default=1, metavar="N", help=workers)
-    compute = (
-        "graph captures a step as one CUDA graph, plain takes it kernel by kernel; compiled has "
-        "torch.compile fuse the kernels before, on a CPU, too: that takes minutes, and sums round "
-        "differently; auto: graph on CUDA where the net allows it, else plain"
-    )
-    add_setting(machine, "--compute", compute, choices=("auto", "plain", "graph", "compiled"))
-    same = "the same as --compute compiled"
-    machine.add_argument(
-        "--compile",
-        dest="compute",
-        action="store_const",
-        const="compiled",
-        default=argparse.SUPPRESS,
-        help=same,
-    )
-    tf32 = "let a GPU with CUDA round to TF32: faster in large nets, other sums than a CPU's"
-    add_switch(machine, "--tf32", tf32, default=argparse.SUPPRESS)
+    add_compute_flags(machine)
     folder = "the run's folder, new or empty (default: runs/DATASET-RECIPE-CHANGES-seedN)"
     add_path(machine, "--run-dir", folder)
     resume = "continue the run in --run-dir, with the same result as without an interruption"

@@ -283,6 +283,7 @@ def require_same_run(settings: Settings, options: argparse.Namespace) -> None:
         "fold": options.fold,
         "holdout": settings.holdout if options.fold else options.holdout,
         "freeze": options.freeze,
+        "tf32": options.tf32,
         "dataset": find_source("synthetic" if drawn else options.dataset).name,
         "from": bool(getattr(options, "from")),
     }
