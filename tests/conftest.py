@@ -23,7 +23,6 @@ from tinytrain.cli import jobs
 from tinytrain.cli.main import main
 from tinytrain.data import datasets
 from tinytrain.data.datasets import Dataset, Split
-from tinytrain.runs import signals
 from tinytrain.store import synthetic
 
 settings.register_profile("tinytrain", deadline=None, derandomize=True)
@@ -126,10 +125,9 @@ def in_one_process(monkeypatch):
     class Process:
         def __init__(self, command, stdout, env, **_):
             assert command[:3] == [sys.executable, "-m", "tinytrain"]
-            own = {name: value for name, value in env.items() if name != signals.PARENT}
             with (
                 contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())),
-                mock.patch.dict(os.environ, own, clear=True),
+                mock.patch.dict(os.environ, env, clear=True),
             ):
                 self.status = main(command[3:])
 

@@ -26,7 +26,7 @@ from tinytrain.cli.resolve import USED_BY, choose_device, chosen_recipe
 from tinytrain.errors import UsageError
 from tinytrain.plots import drawing
 from tinytrain.recipes import RECIPES, Recipe, build
-from tinytrain.runs import run_folder, signals
+from tinytrain.runs import run_folder
 from tinytrain.train import Training, loop
 from tinytrain.workers.group import Workers
 
@@ -139,7 +139,7 @@ def test_an_upright_run_stays_upright(tmp_path, data_dir, monkeypatch, printed):
     for folder, deskew in ((crooked, "no"), (whole, "yes")):
         assert main(quick(folder, data_dir, f"--deskew={deskew}")) == 0
     with monkeypatch.context() as patch:
-        patch.setenv(signals.PARENT, "a process that is no more")
+        interrupted(patch, after=1)
         assert main(quick(stopped, data_dir, "--deskew")) == 143
     assert main(resume(stopped, data_dir)) == 0
     assert history(stopped) == history(whole) != history(crooked)

@@ -28,7 +28,6 @@ from tinytrain.cli.jobs import (
 )
 from tinytrain.cli.main import main
 from tinytrain.errors import DataError, Interrupted, ReportedByAnotherWorker
-from tinytrain.runs import signals
 from tinytrain.store import synthetic
 from tinytrain.train import loop
 
@@ -96,7 +95,7 @@ def test_a_run_is_had_by_one_until_its_process_ends(tmp_path, monkeypatch):
 def test_an_interrupt_ends_what_is_running(tmp_path, monkeypatch):
     process = Mock(poll=Mock(return_value=None))
     monkeypatch.setattr(Job, "start", lambda job: process)
-    monkeypatch.setenv(signals.PARENT, "a process that is no more")
+    monkeypatch.setattr(time, "sleep", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         train_all([Job(tmp_path / "seed-1", 1, ())], 1)
     process.send_signal.assert_called_once_with(signal.SIGINT)

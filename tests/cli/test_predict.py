@@ -151,7 +151,7 @@ def test_a_row_of_the_nets_size_is_taken_as_it_is_and_a_picture_formed(monkeypat
         ("dark.png", mnist_form(torch.tensor(dark).double())),
     ):
         [source] = answers_file.sources_in(Path(name), run)
-        assert torch.equal(source.prepared(source.read(), run)[0], torch.as_tensor(expected))
+        assert torch.equal(answers_file.prepared(run, source)[0], torch.as_tensor(expected))
 
 
 def test_a_net_of_deskewed_digits_gets_them_deskewed(monkeypatch):
@@ -197,7 +197,7 @@ REFUSED = [
     ("rows.npy", 3, "rows of 784 pixels"),
     ("comma.csv --csv=new", 3, "comma.csv, line 1, column 784"),
     ("./images --csv=images", 2, "--csv images: is among the images"),
-    ("images --csv=new --columns=Id", 2, "--columns Id"),
+    ("images --csv=new --columns=Id", 2, "--columns: expected"),
     ("images --csv=new --index=1", 2, "--index"),
     ("images --columns row", 2, "--columns"),
 ]

@@ -1,6 +1,5 @@
 """Kill commands at random moments: the same command goes on, and nothing is lost or left."""
 
-import fcntl
 import gzip
 import json
 import os
@@ -9,7 +8,6 @@ import shutil
 import signal
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -213,9 +211,8 @@ def test_a_set_that_another_process_has_drawn_meanwhile(tmp_path):
 LONG = [pytest.param(*end, marks=pytest.mark.long) for end in ENDS[1:]]
 
 
-@pytest.mark.parametrize("how, status", [("SIGKILL", -9), ENDS[0], *LONG])
-def test_no_run_outlives_seeds(how, status, tmp_path, started, finish):
-    """Killed, it leaves a run that saves and ends by itself, and that can be resumed."""
+@pytest.mark.parametrize("how, status", [ENDS[0], *LONG])
+def test_no_run_outlives_seeds_that_are_stopped(how, status, tmp_path, started, finish):
     DRAWN.write_files(folder_of(tmp_path))
     words = [*TRAIN[1:], "--epochs=12", f"--data-dir={tmp_path}"]
     run, whole = tmp_path / "stopped" / "seed-1", tmp_path / "whole" / "seed-1"
@@ -227,9 +224,7 @@ def test_no_run_outlives_seeds(how, status, tmp_path, started, finish):
     os.kill(process.pid, getattr(signal, how))
     process.join()
     assert process.exitcode == status
-    assert ("interrupted; the runs" in (tmp_path / "seeds.out").read_text()) == (status > 0)
-    with suppress(FileNotFoundError), open(run / locks.NAME) as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # waits for the run to end
+    assert "interrupted; the runs" in (tmp_path / "seeds.out").read_text()
     locks.require_free(run)
     assert len(history(run)) < 12
     finish(["train", "--threads=1", *words, f"--run-dir={whole}"], tmp_path / "train")

@@ -20,24 +20,6 @@ def is_scarcity(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)
 
 
-def open_streams() -> None:
-    """Open what the process was started without (`>&-`), or a file would take its number.
-
-    What is printed goes into a pipe that nobody reads.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
-    if sys.stdout is None:
-        reading, writing = os.pipe()
-        os.close(reading)
-        sys.stdout = os.fdopen(writing, "w")
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w")
-
-
 def shortened(message: str) -> str:
     """Cut long words, unless they are paths, and what is long in all: a user's input, repeated."""
     message = re.sub(r"(?<!\S)[^\s/\\]{81,}", lambda word: f"{word[0][:79]}…", message)
@@ -46,7 +28,9 @@ def shortened(message: str) -> str:
 
 def exit_status(main: Callable[[], None]) -> int:
     """Run `main` and return the exit status; an error that a user can cause becomes one line."""
-    open_streams()
+    sys.stdout, sys.stderr = (  # None where the process was started without, as by >&-
+        stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr)
+    )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback

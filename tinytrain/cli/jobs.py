@@ -73,8 +73,7 @@ class Job:
         """The process that trains it, from its start or from where it was left.
 
         None where another one is at it, or it is finished. It is in a session of its own, so that
-        Ctrl-C reaches it through `train_all` and only once; if this process is killed, it saves
-        and ends by itself.
+        Ctrl-C reaches it through `train_all` and only once.
         Raises UsageError where the log cannot be written, RunFailed where no process starts.
         """
         files.make_folder(self.folder.parent)
@@ -108,7 +107,7 @@ class Job:
         """
         files.make_folder(self.folder.parent)
         with open(self.log, "a") as log:
-            if not locks.locked(log.fileno()) or self.done() == self.epochs or stop.requested:
+            if not locks.locked(log.fileno()) or self.done() == self.epochs or stop.number:
                 return
             run = train(parse(self.words), Workers(), stop)
             while True:
@@ -144,7 +143,7 @@ def environment() -> dict[str, str]:
     if started() and (count := torch.cuda.device_count()) > 1:
         devices = own.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
         own["CUDA_VISIBLE_DEVICES"] = devices.split(",")[int(own["LOCAL_RANK"]) % count]
-    return own | {signals.PARENT: str(os.getpid())}
+    return own
 
 
 def is_first() -> bool:
@@ -183,7 +182,6 @@ def train_all(jobs: Sequence[Job], at_once: int) -> None:
     """
     done = {job: job.done() for job in jobs}
     running: dict[Job, subprocess.Popen[bytes]] = {}
-    stop = signals.Stop()
     with tqdm(
         total=sum(job.epochs for job in jobs),
         initial=sum(done.values()),
@@ -197,8 +195,6 @@ def train_all(jobs: Sequence[Job], at_once: int) -> None:
                     if waits and len(running) < at_once and (process := job.start()):
                         running[job] = process
                 time.sleep(0.2)
-                if stop.requested:
-                    raise KeyboardInterrupt(stop.number)
                 for job in jobs:
                     status = running[job].poll() if job in running else None
                     before, done[job] = done[job], job.done()
@@ -240,5 +236,5 @@ def train_side_by_side(jobs: Sequence[Job], device: str) -> None:
             bar.update(isinstance(event, Epoch))
     if failed:
         raise failed[0]
-    if stop.requested:
+    if stop.number:
         raise KeyboardInterrupt(stop.number)

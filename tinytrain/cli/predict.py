@@ -6,10 +6,8 @@ it: where the answer is wrong, the reason can often be seen there.
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import ArgumentTypeError, Namespace
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, add_data_dir, add_path, natural
@@ -28,6 +26,7 @@ Files of many images are CSV (a line an image; told by the number of columns whe
 label, which is left out), .npz, .npy and IDX: each image has an answer, and is taken as it is
 where it has the size of the net's data. With --csv all answers go into a file.
 """
+COLUMNS = ("file", "row", "class", "label", "probability", "ImageId", "Label")
 DRAWN = 3  # images that are shown in characters, at most
 MOST_CLASSES = 10  # that are printed
 SHADES = " .:-=+*#%@"
@@ -47,59 +46,68 @@ def add_flags(parser: Parser) -> None:
     parser.add_argument("--index", type=natural, metavar="N", help=which)
     add_path(parser, "--csv", "a CSV file for the answers: file (or row), class, probability")
     columns = "its columns, of file,row,class,label,probability; ImageId,Label are Kaggle's"
-    parser.add_argument("--columns", metavar="NAME,…", help=columns)
+    parser.add_argument("--columns", type=column_list, metavar="NAME,…", help=columns)
     add_data_dir(parser)
     add_path(parser, "--output", "a picture of each image as it is and as the net gets it")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Print each image as the net gets it, with its most probable classes.
+def column_list(text: str) -> list[str]:
+    """The argparse type of "ImageId,Label": columns of the answers."""
+    names = text.split(",")
+    if not {*names} <= {*COLUMNS} or len({*names}) < len(names):
+        raise ArgumentTypeError(f"expected some of {','.join(COLUMNS)}, each once, got {text!r}")
+    return names
+
+
+def run(options: Namespace) -> None:
+    """Print each image as the net gets it, with its most probable classes, or write a CSV file.
 
     Raises DataError for an image that cannot be read, after the answers for the others, and at
     once for a file of many; UsageError where none of them has the image --index.
     """
-    import torch
-
-    from tinytrain.cli.answers import column_list, sources_in, with_folders, write_answers
+    from tinytrain.cli.answers import (
+        answered,
+        raise_all,
+        sources_in,
+        with_folders,
+        write_answers,
+    )
+    from tinytrain.plots.drawing import Tile, grid, save, viewable
     from tinytrain.results.trained_run import load_run
 
     if options.csv and (options.index is not None or options.output):
         raise UsageError("--csv: is for all images; leave out --index and --output")
     if options.columns and not options.csv:
         raise UsageError("--columns: names those of --csv FILE, which is missing")
-    options.columns = options.columns and column_list(options.columns)
     model = load_run(options.run_dir)
     paths = with_folders(options.images)
-    if options.csv:
-        write_answers(model, paths, options)
-        return
     sources = [source for path in paths for source in sources_in(path, model)]
+    if options.csv:
+        write_answers(model, sources, options)
+        return
     if options.index is not None:
         sources = [source for source in sources if source.row in (None, options.index)]
         if all(source.row is None for source in sources):
             raise UsageError(f"--index {options.index}: no file of many has such an image")
-    shown, errors = [], []
-    for source in sources:
-        try:
-            pixels = source.read()
-            shown.append((source.name, pixels, source.prepared(pixels, model)))
-        except DataError as error:
-            errors.append(error)
-    classes, images = model.class_names, [image for _, _, image in shown]
-    answers: list[str] = []
-    rows = model.answers(torch.stack(images)).probabilities if images else ()
-    for (name, _, image), row in zip(shown, rows, strict=True):
-        answers.append(f"{classes[int(row.argmax())]} ({percent(float(row.max()))})")
-        print(f"{name}: {answers[-1]}")
-        if len(images) <= DRAWN:
-            print(side_by_side(as_text(image), class_lines(row, classes)), end="\n\n")
-    if options.output and shown:
-        draw(shown, answers, options.output)
+    classes = model.class_names
+    tiles: list[Tile | None] = []
+    errors = []
+    for source, answer in answered(model, sources):
+        if isinstance(answer, DataError):
+            errors.append(answer)
+            continue
+        row = answer.probabilities
+        text = f"{classes[answer.label]} ({percent(float(row[answer.label]))})"
+        print(f"{source.name}: {text}")
+        if len(sources) <= DRAWN:
+            print(side_by_side(as_text(answer.image), class_lines(row, classes)), end="\n\n")
+        if options.output:
+            picture, image = viewable(source.read()), viewable(answer.image)
+            tiles += [Tile(picture, source.name[-24:]), Tile(image, f"seen as {text}")]
+    if tiles:
+        save(grid(tiles, columns=min(len(tiles), 8), inch=1.5), options.output)
         print(f"Drawn into {options.output}")
-    for earlier in errors[:-1]:
-        print(f"tinytrain: {earlier}", file=sys.stderr)
-    if errors:
-        raise errors[-1]
+    raise_all(errors)
 
 
 def percent(share: float) -> str:
@@ -134,13 +142,3 @@ def side_by_side(left: list[str], right: list[str]) -> str:
     width = max(map(len, left))
     rows = zip_longest(left, right, fillvalue="")
     return "\n".join(f"  {first:<{width}}  {second}".rstrip() for first, second in rows)
-
-
-def draw(shown: list[tuple[str, Tensor, Tensor]], answers: list[str], output: Path) -> None:
-    """Draw each picture as it is and as the net gets it: `shown` has its name and both."""
-    from tinytrain.plots.drawing import Tile, grid, save, viewable
-
-    tiles: list[Tile | None] = []
-    for (name, picture, image), answer in zip(shown, answers, strict=True):
-        tiles += [Tile(viewable(picture), name[-24:]), Tile(viewable(image), f"seen as {answer}")]
-    save(grid(tiles, columns=2 * min(len(shown), 4), inch=1.5), output)

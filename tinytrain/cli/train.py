@@ -90,7 +90,6 @@ def launch(options: argparse.Namespace) -> None:
     logging.disable()  # what torchrun says besides
     each = max((os.cpu_count() or 1) // options.workers, 1)
     os.environ.setdefault("OMP_NUM_THREADS", str(each))
-    os.environ[signals.PARENT] = str(os.getpid())
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,

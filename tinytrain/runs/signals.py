@@ -4,18 +4,13 @@ Ctrl-C sends SIGINT, a shutdown or a batch system SIGTERM, a closing terminal SI
 an exception of the first only; the others would end the program without any cleaning up.
 """
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-PARENT = "TINYTRAIN_PARENT"  # environment variable: the process that this one must not outlive
-TORCHRUN = "TORCHELASTIC_RUN_ID"  # environment variable of a worker that torchrun started
-PR_SET_PDEATHSIG = 1  # see `man prctl`
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -34,16 +29,9 @@ def number(error: KeyboardInterrupt) -> int:
 def handler_at_start() -> Callable[[int, FrameType | None], object] | signal.Handlers:
     """The handler while a program starts: `interrupt`, or for a worker of torchrun an end at once.
 
-    A worker that waits for the others in torch runs no Python handler, and has nothing to save
-    yet. On Linux such a worker also gets a SIGTERM when its torchrun is killed.
+    A worker that waits for the others in torch runs no Python handler, and has nothing to save.
     """
-    if TORCHRUN not in os.environ:
-        return interrupt
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):
-        os.kill(os.getpid(), signal.SIGKILL)  # torchrun was killed before prctl was called
-    return signal.SIG_DFL
+    return signal.SIG_DFL if "TORCHELASTIC_RUN_ID" in os.environ else interrupt
 
 
 @contextmanager
@@ -71,26 +59,11 @@ def handled(
 class Stop:
     """A request to stop: `number` is that of the signal that asked, 0 while none has."""
 
-    def __init__(self) -> None:
-        self.number = 0
-        torchrun = str(os.getppid()) if TORCHRUN in os.environ else None
-        self.parent = os.environ.get(PARENT, torchrun)
-
-    @property
-    def orphaned(self) -> bool:
-        """Whether the process that started this one has ended."""
-        return bool(self.parent) and self.parent != str(os.getppid())
-
-    @property
-    def requested(self) -> bool:
-        """Whether to stop: a signal came, or the process that started this one has ended."""
-        if self.orphaned:
-            self.number = self.number or signal.SIGTERM
-        return bool(self.number)
+    number = 0
 
     def request(self, number: int, frame: FrameType | None) -> None:
         """Note a first signal; raise KeyboardInterrupt for a second one."""
-        if self.number and not self.orphaned:  # being orphaned may come with a signal of its own
+        if self.number:
             interrupt(number, frame)
         self.number = number
 

@@ -70,7 +70,7 @@ class Workers(InProcess):
         """The number of the signal for which all workers stop after this step, or 0."""
         if self.count > 1:
             return self.stop_requested
-        return self.stop.number if self.stop.requested else 0
+        return self.stop.number
 
     def parts(self, total: int) -> list[Part]:
         """This worker's parts of `total` rows."""
@@ -146,7 +146,7 @@ class Workers(InProcess):
         shares = list(losses[0].new_tensor([part.size / part.total for part in parts]))
         every = [weight for weights in learned for weight in weights]
         slopes = torch.autograd.grad(losses, every, shares, materialize_grads=True)
-        stop = self.stop.number if self.stop.requested else 0
+        stop = self.stop.number
         ends = losses[0].new_tensor([float(stop == number) for number in signals.SIGNALS])
         rows, each = [], len(learned[0])
         for index, (part, loss, share) in enumerate(zip(parts, losses, shares, strict=True)):
