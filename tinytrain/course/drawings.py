@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from tinytrain import nets, streams
+from tinytrain.course import figures
+from tinytrain.course.figures import OWN, WIDTH
 from tinytrain.data.augment import Augmentation
 from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, SMALL = 4.6, 12  # inches, points
+SMALL = 12  # points
+LEGEND: dict[str, Any] = {"fontsize": SMALL, "frameon": False}
 EDGES = torch.tensor([[1.0, 1, 1], [0, 0, 0], [-1, -1, -1]])
 
 
@@ -65,14 +68,10 @@ def pictures(*shown: tuple[Tensor, str], columns: int = 3, height: float = 1.45)
     return figure
 
 
-def panels(count: int, height: float = 1.9) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` axes side by side."""
-    figure = new_figure(WIDTH, height)
-    panels = [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
+def panels(count: int = 1, height: float = 1.9) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes side by side, open at the top and at the right."""
+    figure, panels = figures.panels(height, count, SMALL)
     for axes in panels:
-        axes.tick_params(labelsize=SMALL)
-        axes.xaxis.label.set_fontsize(SMALL)
-        axes.yaxis.label.set_fontsize(SMALL)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, panels
 
@@ -158,7 +157,7 @@ def receptive_fields() -> Figure:
         first, end = last.span(last.size // 2, 28)
         side = end - first + 1
         corner = first - 0.5, first - 0.5
-        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="#a1559a", linewidth=2))
+        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=OWN, linewidth=2))
         square(axes, f"{name}: {last.field} pixels")
     return figure
 
@@ -175,13 +174,13 @@ def dilation() -> Figure:
 
 def uses() -> Figure:
     """The places at which each convolution's weights are used, in the final net and late7500."""
-    figure, (axes,) = panels(1, 2.4)
+    figure, (axes,) = panels(height=2.4)
     for name in ("final", "late7500"):
         rows = [row for row in layer_rows(net(name)) if isinstance(row.layer, Conv2d)]
         places = [math.prod(row.output_shape[1:]) for row in rows]
         axes.plot(range(1, len(places) + 1), places, marker="o", markersize=4, label=name)
     axes.set(xlabel="convolution", ylabel="places")
-    axes.legend(fontsize=SMALL, frameon=False)
+    axes.legend(**LEGEND)
     return figure
 
 
@@ -213,12 +212,12 @@ def dropout() -> Figure:
 
 def intervals() -> Figure:
     """Twenty comparisons of a recipe with itself: five seeds of five epochs against five."""
-    figure, (axes,) = panels(1, 2.6)
+    figure, (axes,) = panels(height=2.6)
     draw = 99.5 + 0.04 * torch.randn((20, 2, 5, 1), generator=stream("intervals"))
     for place, (one, other) in enumerate(draw.expand(-1, -1, -1, 5).tolist()):
         change = difference(summarise(one), summarise(other))
         assert change is not None
-        color = "#a1559a" if change.excludes_zero else "grey"
+        color = OWN if change.excludes_zero else "grey"
         axes.plot([place, place], [change.low, change.high], color=color)
         axes.plot(place, change.value, "o", color=color, markersize=4)
     axes.axhline(0, color="grey", linewidth=1)
@@ -248,7 +247,7 @@ def augmented(count: int, **settings: float) -> Figure:
 
 def standard_error() -> Figure:
     """The accuracies of a net that is right with probability 0.994, on simulated test sets."""
-    figure, (axes,) = panels(1)
+    figure, (axes,) = panels()
     right = torch.binomial(torch.full((2000,), 1e4), torch.tensor(0.994), stream("binomial"))
     accuracies = (right / 100).tolist()
     axes.hist(accuracies, [99.1 + 0.01 * place - 0.005 for place in range(60)])
@@ -259,7 +258,7 @@ def standard_error() -> Figure:
 
 def descent() -> Figure:
     """Three optimizers in a valley that is fifty times steeper across than along."""
-    figure, (axes,) = panels(1, 2.4)
+    figure, (axes,) = panels(height=2.4)
     steep = torch.tensor([1.0, 50.0])
     across, along = torch.linspace(-2.1, 1.2, 80)[:, None], torch.linspace(-4.4, 2, 80)
     height = along**2 + 50 * across**2
@@ -278,24 +277,24 @@ def descent() -> Figure:
             optimizer.step()
             path.append(weights.tolist())
         axes.plot(*zip(*path, strict=True), marker=".", linewidth=1, label=name)
-    axes.legend(fontsize=SMALL, frameon=False, ncols=3, loc="lower center")
+    axes.legend(**LEGEND, ncols=3, loc="lower center")
     return figure
 
 
 def schedules() -> Figure:
     """The learning rate over 15 epochs, in steps, and up and down."""
-    figure, (axes,) = panels(1)
+    figure, (axes,) = panels()
     epochs = [place / 20 for place in range(300)]
     axes.plot(epochs, [0.01 * StepLR(6)(epoch) for epoch in epochs], label="reference")
     axes.plot(epochs, [0.03 * WarmupLinear(15)(epoch) for epoch in epochs], label="falling")
     axes.set(xlabel="epoch", ylabel="learning rate")
-    axes.legend(fontsize=SMALL, frameon=False)
+    axes.legend(**LEGEND)
     return figure
 
 
 def average() -> Figure:
     """A noisy path, and its exponential moving average."""
-    figure, (axes,) = panels(1)
+    figure, (axes,) = panels()
     weight, mean, path, means = 3.0, 3.0, [], []
     for step, noise in enumerate(torch.randn(400, generator=stream("average")).tolist(), 1):
         weight += -0.3 * weight + noise
@@ -306,13 +305,13 @@ def average() -> Figure:
     axes.plot(means, label="average")
     axes.axhline(0, color="grey", linewidth=0.8, linestyle="--")
     axes.set(xlabel="step", ylim=(-5, 7))
-    axes.legend(fontsize=SMALL, frameon=False, ncols=2)
+    axes.legend(**LEGEND, ncols=2)
     return figure
 
 
 def singular_values() -> Figure:
     """The singular values of a matrix, and after each of five Newton-Schulz iterations."""
-    figure, (axes,) = panels(1, 2.4)
+    figure, (axes,) = panels(height=2.4)
     values = torch.logspace(0, -2.5, 16)
     left, _ = torch.linalg.qr(torch.randn(16, 16, generator=stream("left")))
     right, _ = torch.linalg.qr(torch.randn(16, 16, generator=stream("right")))
@@ -321,9 +320,9 @@ def singular_values() -> Figure:
     for steps in range(1, 6):
         (found,) = torch.linalg.svdvals(orthogonalized(matrix[None], steps=steps))
         label = "after 1 … 5" if steps == 5 else None
-        axes.plot(range(1, 17), found, "#a1559a", marker=".", alpha=steps / 5, label=label)
+        axes.plot(range(1, 17), found, OWN, marker=".", alpha=steps / 5, label=label)
     axes.set(xlabel="singular value, by size", xticks=(1, 4, 8, 12, 16), ylim=(0, 1.45))
-    axes.legend(fontsize=SMALL, frameon=False, ncols=2, loc="upper right")
+    axes.legend(**LEGEND, ncols=2, loc="upper right")
     return figure
 
 
