@@ -159,7 +159,7 @@ def test_a_report_names_the_effect_of_a_mistake(name, mistake, effect):
 
 @every
 def test_an_exercise_is_whole(one):
-    assert len(one.paragraphs) == 5 and len(set(one.hints)) == 3 and not one.title.endswith(".")
+    assert one.why and len(set(one.hints)) == len(one.hints) == 3 and not one.title.endswith(".")
     assert len(one.known_mistakes) >= 3 and set(one.rungs) <= LADDER.keys()
     for line in re.findall(r"python -m tinytrain (.*)", template.template(one)):
         assert parse(shlex.split(line)).command == "exercise"
@@ -173,7 +173,7 @@ def test_every_file_of_the_folder_is_an_exercise():
     assert [one.name for one in exercises()] == [*NAMES]
     for name in NAMES:  # a field whose name is misspelt would not be one
         names = vars(sys.modules[f"tinytrain.course.exercises.{file_name(name)[:-3]}"])
-        values = {name for name, value in names.items() if isinstance(value, str | tuple)}
+        values = {name for name, value in names.items() if isinstance(value, str | tuple | dict)}
         own = {name for name in values if name.islower() and not name.startswith("_")}
         assert own <= Exercise.__dataclass_fields__.keys()
 

@@ -7,6 +7,7 @@ fields of `Exercise`. The first are those of `course.by_hand`, the others functi
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,9 @@ def exercise(name: str) -> Exercise:
 
     module = vars(import_module(f"{__name__}.{file_name(name).removesuffix('.py')}"))
     fields = {key: module[key] for key in Exercise.__dataclass_fields__ if key in module}
-    return Exercise(name=name, text=module["__doc__"], **fields)
+    text = [" ".join(part.split()) for part in re.split(r"\n+[123]\. |\n\n", module["__doc__"])]
+    title, why, *hints = text
+    return Exercise(name=name, title=title.removesuffix("."), why=why, hints=hints, **fields)
 
 
 def exercises() -> list[Exercise]:

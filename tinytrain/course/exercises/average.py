@@ -12,12 +12,10 @@ tried on this ladder's nets, nothing helps more.
    (10 + steps).
 """
 
-from typing import Any
-
 import torch
 
 from tinytrain import nn, optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned
 
 shipped = optim.ExponentialMovingAverage
 method = "update"
@@ -29,7 +27,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"values": draw.normal(4), "decay": draw.one_of(0.0, 0.2, 0.9)}
 
 
-def observe(average_class: Any, arguments: Arguments) -> Facts:
+def observe(average_class: Learned, arguments: Arguments) -> Facts:
     """The averages after each step, and the count of batches."""
     source = nn.BatchNorm2d(1)
     source.to(torch.float64)

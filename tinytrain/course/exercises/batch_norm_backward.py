@@ -15,24 +15,15 @@ derived on paper needs two.
    ∂input, ∂weight, ∂bias, and None for eps.
 """
 
-from functools import partial
-from typing import Any
-
 import torch
 
-from tinytrain.course.exercises.checking.exercise import (
-    Arguments,
-    Draw,
-    Facts,
-    values_and_gradients,
-)
-from tinytrain.course.exercises.checking.training import train_on_digits
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned, call
 from tinytrain.nn import fast
 
 shipped = fast.Normalise
 method = "backward"
 # Not with Adam, which divides by the size of the gradients and would hide a wrong one.
-demonstrate = partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9)
+changes = dict(optimizer="sgd", lr=0.1, momentum=0.9)
 forbidden = "batch_norm(_legit|_backward)?$"
 body = """\
 input, _, _, mean, inverse, scale = ctx.saved_tensors
@@ -59,9 +50,9 @@ def draw_arguments(draw: Draw) -> Arguments:
     }
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """The output of the autograd function, and the gradients that its backward gives."""
-    return values_and_gradients(lambda **given: function.apply(*given.values())[0], arguments)
+    return call(lambda **given: function.apply(*given.values())[0], arguments)
 
 
 mistakes = """

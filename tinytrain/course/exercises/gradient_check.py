@@ -14,14 +14,12 @@ judge for every gradient that you will write by hand.
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tinytrain.course import by_hand
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned, Rows
 from tinytrain.nn import functional
 
 shipped = by_hand.numerical_gradient
@@ -40,7 +38,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     }
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """The gradient of the formula, and the input afterwards."""
     formula, input = compile(arguments["function"], "formula", "eval"), arguments["input"]
     result = function(lambda x: eval(formula, {"x": x}), input, arguments["step"])

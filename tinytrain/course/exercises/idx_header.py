@@ -14,9 +14,8 @@ returns noise as images, or asks for a terabyte of memory; so every byte is chec
 
 import io
 import struct
-from typing import Any
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned
 from tinytrain.errors import DataError
 from tinytrain.store import idx
 
@@ -34,7 +33,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"bytes": (header[:end] + elements).hex(" ")}
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """The parts of the header and how far the stream was read; or that DataError is raised."""
     stream = io.BytesIO(bytes.fromhex(arguments["bytes"]))
     try:

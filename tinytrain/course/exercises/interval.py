@@ -13,8 +13,7 @@ numbers suggests.
    `held` the number of runs for which `holds` is true.
 """
 
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Rows
 from tinytrain.results import records, statistics
 
 shipped = statistics.summarise

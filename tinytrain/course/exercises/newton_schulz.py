@@ -14,8 +14,7 @@ do it, but products of matrices are far faster, and a polynomial is made of prod
 import torch
 
 from tinytrain import streams
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Rows
 from tinytrain.optim import muon
 
 shipped = muon.orthogonalized

@@ -11,16 +11,9 @@ mean and the standard deviation of MNIST's training pixels, on a scale from 0 to
 3. The result has its channels last in memory: .contiguous(memory_format=torch.channels_last).
 """
 
-from typing import Any
-
 import torch
 
-from tinytrain.course.exercises.checking.exercise import (
-    Arguments,
-    Draw,
-    Facts,
-    values_and_gradients,
-)
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned, call
 from tinytrain.data import batches
 
 shipped = batches.normalise
@@ -35,9 +28,9 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"images": images, "mean": draw.number(0.1, 0.5), "std": draw.number(0.1, 0.5)}
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """Values and gradients, and whether the channels are last in memory."""
-    facts = values_and_gradients(function, arguments)
+    facts = call(function, arguments)
     channels_last = facts["result"].is_contiguous(memory_format=torch.channels_last)
     return facts | {"channels are last in memory": channels_last}
 

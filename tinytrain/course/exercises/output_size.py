@@ -11,11 +11,8 @@ net as it was.
 3. with torch.no_grad(): return twin(blank). The check looks at the shape of what you return.
 """
 
-from typing import Any
-
 from tinytrain import nets, nn
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned, Rows
 from tinytrain.nn import inspect
 from tinytrain.recipes import RECIPES
 
@@ -42,7 +39,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"net": net, "input_shape": (1, draw.integer(40, 50), draw.integer(51, 60))}
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """The shape, and whether the net has changed."""
     net = arguments["net"]
     output = function(**arguments)

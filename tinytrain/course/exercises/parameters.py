@@ -10,8 +10,7 @@ right: numbers, not tensors; what is learned, without buffers; and what is used 
 """
 
 from tinytrain import nets, nn
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Rows
 from tinytrain.nn import inspect
 
 shipped = inspect.parameter_count

@@ -12,8 +12,7 @@ many weights it has. What each place of a map sees is known before anything is t
 """
 
 from tinytrain import nets
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Rows
 from tinytrain.recipes import RECIPES
 from tinytrain.report import receptive_field as fields
 

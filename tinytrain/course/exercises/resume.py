@@ -19,13 +19,12 @@ checks and times to the shipped loop.
 """
 
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tinytrain import data, nn, optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned
 from tinytrain.data.datasets import Dataset
 from tinytrain.train import loop
 from tinytrain.train.state import Batch, Score, Training
@@ -69,7 +68,7 @@ class Noting:
         return Score(0.0, 0, len(dataset.test))
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """All steps, before a stop and after it, and the kinds of the events."""
     labels = torch.arange(arguments["images"])
     images = labels.to(torch.uint8)[:, None, None]

@@ -15,16 +15,12 @@ those that stay.
    the new velocity: that is the slope at the place where the momentum leads.
 """
 
-from functools import partial
-from typing import Any
-
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
-from tinytrain.course.exercises.checking.training import train_on_digits
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned
 
 shipped = optim.SGD
 method = "step"
-demonstrate = partial(train_on_digits, optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True)
+changes = dict(optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True)
 rungs = ("net1",)
 
 STEPS = 3
@@ -58,7 +54,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     }
 
 
-def observe(optimizer_class: Any, arguments: Arguments) -> Facts:
+def observe(optimizer_class: Learned, arguments: Arguments) -> Facts:
     """The parameters after each step, and whether they were changed in place."""
     options = dict(arguments)
     weights, late, still = params = [options.pop(name) for name in ("weights", LATE, STILL)]

@@ -10,12 +10,10 @@ share a batch in every epoch.
 3. torch.split cuts a tensor into pieces of a size; the last one is as short as it must be.
 """
 
-from typing import Any
-
 import torch
 
 from tinytrain import streams
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned
 from tinytrain.data import batches
 
 shipped = batches.shuffled
@@ -30,7 +28,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"count": count, "batch_size": draw.integer(1, 7), "generator": draw.stream()}
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """Properties that every right way to shuffle shares; the order itself is free."""
     count, batch_size = arguments["count"], arguments["batch_size"]
     first, equal, other = (streams.generator(seed, "order") for seed in (1, 1, 2))

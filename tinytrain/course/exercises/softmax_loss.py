@@ -14,12 +14,10 @@ gradient of a net begins with it.
    with 1 subtracted at the right class; divided by N, because the loss is the mean over N images.
 """
 
-from typing import Any
-
 import torch
 
 from tinytrain.course import by_hand
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw
 from tinytrain.course.exercises.checking.training import train_by_hand
 
 shipped = by_hand.softmax_loss
@@ -33,12 +31,6 @@ def draw_arguments(draw: Draw) -> Arguments:
     count, classes = draw.integer(1, 3), draw.integer(2, 4)
     target = torch.randint(classes, (count,), generator=draw.generator)
     return {"scores": draw.one_of(1, 1, 1000) * draw.normal(count, classes), "target": target}
-
-
-def observe(function: Any, arguments: Arguments) -> Facts:
-    """The loss, the gradient, and the scores afterwards."""
-    loss, gradient = function(**arguments)
-    return {"loss": loss, "gradient": gradient, "scores afterwards": arguments["scores"]}
 
 
 mistakes = """

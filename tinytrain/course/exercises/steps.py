@@ -10,9 +10,7 @@ Either reports the accuracy of other images than it says.
 3. The number of batches is count / batch_size rounded up, which is −(−count // batch_size).
 """
 
-from typing import Any
-
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned
 from tinytrain.data import batches
 
 shipped = batches.in_order
@@ -23,7 +21,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"count": draw.integer(1, 12), "batch_size": draw.integer(1, 7)}
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """The rows of each batch."""
     rows = list(range(arguments["count"]))
     return {"rows of each batch": [rows[part] for part in function(**arguments)]}

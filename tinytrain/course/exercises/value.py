@@ -14,11 +14,8 @@ through all of them in the right order says it for a net of any shape. Autograd 
    passes its grad on before it is complete passes on too little: that is why the order counts.
 """
 
-from typing import Any
-
 from tinytrain.course import by_hand
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned, Rows
 
 shipped = by_hand.Value
 method = "backward"
@@ -37,7 +34,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"operations": operations, "program": "; ".join(lines), **numbers}
 
 
-def observe(function: Any, arguments: Arguments) -> Facts:
+def observe(function: Learned, arguments: Arguments) -> Facts:
     """The gradients of the program's last number, the second time that they are asked for."""
     values = {name: function(arguments[name]) for name in "ab"}
     exec(arguments["program"], {}, values)

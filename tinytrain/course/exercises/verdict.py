@@ -9,10 +9,7 @@ the test set. The target asks for each of the last five.
    an error.
 """
 
-from typing import Any
-
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
-from tinytrain.course.exercises.checking.report import Rows
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Rows
 from tinytrain.course.exercises.interval import draw_accuracy, recorded_accuracies
 from tinytrain.report import target
 
@@ -27,11 +24,6 @@ def draw_arguments(draw: Draw) -> Arguments:
     near = [draw.one_of(draw_accuracy(draw), draw.number(99.4, 99.6)) for _ in range(5)]
     early = [draw.number(99.0, 99.6) for _ in range(draw.integer(0, 3))]
     return {"accuracies": early + near[: draw.one_of(5, 5, 5, 4)]}
-
-
-def observe(function: Any, arguments: Arguments) -> Facts:
-    """Whether the target is held."""
-    return {"held": bool(function(**arguments))}
 
 
 def demonstrate() -> Rows:

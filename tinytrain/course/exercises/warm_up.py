@@ -9,10 +9,8 @@ the end the noise of the batches should die away, so they should be small again.
    is no fall: the factor is 1 at the very end.
 """
 
-from typing import Any
-
 from tinytrain import optim
-from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts
+from tinytrain.course.exercises.checking.exercise import Arguments, Draw, Facts, Learned
 
 shipped = optim.WarmupLinear
 method = "__call__"
@@ -28,7 +26,7 @@ def draw_arguments(draw: Draw) -> Arguments:
     return {"total": total, "warmup": draw.one_of(0.2, draw.number(0, 0.9)), "epochs": epochs}
 
 
-def observe(schedule_class: Any, arguments: Arguments) -> Facts:
+def observe(schedule_class: Learned, arguments: Arguments) -> Facts:
     """The factor of the learning rate at that point."""
     schedule = schedule_class(arguments["total"], arguments["warmup"])
     return {"factor": schedule(arguments["epochs"])}

@@ -118,7 +118,10 @@ def both(exercise: Exercise, learned: Any) -> tuple[Rows, Rows]:
 
     def timed() -> Rows:
         started = time.perf_counter()
-        return {**exercise.demonstrate(), "seconds": [time.perf_counter() - started]}
+        return {
+            **exercise.demonstrate(**exercise.changes),
+            "seconds": [time.perf_counter() - started],
+        }
 
     right = timed()
     with in_place_of(exercise, learned):

@@ -6,8 +6,8 @@ and what of the engine shows the learner's function at work.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import torch
@@ -17,6 +17,9 @@ from tinytrain import streams
 from tinytrain.course.exercises.checking.report import Rows
 from tinytrain.course.exercises.checking.training import train_on_digits
 
+__all__ = ["Arguments", "Draw", "Exercise", "Facts", "Learned", "Rows", "call"]
+
+Learned = Any  # the function or class that the learner wrote, or the shipped one
 Arguments = Mapping[str, Any]  # name → value
 Facts = dict[str, Any]  # name → tensor, number, text or nested lists of them
 
@@ -53,7 +56,7 @@ class Draw:
         return streams.generator(0, "exercise stream", self.case)
 
 
-def values_and_gradients(function: Callable[..., Any], arguments: Arguments) -> Facts:
+def call(function: Learned, arguments: Arguments) -> Facts:
     """Call `function`: its result, its arguments afterwards, and the gradients that it passes on.
 
     The gradient of the result differs from number to number: under the gradient of a sum, which
@@ -79,12 +82,12 @@ def values_and_gradients(function: Callable[..., Any], arguments: Arguments) -> 
 class Exercise:
     """A function, or a `method` of a class, to be written anew; the fields are names of its file.
 
-    - `text`: the docstring of the exercise's file, which is shown to the learner: a title, a
-      paragraph that says why, and three hints, numbered 1. to 3.
+    - `title`, `why`, three `hints`, each saying more than the one before: the file's docstring
     - `shipped`: the function or class; `also_replaces`: what else the learner's takes the place of
     - `draw_arguments`: draws the arguments of a case, anew each time
     - `observe`: what is compared of a call, to the relative `tolerance`
-    - `demonstrate`: runs a part of the engine that uses the function; the numbers that it shows
+    - `demonstrate`: runs a part of the engine that uses the function; the numbers that it shows.
+      By default a training, of the final recipe with these `changes`
     - `forbidden`: a regular expression for the names of torch functions that are the answer
       themselves; `body`: a right body, where the shipped one is not what the hints lead to
     - `rungs`: the lessons that the exercise belongs to
@@ -92,39 +95,21 @@ class Exercise:
     """
 
     name: str
-    text: str
+    title: str
+    why: str
+    hints: Sequence[str]
     shipped: Any
     method: str = ""
     also_replaces: tuple[Any, ...] = ()
     draw_arguments: Callable[[Draw], Arguments]
-    observe: Callable[[Any, Arguments], Facts] = values_and_gradients
+    observe: Callable[[Learned, Arguments], Facts] = call
     tolerance: float = 1e-7
-    demonstrate: Callable[[], Rows] = train_on_digits
+    demonstrate: Callable[..., Rows] = train_on_digits
+    changes: Mapping[str, Any] = field(default_factory=dict)
     forbidden: str = ""
     body: str = ""
     rungs: tuple[str, ...] = ()
     mistakes: str
-
-    @property
-    def paragraphs(self) -> list[str]:
-        """Title, reason and hints, a line each."""
-        parts = re.split(r"\n+[123]\. |\n\n", self.text)
-        return [" ".join(part.split()) for part in parts]
-
-    @property
-    def title(self) -> str:
-        """The first line, without its full stop."""
-        return self.paragraphs[0].removesuffix(".")
-
-    @property
-    def why(self) -> str:
-        """The reason why the function is needed."""
-        return self.paragraphs[1]
-
-    @property
-    def hints(self) -> list[str]:
-        """Three hints, each saying more than the one before."""
-        return self.paragraphs[2:]
 
     @property
     def function(self) -> str:
