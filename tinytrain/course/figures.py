@@ -30,6 +30,7 @@ OWN, CURRICULUM = "#a1559a", "#17857c"  # orange and blue mean signs
 WIDTH, SIZE = 4.6, 11  # inches, points: text that can be read on a phone
 DASHED: dict[str, Any] = {"color": "grey", "linewidth": 0.8, "linestyle": "--"}
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": SIZE}
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "size": SIZE}
 DOT: dict[str, Any] = {"fmt": "o", "markersize": 4, "capsize": 3}
 CROWDED = 10_000  # parameters, below which most nets are
 LOWEST = 97.5  # percent, where the axis of the epochs begins
@@ -73,7 +74,7 @@ def accuracy_by_parameters(rungs: Sequence[Rung]) -> Figure:
         place = (rung.parameters, 100 - summary.mean)
         axes.errorbar(*place, yerr=deviation(summary), color=color_of(rung), **DOT)
         if rung not in crowd:
-            axes.text(*place, f"{rung.name} ", size=SIZE, ha="right", va="bottom")
+            axes.annotate(rung.name, place, (-6, 6), ha="right", **BESIDE)
             continue
         # Most nets have nearly as many parameters: their names stand in a column, best first.
         slot = (0.34, 1 - (crowd.index(rung) + 0.6) / len(crowd))
@@ -151,8 +152,8 @@ def accuracy_when_moved(folder: Path = records.FOLDER) -> Figure:
     figure, (axes,) = panels(2.4)
     for measured, color in zip(record["nets"], ("grey", CURRICULUM, OWN), strict=True):
         axes.plot(record["shifts"], measured["accuracy"], "o-", color=color, markersize=4)
-        place = record["shifts"][-1] + 0.2, measured["accuracy"][-1]
-        axes.text(*place, measured["net"], size=SIZE, va="center", color=color)
+        place = record["shifts"][-1], measured["accuracy"][-1]
+        axes.annotate(measured["net"], place, (14, 0), va="center", color=color, **BESIDE)
     axes.set(ylim=(0, 103), xlabel="test digits moved, pixels", ylabel="accuracy, %")
     return figure
 
