@@ -60,7 +60,7 @@ ASKED = [
 def run_tests(seconds):
     """Run the tests that know of devices; returns their last line."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS)]
-    command += ["-k", "cuda or device or gpu or graph"]
+    command += ["-k", "cuda or device or gpu or graph", "--continue-on-collection-errors"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     lines = [line for line in ended.stdout.splitlines() if line.strip()]
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
@@ -100,11 +100,12 @@ def peer(data, device, mode=None):
     """torch.nn, its fused Adam, batches made on the device: a generator of steps."""
     net, loss = bench.torch_net().to(device, memory_format=torch.channels_last), nn.NLLLoss()
     optimizer = torch.optim.Adam(net.parameters(), RECIPE.lr, fused=True)
-    net = torch.compile(net, mode=mode) if mode else net
+    net = torch.compile(net, mode=mode, dynamic=False) if mode else net
     for epoch, index, rows in bench.steps(data, RECIPE.batch_size):
         draw = bench.streams.generator(1, "augment", epoch, index)
-        moved = bench.AUGMENTATION.draw(len(rows), draw).to(device)
-        images = augment.apply(data.train.images[rows].float(), moved)
+        drawn = bench.AUGMENTATION.draw(len(rows), draw)
+        rows, transform = (numbers.to(device, non_blocking=True) for numbers in (rows, drawn))
+        images = augment.apply(data.train.images[rows].float(), transform)
         images = batches.normalise(images, data.mean, data.std)
         optimizer.zero_grad()
         loss(net(images), data.train.labels[rows]).backward()

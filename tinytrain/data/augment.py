@@ -37,7 +37,9 @@ class Augmentation:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Draw for `images` (N, C, H, W), floating-point in 0 … 255, and `apply` it to them."""
-        return apply(images, self.draw(len(images), generator).to(images.device))
+        return apply(
+            images, self.draw(len(images), generator).to(images.device, non_blocking=True)
+        )
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """The transform (5, count) of as many images, on the generator's device."""
