@@ -373,7 +373,7 @@ TABLES = [
     ("label,a,b\n1,2", ", line 2: expected 3 numbers, found 2"),
     *((f"9,2,3,4,5\n\n1,2,{cell},4,5", f", line 3, column 2: .*'{cell}'") for cell in ("x y", "")),
     *((f"1,2,3,4,{cell}", f", line 1, column 4: .*'{cell}'") for cell in ("256", "-1", "5.5")),
-    ("1 2 3 4 5", ": expected a label and pixels in a line"),
+    ("1 2 3 4 5", ", first line of 1 columns"),
     ("0,9,2,3\n1,9,2,3", ": expected 1 × 1 pixels .* found 3"),
     ("1\n2", ": expected a label and pixels in a line"),
     (b"1,9\xff", ": .*utf-8"),

@@ -97,15 +97,13 @@ def answered(
     while chunk := [*islice(rest, AT_ONCE)]:
         found = [prepared(run, source) for source in chunk]
         images = [image for image in found if isinstance(image, Tensor)]
-        answers = iter(
-            zip(images, *run.answers(torch.stack(images)), strict=True) if images else ()
-        )
+        rows = zip(*run.answers(torch.stack(images)), strict=True) if images else iter(())
         for source, image in zip(chunk, found, strict=True):
-            if isinstance(image, DataError):
-                yield source, image
-            else:
-                image, label, probabilities = next(answers)
+            if isinstance(image, Tensor):
+                label, probabilities = next(rows)
                 yield source, Answer(image, int(label), probabilities)
+            else:
+                yield source, image
 
 
 def prepared(run: TrainedRun, source: Source) -> Tensor | DataError:

@@ -8,8 +8,8 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, islice
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from tinytrain.store.named_arrays import split_and_kind, with_a_test
 LABELS = ("label", "class", "target")  # names of the label's column
 # Names of columns that number the lines; pandas writes "".
 INDEX = ("", "index", "id", "imageid", "unnamed: 0")
-HEAD = 300  # lines in which an index is looked for: enough to count above 255
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Table:
-    """`numbers`: uint8 (N, columns). `label`: a column, None where nothing says which."""
+    """`numbers`: uint8 (N, columns), the label first where a flag or a name says which it is."""
 
     path: Path
     numbers: Array
-    label: int | None
+    label_is_named: bool
     left_out: list[str]
 
 
@@ -61,14 +60,13 @@ def read_tables(paths: Sequence[Path], layout: Layout = Layout()) -> Found:
             "train and test, such as mnist_train.csv mnist_test.csv"
         )
     tables = [read_table(path, layout) for path in paths]
-    unnamed = [table for table in tables if table.label is None]
-    if unnamed:
-        require_label_first(unnamed)
-    pairs = {}
-    for split, table in zip(splits, tables, strict=True):
-        label, place = table.label or 0, str(table.path)
-        images, labels = np.delete(table.numbers, label, 1), table.numbers[:, label]
-        pairs[split] = Labelled(images, labels, place, place)
+    require_label_first([table for table in tables if not table.label_is_named])
+    pairs = {
+        split: Labelled(
+            table.numbers[:, 1:], table.numbers[:, 0], str(table.path), str(table.path)
+        )
+        for split, table in zip(splits, tables, strict=True)
+    }
     return Found(pairs, left_out=[place for table in tables for place in table.left_out])
 
 
@@ -82,11 +80,8 @@ def read_images(path: Path, shape: Sequence[int]) -> Array:
     numbers, width = table.numbers, table.numbers.shape[1]
     expected = f"{pixels} pixels in a line, as the net's data have, with or without a label"
     require(width in (pixels, pixels + 1), path, expected, f"{width} numbers")
-    if width > pixels:
-        if table.label is None:
-            require_label_first([table])
-        numbers = np.delete(numbers, table.label or 0, 1)
-    return numbers.reshape(-1, *shape)
+    require_label_first([table] * (width > pixels and not table.label_is_named))
+    return numbers[:, width - pixels :].reshape(-1, *shape)
 
 
 def read_table(path: Path, layout: Layout, pixels: int | None = None) -> Table:
@@ -99,25 +94,25 @@ def read_table(path: Path, layout: Layout, pixels: int | None = None) -> Table:
             rows = rows_of(path, text)
             first = next(rows, ("", [""]))
             names, width = [cell.strip() for cell in first[1]], len(first[1])
-            require(width > 1, path, "a label and pixels in a line", "one number")
             if not (has_header(path, names) if layout.header is None else layout.header):
                 rows, names = chain([first], rows), []
-            index_names = [name for name in names if name.lower() in INDEX]
-            if width - len(index_names) == pixels:
-                label, layout = None, replace(layout, drop=index_names)
-            else:
-                label = named_label(path, names, width, layout, pixels)
-            head = [*islice(rows, HEAD)]
-            require(bool(head), path, "lines of a label and pixels", "none")
-            index = index_columns(path, names, numbers_of(head), label, layout)
-            kept = np.setdiff1d(np.arange(width), index)
-            numbers = np.stack([as_bytes(place, row, kept) for place, row in chain(head, rows)])
+            label, index = label_and_index(path, names, width, layout, pixels)
+            require(width > len(index) + 1, path, "a label and pixels in a line", "one number")
+            others = [i for i in range(width) if i not in index and i != label]
+            kept = np.array(others if label is None else [label, *others])
+            lines = [as_bytes(place, row, kept) for place, row in rows]
     except (OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV file, found: {reason(error)}") from error
+    require(bool(lines), path, "lines of a label and pixels", "none")
+    numbers = np.stack(lines)
+    if layout.drop is None and 2 < len(lines) < 257:  # bytes do not rise for longer
+        rises = (np.diff(numbers.astype(int), axis=0) == 1).all(0) & (kept != label)
+        i = int(kept[rises.argmax()])
+        found = "a number that rises by 1 from line to line"
+        flag = f"--drop-columns {i} leaves it out, --drop-columns '' keeps it"
+        require(not rises.any(), f"{path}, column {i}", "labels or pixels", f"{found}; {flag}")
     left_out = [f"{path}: column {names[i] if names and names[i] else i}" for i in index]
-    if label is not None:
-        label = int(np.searchsorted(kept, label))
-    return Table(path, numbers, label, left_out)
+    return Table(path, numbers, label is not None, left_out)
 
 
 def rows_of(path: Path, text: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
@@ -133,8 +128,8 @@ def rows_of(path: Path, text: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
             yield place, row
 
 
-def numbers_of(rows: Sequence[tuple[str, Sequence[str]]]) -> Array:
-    """The numbers in the cells, float64 (rows, cells); NaN for what is no number."""
+def numbers_of(cells: Sequence[str]) -> Array:
+    """The numbers in the cells, float64; NaN for what is no number."""
 
     def number(cell: str) -> float:
         try:
@@ -143,19 +138,19 @@ def numbers_of(rows: Sequence[tuple[str, Sequence[str]]]) -> Array:
             return math.nan
 
     try:
-        return np.array([[*map(float, row)] for _, row in rows])
+        return np.array([*map(float, cells)])  # ten times as fast
     except ValueError:
-        return np.array([[*map(number, row)] for _, row in rows])
+        return np.array([*map(number, cells)])
 
 
 def as_bytes(place: str, row: Sequence[str], kept: Array) -> Array:
     """The numbers of a row's `kept` cells, uint8. Raises DataError, which names a column."""
-    numbers: Array = numbers_of([(place, row)])[0, kept]
+    numbers: Array = numbers_of(row)[kept]
     fits = is_byte(numbers)
     if not fits.all():
         i = int(kept[fits.argmin()])
-        expected = "a whole number from 0 to 255"
-        require(False, f"{place}, column {i}", expected, cut(repr(row[i])))
+        found = f"{cut(repr(row[i]))} (--drop-columns {i} leaves it out)"
+        require(False, f"{place}, column {i}", "a whole number from 0 to 255", found)
     return numbers.astype(np.uint8)
 
 
@@ -164,7 +159,7 @@ def has_header(path: Path, names: Sequence[str]) -> bool:
 
     Nothing after a last comma is no name, but pandas has no name for its index before 0, 1, 2, …
     """
-    numbers = np.sort(numbers_of([("", [name for name in names if name])])[0])
+    numbers = np.sort(numbers_of([name for name in names if name]))
     counts = bool((np.diff(numbers) == 1).all())
     if np.isnan(numbers).any() or (counts and "" in names):
         return True
@@ -174,51 +169,32 @@ def has_header(path: Path, names: Sequence[str]) -> bool:
     return counts
 
 
-def named_label(
+def label_and_index(
     path: Path, names: Sequence[str], width: int, layout: Layout, pixels: int | None
-) -> int | None:
-    """The label's column by flag or name; None where neither says. Raises DataError."""
-    if layout.label is not None:
-        return column_of(path, names, width, layout.label, "--label-column")
-    others = [name for name in names if name.lower() not in INDEX]
-    if not np.isnan(numbers_of([("", others)])).any():
-        return None
-    found = [i for i, name in enumerate(names) if name.lower() in LABELS]
-    expected = f"one column called {' or '.join(LABELS)} "
-    if pixels:
-        expected = f"{pixels:,} pixels, as the net's data have, and at most {expected}besides"
-    else:
-        expected += (
-            "(or --label-column, or --header no; images without labels are for `predict --csv`)"
-        )
-    place = f"{path}, first line of {width:,} columns"
-    require(len(found) == 1, place, expected, cut(", ".join(names)))
-    return found[0]
+) -> tuple[int | None, list[int]]:
+    """The label's column, None where neither flag nor name says, and those to leave out.
 
-
-def index_columns(
-    path: Path, names: Sequence[str], head: Array, label: int | None, layout: Layout
-) -> list[int]:
-    """The columns to leave out: those that the flag says, or else an index. Raises DataError.
-
-    `head`: the first rows. A column that rises by 1 from line to line is an index if it is called
-    so or rises above 255; elsewhere the flag decides.
+    Raises DataError where the names are not those of one label, UsageError for flags.
     """
-    width = head.shape[1]
+    label = None
+    if layout.label is not None:
+        label = column_of(path, names, width, layout.label, "--label-column")
+    index = [i for i, name in enumerate(names) if name.lower() in INDEX and i != label]
     if layout.drop is not None:
         index = [column_of(path, names, width, name, "--drop-columns") for name in layout.drop]
-    else:
-        index = [i for i, name in enumerate(names) if name.lower() in INDEX and i != label]
-        rises = (np.diff(head, axis=0) == 1).all(0) & (len(head) > 2)
-        for i in np.flatnonzero(rises).tolist():
-            if i not in index and i != label:
-                flag = f"--drop-columns {i} leaves it out, --drop-columns '' keeps it"
-                found = f"a number that rises by 1 from line to line; {flag}"
-                require(head[-1, i] > 255, f"{path}, column {i}", "labels or pixels", found)
-                index.append(i)
     if label in index:
         raise UsageError(f"--drop-columns: {path} has the label in column {label}")
-    return index
+    others = [name for name in names if name.lower() not in INDEX]
+    numbered = not np.isnan(numbers_of(others)).any()
+    if label is None and not numbered and width - len(index) != pixels:
+        found = [i for i, name in enumerate(names) if name.lower() in LABELS]
+        several = f"{pixels:,} pixels, as the net's data have, and at most " if pixels else ""
+        flags = "--label-column, or --header no; images without labels are for `predict`"
+        expected = f"{several}one column called {' or '.join(LABELS)} (or {flags})"
+        place = f"{path}, first line of {width:,} columns"
+        require(len(found) == 1, place, expected, cut(", ".join(names)))
+        [label] = found
+    return label, index
 
 
 def require_label_first(tables: Sequence[Table]) -> None:
@@ -226,6 +202,8 @@ def require_label_first(tables: Sequence[Table]) -> None:
 
     All numbers from 0 to 255 are no classes but pixels.
     """
+    if not tables:
+        return
     first, last = (np.unique(np.concatenate([t.numbers[:, i] for t in tables])) for i in (0, -1))
     classes = [
         1 < len(values) < 256 and values[0] < 2 and (np.diff(values) == 1).all()
