@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parent.parent
 ENGINE = ["errors", "streams", "nn", "store", "data", "optim", "nets", "train"]
 ABOVE = ["recipes", "report", "from_torch", "graph", "runs", "workers", "results", "plots"]
 ROOMS = [*ENGINE, *ABOVE, "course", "cli"]
-PROMISED = 3300  # lines that can be read whole: the engine, with its docstrings, without `store`
+PROMISED = 3300  # lines that README promises: the engine, with docstrings, without `store`
 DOORS = {"tinytrain", "tinytrain.__main__"}  # they open on every room
 FORBIDDEN = ("torch.nn", "torch.optim", "torch.utils", "torch._C", "torch.ops", "torchvision")
 
@@ -90,10 +90,9 @@ def test_only_two_commands_know_the_course():
 
 def test_the_engine_stays_small_enough_to_be_read():
     rooms = {*ENGINE} - {"store"}
-    lines = {
-        name: len(text.splitlines()) for name, text in SOURCES.items() if room(f"{name}.") in rooms
-    }
-    assert sum(lines.values()) <= PROMISED, lines
+    counted = [name for name in SOURCES if name in DOORS or room(f"{name}.") in rooms]
+    lines = {name: len(SOURCES[name].splitlines()) for name in counted}
+    assert sum(lines.values()) < PROMISED, lines
 
 
 def test_every_file_says_what_it_is():

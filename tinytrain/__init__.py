@@ -21,8 +21,6 @@ ROOMS = (
     *("nn", "store", "data", "optim", "nets", "train", "recipes", "report"),
     *("from_torch", "graph", "runs", "workers", "results", "plots", "course", "cli"),
 )
-
-
 FUNCTIONS = {"load_run": "results.trained_run", "run": "cli.call"}
 
 

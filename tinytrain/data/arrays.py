@@ -41,5 +41,4 @@ def as_array(value: Any, name: str) -> idx.Array:
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
         return np.array(array, order="C")
     except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{name}: expected a numpy array or a tensor, found {reason}") from error
+        raise DataError(f"{name}: expected a numpy array or a tensor, found {error}") from error

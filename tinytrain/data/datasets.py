@@ -110,9 +110,7 @@ def load_source(
 ) -> Dataset:
     """`load` for any source; `root` is the folder that has (or gets) the folder `source.name`."""
     folder = folder_of(source, root)
-    train_files, test_files = source.files[:2], source.files[2:]
-    arrays, train_digests, paths = read_pair(source, train_files, folder)
-    digests: tuple[str, ...] = train_digests
+    arrays, digests, paths = read_pair(source, source.files[:2], folder)
     train = as_split(*arrays, *paths)
     count, classes = len(train), int(train.labels.max()) + 1
     if not 0 <= holdout < count:
@@ -123,8 +121,8 @@ def load_source(
         order, holdout = held_out_first(count, holdout, fold)
         test, train = train.rows(order[:holdout]), train.rows(order[holdout:])
     else:
-        arrays, test_digests, paths = read_pair(source, test_files, folder)
-        test, digests = as_split(*arrays, *paths), digests + test_digests
+        arrays, more, paths = read_pair(source, source.files[2:], folder)
+        test, digests = as_split(*arrays, *paths), digests + more
         require_together(train, test, *paths)
     if deskew:
         if train.images.shape[1] != 1:

@@ -12,14 +12,8 @@ from tinytrain.nets.bricks import MNIST, Net, Task, averaged, blocks, conv1x1, s
 from tinytrain.nn.functional import Generator
 
 # The nets to be had by name.
-__all__ = [
-    "framed2791",
-    "framed7500",
-    "late7500",
-    "net9_3_dense",
-    "separable942",
-    "separable1908",
-]
+__all__ = ["framed2791", "framed7500", "late7500"]
+__all__ += ["net9_3_dense", "separable942", "separable1908"]
 
 
 def pooled_late(

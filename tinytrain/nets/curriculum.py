@@ -23,10 +23,8 @@ from tinytrain.nn.functional import Generator
 from tinytrain.nn.inspect import output_of
 
 # The nets to be had by name.
-__all__ = [
-    *("net1", "net2", "net3", "net4", "net5", "net6", "net7", "net8", "net9", "net9_3"),
-    *("net9_wide2", "net9_wide3", "net9_3_wide2", "net9_3_wide3", "net9_3_wide4"),
-]
+__all__ = ["net1", "net2", "net3", "net4", "net5", "net6", "net7", "net8", "net9", "net9_3"]
+__all__ += ["net9_3_wide2", "net9_3_wide3", "net9_3_wide4", "net9_wide2", "net9_wide3"]
 
 
 def fully_connected(sizes: Sequence[int], generator: Generator) -> list[nn.Module]:

@@ -191,8 +191,7 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of every window, zeros of the padding included, as torch does by default.
 
-    Raises RuntimeError where the padding is more than half of the kernel, so that every window
-    shows some of the image.
+    Raises RuntimeError for a padding above half of the kernel: a window could miss the image.
     """
     require_images("avg_pool2d", input)
     (height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)

@@ -154,18 +154,15 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Copy `state` into the module; names and shapes must be exactly its own.
 
-        Everything is checked before anything changes; a difference raises RuntimeError.
+        Everything is checked before anything changes: RuntimeError lists all that differs.
         """
-        own = self.state_dict()
-        if missing := [name for name in own if name not in state]:
-            raise RuntimeError(f"missing in the state dict: {', '.join(missing)}")
-        if unknown := [name for name in state if name not in own]:
-            raise RuntimeError(f"not in the module: {', '.join(unknown)}")
-        for name, tensor in own.items():
-            if tensor.shape != state[name].shape:
-                raise RuntimeError(
-                    f"{name}: expected shape {tuple(tensor.shape)}, got {tuple(state[name].shape)}"
-                )
+        own, differing = self.state_dict(), []
+        for name in {**own, **state}:
+            shapes = [tuple(held[name].shape) if name in held else "none" for held in (own, state)]
+            if shapes[0] != shapes[1]:
+                differing.append(f"{name}: expected {shapes[0]}, got {shapes[1]}")
+        if differing:
+            raise RuntimeError("; ".join(differing))
         for name, tensor in own.items():
             tensor.copy_(state[name])
 

@@ -174,9 +174,8 @@ def require_range(**values: float) -> None:
 def tensors(params: Iterable[Tensor]) -> list[Tensor]:
     """The parameters as a list.
 
-    Raises TypeError for a bare tensor, a set, which has no order to save by, and for anything but
-    tensors in it, as torch's groups of parameters; ValueError for none, and for one that is there
-    twice and would take every step twice.
+    Raises TypeError for a bare tensor, a set, which has no order to save by, and torch's groups of
+    parameters; ValueError for none, and for one that is there twice and would step twice.
     """
     if isinstance(params, Tensor | set):
         kind = type(params).__name__

@@ -2,30 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from tinytrain import nets, streams
+from tinytrain import nets, optim, streams
 from tinytrain.data.augment import Augmentation
 from tinytrain.errors import UsageError
 from tinytrain.nn import Module, functional
-from tinytrain.optim import (
-    SGD,
-    Adam,
-    Constant,
-    Cosine,
-    ExponentialMovingAverage,
-    Muon,
-    Optimizer,
-    StepLR,
-    WarmupLinear,
-)
+from tinytrain.nn.functional import Loss
+from tinytrain.optim.schedules import Schedule
 from tinytrain.recipes import Recipe
 from tinytrain.train.checks import require_found
 from tinytrain.train.state import Training
 
-BuildNet = Callable[[str, float, torch.Generator], Module]
+BuildNet = Callable[[str, float, torch.Generator], Module]  # of a name, a rate of dropout
 
 
 def start(
@@ -33,7 +24,6 @@ def start(
 ) -> Training:
     """A `Training` at its start: the recipe's net with the seed's initial weights.
 
-    `build_net` makes the net of a name, a dropout rate and a generator.
     Raises UsageError for a value that the recipe cannot have.
     """
     try:
@@ -46,7 +36,7 @@ def start(
             batch_size=recipe.batch_size,
             schedule=new_schedule(recipe),
             augmentation=new_augmentation(recipe),
-            ema=ExponentialMovingAverage(net, recipe.ema) if recipe.ema else None,
+            ema=optim.ExponentialMovingAverage(net, recipe.ema) if recipe.ema else None,
             loss=new_loss(recipe),
             clip=recipe.clip,
             seed=seed,
@@ -56,28 +46,19 @@ def start(
         raise UsageError(str(error)) from error
 
 
-def new_optimizer(recipe: Recipe, net: Module) -> Optimizer:
+def new_optimizer(recipe: Recipe, net: Module) -> optim.Optimizer:
     """The optimizer that the recipe names, for the parameters of `net`."""
+    common: dict[str, Any] = {"params": net.parameters(), "lr": recipe.lr}
+    common["weight_decay"] = recipe.weight_decay
     if recipe.optimizer == "adam":
         if recipe.momentum or recipe.nesterov:
             raise ValueError("optimizer adam: has no momentum; set --momentum 0 --nesterov no")
-        return Adam(net.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+        return optim.Adam(**common)
     if recipe.optimizer == "sgd":
-        return SGD(
-            net.parameters(),
-            recipe.lr,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-        )
+        return optim.SGD(**common, momentum=recipe.momentum, nesterov=recipe.nesterov)
     if recipe.optimizer == "muon":
-        return Muon(
-            net.parameters(),
-            recipe.lr,
-            weight_decay=recipe.weight_decay,
-            momentum=recipe.momentum or 0.95,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        momentum = recipe.momentum or 0.95
+        return optim.Muon(**common, momentum=momentum, adjust_lr_fn="match_rms_adamw")
     raise ValueError(f"optimizer {recipe.optimizer}: expected adam, sgd or muon")
 
 
@@ -87,7 +68,7 @@ def new_augmentation(recipe: Recipe) -> Augmentation | None:
     return None if augmentation == Augmentation() else augmentation
 
 
-def new_loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
+def new_loss(recipe: Recipe) -> Loss:
     """The loss that the recipe names."""
     if recipe.loss == "nll":
         return functional.nll_loss
@@ -97,15 +78,15 @@ def new_loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
     return partial(functional.smoothed_nll_loss, label_smoothing=share)
 
 
-def new_schedule(recipe: Recipe) -> Callable[[float], float]:
+def new_schedule(recipe: Recipe) -> Schedule:
     """The schedule that the recipe names."""
-    schedules: dict[str, Callable[[], Callable[[float], float]]] = {
-        "constant": Constant,
-        "step": lambda: StepLR(recipe.step_size, recipe.gamma),
-        "warmup-linear": lambda: WarmupLinear(recipe.epochs, recipe.warmup),
-        "cosine": lambda: Cosine(recipe.epochs),
-        "one-cycle": lambda: Cosine(recipe.epochs, recipe.warmup, first=1 / 25, last=1 / 25e4),
+    schedules: dict[str, Schedule] = {
+        "constant": optim.Constant(),
+        "step": optim.StepLR(recipe.step_size, recipe.gamma),
+        "warmup-linear": optim.WarmupLinear(recipe.epochs, recipe.warmup),
+        "cosine": optim.Cosine(recipe.epochs),
+        "one-cycle": optim.Cosine(recipe.epochs, recipe.warmup, first=1 / 25, last=1 / 25e4),
     }
     if recipe.schedule not in schedules:
         raise ValueError(f"schedule {recipe.schedule}: expected one of {', '.join(schedules)}")
-    return schedules[recipe.schedule]()
+    return schedules[recipe.schedule]

@@ -49,8 +49,7 @@ def nearest(recipe: Recipe) -> tuple[str, dict[str, str]]:
     return name, {field.name: new for field, _, new in changes(RECIPES[name], recipe)}
 
 
-def recipe_text(name: str, changed: dict[str, str], most: int = 4) -> str:
-    """A recipe and what is other: final, lr 0.02; the first `most` changes, and how many more."""
-    first = dict(list(changed.items())[:most])
-    more = f" and {len(changed) - most} more" if len(changed) > most else ""
-    return ", ".join([name, *([describe(first)] if first else [])]) + more
+def recipe_text(name: str, changed: dict[str, str]) -> str:
+    """A recipe and what is other: final, lr 0.02; the first four changes, and how many more."""
+    first = [name, *(f"{field} {value}" for field, value in changed.items())][:5]
+    return ", ".join(first) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")

@@ -56,9 +56,7 @@ class Recipe:
     net: str = setting("net9_3", "the net: one of nets.NETS, or FILE.py:FUNCTION")
     epochs: int = setting(15, "times through the training images", range=(1, 10**6))
     batch_size: int = setting(128, "images a step", range=(1, 10**6))
-    dropout: float = setting(
-        0.0, "probability to zero a channel, in nets with dropout", range=(0, 1)
-    )
+    dropout: float = setting(0.0, "share of channels to zero, in nets with dropout", range=(0, 1))
     optimizer: str = setting(
         "adam",
         "the optimizer: adam, sgd, muon (for matrices and convolutions, with Adam for all other "
@@ -79,9 +77,7 @@ class Recipe:
     )
     step_size: int = setting(6, "epochs between two steps of the learning rate", range=(1, 10**6))
     gamma: float = setting(0.1, "factor of the learning rate at each step", range=(0, 1e30))
-    warmup: float = setting(
-        0.2, "share of the epochs in which the learning rate rises", range=(0, 1)
-    )
+    warmup: float = setting(0.2, "share of the epochs in which the rate rises", range=(0, 1))
     clip: float = setting(0.0, "largest norm of all gradients, 0 for any", range=(0, 1e30))
     loss: str = setting(
         "nll",
@@ -98,9 +94,7 @@ class Recipe:
     shift: float = setting(0.0, "shift by up to this many pixels", range=(0, 10**6))
     scale: float = setting(0.0, "resize by a random factor between e^-S and e^S", range=(0, 100))
     shear: float = setting(0.0, "shear by up to this share of the height", range=(0, 100))
-    ema: float = setting(
-        0.0, "decay of the exponential moving average of the weights, 0 for none", range=(0, 1)
-    )
+    ema: float = setting(0.0, "decay of the weights' moving average, 0 for none", range=(0, 1))
     shards: int = setting(
         0,
         "cut every batch into this many parts and add up their gradients in a fixed order, so "

@@ -29,26 +29,10 @@ VIEWS: dict[str, dict[str, Any]] = {
     "dilation-4": {"net": "net9_3_wide4"},
 }
 
-FEW_EPOCHS: dict[str, Any] = {
-    "net": "framed7500",
-    "tta": 5,
-    "epochs": 3,
-    "batch_size": 32,
-    "lr": 0.015,
-    "ema": 0.995,
-    **LITTLE_AUGMENTATION,
-}
-
+SMALL_BATCHES = {"tta": 5, "batch_size": 32, "lr": 0.015} | LITTLE_AUGMENTATION
+FEW_EPOCHS = {"net": "framed7500", "epochs": 3, "ema": 0.995} | SMALL_BATCHES
 FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True, "optimizer": "muon"}
-
-FEW_PARAMETERS: dict[str, Any] = {
-    "deskew": True,
-    "tta": 5,
-    "batch_size": 32,
-    "lr": 0.015,
-    "ema": 0.999,
-    **LITTLE_AUGMENTATION,
-}
+FEW_PARAMETERS = {"deskew": True, "ema": 0.999} | SMALL_BATCHES
 
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"net": "net9_3", "deskew": True},

@@ -8,6 +8,7 @@ how a layer with a window changes them. Dumoulin and Visin, "A guide to convolut
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tinytrain.nn import activations, layers, norm
 from tinytrain.nn.functional import pair
@@ -86,18 +87,15 @@ def windows(
 
 def window(row: Row, axis: int) -> tuple[int, int, int] | None:
     """(kernel, stride, padding) of a layer, dilation in the kernel; None if unknown."""
-    layer = row.layer
+    layer: Any = row.layer
     if type(layer) in POINTWISE:
         return 1, 1, 0
     if type(layer) is layers.ReplicationPad2d:
         return 1, 1, layer.padding
     if type(layer) is layers.AdaptiveAvgPool2d:
         return row.input_shape[1 + axis], 1, 0
-    if type(layer) in (layers.Conv2d, layers.MaxPool2d, layers.AvgPool2d):
-        assert isinstance(layer, layers.Conv2d | layers.Pool2d)
-        dilation = pair(getattr(layer, "dilation", 1))[axis]
-        kernel, stride, padding = (
-            pair(size)[axis] for size in (layer.kernel_size, layer.stride, layer.padding)
-        )
-        return dilation * (kernel - 1) + 1, stride, padding
-    return None
+    if type(layer) not in (layers.Conv2d, layers.MaxPool2d, layers.AvgPool2d):
+        return None
+    sizes = layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1)
+    kernel, stride, padding, dilation = (pair(size)[axis] for size in sizes)
+    return dilation * (kernel - 1) + 1, stride, padding

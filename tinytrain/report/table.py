@@ -12,11 +12,9 @@ from tinytrain.nn.module import Module
 
 def multiply_adds(row: Row) -> int:
     """Multiplications by a weight of a convolution or linear layer, for one look at one input."""
-    if isinstance(row.layer, Conv2d):
-        return row.layer.weight.numel() * math.prod(row.output_shape[1:])
-    if isinstance(row.layer, Linear):
-        return row.layer.weight.numel() * math.prod(row.output_shape[:-1])
-    return 0
+    if not isinstance(row.layer, Conv2d | Linear):
+        return 0
+    return math.prod(row.output_shape) * row.layer.weight[0].numel()
 
 
 def own_parameters(module: Module) -> int:

@@ -150,7 +150,7 @@ def present(file: File, folder: Path) -> list[Path]:
 
 def read_pair(
     source: Source, files: tuple[File, ...], folder: Path
-) -> tuple[tuple[Any, Any], tuple[str, str], tuple[Path, Path]]:
+) -> tuple[tuple[Any, Any], tuple[str, ...], tuple[Path, Path]]:
     """Images and labels, verified, with the sha256 (hex) and the path of each of the two files.
 
     They are arrays, and images larger than memory `StoredImages`. Files that are missing are

@@ -27,41 +27,31 @@ CHECKED = 50  # steps from one look at the loss to the next
 
 @dataclass(frozen=True)
 class Batch:
-    """One training step: step `batch` (from 1) of the `batches` in epoch `epoch` (from 1).
+    """One training step. Reading its scalar tensors makes the program wait for a GPU."""
 
-    `lr` is the learning rate of the epoch's first step and `loss` the batch's mean loss; `correct`
-    of the `seen` images of this epoch were classified correctly while training. Loss and count
-    are scalar tensors: reading them makes the program wait for a GPU.
-    """
-
-    epoch: int
-    batch: int
-    batches: int
-    lr: float
-    loss: Tensor
-    correct: Tensor | int
-    seen: int
+    epoch: int  # from 1
+    batch: int  # from 1
+    batches: int  # of the epoch
+    lr: float  # of the epoch's first step
+    loss: Tensor  # the batch's mean
+    correct: Tensor | int  # of the images of this epoch, classified while training
+    seen: int  # images of this epoch so far
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """A line of the history: accuracies in percent, the learning rate of the first step.
-
-    `train_loss` and `train_accuracy` are means over the epoch, on augmented images, while the net
-    was changing. `test_*` belong to the averaged weights where weights are averaged, and
-    `raw_test_accuracy` to the raw ones. `seconds` include the evaluation.
-    """
+    """A line of the history: accuracies in percent; `test_*` of averaged weights, if there are."""
 
     epoch: int
-    lr: float
-    train_loss: float
+    lr: float  # of the first step
+    train_loss: float  # a mean over the epoch, on augmented images, while the net was changing
     train_accuracy: float
     test_loss: float
     test_correct: int
     test_total: int
     test_accuracy: float
-    raw_test_accuracy: float
-    seconds: float
+    raw_test_accuracy: float  # of the weights themselves
+    seconds: float  # evaluation included
 
 
 @dataclass(frozen=True)
@@ -82,35 +72,27 @@ class Score:
 class Training:
     """The full state of a training: net, optimizer, schedule, average of the weights, position.
 
-    `optimizer` has the parameters of `net`; what of them has `requires_grad` is learned. The
-    learning rate of a step is the optimizer's at the start times `schedule`, a function of the
+    The learning rate of a step is `lr`, the optimizer's at the start, times `schedule` of the
     epochs done, taken in the middle of the step; setting `optimizer.lr` between steps gives a new
     start. The schedule's method `see`, if it has one, is given the history after each epoch and on
-    resuming. `loss` is a function of the net's output, (N, classes), and the labels, int64 (N,),
-    and `clip` the largest norm of all gradients together, 0 for any. `augmentation` is a function
-    of images and a generator. `ema` is an average of the weights of this net; if there is one, it
-    is what is tested. `tta` is 1, or 5 for test-time augmentation: see `evaluation`. Everything
-    drawn at random follows from `seed`.
-
-    The position is the present `epoch` (from 1), the next `batch` in it (from 0), and the sums
-    over the epoch so far. Raises UsageError for objects that do not belong together.
+    resuming. Raises UsageError for objects that do not belong together.
     """
 
     net: Module
-    optimizer: Optimizer
+    optimizer: Optimizer  # has the parameters of `net`; those with `requires_grad` are learned
     epochs: int = 15
     batch_size: int = 128
     schedule: Schedule = field(default_factory=Constant)
     augmentation: Augment | None = None
-    ema: ExponentialMovingAverage | None = None
+    ema: ExponentialMovingAverage | None = None  # of this net; where there is one, it is tested
     loss: Loss = functional.nll_loss
-    seed: int = 1
-    tta: int = 1
-    clip: float = 0.0
+    seed: int = 1  # of every random draw
+    tta: int = 1  # or 5: test-time augmentation, see `evaluation`
+    clip: float = 0.0  # the largest norm of all gradients together, 0 for any
     lr: float = field(init=False)
-    epoch: int = 1
-    batch: int = 0
-    loss_sum: Tensor | float = 0.0
+    epoch: int = 1  # the present one
+    batch: int = 0  # the next one in it, from 0
+    loss_sum: Tensor | float = 0.0  # over the epoch so far, as the next two
     correct: Tensor | int = 0
     seconds: float = 0.0
     history: list[Epoch] = field(default_factory=list)
@@ -159,8 +141,7 @@ class Training:
         """Take a step with the `gradients` of the parameters that are learned.
 
         `loss` is the mean over the batch's `rows` images, of which `correct` were classified
-        correctly; the epoch has so many `steps`. Raises Diverged where the loss is not finite,
-        which is looked at every fiftieth step: reading a number makes the program wait for a GPU.
+        correctly; the epoch has `steps`. Every 50th raises Diverged where the loss is not finite.
         """
         self.set_gradients(gradients)
         self.set_lr(steps)
