@@ -375,7 +375,7 @@ TABLES = [
     *((f"1,2,3,4,{cell}", f", line 1, column 4: .*'{cell}'") for cell in ("256", "-1", "5.5")),
     ("1 2 3 4 5", ", first line of 1 columns"),
     ("0,9,2,3\n1,9,2,3", ": expected 1 × 1 pixels .* found 3"),
-    ("1\n2", ": expected a label and pixels in a line"),
+    ("1\n2", ", first line: .* found 1"),
     (b"1,9\xff", ": .*utf-8"),
     (b"1,9\n" + bytes(9), ", line 2: .*found "),
 ]
