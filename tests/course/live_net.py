@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from tinytrain import nets, nn, streams
+from tinytrain import nets, streams
 from tinytrain.course.page import interactive
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.recipes import RECIPES
@@ -23,28 +23,19 @@ def drawn(count):
     return Dataset("synthetic", *splits, MEAN, STD, (), 0, classes=10)
 
 
-def odd(draw):
-    """A net with what those of the recipes have not: strides, groups, uneven windows, padding."""
-    layers = [nn.Conv2d(1, 4, (5, 3), (2, 1), (1, 2), bias=False, generator=draw)]
-    layers += [nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)]
-    layers += [nn.Conv2d(4, 8, 3, groups=2, dilation=(1, 2), generator=draw)]
-    layers += [nn.AvgPool2d(2, padding=1), nn.Flatten(), nn.Linear(144, 10, generator=draw)]
-    return nn.Sequential(*layers, nn.LogSoftmax(1))
-
-
 def net_of(name):
     """The published net, or an untrained one, whose running statistics are not those of one."""
     if name == "final":
         return load_run().net
     draw = streams.generator(1, "stirred")
-    net = odd(draw) if name == "odd" else nets.build(RECIPES[name].net, 0.0, draw)
+    net = interactive.small() if name == "small" else nets.build(RECIPES[name].net, 0.0, draw)
     net.train()(torch.randn(64, 1, 28, 28, generator=draw))
     return net.eval()
 
 
 def live_of(net, name="final", dataset=None):
     """A net for the page, as a run of this recipe has it."""
-    recipe = RECIPES["final" if name == "odd" else name]
+    recipe = RECIPES.get(name, RECIPES["final"])
     settings = replace(load_run().settings, recipe=recipe)
     return interactive.interactive(TrainedRun(settings, net), dataset)
 

@@ -34,8 +34,8 @@ FOLDER = Path(__file__).parent / "live"
 SCRIPTS = tuple(
     f"{name}.js"
     for name in (
-        *("tensors", "net", "optimizer", "mnist", "draw", "loss", "maps", "number", "weight"),
-        *("step", "augment", "worker", "learn", "swap", "start"),
+        *("tensors", "net", "optimizer", "mnist", "show", "draw", "loss", "maps", "number"),
+        *("weight", "step", "augment", "worker", "learn", "swap", "start"),
     )
 )
 STRICT = '"use strict";\n'  # a script's first line
@@ -71,13 +71,11 @@ SUM, MEAN = "{taps} products, added up", "the mean of {taps} numbers"
 SCALED = "({before} − {running_mean}) / √({running_var} + {eps}) × {weight} + {bias}"
 SHARE = "{before} − ln(the sum of all ten exp) = ln({share})"
 KINDS: dict[type[Module], Kind] = {
-    nn.Conv2d: Kind((*PAIRS, "groups"), "convolution", SUM, "net2", begins=True),
+    nn.Conv2d: Kind(PAIRS, "convolution", SUM, "net2", begins=True),
     nn.BatchNorm2d: Kind(("eps", "momentum"), "batch norm", SCALED, "net7"),
     nn.ReLU: Kind((), "ReLU", "the larger of 0 and {before}", "net1"),
-    nn.Dropout: Kind(("p",)),
-    nn.Dropout2d: Kind(("p",)),
+    nn.Dropout2d: Kind(),
     nn.MaxPool2d: Kind(WINDOW, "max pooling", "the largest of {taps} numbers", "net4", True),
-    nn.AvgPool2d: Kind(WINDOW, "mean pooling", MEAN, "net4", begins=True),
     nn.AdaptiveAvgPool2d: Kind((), "mean of all places", MEAN, "net4", begins=True),
     nn.Flatten: Kind(),
     nn.Linear: Kind((), "linear layer", SUM, "net1", begins=True),
@@ -93,7 +91,7 @@ def scripts() -> dict[str, str]:
 def interactive(trained: TrainedRun, dataset: Dataset | None = None) -> JSON:
     """A trained net for the page, with digits of its data where there are any."""
     settings = trained.settings
-    images = {"mean": settings.mean, "std": settings.std, "deskew": settings.recipe.deskew}
+    images = {"mean": settings.mean, "std": settings.std}
     nets = [
         description(settings.recipe.net, trained.net),
         description("small", small(), weights=False),

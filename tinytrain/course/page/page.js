@@ -4,18 +4,17 @@
 // opens all answers for a teacher, saves figures, and makes slides.
 
 const STORE = "tinytrain predictions";
-let kept = {}; // predictions by rung, over a reload, too, where the browser allows it
+let storage = {};
 try {
-  kept = JSON.parse(localStorage.getItem(STORE)) ?? {};
-} catch { /* then there are none */ }
+  storage = localStorage; // over a reload, too
+} catch { /* which the browser does not allow */ }
+const kept = JSON.parse(storage[STORE] ?? "{}"); // predictions by rung
 
 /** Judge the prediction of `form`, show what was measured, count it, and keep it. */
 function judge(form) {
   const [[name, value]] = new FormData(form), right = value === form.dataset.truth;
   kept[name] = value;
-  try {
-    localStorage.setItem(STORE, JSON.stringify(kept));
-  } catch { /* then it is forgotten */ }
+  storage[STORE] = JSON.stringify(kept);
   form.dataset.right = right;
   form.querySelector(".verdict").textContent = `${right ? "Yes." : "No."} ${form.dataset.said}.`;
   form.querySelector("fieldset").disabled = true;

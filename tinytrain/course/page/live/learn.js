@@ -16,19 +16,22 @@ function fill(form, settings) {
 /** Begin anew, paused: a worker, with the settings, the net and the digits. */
 function resetTraining() {
   const worker = new Worker(training.address), { train, held } = training.digits;
-  const given = Object.fromEntries(new FormData(byId("train-settings")));
-  const net = training.nets[given.net], secret = given.broken === "secret";
+  const { net: { value: name }, broken } = byId("train-settings").elements;
+  const net = training.nets[name], normed = net.layers.some(({ kind }) => kind === "BatchNorm2d");
+  const [norm] = broken.querySelectorAll("[value=norm]");
+  norm.disabled = !normed; // where there is none, none can be missing
+  if (norm.disabled && norm.selected) broken.value = "none";
+  const given = Object.fromEntries(new FormData(broken.form)), secret = given.broken === "secret";
   if (secret) {
-    const normed = net.layers.some(({ kind }) => kind === "BatchNorm2d");
-    const kinds = ["rate", "norm", "labels", "few"].filter((kind) => normed || kind !== "norm");
-    given.broken = kinds[Math.floor(kinds.length * Math.random())];
+    const kinds = [...broken.options].filter(({ disabled }) => !disabled).slice(1, -1);
+    given.broken = kinds[Math.floor(kinds.length * Math.random())].value;
   }
   training.worker?.terminate();
   worker.onmessage = ({ data }) => hear(data);
   worker.postMessage({ ...given, net, train, held, image: mind.image });
   if (training.losses?.length > TOLD) training.before = { ...training };
   Object.assign(training, { worker, secret, broken: given.broken, waiting: false, left: 0, seen: 0,
-    filters: [], spreads: [], moves: {}, // accuracy by how digits are moved
+    filters: [], shares: [], first: [], spreads: [], moves: {}, // accuracy by how digits are moved
     losses: [], helds: [], accuracies: [] }); // each [digits seen, value]
   for (const form of ["diagnosis", "moving"]) byId(form).reset(); // what they say, too
   byId("diagnosis").elements[0].hidden = !secret;
@@ -59,10 +62,10 @@ function hearMoved({ shift, angle }, accuracy) {
 }
 
 /** Take in what the worker says of a batch, or before the first of how it begins. */
-function hear({ seen, loss, held, shares, filters, shape, spreads, moved, how }) {
+function hear({ seen, loss, held, shares, filters, spreads, moved, how }) {
   if (how) return hearMoved(how, moved);
   if (!training.spreads.length) training.first = spreads;
-  Object.assign(training, { seen, filters, shape, spreads, shares });
+  Object.assign(training, { seen, filters, spreads, shares });
   if (held) {
     training.helds.push([seen, held.loss]);
     training.accuracies.push([seen, 100 * held.accuracy]);
@@ -79,22 +82,21 @@ function hear({ seen, loss, held, shares, filters, shape, spreads, moved, how })
 
 /** Show curves, bars and filters, and say how far it is; of a training that goes on, little. */
 function showTraining() {
-  const { going, seen, losses, helds, accuracies, filters, shape, epoch, before } = training;
+  const { going, seen, losses, helds, accuracies, filters, first, spreads, epoch } = training;
+  const { before = { losses: [], accuracies: [] } } = training;
   const right = Math.max(1, Math.ceil(seen / epoch)) * epoch;
   const loss = losses.at(-1)?.[1].toFixed(3) ?? "";
   const share = accuracies.at(-1)?.[1].toFixed(1) ?? "";
-  drawCurves("loss", right, { before: before?.losses ?? [], held: helds, own: losses }, loss);
-  drawCurves("accuracy", right, { before: before?.accuracies ?? [], held: accuracies }, share);
-  const side = shape?.[1] === SIDE * SIDE ? SIDE : shape?.[3] ?? 1, limit = largest(filters);
-  byId("train-filters").replaceChildren(...parted(filters, side ** 2, filters.length / side ** 2)
-    .map((kernel) => paint(element("canvas"), kernel, [side, side], limit)));
+  drawCurves("loss", right, { before: before.losses, held: helds, own: losses }, loss);
+  drawCurves("accuracy", right, { before: before.accuracies, held: accuracies }, share);
+  const limit = largest(filters.map(largest)), square = ({ length }) => Array(2).fill(length ** 0.5);
+  byId("train-filters").replaceChildren(...filters.map((kernel) =>
+    paint(element("canvas"), kernel, square(kernel), limit)));
   paint(byId("train-digit"), mind.pixels, [SIDE, SIDE], 255, true);
-  showBars(".scores.trained", training.shares ?? []);
-  const most = Math.max(largest(training.spreads), largest(training.first ?? [])) || 1;
-  const [now, first] = [training.spreads, training.first ?? []]
-    .map((spreads) => spreads.map((one) => one / most));
-  showBars(".scores.spread", now, first, (_, at) =>
-    `${training.first[at].toFixed(2)} → ${training.spreads[at].toFixed(2)}`);
+  showBars(".scores.trained", training.shares);
+  const most = largest([...first, ...spreads]), parts = (all) => all.map((one) => one / most);
+  showBars(".scores.spread", parts(spreads), parts(first), (_, at) =>
+    `${first[at].toFixed(2)} → ${spreads[at].toFixed(2)}`);
   if (!training.secret && losses.length >= TOLD) {
     byId("train-cause").value = causeOf(training.broken);
   }

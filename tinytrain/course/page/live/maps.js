@@ -29,20 +29,19 @@ const hiddenChannels = () => Array.from(document.querySelectorAll(".out"), numbe
 
 /** The first layer of a step, by number, with what lies below it and under its window.
 
-`size` weights make a number, `taps` of each input; `group` gives a channel's first input. */
+`size` weights make a number, `taps` of each input. */
 function linkOf(step) {
   const [number] = mind.net.steps[step].layers, layer = mind.net.layers[number];
-  const work = mind.space.works[number], { size, groups } = work.window;
+  const work = mind.space.works[number], { size, alone } = work.window;
   const under = mapShown(step - 1), sides = layer.kernel_size ?? under.sides, taps = product(sides);
-  const group = (channel) => row(channel * groups, work.output.shape[1]) * (size / taps);
-  return { number, layer, work, under, sides, taps, size, group };
+  return { number, layer, work, under, sides, taps, size, alone };
 }
 
 /** What lies under a step's window at [y, x], by input: [{input, index, patch, kernel, products, …}].
 
 `index`: where the kernel begins in the layer's weights. */
 function windowAt(step, channel, [y, x]) {
-  const { layer, work, under, taps, size, group } = linkOf(step), first = group(channel);
+  const { layer, work, under, taps, size, alone } = linkOf(step), first = alone ? channel : 0;
   const [, , , across = 1] = work.output.shape, at = (y * across + x) * size;
   const values = under.values.subarray(first * under.planes[0].length);
   return parted(work.window.table.subarray(at), taps, size / taps).map((places, i) => {

@@ -61,16 +61,3 @@ function asDrawn(context) {
   const columns = squeezed(values, PAPER, PAPER, step, 0);
   return { small: Uint8Array.from(squeezed(columns, SIDE, PAPER, step, 0), Math.round) };
 }
-
-/** Pixels (28 × 28) with upright ink: rows slide along the line through it (data/deskew.py). */
-function upright(pixels) {
-  const x = meanOver(pixels, SIDE, (_, x) => x), y = meanOver(pixels, SIDE, (y) => y);
-  const spread = meanOver(pixels, SIDE, (down) => (down - y) ** 2);
-  const both = meanOver(pixels, SIDE, (down, across) => (down - y) * (across - x));
-  const slant = spread > 1e-3 ? both / spread : 0;
-  return pixels.map((_, place) => {
-    const down = row(place, SIDE), from = column(place, SIDE) + slant * (down - y);
-    const first = Math.floor(from), at = (x) => (x >= 0 && x < SIDE ? pixels[down * SIDE + x] : 0);
-    return Math.round(at(first) + (from - first) * (at(first + 1) - at(first)));
-  });
-}

@@ -103,18 +103,18 @@ function sumOver(shape, channel, what) {
   return sum;
 }
 
-/** What a layer's window meets in a map of a shape: {table, size, step, groups, sides}.
+/** What a layer's window meets in a map of a shape: {table, size, step, alone, sides}.
 
 The table has, place by place of the output, the `size` numbers that meet the kernel: their places
-in a group of channels, which is `step` numbers long, or −1 outside. A pooling takes each channel
-for a group; without a kernel size it sees all. */
+in what the window looks at, which is `step` numbers long, or −1 outside. A convolution looks at all
+channels, a pooling at each `alone`; without a kernel size the window sees all places. */
 function windowOf(layer, [, channels, ...image]) {
-  const { kernel_size: kernel = image, weight, groups = weight ? 1 : channels } = layer;
-  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
+  const { kernel_size: kernel = image, stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = layer;
   const [height = 1, width = 1] = image, [, across = 1] = kernel, taps = product(kernel);
   const room = (axis) => image[axis] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1);
   const sides = image.map((_, axis) => row(room(axis) - 1, stride[axis]) + 1);
-  const [, wide = 1] = sides, each = channels / groups, size = each * taps;
+  const [, wide = 1] = sides, alone = !layer.weight, each = alone ? 1 : channels;
+  const size = each * taps, step = each * height * width;
   const at = (axis, place, tap) => place * stride[axis] + tap * dilation[axis] - padding[axis];
   const table = Int32Array.from({ length: product(sides) * size }, (_, i) => {
     const place = row(i, size), tap = i % taps, channel = row(i % size, taps);
@@ -123,7 +123,7 @@ function windowOf(layer, [, channels, ...image]) {
     const inside = y >= 0 && y < height && x >= 0 && x < width;
     return inside ? (channel * height + y) * width + x : -1;
   });
-  return { table, size, step: each * height * width, groups, sides };
+  return { table, size, step, alone, sides };
 }
 
 /** A convolution: a patch for each place of the output, times the kernels, as matrices.
@@ -131,28 +131,18 @@ function windowOf(layer, [, channels, ...image]) {
 A linear layer is one, too: its kernels see all, so that there is one place. Chellapilla et al.,
 "High performance convolutional neural networks", 2006. */
 function convolution(layer, input) {
-  const { weight, bias } = layer, [count, channels] = input.shape, [kernels] = weight.shape;
-  const window = windowOf(layer, input.shape), { table, size, step, groups, sides } = window;
-  const places = product(sides), each = kernels / groups;
-  const output = traced([count, kernels, ...sides]);
+  const { weight, bias } = layer, [count] = input.shape, [kernels] = weight.shape;
+  const window = windowOf(layer, input.shape), { table, size, step, sides } = window;
+  const places = product(sides), output = traced([count, kernels, ...sides]);
   const patches = zeros(places * size), blame = zeros(places * size);
   const found = { weight: zeros(weight.values.length), bias: bias && zeros(kernels) };
-  const gather = (start) => { // the patches of a group of channels
-    for (let i = 0; i < table.length; i++) {
-      patches[i] = table[i] < 0 ? 0 : input.values[start + table[i]];
-    }
-  };
-  const scatter = (start) => { // each number gets the blame of all patches that it is in
-    for (let i = 0; i < table.length; i++) {
-      if (table[i] >= 0) input.gradient[start + table[i]] += blame[i];
-    }
-  };
-  const eachGroup = (visit) => { // of each image: where its input, output and kernels begin
+  const eachImage = (visit) => { // with its patches, and where its input and output begin
     for (let n = 0; n < count; n++) {
-      for (let group = 0; group < groups; group++) {
-        visit((n * groups + group) * step, (n * kernels + group * each) * places,
-          group * each * size);
+      const from = n * step;
+      for (let i = 0; i < table.length; i++) {
+        patches[i] = table[i] < 0 ? 0 : input.values[from + table[i]];
       }
+      visit(from, n * kernels * places);
     }
   };
   return { output, window, ...found,
@@ -160,43 +150,44 @@ function convolution(layer, input) {
       output.values.fill(0);
       bias?.values.forEach((value, channel) =>
         eachPlace(output.shape, channel, (at) => (output.values[at] = value)));
-      eachGroup((from, to, kernel) => {
-        gather(from);
-        multiply(each, places, size, matrix(weight.values, kernel, size, 1),
-          matrix(patches, 0, 1, size), output.values, to);
-      });
+      eachImage((_, to) => multiply(kernels, places, size, matrix(weight.values, 0, size, 1),
+        matrix(patches, 0, 1, size), output.values, to));
     },
     backward(_, toInput) {
       found.weight.fill(0);
       found.bias?.forEach((_, channel, sums) =>
         (sums[channel] = sumOver(output.shape, channel, (at) => output.gradient[at])));
       if (toInput) input.gradient.fill(0);
-      eachGroup((from, to, kernel) => {
-        gather(from);
-        multiply(each, size, places, matrix(output.gradient, to, places, 1),
-          matrix(patches, 0, size, 1), found.weight, kernel);
+      eachImage((from, to) => {
+        multiply(kernels, size, places, matrix(output.gradient, to, places, 1),
+          matrix(patches, 0, size, 1), found.weight, 0);
         if (!toInput) return;
         blame.fill(0);
-        multiply(places, size, each, matrix(output.gradient, to, 1, places),
-          matrix(weight.values, kernel, size, 1), blame, 0);
-        scatter(from);
+        multiply(places, size, kernels, matrix(output.gradient, to, 1, places),
+          matrix(weight.values, 0, size, 1), blame, 0);
+        for (let i = 0; i < table.length; i++) { // a number gets the blame of all its patches
+          if (table[i] >= 0) input.gradient[from + table[i]] += blame[i];
+        }
       });
     } };
 }
 
-/** Mean pooling: a convolution of each channel alone, its weights all the same. */
+/** The mean of all places of each channel. */
 function meanPooling(layer, input) {
-  const [, channels, ...sides] = input.shape, taps = product(layer.kernel_size ?? sides);
-  const weight = tensor([channels, taps], zeros(channels * taps).fill(1 / taps));
-  const work = convolution({ ...layer, weight, groups: channels }, input);
-  return { ...work, weight: undefined }; // which is not learned
+  const window = windowOf(layer, input.shape), { step } = window;
+  const output = traced([...input.shape.slice(0, 2), 1, 1]), count = output.values.length;
+  const [maps, blames] = [input.values, input.gradient].map((all) => parted(all, step, count));
+  return { output, window,
+    forward: () => maps.forEach((map, at) =>
+      (output.values[at] = map.reduce((sum, value) => sum + value, 0) / step)),
+    backward: () => blames.forEach((blame, at) => blame.fill(output.gradient[at] / step)) };
 }
 
 /** Max pooling: the largest of what lies under the window; `chosen` is where it was. */
 function maxPooling(layer, input) {
   const window = windowOf(layer, input.shape), { table, size, step, sides } = window;
-  const output = traced([...input.shape.slice(0, 2), ...sides]);
-  const places = product(sides), chosen = new Int32Array(output.values.length);
+  const output = traced([...input.shape.slice(0, 2), ...sides]), places = product(sides);
+  const chosen = new Int32Array(output.values.length);
   return { output, window, chosen,
     forward() {
       for (let to = 0; to < chosen.length; to++) {
@@ -288,17 +279,17 @@ function logSoftmax(_, { shape, values, gradient }) {
     }) };
 }
 
-/** The same numbers in another shape, or as they are: what the page trains has no dropout. */
-const same = (reshape) => (_, input) => {
-  const { shape: [count, ...sizes], values, gradient } = input;
-  const shape = reshape ? [count, product(sizes)] : input.shape;
-  return { output: { shape, values, gradient }, forward() {}, backward() {} };
-};
+/** The same numbers: what the page trains has no dropout. */
+const same = (_, input) => ({ output: input, forward() {}, backward() {} });
+
+/** The same numbers in a row for each image. */
+const flat = (_, { shape: [count, ...sizes], ...same }) =>
+  ({ output: { shape: [count, product(sizes)], ...same }, forward() {}, backward() {} });
 
 // By kind of layer: a function of a layer and its input that gives {output, forward(training),
 // backward(training, toInput)}, and of layers with weights their gradients, {weight, bias}.
 const WORKS = {
   Conv2d: convolution, Linear: convolution, BatchNorm2d: batchNorm, ReLU: relu,
-  MaxPool2d: maxPooling, AvgPool2d: meanPooling, AdaptiveAvgPool2d: meanPooling,
-  Flatten: same(true), Dropout: same(false), Dropout2d: same(false), LogSoftmax: logSoftmax,
+  MaxPool2d: maxPooling, AdaptiveAvgPool2d: meanPooling, Flatten: flat, Dropout2d: same,
+  LogSoftmax: logSoftmax,
 };

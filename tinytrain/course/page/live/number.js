@@ -68,14 +68,13 @@ function showWindow(inputs) {
 
 /** What the number at a place was used for above: [{output, place, weight, blame, product}]. */
 function usesOf(step, channel, at) {
-  const { layer, work, under } = linkOf(step + 1), { table, size, groups } = work.window;
+  const { layer, work, under, size, alone } = linkOf(step + 1), { table } = work.window;
   const { gradient, shape: [, channels, ...sides] } = work.output, places = product(sides);
-  const each = under.planes.length / groups, group = row(channel, each), many = channels / groups;
-  const own = (channel % each) * under.planes[0].length + at, found = [];
-  const from = channel * under.planes[0].length + at; // in all that is below
+  const from = channel * under.planes[0].length + at, own = alone ? at : from, found = [];
+  const outputs = alone ? [channel] : [...Array(channels).keys()];
   for (let i = table.indexOf(own); i >= 0; i = table.indexOf(own, i + 1)) {
     const to = row(i, size), tap = i % size;
-    for (let output = group * many; output < (group + 1) * many; output++) {
+    for (const output of outputs) {
       const blame = gradient[output * places + to];
       const weight = layer.weight ? layer.weight.values[output * size + tap]
         : work.chosen ? +(work.chosen[output * places + to] === from) : 1 / size;

@@ -10,11 +10,7 @@ function sightsOf({ layer, name, index }) {
   const { window, normal, output } = mind.space.works[layer], { values } = mapOf(layer - 1);
   const { gradient, shape: [, channels, ...sides] } = output, places = product(sides);
   const size = mind.net.layers[layer][name].values.length / channels, channel = row(index, size);
-  const start = window && row(channel * window.groups, channels) * window.step;
-  const under = (to) => {
-    const from = window.table[to * size + (index % size)];
-    return from < 0 ? 0 : values[start + from];
-  };
+  const under = (to) => values[window.table[to * size + (index % size)]] ?? 0;
   return Array.from({ length: places }, (_, to) => {
     const saw = name === "bias" ? 1 : normal ? normal[channel * places + to] : under(to);
     const blame = gradient[channel * places + to];
@@ -56,14 +52,14 @@ function showWeight() {
   const kernels = step && mind.net.layers[layers[0]].weight;
   byId("weight").hidden = !kernels;
   if (!kernels) return;
-  const { sides, taps, size, group } = linkOf(step);
+  const { sides, taps, size } = linkOf(step);
   chosen.weight ??= { layer: layers[0], name: "weight",
     index: strongest(step, channel, place).index + (taps >> 1) };
   const { layer, name, index } = chosen.weight, kernel = layer === layers[0] && name === "weight";
   const { word, [name]: { values } } = mind.net.layers[layer], work = mind.space.works[layer];
   const gradient = work[name][index], products = sightsOf(chosen.weight);
   const inside = index % size, tap = inside % taps, at = placeOf(tap, sides[1]);
-  const label = kernel ? `weight of input ${group(channel) + row(inside, taps)}, row ${at[0]}, `
+  const label = kernel ? `weight of input ${row(inside, taps)}, row ${at[0]}, `
     + `column ${at[1]} of its kernel` : `${name} of the ${word}`;
   byId("weight-name").textContent = `The ${label}: ${number(values[index])}`;
   byId("weight-kernel").hidden = !kernel;

@@ -78,10 +78,10 @@ function trainer() {
     if (data.net) begun = begin(data);
     await begun;
     if (data.how) return postMessage({ moved: tested(run.held, data.how).accuracy, how: data.how });
-    const loss = data.net ? null : learn(), { values, shape } = parametersOf(run.net)[0];
-    const filters = values.slice(0, (values.length / shape[0]) * Math.min(shape[0], 16));
+    const loss = data.net ? null : learn(), [{ values, shape: [kernels] }] = parametersOf(run.net);
+    const filters = parted(values, values.length / kernels, Math.min(kernels, 16));
     const held = run.seen % testedEvery < run.batch ? tested(run.held, {}) : null;
     const { seen, spreads } = run, shares = sharesOf(run.one, data.image);
-    postMessage({ seen, loss, held, shares, filters, shape, spreads });
+    postMessage({ seen, loss, held, shares, filters, spreads });
   };
 }
