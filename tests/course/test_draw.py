@@ -123,7 +123,8 @@ EXPLAINED = """() => mind.net.steps.slice(1).flatMap(({ layers, shown }, before)
       const { sides } = mapOf(shown), made = mind.space.maps[layers[0]].values;
       const first = made[(channel * sides[0] + place[0]) * sides[1] + place[1]];
       const said = byId("cell-name").textContent.split(": ")[1];
-      return [weight ? sum : first, first, said,
+      const whole = weight || mind.net.layers[layers[0]].kind === "MaxPool2d";
+      return [whole ? sum : first, first, said,
         number(planes[channel][place[0] * sizes[1] + place[1]])];
     });
 })"""

@@ -70,6 +70,7 @@ function say() {
   const said = [before ? `Without ${hidden.length} of its channels the net says ${best(shares)} `
     + `sure (before: ${best(before)}).` : `The net says ${best(shares)} sure.`];
   if (given) said.push(`It is labelled ${given.label}.`);
+  if (stepping.steps) said.push(`(Its weights have taken steps, ${stepping.steps} so far.)`);
   if (shares[highest(shares)] < UNSURE) {
     said.push("That is unsure: perhaps it is no digit, or between two.");
   } else if (!given && label === TASK && highest(shares) === 9) {

@@ -39,16 +39,19 @@ function linkOf(step) {
 
 /** What lies under a step's window at [y, x], by input: [{input, index, patch, kernel, products, …}].
 
-`index`: where the kernel begins in the layer's weights. */
+`index`: where the kernel begins in the layer's weights. Of what a maximum leaves out, 0 is left. */
 function windowAt(step, channel, [y, x]) {
   const { layer, work, under, taps, size, alone } = linkOf(step), first = alone ? channel : 0;
-  const [, , , across = 1] = work.output.shape, at = (y * across + x) * size;
-  const values = under.values.subarray(first * under.planes[0].length);
-  return parted(work.window.table.subarray(at), taps, size / taps).map((places, i) => {
+  const [, , down = 1, across = 1] = work.output.shape, at = y * across + x;
+  const start = first * under.planes[0].length, values = under.values.subarray(start);
+  const most = work.chosen && work.chosen[channel * down * across + at] - start;
+  const table = work.window.table.subarray(at * size);
+  return parted(table, taps, size / taps).map((places, i) => {
     const patch = Float32Array.from(places, (at) => (at < 0 ? 0 : values[at]));
     const index = channel * size + i * taps;
     const kernel = layer.weight?.values.subarray(index, index + taps);
-    const products = patch.map((value, tap) => value * (kernel?.[tap] ?? 1));
+    const used = (tap) => most === undefined || places[tap] === most;
+    const products = patch.map((value, tap) => value * (kernel?.[tap] ?? used(tap)));
     const sum = products.reduce((all, one) => all + one, 0);
     return { input: first + i, index, patch, kernel, products, sum, places };
   });

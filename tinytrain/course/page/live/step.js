@@ -6,8 +6,8 @@ const stepping = { steps: 0 }; // and the weights before, {fresh}, and test digi
 function stepOn(times) {
   const rate = +byId("step-rate").value, before = mind.loss, { gradients } = mind.space;
   const parameters = parametersOf(mind.net), move = sgd(parameters, 0);
-  const squares = gradients.flatMap((one) => one.reduce((sum, value) => sum + value ** 2, 0));
-  const predicted = -rate * squares.reduce((sum, one) => sum + one, 0);
+  const squares = gradients.flatMap((one) => [...one]).reduce((sum, one) => sum + one ** 2, 0);
+  const predicted = -rate * squares;
   stepping.fresh ??= parameters.map(({ values }) => values.slice());
   mind.earlier = mind.shares;
   for (let time = 0; time < times; time++) {
@@ -18,7 +18,7 @@ function stepOn(times) {
   const text = [`Step${times > 1 ? `s ${first} to` : ""} ${last}: the loss went from `
     + `${number(before)} to ${number(mind.loss)}, by ${number(mind.loss - before)}.`];
   if (times === 1) text.push(`The gradient predicted ${number(predicted)}.`);
-  if (mind.loss > before) text.push("Too far: a gradient is true only nearby.");
+  if (Math.max(mind.loss, -predicted) > before) text.push("Too far: a gradient is true only nearby.");
   tellSteps(text.join(" "));
 }
 
@@ -47,9 +47,9 @@ async function tellSteps(text) {
     const some = images.subarray(784 * at, 784 * (at + 10));
     right += judged(stepping.space, some, labels.slice(at, at + 10)).right;
   }
-  stepping.right ??= right;
+  if (!stepping.steps) stepping.right = right;
   place.textContent = `Of 100 other test digits it has ${right} right`
-    + `${stepping.steps ? ` (before the first step: ${stepping.right})` : ""}.`;
+    + `${stepping.steps ? ` (before the first step: ${stepping.right ?? "not known"})` : ""}.`;
 }
 
 /** Bring the steps to life. */
