@@ -1,8 +1,8 @@
 """The average of the weights.
 
 At a high learning rate the weights jump about a good place without coming to rest there. Their
-mean over the last few hundred steps lies closer to it, for one addition a step. Of all that was
-tried on this ladder's nets, nothing helps more.
+mean over the last few hundred steps lies closer to it, for one addition a step. In the final
+recipe, nothing that is left out costs more.
 
 1. self.pairs has (average, value) for each weight and each statistic. Count the step first:
    self.steps.
