@@ -204,6 +204,11 @@ def test_what_cannot_be_captured_is_refused_and_stays_as_it_was(
     assert REFUSED[named].get("layer", Counts()).calls == 0
 
 
+def test_batches_in_another_order_are_refused(tiny):
+    with pytest.raises(UsageError, match="order"):
+        Graph().step(build.start(PLAIN, 1), tiny, torch.arange(30), 4)
+
+
 # torch.compile itself does what torch warns of.
 compiles = pytest.mark.filterwarnings("ignore")
 

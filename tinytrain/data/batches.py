@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 
-def shuffled(
-    count: int, batch_size: int, generator: torch.Generator, device: torch.device | str = "cpu"
-) -> tuple[Tensor, ...]:
+def shuffled(count: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     """Every row 0 … count − 1 once, in an order drawn from `generator`, as int64 (batch_size,)."""
-    return torch.split(torch.randperm(count, generator=generator).to(device), batch_size)
+    return torch.split(torch.randperm(count, generator=generator), batch_size)
 
 
 def in_order(count: int, batch_size: int) -> tuple[slice, ...]:

@@ -4,8 +4,8 @@ A GPU computes the kernels of a small net faster than Python can launch them one
 graph launches all of them at once, but it repeats exactly what was captured: the same kernels on
 the same memory. So everything that changes from step to step lies in buffers: the rows of the
 batch, the numbers of the augmentation, the seed of dropout, the numbers of the optimizer. They are
-drawn by name on the CPU, as ever, so the same seed sees the same numbers on every device; those of
-an epoch's augmentation are brought over at once.
+drawn by name on the CPU, as ever, so the same seed sees the same numbers on every device. The rows
+and the augmentation of an epoch are brought over at once.
 
 On a CPU the same function runs without being captured, bit for bit as the plain loop.
 """
@@ -44,9 +44,11 @@ class Graph(InProcess):
         self.compiled = compiled
         self.steps: dict[int, Step] = {}
         self.epoch = 0
-        self.transforms: tuple[Tensor, ...] = ()  # of its batches, each (5, n)
+        self.order: tuple[Tensor, ...] = ()  # of the epoch's batches: their rows, on the CPU
+        self.drawn: list[tuple[Tensor, Tensor]] = []  # rows (n,) and transform (5, n) of each
 
     def step(self, training: Training, dataset: Dataset, rows: Tensor, steps: int) -> Batch:
+        """Raises UsageError, too, for rows that are not those of the batch in `fit`."""
         if len(rows) not in self.steps:
             step = self.steps[len(rows)] = Step(training, dataset, len(rows))
             if self.compiled:
@@ -54,21 +56,26 @@ class Graph(InProcess):
                 step.forward = forward  # type: ignore[method-assign]
         if self.epoch != training.epoch:
             self.draw(training, len(dataset.train), training.epoch)
-        batch = self.steps[len(rows)].take(rows, self.transforms[training.batch], steps)
+        if not torch.equal(rows, self.order[training.batch]):
+            raise UsageError("compute graph: expected batches in the order that the seed gives")
+        batch = self.steps[len(rows)].take(*self.drawn[training.batch], steps)
         if batch.batch == steps:  # a GPU is still at the last steps
             self.draw(training, len(dataset.train), training.epoch + 1)
         return batch
 
     def draw(self, training: Training, count: int, epoch: int) -> None:
-        """Draw the transforms of an epoch over `count` images, each batch's by its name."""
+        """Draw the rows and transforms of an epoch over `count` images, by their names."""
+        seed, size, device = training.seed, training.batch_size, training.device
         augmentation = training.augmentation or Augmentation()  # which draws zeros
         assert isinstance(augmentation, Augmentation)
-        drawn, size = [], training.batch_size
-        for index, start in enumerate(range(0, count, size)):
-            stream = streams.generator(training.seed, "augment", epoch, index)
-            drawn.append(augmentation.draw(min(size, count - start), stream))
+        self.order = batches.shuffled(count, size, streams.generator(seed, "shuffle", epoch))
+        transforms = [
+            augmentation.draw(len(rows), streams.generator(seed, "augment", epoch, index))
+            for index, rows in enumerate(self.order)
+        ]
+        rows, transform = torch.cat(self.order).to(device), torch.cat(transforms, 1).to(device)
+        self.drawn = [*zip(torch.split(rows, size), torch.split(transform, size, 1), strict=True)]
         self.epoch = epoch
-        self.transforms = torch.split(torch.cat(drawn, 1).to(training.device), size, 1)
 
 
 class Step:

@@ -93,7 +93,7 @@ class StoredImages:
 
     def to(self, device: torch.device | str) -> StoredImages:
         """The same images, moved to `device` when they are read."""
-        return replace(self, device=device, index=self.index.to(device))
+        return replace(self, device=device)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> StoredImages:
         """The same images, with `function` applied to each batch (n, C, H, W) that is read."""

@@ -28,7 +28,7 @@ def fit(
     dataset = dataset.to(training.device)
     while training.epoch <= training.epochs:
         shuffle = streams.generator(training.seed, "shuffle", training.epoch)
-        steps = batches.shuffled(len(dataset.train), training.batch_size, shuffle, training.device)
+        steps = batches.shuffled(len(dataset.train), training.batch_size, shuffle)
         training.net.train()
         for rows in steps[training.batch :]:  # a resumed epoch goes on where it was left
             started = time.perf_counter()
