@@ -12,7 +12,7 @@ from tinytrain.store.labelled import Labelled, divided
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.floats(0.001, 0.999))
 def test_a_share_of_every_class_is_for_the_test(labels, share):
     labels = np.array(labels, np.uint8)
-    found = Labelled(np.arange(len(labels)), labels, "images", "labels")
+    found = Labelled(np.arange(len(labels)), labels, "images")
     counts = np.bincount(labels)
     wanted = [min(round(share * count), count - 1) if count else 0 for count in counts]
     if not sum(wanted):
@@ -31,5 +31,5 @@ def test_a_share_of_every_class_is_for_the_test(labels, share):
 
 def test_a_share_is_drawn_and_not_the_first_ones():
     labels = np.zeros(100, np.uint8)
-    test = divided(Labelled(np.arange(100), labels, "", ""), 0.5)["test"].images
+    test = divided(Labelled(np.arange(100), labels, ""), 0.5)["test"].images
     assert 20 < sum(test < 50) < 30

@@ -218,11 +218,6 @@ def read(options: argparse.Namespace) -> Found:
         raise UsageError("--header, --label-column, --drop-columns: for CSV files only")
     if kinds != {"folder"} and (options.flatten or options.grey):
         raise UsageError("--flatten, --grey: for pictures only")
-    if ".mat" in kinds:
-        raise UsageError(
-            f"{' '.join(map(str, sources))}: MATLAB's form is not read; EMNIST's gzip.zip has the "
-            "same as IDX files: data convert emnist-letters-*-ubyte.gz --transpose --output out"
-        )
     if len(sources) == 1 and kinds == {"folder"}:
         if file := next(sources[0].rglob("*-ubyte*"), None):
             raise UsageError(

@@ -20,12 +20,11 @@ from tinytrain.store.on_disk import Images, Stored, StoredImages
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images and labels as they were read, and the place of each: a file, an array, a folder."""
+    """uint8 images and labels as they were read, and the place of the images: a file, a folder."""
 
     images: Array
     labels: Array
     place: str
-    labels_place: str
 
 
 @dataclass(frozen=True)
@@ -42,26 +41,25 @@ class Found:
 
 
 def as_arrays(found: Labelled, size: tuple[int, int] | None, transpose: bool) -> Labelled:
-    """The same as uint8 images (N, H, W) or (N, 3, H, W) and labels (N,). Raises DataError.
+    """The same as images (N, H, W) or (N, 3, H, W) and labels (N,). Raises DataError.
 
     Images (N, P) are rows of P pixels: of `size` (height, width), or else of a square.
     """
-    images = as_bytes(found.images, found.place)
-    labels = as_bytes(found.labels, found.labels_place)
+    images, labels, place = found.images, found.labels, found.place
     if images.ndim == 2:
         count = images.shape[1]
         height, width = size or (math.isqrt(count), math.isqrt(count))
         expected = f"{height} × {width} pixels an image (or another --size HEIGHTxWIDTH)"
-        require(height * width == count, found.place, expected, count)
+        require(height * width == count, place, expected, count)
         images = images.reshape(-1, height, width)
     elif size is not None:
-        raise UsageError(f"--size: not needed: {found.place} has images of {images.shape[1:]}")
-    images = np.asarray(as_images(images, found.place))
+        raise UsageError(f"--size: not needed: {place} has images of {images.shape[1:]}")
+    images = np.asarray(as_images(images, place))
     images = images[:, 0] if images.shape[1] == 1 else images
     labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
     expected = f"a label for each of {len(images)} images, (N,)"
-    require(labels.shape == images.shape[:1], found.labels_place, expected, labels.shape)
-    return replace(found, images=images.swapaxes(-1, -2) if transpose else images, labels=labels)
+    require(labels.shape == images.shape[:1], place, expected, labels.shape)
+    return Labelled(images.swapaxes(-1, -2) if transpose else images, labels, place)
 
 
 def as_images(images: Stored, place: AnyPath) -> Images:
@@ -93,7 +91,7 @@ def is_byte(array: Array) -> Array:
     return whole & (array >= 0) & (array <= 255)
 
 
-def as_bytes(array: Array, place: str) -> Array:
+def as_bytes(array: Array, place: AnyPath) -> Array:
     """The same numbers as uint8. Raises DataError for one that is no whole number 0 to 255."""
     numbers = array.dtype.kind in "uif" and array.ndim > 0
     require(numbers, place, "an array of numbers", array.dtype)

@@ -17,7 +17,7 @@ import numpy as np
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx, on_disk
 from tinytrain.store.files import AnyPath, cut, open_file, reason, require
-from tinytrain.store.labelled import Found, Labelled, as_images
+from tinytrain.store.labelled import Found, Labelled, as_bytes, as_images
 from tinytrain.store.on_disk import Images
 
 SPLITS = dict.fromkeys(("train", "training"), "train")
@@ -64,8 +64,8 @@ def read_by_name(arrays: Arrays, whole: str) -> Found:
     require(complete and bool(splits), whole, expected, found)
     pairs = {}
     for split in splits:
-        (images, labels) = (places[split, kind] for kind in ("images", "labels"))
-        pairs[split] = Labelled(arrays[images][1](), arrays[labels][1](), images, labels)
+        images, labels = (places[split, kind] for kind in ("images", "labels"))
+        pairs[split] = Labelled(arrays[images][1](), arrays[labels][1](), images)
     return Found(pairs, left_out=left_out)
 
 
@@ -79,9 +79,9 @@ def read_files(paths: Sequence[Path]) -> Found:
 
 
 def read_file(path: Path) -> idx.Array:
-    """The array in an .npy or IDX file."""
+    """The numbers in an .npy or IDX file, uint8."""
     if path.suffix.lower() != ".npy":
-        return idx.read(path)
+        return as_bytes(idx.read(path), path)
     with numpy_errors(path, ".npy file"), open_file(path) as file:
         return read_array(path, file)
 
@@ -145,10 +145,10 @@ def read_images(path: Path, pixels: int) -> Images:
 
 
 def read_array(place: AnyPath, file: IO[bytes]) -> idx.Array:
-    """The array in the .npy format that fills the rest of `file`."""
+    """The numbers in the .npy format that fill the rest of `file`, uint8."""
     array: idx.Array = np.lib.format.read_array(file, allow_pickle=False)
     require(not file.read(1), place, "the end of the file after the array", "more")
-    return array
+    return as_bytes(array, place)
 
 
 @contextmanager

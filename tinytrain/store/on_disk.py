@@ -35,7 +35,6 @@ class StoredImages:
     `index`: int64 (N,), which of the file's images these are; `size`: (C, H, W); `start`: where
     the file's first image begins, in bytes; `stamp`: the file's length in bytes and its time of
     change (ns). What is read goes through `functions`, in order, and then to `device`.
-    `channels_last`: whether the file has (N, H, W, C).
     """
 
     path: AnyPath
@@ -45,7 +44,6 @@ class StoredImages:
     stamp: tuple[int, int]
     functions: tuple[Callable[[Tensor], Tensor], ...] = ()
     device: torch.device | str = "cpu"
-    channels_last: bool = False
 
     def __len__(self) -> int:
         return len(self.index)
@@ -73,11 +71,7 @@ class StoredImages:
         same = stamp == self.stamp and len(pixels) == length * wanted.numel()
         expected = f"the {self.stamp[0]} bytes that were there at the start"
         require(same, self.path, expected, f"{stamp[0]}, changed since")
-        array = np.frombuffer(pixels, np.uint8)
-        if self.channels_last:
-            channels, *place = self.size
-            array = array.reshape(-1, *place, channels).transpose(0, 3, 1, 2)
-        images = torch.from_numpy(np.ascontiguousarray(array).reshape(-1, *self.size))
+        images = torch.from_numpy(np.frombuffer(pixels, np.uint8).reshape(-1, *self.size))
         for function in self.functions:
             images = function(images)
         return images.view(*wanted.shape, *self.size).to(self.device)
@@ -89,7 +83,7 @@ class StoredImages:
     def with_channels_first(self) -> StoredImages:
         """The images (N, C, H, W) of a file that was taken for that, and has (N, H, W, C)."""
         height, width, channels = self.size
-        return replace(self, size=(channels, height, width), channels_last=True)
+        return replace(self, size=(channels, height, width)).mapped(channels_first)
 
     def to(self, device: torch.device | str) -> StoredImages:
         """The same images, moved to `device` when they are read."""
@@ -107,6 +101,12 @@ class StoredImages:
                     hasher.update(piece)
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read whole ({error.strerror})") from error
+
+
+def channels_first(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) of bytes in the order (N, H, W, C)."""
+    count, channels, height, width = images.shape
+    return images.view(count, height, width, channels).permute(0, 3, 1, 2).contiguous()
 
 
 Images: TypeAlias = Tensor | StoredImages

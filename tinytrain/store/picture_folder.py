@@ -37,14 +37,10 @@ def read_folder(folder: Path, read: Callable[[Path], Array] = exact_pixels) -> F
     if not parts:
         parts, left_out = {"": folder}, []
     names = class_names(next(iter(parts.values())))
-    listed = {split: pictures_by_class(part, names) for split, part in parts.items()}
-    paths = [path for rows in listed.values() for path, _ in rows]
-    pixels = read_pictures(paths, read)
     splits = {}
-    for split, rows in listed.items():
-        labels, place = np.array([label for _, label in rows], np.uint8), str(parts[split])
-        splits[split] = Labelled(pixels[: len(rows)], labels, place, place)
-        pixels = pixels[len(rows) :]
+    for split, part in parts.items():
+        paths, labels = pictures_by_class(part, names)
+        splits[split] = Labelled(read_pictures(paths, read), labels, str(part))
     if system := sum(is_of_system(path.name) for path in folder.rglob("*")):
         left_out.append(f"{system} hidden files or leftovers of an operating system")
     return Found(splits, names, left_out)
@@ -76,9 +72,6 @@ def folders_in(folder: Path) -> list[Path]:
 
 def class_names(folder: Path) -> list[str]:
     """The names of the classes, in the order of their labels."""
-    for path in entries(folder):
-        loose = path.suffix.lower() in SUFFIXES and not path.is_dir()
-        require(not loose, path, "every picture in the folder of its class", "it beside them")
     names = [path.name for path in folders_in(folder)]
     require(1 <= len(names) <= 256, folder, "1 to 256 folders, one a class", len(names))
     for name in names:
@@ -86,19 +79,24 @@ def class_names(folder: Path) -> list[str]:
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
 
 
-def pictures_by_class(part: Path, names: Sequence[str]) -> list[tuple[Path, int]]:
-    """The path and the label of every picture below `part`, class by class, sorted."""
-    rows: list[tuple[Path, int]] = []
+def pictures_by_class(part: Path, names: Sequence[str]) -> tuple[list[Path], Array]:
+    """The paths and the labels (N,) of all pictures in the folders in `part`, sorted."""
+    paths: list[Path] = []
+    labels: list[int] = []
+    for path in entries(part):
+        loose = path.suffix.lower() in SUFFIXES and path.is_file()
+        require(not loose, path, "every picture in the folder of its class", "it beside them")
     for folder in folders_in(part):
         require(folder.name in names, folder, "a class that training has, too", "another")
-        paths = entries(folder)
-        for path in paths:
+        inside = entries(folder)
+        require(bool(inside), folder, "pictures of the class", "none")
+        for path in inside:
             known, expected = path.suffix.lower() in SUFFIXES, f"a picture, {', '.join(SUFFIXES)}"
             require(known, path, expected, f"{path.suffix or 'no'} file")
-        require(bool(paths), folder, "pictures of the class", "none")
-        rows += [(path, names.index(folder.name)) for path in paths]
-    require(bool(rows), part, "folders of pictures, one a class", "none")
-    return rows
+        paths += inside
+        labels += [names.index(folder.name)] * len(inside)
+    require(bool(paths), part, "folders of pictures, one a class", "none")
+    return paths, np.array(labels, np.uint8)
 
 
 def read_pictures(paths: Sequence[Path], read: Callable[[Path], Array]) -> Array:
@@ -106,8 +104,7 @@ def read_pictures(paths: Sequence[Path], read: Callable[[Path], Array]) -> Array
     images = np.empty((0, 0, 0), np.uint8)
     for row, path in enumerate(tqdm(paths, unit="image", disable=None)):
         image = read(path)
-        if not row:
-            images = np.empty((len(paths), *image.shape), np.uint8)
+        images = images if row else np.empty((len(paths), *image.shape), np.uint8)
         found, first = (
             f"{'colour' if len(shape) == 3 else 'grey'}, {shape[-1]} wide and {shape[-2]} high"
             for shape in (image.shape, images.shape[1:])

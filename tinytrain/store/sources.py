@@ -26,8 +26,6 @@ NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-
-
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
@@ -107,10 +105,6 @@ def in_folder(folder: Path) -> Source:
 
     A missing file is listed under its usual name. Raises DataError where two files would do.
     """
-    raws = sorted({str(path.parent) for path in folder.glob("*/raw/train-images*")})
-    if raws and not any(folder.glob("train-images*")):  # torchvision's ROOT/MNIST/raw
-        require(len(raws) == 1, folder, "one set, or the name of one", " and ".join(raws))
-        folder = Path(raws[0])
     try:
         names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
     except OSError as error:

@@ -62,9 +62,7 @@ def read_tables(paths: Sequence[Path], layout: Layout = Layout()) -> Found:
     tables = [read_table(path, layout) for path in paths]
     require_label_first([table for table in tables if not table.label_is_named])
     pairs = {
-        split: Labelled(
-            table.numbers[:, 1:], table.numbers[:, 0], str(table.path), str(table.path)
-        )
+        split: Labelled(table.numbers[:, 1:], table.numbers[:, 0], str(table.path))
         for split, table in zip(splits, tables, strict=True)
     }
     return Found(pairs, left_out=[place for table in tables for place in table.left_out])
