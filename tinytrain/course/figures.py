@@ -142,7 +142,7 @@ def accuracy_by_view(rungs: Sequence[Rung]) -> Figure:
     label_error_axis(axes, "y")
     axes.set_xticks(sorted({rung.field for rung in rungs}))
     axes.set_xlabel("receptive field, pixels of 28")
-    figure.legend(loc="outside upper center", ncols=3, **LEGEND)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, **LEGEND)
     return figure
 
 
