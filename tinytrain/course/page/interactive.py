@@ -13,7 +13,7 @@ by itself; it is shown as the maps of its last layer. The image comes before the
 import base64
 import itertools
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,19 +24,16 @@ from tinytrain import nn, streams
 from tinytrain.data.datasets import Dataset, Split
 from tinytrain.nn import Module, Sequential
 from tinytrain.nn.functional import pair
-from tinytrain.nn.inspect import layer_rows, parameter_count
+from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results.trained_run import TrainedRun
 from tinytrain.runs import net_file
 from tinytrain.train.evaluation import predict
 
 FOLDER = Path(__file__).parent / "live"
-SCRIPTS = tuple(
-    f"{name}.js"
-    for name in (
-        *("tensors", "net", "optimizer", "mnist", "show", "draw", "loss", "maps", "number"),
-        *("weight", "step", "augment", "worker", "learn", "swap", "start"),
-    )
+SCRIPTS = (
+    *("tensors", "net", "optimizer", "mnist", "show", "draw", "loss", "maps", "number"),
+    *("weight", "step", "augment", "worker", "learn", "swap", "start"),
 )
 STRICT = '"use strict";\n'  # a script's first line
 SIDE = 28
@@ -44,10 +41,13 @@ SHAPE = (1, SIDE, SIDE)
 CLASSES = 10
 TRAINING, HELD, TEST, WRONG = 200, 20, 300, 300  # digits: the first two of each class
 JSON = dict[str, Any]
-ORDINALS = (
-    *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
-    "tenth",
-)
+ORDINALS = *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"), "ninth"
+WHOLE: JSON = {"size": [SIDE, SIDE], "jump": [0, 0], "start": [(SIDE - 1) / 2] * 2}  # a field
+IMAGE: JSON = {
+    **{"shown": -1, "name": "image", "short": "image", "title": "the image, as the net takes it"},
+    **{"size": f"1 × {SIDE} × {SIDE}", "sees": "", "channels": 1, "point": False},
+    "field": {"size": [1, 1], "jump": [1, 1], "start": [0, 0]},
+}
 
 
 class Kind(NamedTuple):
@@ -85,7 +85,7 @@ KINDS: dict[type[Module], Kind] = {
 
 def scripts() -> dict[str, str]:
     """The texts of the scripts by file name."""
-    return {name: STRICT + (FOLDER / name).read_text() for name in SCRIPTS}
+    return {f"{name}.js": STRICT + (FOLDER / f"{name}.js").read_text() for name in SCRIPTS}
 
 
 def interactive(trained: TrainedRun, dataset: Dataset | None = None) -> JSON:
@@ -115,50 +115,40 @@ def small() -> Sequential:
 def description(name: str, net: Module, weights: bool = True) -> JSON:
     """A net as JSON: its layers in order, with their weights or only their shapes.
 
-    The net is a `Sequential` of layers in KINDS, from a 28 × 28 image to ten log-probabilities.
+    The net is made of layers in KINDS, in `Sequential`s, from a 28 × 28 image to ten
+    log-probabilities.
     """
-    layers = list(in_order(net))
-    shapes = {row.name: row.output_shape for row in layer_rows(net, SHAPE)}
-    seen = fields(net)
-    described = [
-        described_layer(name, layer, weights) | {"output": shapes[name], "field": seen.get(name)}
-        for name, layer in layers
-    ]
-    for before, after in itertools.pairwise(described):
+    seen, layers = fields(net), []
+    for row in layer_rows(net, SHAPE):
+        if type(row.layer) is not Sequential:
+            layers.append(described_layer(row, weights) | {"field": seen.get(row.name)})
+    for before, after in itertools.pairwise(layers):
         if len(after["output"]) == 3:  # pointwise layers see what the one before them sees
             after["field"] = after["field"] or before["field"]
     size = {"parameters": parameter_count(net), "shape": SHAPE}
-    return {"name": name, **size, "layers": described, "steps": steps(described)}
+    return {"name": name, **size, "layers": layers, "steps": steps(layers)}
 
 
-def described_layer(name: str, layer: Module, weights: bool) -> JSON:
+def described_layer(row: Row, weights: bool) -> JSON:
     """A layer as JSON: kind and words, arguments under their names, sizes as [down, across].
 
     Of its tensors by their names come the shapes and, with `weights`, the numbers as base64.
     """
-    kind, how = type(layer), KINDS[type(layer)].how
-    state = {key: value for key, value in layer.state_dict().items() if value.ndim}
+    kind = KINDS[type(row.layer)]
+    state = {key: value for key, value in row.layer.state_dict().items() if value.ndim}
+    how = kind.how
     if how == SUM:
         how += ": {before}; plus the bias, {bias}," if "bias" in state else ","
-    arguments = {key: getattr(layer, key) for key in KINDS[kind].arguments}
+    arguments = {key: getattr(row.layer, key) for key in kind.arguments}
     return {
-        **{"kind": kind.__name__, "word": KINDS[kind].word, "how": how, "name": name},
-        "taught": KINDS[kind].taught,
+        **{"kind": type(row.layer).__name__, "name": row.name, "output": row.output_shape},
+        **{"word": kind.word, "how": how, "taught": kind.taught},
         **{key: pair(value) if key in PAIRS else value for key, value in arguments.items()},
         **{
             key: {"shape": list(value.shape)} | {"data": encoded(value) if weights else None}
             for key, value in state.items()
         },
     }
-
-
-def in_order(module: Module, name: str = "") -> Iterator[tuple[str, Module]]:
-    """The layers of nested Sequentials with their dotted names."""
-    if type(module) is Sequential:
-        for child_name, child in module.named_children():
-            yield from in_order(child, f"{name}.{child_name}" if name else child_name)
-    else:
-        yield name, module
 
 
 def encoded(tensor: Tensor) -> str:
@@ -213,60 +203,48 @@ def packed(split: Split) -> JSON:
 
 def steps(layers: Sequence[JSON]) -> list[JSON]:
     """The steps of a net, the image first, from its layers as in `description`."""
-    kinds = {kind.__name__: known for kind, known in KINDS.items()}
+    begin = {kind.__name__ for kind, known in KINDS.items() if known.begins}
     words = [layer["word"] for layer in layers]
-    starts = [number for number, layer in enumerate(layers) if kinds[layer["kind"]].begins]
-    names = ["image"]
-    for first in starts:
+    starts = [number for number, layer in enumerate(layers) if layer["kind"] in begin]
+    found = [IMAGE | {"layers": [*range(starts[0])]}]
+    for first, end in itertools.pairwise([*starts, len(layers)]):
         word, before = words[first], words[:first].count(words[first])
-        names.append(word if words.count(word) == 1 else f"{ORDINALS[before]} {word}")
-    groups = [list(range(*ends)) for ends in itertools.pairwise([0, *starts, len(layers)])]
-    image, *others = zip(names, groups, strict=True)
-    return [step(*image, {}, layers)] + [step(*one, layers[one[1][0]], layers) for one in others]
+        name = word if words.count(word) == 1 else f"{ORDINALS[before]} {word}"
+        found.append(step(name, range(first, end), layers))
+    return found
 
 
-def step(name: str, group: Sequence[int], first: JSON, layers: Sequence[JSON]) -> JSON:
-    """A step: the numbers of its `layers`, the one `shown` (-1: the image), texts and field.
-
-    `first` is the first of its layers; the image has none.
-    """
-    maps = [one for one in group if layers[one]["kind"] not in ("Flatten", "LogSoftmax")]
-    shown = maps[-1] if maps else -1
-    output = layers[shown]["output"] if maps else SHAPE
+def step(name: str, group: Sequence[int], layers: Sequence[JSON]) -> JSON:
+    """A step: the numbers of its `layers`, the one `shown` (-1: the image), texts and field."""
+    first, words = layers[group[0]], [layers[one]["word"] for one in group[1:]]
+    shown = [one for one in group if layers[one]["kind"] not in ("Flatten", "LogSoftmax")][-1]
+    output = layers[shown]["output"]
     point = len(output) == 1 or output[1:] == (1, 1)
-    title, seen = "the image, as the net takes it", ""
-    field: JSON = {"size": [1, 1], "jump": [1, 1], "start": [0, 0]}
-    if first:
-        middle = [(SIDE - 1) / 2] * 2
-        field = first["field"] or {"size": [SIDE, SIDE], "jump": [0, 0], "start": middle}
-        window = " × ".join(map(str, first.get("kernel_size", ())))
-        words = [layers[one]["word"] for one in group[1:]]
-        scores = ": the ten scores" if words[-1:] == ["log-softmax"] else ""
-        words = [f"{name} ({window})" if window else name, *filter(None, words)]
-        title = ", ".join(word for word in words if word != "log-softmax") + scores
-        seen = sees(field["size"], point)
+    field = first["field"] or WHOLE
+    window = " × ".join(map(str, first.get("kernel_size", ())))
+    title = [f"{name} ({window})" if window else name, *filter(None, words)]
+    if title[-1] == "log-softmax":
+        title[-2:] = [f"{title[-2]}: the ten scores"]
     return {
-        "layers": group,
+        "layers": [*group],
         "shown": shown,
         "name": name,
-        "short": short(first.get("kind", ""), first),
-        "title": title,
-        "layer": first.get("name", ""),
+        "short": short(first),
+        "title": ", ".join(title),
         "size": " × ".join(map(str, output)),
-        "sees": seen,
+        "sees": sees(field["size"], point),
         "channels": output[0],
         "point": point,
-        "kernels": "weight" in first,
         "field": field,
     }
 
 
-def short(kind: str, first: JSON) -> str:
-    """A step in a word or two, for the head of its column."""
-    if kind == "Conv2d":
+def short(first: JSON) -> str:
+    """A step in a word or two, for the head of its column, by its first layer."""
+    if first["kind"] == "Conv2d":
         down, across = first["kernel_size"]
         return f"{down} × {across}" + (" dilated" if max(first["dilation"]) > 1 else "")
-    return {"": "image", "Linear": "linear", "MaxPool2d": "max"}.get(kind, "mean")
+    return {"Linear": "linear", "MaxPool2d": "max"}.get(first["kind"], "mean")
 
 
 def sees(field: Sequence[int], point: bool) -> str:
