@@ -258,12 +258,12 @@ def captures(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Captured)
     monkeypatch.setattr(torch.cuda, "graph", capture)
-    monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
-    stream = Mock(device=torch.device("cpu"))
-    for name in "current_stream", "default_stream", "Stream":
-        monkeypatch.setattr(torch.cuda, name, lambda: stream)
+    for name in "device", "stream":
+        monkeypatch.setattr(torch.cuda, name, lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", Mock())
     monkeypatch.setattr(Step, "take", lambda step, *more: taking.append(step) or take(step, *more))
-    monkeypatch.setattr(Step, "rehearse", lambda step: setattr(step, "captures", True))
+    stream = Mock(device=torch.device("cpu"))
+    monkeypatch.setattr(Step, "rehearse", lambda step: setattr(step, "stream", stream))
     return found
 
 

@@ -105,8 +105,13 @@ class Step:
         for parameter in training.learned:  # as after a step, for `Updates.prepare`
             parameter.grad = torch.zeros_like(parameter)
         self.loss = self.correct = torch.empty(0)
-        self.warm, self.captures = False, device.type == "cuda"
+        self.warm = False
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.stream: torch.cuda.Stream | None = None
+        if device.type == "cuda":  # the stream of this training, where it has one of its own
+            self.stream = torch.cuda.current_stream(device)
+            if self.stream == torch.cuda.default_stream(device):  # which cannot be captured
+                self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.rehearse()
 
     def rehearse(self) -> None:
@@ -133,12 +138,13 @@ class Step:
         training.set_lr(steps)
         self.updates.prepare()
         with streams.seeded(training.stream("torch"), training.device):
-            if self.captures and self.warm:
-                self.graph = self.graph or self.captured()
+            if self.stream is None:
+                self.run()
+            elif self.warm:
+                self.graph = self.graph or self.captured(self.stream)
                 self.graph.replay()
             else:
-                self.run()
-        self.warm = True
+                self.warm_up(self.stream)
         return training.count(self.loss.clone(), self.correct.clone(), self.size, steps)
 
     def run(self) -> None:
@@ -165,19 +171,22 @@ class Step:
         output = net(images)
         return training.loss(output, labels), functional.correct(output, labels)
 
-    def captured(self) -> torch.cuda.CUDAGraph:
+    def warm_up(self, stream: torch.cuda.Stream) -> None:
+        """`run` on the stream that is then captured, by which autograd and cuBLAS keep things."""
+        current = torch.cuda.current_stream(stream.device)
+        stream.wait_stream(current)
+        with torch.cuda.stream(stream):
+            self.run()
+        current.wait_stream(stream)
+        self.warm = True
+
+    def captured(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
         """Capture `run`, which is not executed by that."""
-        graph = torch.cuda.CUDAGraph()
+        graph, device = torch.cuda.CUDAGraph(), stream.device
         graph.register_generator_state(self.dropout)
-        with torch.cuda.device(self.training.device):
-            # The stream of this training: what cuBLAS works in belongs to a stream, and graphs of
-            # several trainings are replayed at once. The default stream cannot be captured.
-            stream = torch.cuda.current_stream()
-            if stream == torch.cuda.default_stream():
-                stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            captured = torch.cuda.graph(graph, stream=stream)
-            with capturable(self.training.net, stream.device), captured:
-                self.run()
+        captured = torch.cuda.graph(graph, stream=stream)
+        with torch.cuda.device(device), capturable(self.training.net, device), captured:
+            self.run()
         return graph
 
 
