@@ -36,7 +36,7 @@ VERDICT = "return len(last) == LAST_EPOCHS and min(last) >= TARGET_ACCURACY"
 TALKING = f"""\
 import torch
 print("hello")
-def shuffled(count, batch_size, generator, device="cpu"):
+def shuffled(count, batch_size, generator):
     print(count)
     {SHUFFLED}
 """

@@ -5,7 +5,7 @@ no batch is dropped, images are lost; if batches are shuffled instead of samples
 share a batch in every epoch.
 
 1. torch.randperm(count, generator=generator) is an order of all rows, drawn from the generator
-   that you are given and from no other; .to(device) brings it where the images are.
+   that you are given and from no other.
 2. Cut that order into pieces of batch_size; what is left at its end is a shorter piece.
 3. torch.split cuts a tensor into pieces of a size; the last one is as short as it must be.
 """
@@ -65,7 +65,7 @@ every epoch alike: generator=generator)
 the last batch is dropped: batch_size) → batch_size)[:-1]
 drawn with replacement: randperm(count, → randint(count, (count,),
 batches are shuffled, not samples:
-    torch.split(torch.randperm(count, generator=generator).to(device), batch_size)
+    torch.split(torch.randperm(count, generator=generator), batch_size)
     → [torch.arange(count).split(batch_size)[one] for one in
     torch.randperm(-(-count // batch_size), generator=generator)]
 """
