@@ -215,6 +215,7 @@ TABLES = {
     "classes from 5": ([f"{5 + int(row[0])}{row[1:]}" for row in ROWS], Layout(), "2 different"),
     "two columns of classes": ([f"{row[:-1]}{row[0]}" for row in ROWS], Layout(), "2 different"),
     "the label left out": (ROWS, Layout(label="0", drop=["0"]), "--drop-columns: "),
+    "no square": ([row[:-2] for row in ROWS], Layout(label="0"), "1 × 1 pixels .* found 3"),
     "an index to keep": (counted(0, *ROWS), Layout(label="1", drop=[]), "2 × 2 pixels"),
 }
 
@@ -232,6 +233,27 @@ def test_what_the_columns_of_a_table_are(how, tmp_path):
         assert labels[-3:].tolist() == [1, 0, 1]
         assert len(labels) == 3 + (layout.header is False)
         assert bool(found.left_out) == ("index" in how or how == "columns left out")
+
+
+# What a file holds, and what the refusal names.
+NO_TABLES = [
+    ("9,2,3,4,5\n1,2,3", ", line 2: expected 5 .* found 3"),
+    ("label,pixel0", ": expected lines of a label and pixels, found none"),
+    ("label,a,b\n1,2", ", line 2: expected 3 numbers, found 2"),
+    *((f"9,2,3,4,5\n\n1,2,{cell},4,5", f", line 3, column 2: .*'{cell}'") for cell in ("x y", "")),
+    *((f"1,2,3,4,{cell}", f", line 1, column 4: .*'{cell}'") for cell in ("256", "-1", "5.5")),
+    ("1 2 3 4 5", ", first line of 1 columns"),
+    ("1\n2", ", first line: .* found 1"),
+    (b"1,9\xff", ": .*utf-8"),
+    (b"1,9\n" + bytes(9), ", line 2: .*found "),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), NO_TABLES, ids=str)
+def test_tables_that_cannot_be_read_are_named(content, said, tmp_path):
+    (tmp_path / "it.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=f"it.csv{said}"):
+        tables.read_tables([tmp_path / "it.csv"])
 
 
 @pytest.mark.parametrize("last", [False, True])

@@ -5,18 +5,12 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinytrain.cli.options import (
-    Parser,
-    add_data_flags,
-    add_path,
-    number,
-    size,
-    truth,
-)
+from tinytrain.cli.options import Parser, add_data_flags, add_path, number, size, truth
 from tinytrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,36 +45,31 @@ def add_flags(parser: Parser) -> None:
     add_data_flags(info, data_dir=argparse.SUPPRESS)  # flags before `info` count, too
     add_path(info, "--output", "the picture of some images (default: runs/NAME-samples.png)")
     info.set_defaults(parser=info, action=show)
-    help = "make a data set, four IDX files in a folder, of images in other forms"
+    help, form = CONVERT.partition(";")[0], argparse.RawDescriptionHelpFormatter
     other = commands.add_parser(
-        "convert",
-        help=help,
-        description=CONVERT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        "convert", help=help, description=CONVERT, formatter_class=form, allow_abbrev=False
     )
     other.set_defaults(parser=other, action=convert)
     add_path(other, "sources", "see above", nargs="+", metavar="SOURCE")
     add_path(other, "--output", "the new folder; train with --dataset FOLDER", required=True)
+    flag = other.add_argument
     share = "where no name says what is the test: this share of every class, always the same"
-    other.add_argument(
-        "--test-share", type=number(float, 0.001, 0.999), help=share, metavar="SHARE"
-    )
+    flag("--test-share", type=number(float, 0.001, 0.999), help=share, metavar="SHARE")
     high = (
         "the size of images that are only a row of pixels (default: they are square); pictures "
         "are resized to it"
     )
-    other.add_argument("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
-    other.add_argument("--transpose", action="store_true", help="swap rows and columns")
+    flag("--size", type=size, metavar="HEIGHTxWIDTH", help=high)
+    flag("--transpose", action="store_true", help="swap rows and columns")
     first = "CSV: whether the first line has the names of the columns (default: as it looks)"
-    other.add_argument("--header", type=truth, help=first, metavar="yes|no")
+    flag("--header", type=truth, help=first, metavar="yes|no")
     label = "CSV: the label's column, its name or its number from 0; -1 is the last"
-    other.add_argument("--label-column", help=label, metavar="COLUMN")
+    flag("--label-column", help=label, metavar="COLUMN")
     drop = "CSV: columns to leave out, separated by commas; '' for none (default: an index)"
-    other.add_argument("--drop-columns", type=column_list, help=drop, metavar="COLUMNS")
+    flag("--drop-columns", type=column_list, help=drop, metavar="COLUMNS")
     behind = "pictures: the colour behind what is transparent, such as white or '#ffffff'"
-    other.add_argument("--flatten", type=colour, help=behind, metavar="COLOUR")
-    other.add_argument("--grey", action="store_true", help="pictures: make colour grey")
+    flag("--flatten", type=colour, help=behind, metavar="COLOUR")
+    flag("--grey", action="store_true", help="pictures: make colour grey")
 
 
 def column_list(text: str) -> list[str]:
@@ -89,17 +78,11 @@ def column_list(text: str) -> list[str]:
 
 
 def colour(text: str) -> str:
-    """The argparse type of a colour that Pillow knows."""
-    try:
+    """The argparse type of a colour; without Pillow, reading pictures says that it is missing."""
+    with suppress(ImportError):
         from PIL import ImageColor
 
         ImageColor.getrgb(text)
-    except ImportError:
-        pass  # reading pictures says what is missing
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"expected a colour such as white, got {text!r}"
-        ) from error
     return text
 
 
@@ -218,24 +201,21 @@ def read(options: argparse.Namespace) -> Found:
         raise UsageError("--header, --label-column, --drop-columns: for CSV files only")
     if kinds != {"folder"} and (options.flatten or options.grey):
         raise UsageError("--flatten, --grey: for pictures only")
-    if len(sources) == 1 and kinds == {"folder"}:
-        if file := next(sources[0].rglob("*-ubyte*"), None):
-            raise UsageError(
-                f"{sources[0]}: has IDX files, not pictures: train --dataset {file.parent}, or "
-                "name the four that are to be converted"
-            )
-        changes = {"flatten": options.flatten, "size": options.size, "to_grey": options.grey}
-        return picture_folder.read_folder(sources[0], partial(exact_pixels, **changes))
-    if len(sources) == 1 and kinds == {".npz"}:
-        return named_arrays.read_npz(sources[0])
     if kinds == {".csv"}:
         return tables.read_tables(sources, layout)
-    if kinds & {"folder", ".npz", ".csv"}:
+    if kinds & {"folder", ".npz", ".csv"} and len(sources) > 1:
         raise UsageError(
             f"{' '.join(map(str, sources))}: expected one folder of images, one .npz, or files of "
             "one kind: .npy or IDX, a file for images and one for labels, or .csv"
         )
-    return named_arrays.read_files(sources)
+    if kinds == {"folder"}:
+        changes = {"flatten": options.flatten, "size": options.size, "to_grey": options.grey}
+        return picture_folder.read_folder(sources[0], partial(exact_pixels, **changes))
+    return (
+        named_arrays.read_npz(sources[0])
+        if kinds == {".npz"}
+        else named_arrays.read_files(sources)
+    )
 
 
 def splits_of(found: Found, options: argparse.Namespace) -> Mapping[str, Labelled]:

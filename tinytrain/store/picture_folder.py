@@ -73,7 +73,8 @@ def folders_in(folder: Path) -> list[Path]:
 def class_names(folder: Path) -> list[str]:
     """The names of the classes, in the order of their labels."""
     names = [path.name for path in folders_in(folder)]
-    require(1 <= len(names) <= 256, folder, "1 to 256 folders, one a class", len(names))
+    expected = "1 to 256 folders, one a class (IDX files need no converting: --dataset FOLDER)"
+    require(1 <= len(names) <= 256, folder, expected, len(names))
     for name in names:
         require(name.isprintable(), folder, "folders with printable names", ascii(name))
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else names

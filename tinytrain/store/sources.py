@@ -153,10 +153,7 @@ def read_pair(
     fetch_missing(source, files, folder)
     paths = present(files[0], folder)[0], present(files[1], folder)[0]
     try:
-        (images, digest), (labels, labels_digest) = (
-            read_verified(file, path, path.suffix == ".gz")
-            for file, path in zip(files, paths, strict=True)
-        )
+        (images, digest), (labels, labels_digest) = map(read_verified, files, paths)
     except DataError as error:
         if source.mirrors:
             raise DataError(f"{error}; move the file away, and it is fetched again") from error
@@ -171,7 +168,12 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
     """
     missing = [file for file in files if not present(file, folder)]
     names = ", ".join(file.name for file in missing)
-    if missing and source.write_files is not None:
+    if missing and source.mirrors:
+        from tinytrain.store import download  # here, since it imports requests
+
+        for file in missing:
+            download.fetch(f"{file.name}.gz", source.mirrors, folder, partial(read_verified, file))
+    elif missing and source.write_files:
         if any(present(file, folder) for file in source.files):
             raise DataError(f"{folder}: {names} missing; move the rest away to draw all anew")
         try:
@@ -180,21 +182,15 @@ def fetch_missing(source: Source, files: tuple[File, ...], folder: Path) -> None
         except UsageError as error:
             if not all(present(file, folder) for file in files):  # another run may have drawn it
                 raise UsageError(f"{error} {BY_FLAG}") from error
-    elif missing and not source.mirrors:
+    elif missing:
         raise DataError(
             f"{folder}: expected four IDX files, plain or .gz, found no {names}; "
             "`data convert` makes them of images in other forms"
         )
-    elif missing:
-        from tinytrain.store import download  # here, since it imports requests
-
-        for file in missing:
-            check = partial(read_verified, file)
-            download.fetch(f"{file.name}.gz", source.mirrors, folder, check)
 
 
-def read_verified(file: File, path: Path, packed: bool = True) -> tuple[on_disk.Stored, str]:
-    """Read the array in `path`, and the sha256 (hex) of its plain bytes. `packed`: it is a .gz.
+def read_verified(file: File, path: Path) -> tuple[on_disk.Stored, str]:
+    """Read the array in `path`, and the sha256 (hex) of its plain bytes.
 
     Raises DataError where it is not the file that `file` describes. A plain file is compared with
     `size` and `sha256` only: `md5` is of the .gz.
@@ -205,7 +201,7 @@ def read_verified(file: File, path: Path, packed: bool = True) -> tuple[on_disk.
         array.update(hasher)
     sha256 = hasher.hexdigest()
     require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
-    if packed:
+    if ".gz" in path.suffixes:  # also in the temporary name of a download
         content = read_file(path)
         require(content.startswith(idx.GZIP), path, "a gzip file", "a plain one")
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
