@@ -216,9 +216,9 @@ def of_recipe(world, chance):
     good = {"base": "final", "about": "a note"} | asdict(RECIPES["final"])
     path = world.folder / "mine.json"
     path.write_bytes(text_of(good, chance))
-    named = recipe_files.named(str(path))
-    assert recipe_files.label(named, named.recipe)
-    build.start(named.recipe, 0)
+    options = parse(["train", f"--recipe={path}"])
+    assert recipe_files.label(options)
+    build.start(options.recipe.recipe, 0)
 
 
 WORDS = """train seeds ladder recipe runs predict evaluate export summary data plot gallery course

@@ -90,7 +90,7 @@ def test_the_log(run):
 
 def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
     command = json.loads((run / "run.json").read_text())["command"]
-    assert command.startswith("python -m tinytrain train --dataset=synthetic")
+    assert command.startswith("python -m tinytrain train --recipe=final --dataset=synthetic ")
     words = [*shlex.split(command)[3:], "--run-dir", str(tmp_path / "run")]
     assert main(words) == 0
     assert history(tmp_path / "run") == history(run)

@@ -170,7 +170,7 @@ def test_auto_is_one_process_on_a_gpu(device, net, way, data_dir, tmp_path, monk
     monkeypatch.setattr(series.records, "collect", Mock(side_effect=KeyboardInterrupt))
     (tmp_path / "own.py").write_text("from tinytrain import nets\nown = nets.net1\n")
     net = f"{tmp_path}/own.py:own" if net == "own" else net
-    flags = ["--compute=compiled", *["--tf32"] * (device == "cuda")]
+    flags = ["--compute=compiled", *["--tf32=True"] * (device == "cuda")]
     words = [*SEEDS, *flags, f"--net={net}", "--jobs=auto", f"--data-dir={data_dir}"]
     main([*words, f"--run-dir={tmp_path}/runs"])
     jobs, found = chosen

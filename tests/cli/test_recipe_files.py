@@ -7,14 +7,16 @@ import shlex
 import threading
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from tinytrain.cli.ladder import series_of
+from tinytrain.cli import series
 from tinytrain.cli.main import main, parse
-from tinytrain.cli.recipe_files import FIELDS, label, named, plain, self_contained
+from tinytrain.cli.options import words_of
+from tinytrain.cli.recipe_files import FIELDS, label, plain
 from tinytrain.cli.resolve import chosen_recipe
-from tinytrain.recipes import RECIPES, Recipe
+from tinytrain.recipes import RECIPES
 from tinytrain.runs import run_folder
 
 FINAL = RECIPES["final"]
@@ -66,8 +68,8 @@ def test_a_file_changes_what_it_says_in_its_base_and_flags_override_it(mine, con
     for words in (["--recipe", path, "--lr=0.5"], ["--lr=0.5", f"--recipe={path}"]):
         options = options_of("train", *words)
         assert chosen_recipe(options) == replace(expected, lr=0.5)
-        again = self_contained(["train", *words], options.recipe)  # without the file
-        assert path not in shlex.join(again) and recipe_of(*again[1:]) == chosen_recipe(options)
+        again = words_of(options)  # without the file
+        assert path not in shlex.join(again) and recipe_of(*again) == chosen_recipe(options)
 
 
 # What is in the file, and what the refusal names.
@@ -163,15 +165,14 @@ def test_the_list_has_all(printed):
     ],
 )
 def test_a_label_says_what_was_overridden(words, expected):
-    options = options_of("train", *words.split())
-    assert label(options.recipe, chosen_recipe(options)) == expected
+    assert label(options_of("train", *words.split())) == expected
 
 
 def test_a_label_of_many_changes_is_short(mine):
     path = mine({}, "my  recipe, (2).json")
-    long = Recipe(**{name: field.default for name, field in FIELDS.items()})
+    flags = [f"--{name.replace('_', '-')}={field.default}" for name, field in FIELDS.items()]
     changed = "net9_3-lr0.01-constant-rotation0-shift0-scale0-2more"
-    assert label(named(path), long) == f"my-recipe-2-{changed}"
+    assert label(options_of("train", "--recipe", path, *flags)) == f"my-recipe-2-{changed}"
 
 
 @pytest.mark.parametrize(
@@ -227,13 +228,17 @@ def test_a_rung_with_flags_is_named_after_both(
     assert "mean of the last 5: " in printed(*words, "--records=records")
     head, column = map(json.loads, Path("records/net1-epochs5.jsonl").read_text().splitlines())
     assert head["recipe"] == dataclasses.asdict(replace(RECIPES["net1"], epochs=5))
-    assert head["command"].startswith("python -m tinytrain ladder net1 --epochs=5 --seeds=1")
+    assert {"seeds", "--recipe=net1", "--epochs=5", "--seeds=1"} < {*head["command"].split()}
     assert len(column["test_accuracy"]) == 5
     assert Path("runs/ladder/net1-epochs5/seed-1/run.json").exists()
 
 
-def test_a_file_can_be_a_rung(mine):
+def test_a_file_can_be_a_rung(mine, monkeypatch):
     path = mine({"base": "net7", "lr": 0.02})
-    series = series_of(path, options_of("ladder", path, "--epochs=2"))
-    assert series.recipe == replace(RECIPES["net7"], lr=0.02, epochs=2)
-    assert series.command == ["seeds", "--recipe=net7", "--lr=0.02", "--epochs=2"]
+    monkeypatch.setattr(series, "train_series", trained := Mock())
+    assert main(["ladder", path, "net6", "--epochs=2"]) == 0
+    ((rungs,), _) = trained.call_args
+    assert [*map(str, rungs)] == ["runs/ladder/mine-epochs2", "runs/ladder/net6-epochs2"]
+    found = [chosen_recipe(options) for options in rungs.values()]
+    bases = replace(RECIPES["net7"], lr=0.02), RECIPES["net6"]
+    assert found == [replace(base, epochs=2) for base in bases]

@@ -28,11 +28,11 @@ def shortened(message: str) -> str:
 
 def exit_status(main: Callable[[], None]) -> int:
     """Run `main` and return the exit status; an error that a user can cause becomes one line."""
-    sys.stdout, sys.stderr = (  # None where the process was started without, as by >&-
-        stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr)
-    )
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: >&-
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a box of "?" on an old terminal, no traceback
     try:
         try:

@@ -10,15 +10,17 @@ import itertools
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from tinytrain.cli.recipe_files import named
 from tinytrain.errors import UsageError
-from tinytrain.recipes import OLD_NAMES, OWN, Recipe, checked
+from tinytrain.recipes import OLD_NAMES, Recipe, checked
 
 Flags: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
+Number = TypeVar("Number", int, float)
 DEFAULTS: dict[str, Any] = {
     "recipe": named("final"),
     "seed": 1,
@@ -41,25 +43,21 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def number(kind: type, low: float, high: float) -> Callable[[str], float]:
+def number(kind: Callable[[str], Number], low: Number, high: Number) -> Callable[[str], Number]:
     """An argparse type: a number of that kind, int or float, from `low` to `high`."""
 
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not low <= value <= high:
-            noun = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"expected {noun} from {low} to {high}, got {text!r}")
-        return float(value) if kind is float else int(value)
+    def parse(text: str) -> Number:
+        with suppress(ValueError):
+            if low <= (value := kind(text)) <= high:
+                return value
+        noun = "a whole number" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"expected {noun} from {low} to {high}, got {text!r}")
 
     return parse
 
 
-LARGEST = 10**6
-positive = number(int, 1, LARGEST)
-natural = number(int, 0, LARGEST)
+positive = number(int, 1, 10**6)
+natural = number(int, 0, 10**6)
 
 
 def truth(text: str) -> bool:
@@ -110,7 +108,7 @@ def seed_list(text: str) -> list[int]:
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if not found:
             raise wrong
-        low, high = int(natural(found[1])), int(natural(found[2] or found[1]))
+        low, high = natural(found[1]), natural(found[2] or found[1])
         if not low <= high <= low + 1000:
             raise wrong
         numbers.update(range(low, high + 1))
@@ -165,46 +163,37 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
 
 
 def add_field_flags(group: argparse._ArgumentGroup) -> None:
-    """Add a flag for each field of a recipe; type, choices and range follow from the field."""
+    """Add a flag for each field of a recipe."""
     for field in fields(Recipe):
         flag, help = f"--{field.name.replace('_', '-')}", field.metadata["help"]
-        kind, limits = type(field.default), field.metadata["range"]
-        if kind is bool:
+        if isinstance(field.default, bool):
             add_switch(group, flag, help, default=argparse.SUPPRESS)
-            continue
-        if OWN in (field.metadata["choices"] or ()):
-            group.add_argument(
-                flag, type=name_or_function(field), default=argparse.SUPPRESS, help=help
-            )
             continue
         former = [f"--{old}" for old, new in OLD_NAMES.items() if new == field.name]
         for name in (flag, *former):
             group.add_argument(
                 name,
                 dest=field.name,
-                type=number(kind, *limits) if limits else kind,
-                choices=field.metadata["choices"],
+                type=value_of(field),
                 default=argparse.SUPPRESS,
                 help=help if name == flag else argparse.SUPPRESS,
             )
 
 
-def name_or_function(field: Field[Any]) -> Callable[[str], str]:
-    """The argparse type of a recipe's field that may name a function in a file."""
+def value_of(field: Field[Any]) -> Callable[[str], Any]:
+    """The argparse type of a recipe's field: a value that is checked as in a file."""
+    kind: Any = type(field.default)
 
-    def parse(text: str) -> str:
+    def parse(text: str) -> Any:
+        value: Any = text
+        with suppress(ValueError):
+            value = kind(text)
         try:
-            return str(checked(field, text))
+            return checked(field, value)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
+            raise argparse.ArgumentTypeError(str(error).partition(": ")[2]) from error
 
     return parse
-
-
-def given_fields(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a recipe that a flag gives."""
-    names = [field.name for field in fields(Recipe)]
-    return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
 def add_data_flags(
@@ -280,3 +269,12 @@ def completed(options: argparse.Namespace) -> argparse.Namespace:
     settings = {*DEFAULTS, *(field.name for field in fields(Recipe))}
     given = settings.intersection(vars(options))
     return argparse.Namespace(**(DEFAULTS | vars(options)), given=given)
+
+
+def words_of(options: argparse.Namespace, **more: Any) -> list[str]:
+    """The flags that give the same settings, and `more`; for a recipe's file, what it says."""
+    named, names = options.recipe, options.given - {"recipe"}
+    given = {name: value for name, value in vars(options).items() if name in names}
+    values = {"recipe": named.base} | named.changes | given | more
+    flags = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
+    return [f"{flag}={value}" for flag, value in flags.items() if value not in ("", None)]

@@ -7,9 +7,9 @@ That is all of mine.json for `--recipe mine.json`; the base is `final` where non
 against its field of `recipes.Recipe`, as a flag is, before anything starts.
 """
 
+import argparse
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -41,32 +41,27 @@ class NamedRecipe:
 
     @property
     def in_file(self) -> bool:
-        """Whether it stands in a file."""
-        return is_file(self.word)
+        """Whether it stands in a file; a recipe's name never looks like one."""
+        return self.word.endswith(".json") or "/" in self.word or "\\" in self.word
 
 
-def named(word: str, place: str = "--recipe") -> NamedRecipe:
+def named(word: str, expected: str = "--recipe: expected a recipe's name") -> NamedRecipe:
     """The recipe of a name, or of a file, which is told by .json or a slash. Raises UsageError.
 
     A file is read here, and only here: it may be a pipe.
     """
-    if is_file(word):
+    recipe = NamedRecipe(word, word, {})
+    if recipe.in_file:
         return NamedRecipe(word, *read(Path(word)))
-    require_recipe(word, place, word)
-    return NamedRecipe(word, word, {})
+    require_recipe(word, expected, word)
+    return recipe
 
 
-def is_file(word: str) -> bool:
-    """Whether the word means a file; a recipe's name never does."""
-    return word not in RECIPES and (word.endswith(".json") or "/" in word or "\\" in word)
-
-
-def require_recipe(name: object, place: str, found: str) -> None:
-    """Raise UsageError, which says what was found in `place`, where no recipe has the name."""
+def require_recipe(name: object, expected: str, found: str) -> None:
+    """Raise UsageError, which says what was expected and found, where no recipe has the name."""
     if not isinstance(name, str) or name not in RECIPES:
-        expected = "a recipe's name (python -m tinytrain recipe list) or FILE.json"
-        close = did_you_mean(str(name), RECIPES)
-        raise UsageError(f"{place}: expected {expected}, found {found}{close}")
+        names = "(python -m tinytrain recipe list) or FILE.json"
+        raise UsageError(f"{expected} {names}, found {found}{did_you_mean(str(name), RECIPES)}")
 
 
 def read(path: Path) -> tuple[str, dict[str, Any]]:
@@ -93,7 +88,7 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
         example = '{"base": "final", "lr": 0.02}'
         raise UsageError(f"{path}: expected an object such as {example}, found {shown(content)}")
     base, about = content.pop("base", BASE), content.pop("about", "")
-    require_recipe(base, f"{path}: base", shown(base))
+    require_recipe(base, f"{path}: base: expected a recipe's name", shown(base))
     if not isinstance(about, str):
         raise UsageError(f"{path}: about: expected a text, found {shown(about)}")
     for name in content:
@@ -106,35 +101,16 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
         raise UsageError(f"{path}: {error}") from error
 
 
-def flag_words(values: dict[str, Any]) -> list[str]:
-    """The flags that give these values: --lr=0.02."""
-    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+def label(options: argparse.Namespace) -> str:
+    """The recipe's part of a folder's name, such as final-lr0.02-holdout5000.
 
-
-def self_contained(words: Sequence[str], recipe: NamedRecipe) -> list[str]:
-    """Replace the name of a recipe's file in a command by what the file says, as flags.
-
-    That comes first, since of a flag that is given twice the last counts.
-    """
-    if not recipe.in_file:
-        return list(words)
-    command, *rest = words
-    rest = [word for word in rest if not word.startswith("--recipe=")]
-    while "--recipe" in rest:
-        place = rest.index("--recipe")
-        del rest[place : place + 2]
-    return [command, *flag_words({"recipe": recipe.base} | recipe.changes), *rest]
-
-
-def label(named: NamedRecipe, recipe: Recipe) -> str:
-    """The recipe's part of a folder's name, such as final-lr0.02 for final with another rate.
-
-    What `recipe` has other than the one that was named stands after the name.
+    After the name stand what flags change, and which training images play the test set.
     """
     parts = []
     for name in FIELDS:
-        value, words = getattr(recipe, name), name.replace("_", "-")
-        if value == getattr(named.recipe, name):
+        named, words = getattr(options.recipe.recipe, name), name.replace("_", "-")
+        value = getattr(options, name, named)
+        if value == named:
             continue
         if isinstance(value, bool):
             parts.append(words if value else f"no-{words}")
@@ -142,12 +118,11 @@ def label(named: NamedRecipe, recipe: Recipe) -> str:
             parts.append(value if isinstance(value, str) else f"{words}{value:g}")
     if len(parts) > MOST_OVERRIDES:
         parts[MOST_OVERRIDES:] = [f"{len(parts) - MOST_OVERRIDES}more"]
-    return "-".join(plain(part) for part in [named.word.removesuffix(".json"), *parts])
-
-
-def tested_on(holdout: int, fold: str) -> str:
-    """The part of a folder's name that says which training images play the test set, if any."""
-    return f"-fold{fold.replace('/', 'of')}" if fold else f"-holdout{holdout}" if holdout else ""
+    if options.fold:
+        parts.append(f"fold{options.fold.replace('/', 'of')}")
+    elif options.holdout:
+        parts.append(f"holdout{options.holdout}")
+    return "-".join(plain(part) for part in [options.recipe.word.removesuffix(".json"), *parts])
 
 
 def plain(text: str) -> str:

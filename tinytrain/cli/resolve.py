@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tinytrain import data
-from tinytrain.cli.options import given_fields
+from tinytrain.cli.recipe_files import FIELDS
 from tinytrain.data import Dataset
 from tinytrain.errors import DataError, Unavailable, UsageError
 from tinytrain.nn.inspect import parameter_count
@@ -66,7 +66,8 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
     Raises UsageError for a field that the schedule does not use, and for a file's recipe that no
     training can begin with; it names the file.
     """
-    recipe: Recipe = replace(options.recipe.recipe, **given_fields(options))
+    given = {name: value for name, value in vars(options).items() if name in FIELDS}
+    recipe: Recipe = replace(options.recipe.recipe, **given)
     try:
         require_used(recipe, RECIPES[options.recipe.base])
         if options.recipe.in_file:

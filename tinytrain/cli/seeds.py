@@ -14,7 +14,7 @@ from tinytrain.cli.options import (
     positive,
     seed_list,
 )
-from tinytrain.cli.recipe_files import label, plain, tested_on
+from tinytrain.cli.recipe_files import label, plain
 
 HELP = """\
 Train a recipe with many seeds, several processes of one thread at a time, and print the mean and
@@ -65,12 +65,8 @@ def add_seeds_flags(parser: Parser, seeds: str, folder: str) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train a recipe with many seeds, print the summary and write the record."""
     from tinytrain.cli.jobs import reported_once
-    from tinytrain.cli.resolve import chosen_recipe
-    from tinytrain.cli.series import Series, train_series, words_of
+    from tinytrain.cli.series import train_series
 
     with reported_once():
-        recipe = chosen_recipe(options)
-        name = label(options.recipe, recipe) + tested_on(options.holdout, options.fold)
-        folder = options.run_dir or Path("runs") / f"seeds-{plain(options.dataset)}" / name
-        words = words_of(options.recipe, options)
-        train_series(options, [Series(folder, recipe, words, ["seeds", *words])])
+        top = Path("runs") / f"seeds-{plain(options.dataset)}"
+        train_series({options.run_dir or top / label(options): options})

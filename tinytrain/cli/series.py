@@ -3,19 +3,15 @@
 import argparse
 import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain import data
 from tinytrain.cli.jobs import Job, is_first, train_all, train_side_by_side
 from tinytrain.cli.main import parse
-from tinytrain.cli.options import DEFAULTS, given_fields, seed_text
-from tinytrain.cli.recipe_files import NamedRecipe, flag_words
-from tinytrain.cli.resolve import choose_device
+from tinytrain.cli.options import seed_text, words_of
+from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.cli.training_run import require_computable, require_same_run
 from tinytrain.nets import Task
-from tinytrain.recipes import Recipe
 from tinytrain.report.target import reason_not_judged
 from tinytrain.results import records, statistics
 from tinytrain.runs import locks, net_file, run_folder
@@ -23,71 +19,52 @@ from tinytrain.store import files
 from tinytrain.workers.group import Workers, started
 
 
-@dataclass(frozen=True)
-class Series:
-    """A recipe to be trained with several seeds: where, the words for `train`, and the command."""
+def train_series(all_series: dict[Path, argparse.Namespace]) -> None:
+    """Train with every seed in these folders; print a table and keep a record for each.
 
-    folder: Path
-    recipe: Recipe
-    arguments: list[str]
-    command: list[str]
-
-
-def words_of(named: NamedRecipe, options: argparse.Namespace) -> list[str]:
-    """The flags of a recipe as it was named, and of the fields that other flags give."""
-    return flag_words({"recipe": named.base} | named.changes | given_fields(options))
-
-
-def train_series(options: argparse.Namespace, all_series: Sequence[Series]) -> None:
-    """Train recipes with every seed of the flags; print a table and keep a record for each.
-
-    Of several workers of torchrun each does this, and the first of every machine prints.
+    The flags of each differ in the recipe alone. Of several workers of torchrun each does this,
+    and the first of every machine prints.
     """
-    fold, (part, _, parts) = options.fold, options.fold.partition("/")
+    options = next(iter(all_series.values()))
+    part, _, parts = options.fold.partition("/")
     seeds = list(range(1, int(parts) + 1)) if part == "all" else options.seeds
+    fold = options.fold.replace("all", "{}").format  # of a seed
     device = choose_device(options.device)
     require_computable(options.compute, options.tf32, device, Workers())
     # Fetched once here, and not by every process.
-    first_fold = fold.replace("all", "1")
-    loaded = data.load(options.dataset, options.data_dir, options.holdout, fold=first_fold)
-    dataset, task = loaded.name, Task(loaded.classes, tuple(loaded.train.images.shape[1:]))
+    loaded = data.load(options.dataset, options.data_dir, options.holdout, fold=fold(1))
+    task = Task(loaded.classes, tuple(loaded.train.images.shape[1:]))
     if options.records:
         files.make_folder(options.records)
-    shared = [f"--dataset={dataset}", f"--holdout={options.holdout}", f"--device={device}"]
-    shared += [f"--compute={options.compute}"] * (options.compute != DEFAULTS["compute"])
-    shared += ["--tf32"] * options.tf32
-    place = [f"--data-dir={options.data_dir}"] if options.data_dir else []
-    jobs = []
-    for series in all_series:
-        net_file.start(series.recipe, 0, task=task)  # a wrong value is told before anything starts
+    shared = {"dataset": loaded.name, "holdout": options.holdout, "device": device}
+    jobs, own = [], False
+    for top, series in all_series.items():
+        recipe = chosen_recipe(series)
+        net_file.start(recipe, 0, task=task)  # a wrong value is told before anything starts
+        own |= bool(net_file.own(recipe))
         for seed in seeds:
-            folder, part = series.folder / f"seed-{seed}", fold.replace("all", str(seed))
-            arguments = [f"--seed={seed}", *series.arguments, *shared, *place]
-            arguments += [f"--fold={part}"] if part else []
+            of_run = {"seed": seed, "fold": fold(seed), "data_dir": options.data_dir}
+            folder, words = top / f"seed-{seed}", words_of(series, **shared | of_run)
             if (folder / "run.json").exists():
                 settings = run_folder.read_settings(folder)
-                require_same_run(settings, parse(["train", f"--run-dir={folder}", *arguments]))
+                require_same_run(settings, parse(["train", f"--run-dir={folder}", *words]))
                 run_folder.require_unchanged(settings)
             if not started():
                 locks.require_free(folder)
-            jobs.append(Job(folder, series.recipe.epochs, tuple(arguments)))
-    own = any(net_file.own(series.recipe) for series in all_series)
+            jobs.append(Job(folder, recipe.epochs, tuple(words)))
     if options.jobs == "auto" and device.startswith("cuda") and not started() and not own:
         train_side_by_side(jobs, device)
     else:
         default = 1 if started() else 2
         train_all(jobs, os.cpu_count() or 2 if options.jobs == "auto" else options.jobs or default)
-    for series in all_series:
-        words = [*series.command, f"--seeds={seed_text(seeds)}", *shared]
-        words += [f"--fold={fold}"] if fold else []
+    for top, series in all_series.items():
+        words = ["seeds", *words_of(series, **shared, seeds=seed_text(seeds))]
         command = shlex.join(["python", "-m", "tinytrain", *words])
-        path = series.folder / "record.jsonl"
-        if options.records:
-            path = options.records / f"{series.folder.name}.jsonl"
-        record = records.collect([series.folder / f"seed-{seed}" for seed in seeds], command)
+        path = options.records / f"{top.name}.jsonl" if options.records else top / "record.jsonl"
+        record = records.collect([top / f"seed-{seed}" for seed in seeds], command)
         records.write_record(path, record)
         if is_first():
-            print(f"{series.folder.name}\n{summary(record)}\nThe record is {path}\n")
+            print(f"{top.name}\n{summary(record)}\nThe record is {path}\n")
 
 
 def summary(record: records.Record) -> str:

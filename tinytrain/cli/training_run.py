@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from tinytrain import data
-from tinytrain.cli import recipe_files
+from tinytrain.cli.options import words_of
+from tinytrain.cli.recipe_files import label, plain
 from tinytrain.cli.resolve import (
     choose_device,
     chosen_recipe,
@@ -260,12 +261,10 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if workers.rank:
         yield settings, training, dataset, Path(workers.share()[0])
         return
-    label = recipe_files.label(options.recipe, recipe)
-    tested = recipe_files.tested_on(options.holdout, options.fold)
-    name = f"{recipe_files.plain(dataset.name)}-{label}{tested}-seed{options.seed}"
+    name = f"{plain(dataset.name)}-{label(options)}-seed{options.seed}"
     folder = options.run_dir or run_folder.fresh_folder(Path("runs"), name)
-    words = recipe_files.self_contained(options.words, options.recipe)
-    command = shlex.join(["python", "-m", "tinytrain", *words])
+    words = words_of(options, dataset=dataset.name, data_dir=options.data_dir)
+    command = shlex.join(["python", "-m", "tinytrain", "train", *words])
     with locks.held(folder):
         run_folder.create(folder, settings, training, command)
         workers.share(str(folder))
