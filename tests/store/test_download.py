@@ -4,12 +4,12 @@ import gzip
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import download
-from tinytrain.store.files import whole_file
 from tinytrain.store.sources import SOURCES
 
 NAME = "digits.gz"
@@ -30,8 +30,14 @@ def check(path):
 
 
 @contextmanager
+def mirrors(*scripts):
+    """A server for each script: answers that are given in turn, the last one for good."""
+    with ExitStack() as running:
+        yield [running.enter_context(mirror(answers)) for answers in scripts]
+
+
+@contextmanager
 def mirror(answers):
-    """A server on this machine. `answers` are given in turn, the last one for good."""
     asked, over = [], Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -47,17 +53,9 @@ def mirror(answers):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.block_on_close = False
         Thread(target=server.serve_forever, args=(0.01,)).start()
-        server.url, server.asked = f"http://127.0.0.1:{server.server_port}/", asked
-        yield server
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}/", asked=asked)
         over.set()
         server.shutdown()
-
-
-@contextmanager
-def mirrors(*scripts):
-    """A running mirror for each tuple of answers."""
-    with ExitStack() as running:
-        yield [running.enter_context(mirror(answers)) for answers in scripts]
 
 
 def send(body, status=200, length=True, cut=None, endless=False, **headers):
@@ -140,18 +138,6 @@ def test_bad_mirror_is_named_and_sends_to_the_next(tmp_path, monkeypatch, answer
     for way_out in ("--data-dir", "TINYTRAIN_DATA", "--dataset synthetic", str(tmp_path)):
         assert way_out in str(error.value)
     assert "\n" not in str(error.value) and ".part" not in str(error.value)
-
-
-def test_what_a_killed_download_left_goes_with_the_next(tmp_path):
-    (tmp_path / ".theirs.part").write_bytes(GOOD)
-    with mirrors([send(GOOD)]) as [mirror]:
-        with whole_file(tmp_path / "written"):
-            (tmp_path / ".other.gz.0123abcd.part").write_bytes(GOOD)
-            get(tmp_path, mirror)
-            assert len(list(tmp_path.iterdir())) == 4  # somebody writes: it may be theirs
-        (tmp_path / NAME).unlink()
-        get(tmp_path, mirror)
-    assert {path.name for path in tmp_path.iterdir()} == {NAME, ".theirs.part", "written"}
 
 
 def test_the_largest_file_of_a_set_may_come_unpacked():
