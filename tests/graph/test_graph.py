@@ -52,28 +52,16 @@ def trained(training, dataset, compute=None, until=None):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_it_is_the_plain_loop(name, tiny):
-    plain, graph = (build.start(RECIPES[name], 1) for _ in range(2))
-    assert_equal(trained(graph, tiny, Graph()), trained(plain, tiny))
-
-
-numbers = st.floats(0, 0.2)
-
-
-@settings(max_examples=8)
+@settings(max_examples=2)
 @given(
-    st.builds(
-        replace,
-        st.sampled_from(list(RECIPES.values())),
-        batch_size=st.integers(17, 40),
-        lr=st.floats(1e-4, 0.1),
-        rotation=numbers,
-        ema=st.sampled_from([0.0, 0.5, 0.99]),
-    ),
+    st.integers(17, 40),
+    st.floats(1e-4, 0.1),
+    st.sampled_from([0.0, 0.5, 0.99]),
     st.integers(0, 10**6),
     st.integers(1, 6),
 )
-def test_resumed_at_any_step_it_is_the_plain_loop(tiny, recipe, seed, until):
+def test_it_is_the_plain_loop_also_resumed_at_any_step(name, tiny, size, lr, ema, seed, until):
+    recipe = replace(RECIPES[name], batch_size=size, lr=lr, ema=ema)
     plain, graph, resumed = (build.start(recipe, seed) for _ in range(3))
     resumed.load_state_dict(trained(graph, tiny, Graph(), until).state_dict())
     assert_equal(trained(resumed, tiny, Graph()), trained(plain, tiny))

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytrain import data, nets, nn, streams
-from tinytrain.nn import functional
 from tinytrain.recipes import RECIPES, build
 from tinytrain.train.compute import make_batch
 from tinytrain.workers import lockstep
@@ -29,7 +28,6 @@ def test_parts_are_those_of_tensor_split(total, count):
     for part, piece in zip(parts, pieces, strict=True):
         assert part.size == len(piece)
         assert rows[part.rows].tolist() == (piece.tolist() or [0])
-    assert parts[0].sizes() == [len(piece) for piece in pieces if len(piece)]
 
 
 def agree(make, input, count):
@@ -142,13 +140,6 @@ def test_augmentation_draws_for_all_and_moves_some(tiny, total, count):
             own_images, own_labels = part_of_batch(training, tiny, rows, part.rows)
             torch.testing.assert_close(own_images, images[part.rows], rtol=0, atol=1e-5)
             assert torch.equal(own_labels, labels[part.rows])
-
-
-def test_the_functional_definition_is_the_same_in_one_part():
-    input, norm = images(4), nn.BatchNorm2d(3).to(torch.float64)
-    numbers = torch.zeros(3), torch.ones(3), norm.weight, norm.bias
-    (found,) = lockstep.forward([norm], [input], cut(4, 1))
-    torch.testing.assert_close(found, functional.batch_norm(input, *numbers, True))
 
 
 @pytest.mark.parametrize("fails", [False, True])

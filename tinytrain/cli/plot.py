@@ -80,7 +80,7 @@ def draw_curves(named: list[Path], output: Path) -> None:
         names = [str(place) for place in named]
     groups, target = {}, True
     for name, place in zip(names, named, strict=True):
-        folders = [*run_folders(place)] or [place]
+        folders = run_folders(place) or [place]
         groups[name] = [*map(run_folder.read_history, folders)]
         if len(folders) > 1:
             kind_of_all(folders)

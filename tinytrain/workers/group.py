@@ -146,8 +146,8 @@ class Workers(InProcess):
         shares = list(losses[0].new_tensor([part.size / part.total for part in parts]))
         every = [weight for weights in learned for weight in weights]
         slopes = torch.autograd.grad(losses, every, shares, materialize_grads=True)
-        stop = self.stop.number
-        ends = losses[0].new_tensor([float(stop == number) for number in signals.SIGNALS])
+        asked = [float(self.stop.number == number) for number in signals.SIGNALS]
+        ends = losses[0].new_tensor(asked)
         rows, each = [], len(learned[0])
         for index, (part, loss, share) in enumerate(zip(parts, losses, shares, strict=True)):
             own = slopes[index * each : (index + 1) * each]

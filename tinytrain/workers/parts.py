@@ -48,25 +48,21 @@ class Part:
     gather: Callable[[Tensor], Tensor]
 
     @property
-    def start(self) -> int:
-        """The first of its rows."""
+    def sizes(self) -> list[int]:
+        """How many rows each part has; those without are the last."""
         each, more = divmod(self.total, self.count)
-        return self.number * each + min(self.number, more)
+        return [each + (number < more) for number in range(self.count)]
 
     @property
     def size(self) -> int:
         """How many of the rows are its own."""
-        return self.total // self.count + (self.number < self.total % self.count)
+        return self.sizes[self.number]
 
     @property
     def rows(self) -> slice:
         """The rows that it is given: its own, or the first where it has none."""
-        return slice(self.start, self.start + self.size) if self.size else slice(0, 1)
-
-    def sizes(self) -> list[int]:
-        """The sizes of the parts that have rows; those without are the last."""
-        each, more = divmod(self.total, self.count)
-        return [each + (number < more) for number in range(min(self.count, self.total))]
+        start = sum(self.sizes[: self.number])
+        return slice(start, start + self.size) if self.size else slice(0, 1)
 
 
 class NormaliseParts(torch.autograd.Function):
@@ -82,7 +78,7 @@ class NormaliseParts(torch.autograd.Function):
         weights, biases, inputs = tensors[:here], tensors[here : 2 * here], tensors[2 * here :]
         channels = len(weights[0])
         found = [channel_mean_and_variance(as_rows(input), channels) for input in inputs]
-        sizes = part.sizes()
+        sizes = [size for size in part.sizes if size]
         everywhere = part.gather(torch.stack([torch.cat(both) for both in found]))[: len(sizes)]
         means, variances = everywhere.view(len(sizes), 2, channels).unbind(1)
         shares = means.new_tensor([size / part.total for size in sizes])[:, None]
@@ -111,7 +107,7 @@ class NormaliseParts(torch.autograd.Function):
             products = torch.stack((slopes.sum(0), (slopes * values).sum(0)))
             bias_gradient, product = products.view(2, -1, len(mean)).sum(1)
             sums.append(torch.stack(((product - mean * bias_gradient) * inverse, bias_gradient)))
-        everywhere = part.gather(torch.stack(sums).flatten(1))[: len(part.sizes())]
+        everywhere = part.gather(torch.stack(sums).flatten(1))[: part.total]
         places = part.total * inputs[0][0, 0].numel()
         of_weight, of_bias = everywhere.sum(0).view(2, -1) / places
         scale = weight * inverse
