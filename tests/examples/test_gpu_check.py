@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -20,6 +21,13 @@ def test_runs_are_compared_bit_by_bit(check, tiny, monkeypatch):
     assert check.all_true(check.repeats(tiny, "cpu", 4))
     monkeypatch.setattr(check, "weights_after", lambda *_, resumed_at=None: check.torch.randn(3))
     assert not check.all_true(check.repeats(tiny, "cpu", 4))
+
+
+def test_where_nothing_compiles_the_others_are_timed(check, tiny, monkeypatch):
+    monkeypatch.setattr(check.torch, "compile", Mock(side_effect=RuntimeError("no compiler")))
+    found = check.milliseconds(tiny, "cpu", 1, 1)
+    assert {*found["failed"]} == {"torch.nn, compiled", "tinytrain, graph compiled"}
+    assert found["tinytrain, graph"] > 0 and "ratio" not in found and not check.all_true(found)
 
 
 def test_what_fails_is_recorded_and_the_rest_is_run(check, tiny, monkeypatch, tmp_path, capsys):
