@@ -205,7 +205,7 @@ def of_recipe(world, chance):
     build.start(options.recipe.recipe, 0)
 
 
-WORDS = """train seeds ladder recipe runs predict evaluate export summary data plot gallery course
+WORDS = """train seeds ladder recipe runs predict evaluate export summary data plot course
 --recipe --seed --dataset --holdout --fold --device --threads --run-dir --resume --lr --epochs
 --net --batch-size --deskew --seeds --jobs --shape --size --test-share --output --format
 --digit --index list show info convert compare diff overview final 1 2/5 all/5 1-5,9 3x40x24 --

@@ -20,7 +20,7 @@ from tinytrain.store import idx
 # Where a file is read: its name below a folder that has `run` and `set`, the status, the command.
 READ = {
     "run/run.json": (3, ["export", "--run-dir", "run"]),
-    "run/history.jsonl": (3, ["plot", "run"]),
+    "run/history.jsonl": (3, ["plot", "curves", "run"]),
     "run/checkpoint.pt": (3, ["export", "--run-dir", "run"]),
     "set/train-images-idx3-ubyte": (3, ["data", "--dataset", "set"]),
     "set/t10k-labels-idx1-ubyte": (3, ["data", "--dataset", "set"]),
@@ -93,7 +93,7 @@ def test_a_name_that_cannot_be_printed_is_escaped(fails, tmp_path, name, shown):
         (3, ["train", "--run-dir", tmp_path / name, "--resume"]),
         (2, ["summary", "--net", f"{name}.py:build"]),
         (2, ["data", "--dataset", name]),
-        (3, ["plot", name]),
+        (3, ["plot", "curves", name]),
         (2, ["train", name]),
     ):
         assert shown in fails(status, *words)
@@ -104,7 +104,7 @@ def test_a_name_that_cannot_be_printed_is_escaped(fails, tmp_path, name, shown):
 
 def test_libraries_say_nothing_before_the_line(run, tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    words = ["plot", run, "--output", tmp_path / "curves.nothing"]
+    words = ["plot", "curves", run, "--output", tmp_path / "curves.nothing"]
     status, _, errors = started(words, HOME="/proc", MPLCONFIGDIR="")
     assert status == 2 and errors.startswith("tinytrain: --output") and errors.count("\n") == 1
 
@@ -155,8 +155,8 @@ def test_a_limit_of_memory_is_one_line():
 LONG = """\
 {} | train {} | train --{} | train --recipe {} | train --recipe {}.json | train --dataset {}
 train --device {} | train --lr {} | seeds --seeds {} | summary --net {} | summary --net {}.py:build
-data convert {} --output new | exercise start {} | ladder {} | runs {} | plot {} | predict {}
-train --recipe long.json | data convert long.csv --output new"""
+data convert {} --output new | exercise start {} | ladder {} | runs {} | predict {}
+plot curves {} | train --recipe long.json | data convert long.csv --output new"""
 
 
 @pytest.mark.parametrize("words", re.split(r" \| |\n", LONG))

@@ -38,7 +38,6 @@ COMMANDS = {
     "exercise": "build the engine yourself, checked",
     "doctor": "say what is wrong on this machine, if anything",
 }
-FORMER = {"gallery": "plot"}  # commands of earlier versions, which still work
 EPILOG = """\
 exit status:
   0 done   1 --require-target and missed, or a process of `seeds`, or a worker, killed
@@ -96,7 +95,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
     `words` and `command` are among them, and `given`: the names of the settings that were given.
     """
-    name = FORMER.get(words[0], words[0])
+    name = words[0]
     if name not in COMMANDS:
         parser = parser_without_command()
         parser.parse_known_args(words)  # ends with --help and --version

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tinytrain.cli.options import Parser, add_data_dir, add_path, natural
+from tinytrain.cli.options import Parser, add_data_dir, add_path, home_path, natural
 from tinytrain.errors import UsageError
 
 PICTURES = {
@@ -25,8 +25,10 @@ tinytrain.
 
 def add_flags(parser: Parser) -> None:
     """The flags of `plot`."""
-    what = "curves and folders of runs or seeds, or one of the pictures above"
-    parser.add_argument("what", nargs="+", metavar="WHAT", help=what)
+    what = "curves, or one of the pictures above"
+    parser.add_argument("what", choices=("curves", *PICTURES), metavar="WHAT", help=what)
+    runs = "for curves: the folders of runs or seeds"
+    parser.add_argument("runs", type=home_path, nargs="*", metavar="RUN", help=runs)
     add_path(parser, "--run-dir", "the folder of the run whose net is to be drawn")
     digit = "the image with this number, from 0: of the test images (for maps; default: 0), or of "
     digit += "the training images (for augmentation; default: a 2, a 5 and an 8)"
@@ -36,19 +38,18 @@ def add_flags(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw curves or a picture. `plot RUN …`, as in earlier versions, draws curves, too."""
-    what, *runs = options.what
-    if what in PICTURES:
-        if runs:
-            raise UsageError(f"{runs[0]}: plot {what} draws one picture, of --run-dir")
+    """Draw curves or a picture."""
+    what = options.what
+    if options.digit is not None and what not in ("maps", "augmentation"):
+        raise UsageError(f"--digit: is for maps and augmentation, not for {what}")
+    if what != "curves":
+        if options.runs:
+            raise UsageError(f"{options.runs[0]}: plot {what} draws one picture, of --run-dir")
         draw_picture(what, options)
-        return
-    if options.digit is not None or options.run_dir is not None:
-        raise UsageError("--digit, --run-dir: not for curves")
-    runs = runs if what == "curves" else options.what
-    if not runs:
-        raise UsageError("plot curves: expected the folders of runs")
-    draw_curves([Path(run) for run in runs], options.output or Path("runs/curves.svg"))
+    elif not options.runs or options.run_dir is not None:
+        raise UsageError("plot curves: expected the folders of runs, without --run-dir")
+    else:
+        draw_curves(options.runs, options.output or Path("runs/curves.svg"))
 
 
 def draw_picture(what: str, options: argparse.Namespace) -> None:
@@ -57,8 +58,6 @@ def draw_picture(what: str, options: argparse.Namespace) -> None:
     from tinytrain.plots import drawing
     from tinytrain.plots.net_pictures import Pictures
 
-    if options.digit is not None and what not in ("maps", "augmentation"):
-        raise UsageError(f"--digit: is for maps and augmentation, not for {what}")
     trained, dataset = run_and_data(options)
     recipe = trained.settings.recipe
     title, figure = Pictures(trained.net, dataset, recipe, options.digit).by_name[what]()

@@ -12,7 +12,7 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from tinytrain.cli.options import Parser, seed_text
-from tinytrain.errors import DataError, UsageError
+from tinytrain.errors import DataError, UsageError, did_you_mean
 from tinytrain.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def list_runs(named: list[Path], as_json: bool) -> None:
 
     for folder in named:
         if not folder.is_dir():
-            raise DataError(f"{folder}: expected a folder of runs, found none")
+            close = did_you_mean(str(folder), ["compare"])
+            raise DataError(f"{folder}: expected a folder of runs, found none{close}")
     tops, good, damaged = named or [Path("runs")], [], {}
     for folder in dict.fromkeys(run for top in tops for run in run_folders(top)):
         try:

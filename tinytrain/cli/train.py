@@ -3,8 +3,6 @@
 import argparse
 import logging
 import os
-import sys
-import uuid
 
 from tinytrain.cli.options import (
     Parser,
@@ -85,23 +83,14 @@ def launch(options: argparse.Namespace) -> None:
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    from torch.distributed.run import main
 
     logging.disable()  # what torchrun says besides
     each = max((os.cpu_count() or 1) // options.workers, 1)
     os.environ.setdefault("OMP_NUM_THREADS", str(each))
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=options.workers,
-        run_id=uuid.uuid4().hex,
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        local_addr="localhost",
-        max_restarts=0,
-    )
+    how = ["--standalone", "--local-addr=localhost", f"--nproc-per-node={options.workers}"]
     try:
-        elastic_launch(config, sys.executable)("-m", "tinytrain", *options.words)
+        main([*how, "-m", "tinytrain", *options.words])
     except ChildFailedError as error:
         statuses = {rank: failure.exitcode for rank, failure in error.failures.items()}
         if reported := [status for status in statuses.values() if status > 0]:
