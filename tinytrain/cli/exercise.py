@@ -215,15 +215,13 @@ def grade_class(options: argparse.Namespace) -> None:
     students = grade.students(options.students)
     if options.csv:
         make_folder(options.csv.parent)
-    line = (
-        "{student:<24} {passed} of {exercises} passed, {points} of {possible} points  {mistakes}"
-    )
+    line = "{student:<24} {passed} of {exercises} passed, {points} of {possible} points  "
+    line += "{mistakes}"
     table = []
-    with tqdm(total=len(students) * len(points), unit="exercise", disable=None) as bar:
-        for student in students:
-            row = grade.grade(student, points, options.limit, bar.update)
-            table.append(row | {"mistakes": grade.in_words(row["mistakes"])})
-            tqdm.write(json.dumps(row) if options.json else line.format(**table[-1]).rstrip())
+    for student in tqdm(students, unit="student", disable=None):
+        row = grade.grade(student, points, options.limit)
+        table.append(row | {"mistakes": grade.in_words(row["mistakes"])})
+        tqdm.write(json.dumps(row) if options.json else line.format(**table[-1]).rstrip())
     if options.csv:
         lines = io.StringIO()
         rows = csv.DictWriter(lines, table[0], lineterminator="\n")

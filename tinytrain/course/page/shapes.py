@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from dataclasses import dataclass
+from typing import Any
 
 from tinytrain.course.ladder import Rung, layers_of
 from tinytrain.nn import Conv2d, Linear, Module
@@ -16,28 +16,17 @@ TICKS = ("98", "98.5", "99", "99.4", "99.6")
 WIDEST, TALLEST = 36, 100  # pixels: of a box, and of a map of 28
 
 
-@dataclass(frozen=True)
-class Points:
-    """The mean accuracies of a rung's seeds and their interval, as places on the axis."""
-
-    name: str
-    places: list[float]
-    interval: tuple[float, float] | None
-    text: str
-
-
-def points(rungs: list[Rung]) -> list[Points]:
-    """A row of points for each rung that has a record."""
+def points(rungs: list[Rung]) -> list[dict[str, Any]]:
+    """For each rung that has a record: its seeds' means, and their interval, as places."""
     rows = []
     for rung in rungs:
-        if rung.record is None:
-            continue
-        seeds = rung.record.column("test_accuracy")
-        means = [statistics.mean(seed[-LAST_EPOCHS:]) for seed in seeds]
-        ends = rung.record.summary.interval
-        interval = (place(ends[0]), place(ends[1])) if ends else None
-        text = ", ".join(f"{mean:.2f}" for mean in sorted(means))
-        rows.append(Points(rung.name, list(map(place, means)), interval, f"{rung.name}: {text} %"))
+        if rung.record:
+            seeds = rung.record.column("test_accuracy")
+            means = [statistics.mean(seed[-LAST_EPOCHS:]) for seed in seeds]
+            interval = [place(end) for end in rung.record.summary.interval or ()]
+            text = f"{rung.name}: {', '.join(f'{mean:.2f}' for mean in sorted(means))} %"
+            places = [*map(place, means)]
+            rows.append(dict(name=rung.name, places=places, interval=interval, text=text))
     return rows
 
 
@@ -53,29 +42,18 @@ def ticks() -> list[tuple[str, float]]:
     return [(text, place(float(text))) for text in TICKS]
 
 
-@dataclass(frozen=True)
-class Box:
-    """The output of a layer: as tall as the map's side, as wide as the root of its channels."""
-
-    label: str
-    channels: int
-    side: int
-    width: float
-    height: float
-
-
-def boxes(recipe: Recipe) -> list[Box]:
+def boxes(recipe: Recipe) -> list[dict[str, Any]]:
     """A box for the image and for each layer that changes its shape."""
     unchanged = "BatchNorm2d", "ReLU", "Dropout2d"
     rows = [row for row in layers_of(recipe) if type(row.layer).__name__ not in unchanged]
     return [box("image", (1, 28, 28)), *(box(label(row.layer), row.output_shape) for row in rows)]
 
 
-def box(label: str, shape: tuple[int, ...]) -> Box:
-    """The box of an output of shape (C, H, W) or (C,)."""
-    side = shape[1] if len(shape) == 3 else 1
-    width = min(3 + 3 * math.sqrt(shape[0]), WIDEST)
-    return Box(label, shape[0], side, width, max(TALLEST * side / 28, 3))
+def box(label: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """An output (C, H, W) or (C,): as tall as the map's side, as wide as the root of channels."""
+    channels, side = shape[0], shape[1] if len(shape) == 3 else 1
+    width, height = min(3 + 3 * math.sqrt(channels), WIDEST), max(TALLEST * side / 28, 3)
+    return dict(label=label, channels=channels, side=side, width=width, height=height)
 
 
 def label(layer: Module) -> str:

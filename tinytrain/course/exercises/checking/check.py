@@ -63,7 +63,7 @@ def load(exercise: Exercise, path: Path) -> Any:
     """Run the learner's file and return its function or class. Raises UsageError."""
     try:
         defined = net_file.run(path, read_file(path))
-    except (TinytrainError, KeyboardInterrupt):
+    except (TinytrainError, KeyboardInterrupt, Borrowed):
         raise
     except BaseException as error:  # also SystemExit, which the file may raise
         raise UsageError(f"{path}: cannot be run: {one_line(error)}") from error

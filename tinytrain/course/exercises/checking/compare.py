@@ -26,7 +26,7 @@ from tinytrain.runs import net_file
 CASES = 40
 
 
-class Borrowed(Exception):
+class Borrowed(BaseException):  # an `except Exception` of the learner's lets it through
     """The learner's function calls what it was to replace: the shipped one, or torch's own."""
 
 
@@ -68,8 +68,6 @@ def compare(
         try:
             with Watching(exercise.forbidden):
                 found.append(exercise.observe(learned, exercise.draw_arguments(Draw(case))))
-        except Borrowed:
-            raise
         except Exception as error:
             failures.append((size, replace(failure, error=one_line(error))))
             continue
@@ -113,16 +111,15 @@ def difference(name: str, yours: Any, right: Any, tolerance: float) -> Differenc
             found, expected = (f"{one.dtype} {tuple(one.shape)}" for one in (yours, right))
             return {"of": name, "found": found, "expected": expected}
         pair = yours.detach().double(), right.detach().double()
-        close = torch.isclose(*pair, rtol=tolerance, atol=tolerance, equal_nan=True)
-        if bool(close.all()):
+        same = torch.isclose(*pair, rtol=tolerance, atol=tolerance, equal_nan=True)
+        if same.all():
             return None
-        index = close.logical_not().nonzero()[0].tolist()
+        index = same.logical_not().nonzero()[0].tolist()
         name += f"{index or ''}"
         yours, right = (one[tuple(index)].item() for one in pair)
     elif isinstance(yours, int | float) and isinstance(right, int | float):
-        if math.isclose(yours, right, rel_tol=tolerance, abs_tol=tolerance):
-            return None
-        if math.isnan(yours) and math.isnan(right):
+        close = math.isclose(yours, right, rel_tol=tolerance, abs_tol=tolerance)
+        if close or (math.isnan(yours) and math.isnan(right)):
             return None
     elif type(yours) is type(right) and isinstance(right, list | tuple):
         if len(yours) == len(right):

@@ -1,7 +1,6 @@
 """Grade a class: check the files of each student, and count points."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,11 @@ def students(folder: Path) -> list[Path]:
     raise UsageError(f"{folder}: expected a folder for each student, found no folder in it")
 
 
-def grade(
-    student: Path, worth: dict[str, int], limit: float, checked: Callable[[], object]
-) -> dict[str, Any]:
+def grade(student: Path, worth: dict[str, int], limit: float) -> dict[str, Any]:
     """The row of a student, whose files are in the folder or below it in `exercises`.
 
-    `worth` has the points of each exercise; a check ends after `limit` seconds, and `checked` is
-    called after it. `mistakes` of the row are the known ones, or why else one is not passed.
+    `worth` has the points of each exercise; a check ends after `limit` seconds. `mistakes` of the
+    row are the known ones, or why else one is not passed.
     """
     home = student / "exercises"
     mistakes = {}
@@ -36,7 +33,6 @@ def grade(
             reason = report.reason.removeprefix(str(path)).lstrip(":, ")
             differing = f"{report.differing} of {report.cases} cases differ"
             mistakes[name] = printable(report.mistake or reason or report.error or differing)
-        checked()
     passed = worth.keys() - mistakes.keys()
     return {
         "student": printable(student.name),
