@@ -47,14 +47,13 @@ def observe(function: Learned, arguments: Arguments) -> Facts:
     uneven = torch.linspace(1, 2, len(input), dtype=input.dtype)
     (gradient,) = torch.autograd.grad(output, input, uneven, materialize_grads=True)
     factor = (output / input).detach()
+    difference = (gradient / uneven - factor).abs()
     kept = factor[factor != 0]
     return {
         "share of numbers that are dropped": 1 - len(kept) / len(factor),
         "smallest factor of the others": float(kept.amin()) if len(kept) else 0.0,
         "largest factor of the others": float(kept.amax()) if len(kept) else 0.0,
-        "largest difference of gradient and factor": float(
-            (gradient / uneven - factor).abs().amax()
-        ),
+        "largest difference of gradient and factor": float(difference.amax()),
         "numbers that differ with an equal generator": int((output != again).sum()),
         "share that another generator leaves alike": float((output == other).double().mean()),
         "share that the next call leaves alike": float((output == following).double().mean()),

@@ -40,7 +40,7 @@ def recorded_accuracies(name: str) -> list[list[float]]:
 
 def demonstrate() -> Rows:
     """Summaries of the records of two recipes."""
-    rows: Rows = {}
+    rows: dict[str, list[float]] = {}
     for name in ("wide", "final"):
         summary = statistics.summarise(recorded_accuracies(name))
         rows[f"{name}: mean, deviation"] = [summary.mean, summary.deviation]

@@ -36,13 +36,8 @@ def draw_arguments(draw: Draw) -> Arguments:
     matrices = draw.normal(draw.integer(1, 3), rows, rows + draw.integer(0, 2))
     matrices[0] = matrices[0] * draw.one_of(0.0, 1.0, 1.0)
     coefficients = draw.one_of(muon.JORDAN, (1.875, -1.25, 0.375))
-    eps = draw.one_of(1e-7, 10.0)
-    return {
-        "matrices": matrices,
-        "coefficients": coefficients,
-        "steps": draw.integer(1, 4),
-        "eps": eps,
-    }
+    options = {"coefficients": coefficients, "eps": draw.one_of(1e-7, 10.0)}
+    return {"matrices": matrices, **options, "steps": draw.integer(1, 4)}
 
 
 def demonstrate() -> Rows:

@@ -55,10 +55,7 @@ def demonstrate() -> Rows:
     net = nets.build(RECIPES["final"].net)
     assert isinstance(net, nn.Sequential)
     shapes = [inspect.output_of(net[:end]).shape[1:] for end in range(1, 6)]
-    return {
-        name: [float(shape[axis]) for shape in shapes]
-        for axis, name in enumerate(("channels", "height", "width"))
-    }
+    return dict(zip(("channels", "height", "width"), zip(*shapes, strict=True), strict=True))
 
 
 mistakes = """

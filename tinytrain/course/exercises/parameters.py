@@ -29,7 +29,7 @@ def draw_arguments(draw: Draw) -> Arguments:
 def demonstrate() -> Rows:
     """The parameters of some of the curriculum's nets."""
     names = ("net6", "net7", "net9", "net9_3")
-    return {name: [float(inspect.parameter_count(nets.build(name)))] for name in names}
+    return {name: [inspect.parameter_count(nets.build(name))] for name in names}
 
 
 mistakes = """

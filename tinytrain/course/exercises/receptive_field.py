@@ -32,7 +32,7 @@ def demonstrate() -> Rows:
     """Fields, jumps, starts and sizes of the final net's layers."""
     found = fields.receptive_field(nets.build(RECIPES["final"].net))
     names = "field", "jump", "start", "size"
-    return {name: [float(getattr(field, name)) for field in found] for name in names}
+    return {name: [getattr(field, name) for field in found] for name in names}
 
 
 mistakes = """

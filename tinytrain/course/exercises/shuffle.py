@@ -40,19 +40,14 @@ def observe(function: Learned, arguments: Arguments) -> Facts:
         "all rows, sorted": order.sort().values,
         "an equal generator gives the same order": torch.equal(order, again),
     }
-    if count == len(order) == MANY:
-
-        def share(same: torch.Tensor) -> float:
-            return max(0.1, float(same.double().mean()))  # less than 0.1 is chance
-
-        facts["share of rows next to the row before them (0.1 or less is 0.1)"] = share(
-            order.diff() == 1
-        )
-        for source, than in (("another generator", fresh), ("the next epoch", following)):
-            kept = share(order == than) if len(than) == MANY else 0.0
-            facts[f"share of rows that {source} puts in the same place (0.1 or less is 0.1)"] = (
-                kept
-            )
+    if count == len(order) == len(fresh) == len(following) == MANY:
+        for what, same in (
+            ("follow the row before them", order.diff() == 1),
+            ("another generator puts in the same place", order == fresh),
+            ("the next epoch puts in the same place", order == following),
+        ):
+            share = max(0.1, float(same.double().mean()))  # less is chance
+            facts[f"share of rows that {what} (0.1 or less is 0.1)"] = share
     return facts
 
 

@@ -28,7 +28,7 @@ def draw_arguments(draw: Draw) -> Arguments:
 
 def demonstrate() -> Rows:
     """The number of recorded seeds that hold the target, recipe by recipe."""
-    return {name: [float(sum(map(target.holds, recorded_accuracies(name))))] for name in RECIPES}
+    return {name: [sum(map(target.holds, recorded_accuracies(name)))] for name in RECIPES}
 
 
 mistakes = """

@@ -1,5 +1,6 @@
 """The report of a check, as text for the learner and as plain values for tools."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 OTHER_NUMBERS = """\
@@ -7,7 +8,7 @@ No case differs, but the engine's numbers do. A function that draws in another o
 shipped one is right, and makes another run, as another seed does; if yours draws nothing, the
 engine meets a case that was not drawn."""
 
-Rows = dict[str, list[float]]  # name → the numbers that the engine shows under it
+Rows = Mapping[str, Sequence[float]]  # name → the numbers that the engine shows under it
 Difference = dict[str, str]  # of: what differs, such as "result[0]"; found; expected
 
 
@@ -65,6 +66,6 @@ class Report:
         return "\n".join(lines)
 
 
-def digits(numbers: list[float]) -> str:
+def digits(numbers: Sequence[float]) -> str:
     """Numbers as they are shown, four digits each."""
     return " ".join(f"{number:7.4g}" for number in numbers)

@@ -57,7 +57,7 @@ def train_on_digits(**changes: Any) -> Rows:
     training = build.start(recipe, seed=1, build_net=build_net)
     training.loss = functional.nll_loss  # by its name here, which may be the learner's now
     losses: list[float] = []
-    rows: Rows = {"loss": [], "test loss": [], "test accuracy, %": []}
+    rows: dict[str, list[float]] = {"loss": [], "test loss": [], "test accuracy, %": []}
     for event in fit(training, digits(recipe.deskew)):
         if isinstance(event, Batch):
             losses.append(float(event.loss))
