@@ -289,6 +289,17 @@ def test_a_broken_training_shows_in_the_worker_and_is_diagnosed(training, place,
     assert seen == (200 if broken == "few" else 320)  # batches of twenty digits
 
 
+def test_batch_norm_cannot_be_missing_where_there_is_none(training):
+    page = training("#train&net=net1&broken=norm")
+    norm = page.locator("[name=broken] [value=norm]")
+    assert page.locator("[name=broken]").input_value() == "none" and norm.is_disabled()
+    page.evaluate("Math.random = () => 0.5")
+    page.locator("[name=broken]").select_option("secret")
+    assert page.evaluate("training.broken") == "labels"  # the second of three
+    page.locator("[name=net]").select_option("small")
+    assert norm.is_enabled()
+
+
 def test_without_batch_norm_layers_differ_less_and_less_and_the_cause_is_told(training):
     page, first = training(), {}
     for broken, cause in ("none", ""), ("norm", "Batch norm was missing"):
