@@ -32,8 +32,8 @@ from tinytrain.train.evaluation import predict
 
 FOLDER = Path(__file__).parent / "live"
 SCRIPTS = (
-    *("tensors", "net", "optimizer", "mnist", "show", "draw", "loss", "maps", "number"),
-    *("weight", "step", "augment", "worker", "learn", "swap", "start"),
+    *("tensors", "layers", "net", "optimizer", "mnist", "show", "draw", "loss", "maps"),
+    *("number", "weight", "step", "augment", "worker", "learn", "swap", "start"),
 )
 STRICT = '"use strict";\n'  # a script's first line
 SIDE = 28

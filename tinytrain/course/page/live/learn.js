@@ -121,7 +121,7 @@ function drawCurves(name, right, curves, last) {
 
 /** Bring the training to life. */
 function startLearning({ net, others, digits }) {
-  const texts = ["tensors.js", "net.js", "optimizer.js", "augment.js"]
+  const texts = ["tensors.js", "layers.js", "net.js", "optimizer.js", "augment.js"]
     .map((name) => byId(name).textContent);
   const address = URL.createObjectURL(
     new Blob([...texts, `(${trainer})();`], { type: "text/javascript" }));

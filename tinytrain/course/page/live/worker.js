@@ -1,6 +1,6 @@
 /* What trains a net from fresh weights, in a worker: the page stays awake.
 
-A worker has no page, only messages. This one is made of the text of tensors.js, net.js,
+A worker has no page, only messages. This one is made of the text of tensors.js, layers.js, net.js,
 optimizer.js and augment.js and of `trainer`. It is given settings, a net and digits to begin with;
 then each message is a batch to learn from, and each answer says what the loss was, and what the net
 now makes of the page's digit. So a pause is a message that is not sent. */
