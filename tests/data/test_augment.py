@@ -1,7 +1,5 @@
 """Augmentation moves the pixels of each image as its drawn numbers say, and nothing else."""
 
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -139,20 +137,12 @@ def test_each_image_has_its_own_numbers(count, size, seed):
 
 @few
 @given(*[st.just(0.0) | st.floats(0.01, 90)] * 4, SEEDS)
-def test_draws_fill_their_ranges(global_generator_untouched, rotation, shift, scale, shear, seed):
-    count, augmentation = 500, Augmentation(rotation, shift, scale, shear)
+def test_draws_are_five_numbers_an_image(
+    global_generator_untouched, rotation, shift, scale, shear, seed
+):
+    """Uniform within their ranges, row by row: a run that was recorded can be repeated."""
     with global_generator_untouched():
-        drawn, again = (numbers(augmentation, count, seed) for _ in range(2))
-    assert torch.equal(drawn, again)
-    for column, bound in zip(drawn, (rotation, shift, shift, scale, shear), strict=True):
-        assert column.abs().max() <= bound * (1 + 1e-6)
-        assert column.max() >= 0.95 * bound and column.min() <= -0.95 * bound
-        assert column.mean().abs() <= 5 * bound / (3 * count) ** 0.5
-
-
-def test_draws_do_not_change_with_the_version():
-    """A run that was recorded can be repeated: five numbers an image, in the order of the rows."""
-    drawn = numbers(LIVELY, 3, 1)
-    ranges = torch.tensor([60, 5, 5, 0.4, 0.5])[:, None]
-    expected = 2 * torch.rand((5, 3), generator=generator(1, "augment")) - 1
+        drawn = numbers(Augmentation(rotation, shift, scale, shear), 3, seed)
+    ranges = torch.tensor([rotation, shift, shift, scale, shear])[:, None]
+    expected = 2 * torch.rand((5, 3), generator=generator(seed, "augment")) - 1
     assert torch.equal(drawn, expected * ranges) and Augmentation() == Augmentation(0, 0, 0, 0)

@@ -1,7 +1,5 @@
 """Every sample once an epoch, in a fresh order; pixels to mean 0 and deviation 1."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given

@@ -85,17 +85,6 @@ def test_afterwards_the_ink_is_upright_and_where_it_was(count, seed, width):
         np.testing.assert_allclose(centre, line_of_ink(one)[1], atol=0.02)
 
 
-@pytest.mark.parametrize("ink", [1, 200])
-@pytest.mark.parametrize("step", [-1, 0, 1])
-def test_a_diagonal_becomes_a_column(step, ink):
-    images = torch.zeros((1, 1, 9, 9), dtype=torch.uint8)
-    column = torch.zeros_like(images)
-    for row in range(7):
-        images[0, 0, row, 5 + step * (row - 3)] = ink
-        column[0, 0, row, 5] = ink
-    assert torch.equal(deskew(images), column)
-
-
 def test_colour_is_refused():
     with pytest.raises(ValueError, match=r"\(2, 3, 5, 4\)"):
         deskew(noise(2, 15, 4, 0).view(2, 3, 5, 4))

@@ -1,7 +1,5 @@
 """Shapes of nets, also with layers that a student wrote."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

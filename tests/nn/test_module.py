@@ -3,8 +3,6 @@
 What builds a net takes the library as its argument, so the same lines build both.
 """
 
-from __future__ import annotations
-
 import doctest
 import sys
 from collections import OrderedDict

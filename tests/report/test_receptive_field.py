@@ -1,7 +1,5 @@
 """Receptive fields are the pixels that a place depends on."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

@@ -85,4 +85,6 @@ def test_looks_change_the_test_of_a_run_and_nothing_else(tiny):
     expected = evaluate(net, tiny.test, tiny.mean, tiny.std, tta=5)
     line = looking.history[0]
     assert Score(line.test_loss, line.test_correct, line.test_total) == expected
+    raw = evaluate(looking.net, tiny.test, tiny.mean, tiny.std, tta=5)
+    assert (line.test_accuracy, line.raw_test_accuracy) == (expected.accuracy, raw.accuracy)
     assert line.test_loss != plain.history[0].test_loss

@@ -1,6 +1,5 @@
 """A training step here is the step of torch.nn and torch.optim: 25 steps, the same losses."""
 
-import pytest
 import torch
 from against_torch import final_net
 
@@ -26,30 +25,19 @@ def losses(tiny, net, optimizer):
     return torch.tensor(result, dtype=torch.float64)
 
 
-def ours(tiny, dtype):
-    net = nets.net9_3(generator=streams.generator(1, "weights")).to(dtype)
-    return losses(tiny, net, optim.Adam(net.parameters(), 0.01))
+def test_the_same_losses_in_float64_and_as_near_to_them_in_float32_as_torch_is(tiny):
+    def ours(dtype):
+        net = nets.net9_3(generator=streams.generator(1, "weights")).to(dtype)
+        return losses(tiny, net, optim.Adam(net.parameters(), 0.01))
 
+    def theirs(dtype, layout=torch.contiguous_format):
+        net = final_net(torch.nn)
+        net.load_state_dict(nets.net9_3(generator=streams.generator(1, "weights")).state_dict())
+        net = net.to(dtype, memory_format=layout)
+        return losses(tiny, net, torch.optim.Adam(net.parameters(), 0.01))
 
-def theirs(tiny, dtype, memory_format):
-    net = final_net(torch.nn)
-    net.load_state_dict(nets.net9_3(generator=streams.generator(1, "weights")).state_dict())
-    net = net.to(dtype, memory_format=memory_format)
-    return losses(tiny, net, torch.optim.Adam(net.parameters(), 0.01))
-
-
-@pytest.fixture(scope="module")
-def exact(tiny):
-    """The losses of torch.nn in float64."""
-    return theirs(tiny, torch.float64, torch.contiguous_format)
-
-
-def test_the_same_losses_in_float64(tiny, exact):
-    assert exact[-1] < exact[0] / 2
-    assert (ours(tiny, torch.float64) - exact).abs().max() < 1e-8
-
-
-def test_as_near_to_float64_as_torch_is_in_float32(tiny, exact):
-    layouts = (torch.contiguous_format, torch.channels_last)
-    peers = [(theirs(tiny, torch.float32, layout) - exact).abs().max() for layout in layouts]
-    assert (ours(tiny, torch.float32) - exact).abs().max() < 2 * max(peers)
+    exact = theirs(torch.float64)
+    assert exact[-1] < exact[0] / 2 and (ours(torch.float64) - exact).abs().max() < 1e-8
+    peers = theirs(torch.float32), theirs(torch.float32, torch.channels_last)
+    furthest = max((losses - exact).abs().max() for losses in peers)
+    assert (ours(torch.float32) - exact).abs().max() < 2 * furthest
