@@ -3,7 +3,8 @@
 A small net's kernel fills a fraction of a GPU. A captured step is launched and not waited for, so
 the next training's can be launched meanwhile, and both are computed side by side, if each has a
 CUDA stream of its own. No thread is needed: `fit` is a generator, and generators take turns. Every
-draw has a name, so each training has the numbers that it has alone.
+draw has a name, so each training has the numbers that it has alone; but for layers of one's own
+that draw from torch's generator, whose seed lies in one place on a GPU: train those one by one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
