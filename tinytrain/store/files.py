@@ -107,22 +107,33 @@ def whole_folder(path: Path) -> Iterator[Path]:
     make_folder(path.parent)
     with temporary_name(path) as temporary:
         try:
-            temporary.mkdir()
-            yield temporary
-            os.rename(temporary, path)  # onto an empty folder, too
-        except OSError as error:
-            raise cannot_write(path.parent, error) from error
-        except TinytrainError as error:
+            with writing(path.parent):
+                temporary.mkdir()
+                yield temporary
+                os.rename(temporary, path)  # onto an empty folder, too
+        except (DataError, UsageError) as error:
             raise type(error)(str(error).replace(str(temporary), str(path))) from error
 
 
 def write_file(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all. Raises UsageError where the folder cannot be written."""
+    with writing(path.parent), whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` unless it exists. Raises UsageError where that cannot be done."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Within this context an OSError becomes a UsageError: the folder cannot be written."""
     try:
-        with whole_file(path) as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+        yield
     except OSError as error:
-        raise cannot_write(path.parent, error) from error
+        raise cannot_write(folder, error) from error
 
 
 def cannot_write(folder: Path, error: OSError) -> UsageError:
@@ -131,18 +142,23 @@ def cannot_write(folder: Path, error: OSError) -> UsageError:
     return UsageError(f"{folder}: cannot be written ({reason}); choose another folder")
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder` unless it exists. Raises UsageError where that cannot be done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
 def require(holds: bool, path: AnyPath, expected: str, found: object) -> None:
     """Raise DataError, which names the file, what was expected and found, unless `holds`."""
     if not holds:
         raise DataError(f"{path}: expected {expected}, found {found}")
+
+
+@contextmanager
+def reading(
+    path: AnyPath, expected: str, errors: type[Exception] | tuple[type[Exception], ...] = OSError
+) -> Iterator[None]:
+    """Within this context such errors become a DataError, which says what was expected."""
+    try:
+        yield
+    except TinytrainError:
+        raise
+    except errors as error:
+        raise DataError(f"{path}: expected {expected}, found: {reason(error)}") from error
 
 
 def cut(text: str) -> str:

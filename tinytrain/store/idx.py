@@ -17,8 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinytrain.errors import DataError
-from tinytrain.store.files import AnyPath, open_file, reason, require, write_file
+from tinytrain.store.files import AnyPath, open_file, reading, require, write_file
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}
@@ -36,31 +35,28 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Array:
     `hasher`: a hashlib object to update with all the plain bytes.
     Raises DataError for a file that cannot be read, is not IDX, or has a byte too few or too many.
     """
-    try:
-        with open_file(path) as file:
-            packed = file.peek(2)[:2] == GZIP
-            stream: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=file) if packed else file
-            header, dtype, shape = read_header(path, stream)
-            count = math.prod(shape) * dtype.itemsize  # Python integers do not overflow
-            promised = len(header) + count
-            require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
-            if packed and size is None:
-                require_room(path, promised)
-            body = bytearray()
-            # One byte more than promised is enough to see that there is more.
-            while piece := stream.read(min(count + 1 - len(body), CHUNK)):
-                body += piece
-            if packed and len(body) == count:  # Python takes zeros, and more members, for padding
-                file.seek(-4, os.SEEK_END)
-                whole = file.read() == (promised % (1 << 32)).to_bytes(4, "little")
-                require(whole, path, "the end of the file after its gzip stream", "more")
+    # ValueError: a rank above 64, or sizes such as (2³² - 1, 2³² - 1, 0).
+    errors = OSError, EOFError, ValueError, zlib.error
+    with reading(path, "a whole IDX file", errors), open_file(path) as file:
+        packed = file.peek(2)[:2] == GZIP
+        stream: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=file) if packed else file
+        header, dtype, shape = read_header(path, stream)
+        count = math.prod(shape) * dtype.itemsize  # Python integers do not overflow
+        promised = len(header) + count
+        require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
+        if packed and size is None:
+            require_room(path, promised)
+        body = bytearray()
+        # One byte more than promised is enough to see that there is more.
+        while piece := stream.read(min(count + 1 - len(body), CHUNK)):
+            body += piece
+        if packed and len(body) == count:  # Python takes zeros, and more members, for padding
+            file.seek(-4, os.SEEK_END)
+            whole = file.read() == (promised % (1 << 32)).to_bytes(4, "little")
+            require(whole, path, "the end of the file after its gzip stream", "more")
         expected = f"{count} bytes after the header ({dtype.name}, shape {shape})"
         require(len(body) == count, path, expected, len(body) if len(body) < count else "more")
         array = np.ndarray(shape, dtype, body)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: expected a whole IDX file, found: {reason(error)}") from error
-    except ValueError as error:  # a rank above 64, or sizes such as (2³² - 1, 2³² - 1, 0)
-        raise DataError(f"{path}: expected a shape for numpy, found: {reason(error)}") from error
     if hasher is not None:
         hasher.update(header)
         hasher.update(body)

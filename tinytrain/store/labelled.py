@@ -6,7 +6,7 @@ place that it was read from.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -113,8 +113,8 @@ def divided(found: Labelled, share: float) -> Mapping[str, Labelled]:
         order = torch.randperm(len(rows), generator=generator).numpy()
         test[rows[order[: min(round(share * len(rows)), len(rows) - 1)]]] = True
     enough = f"a class of enough images for --test-share {share:g}"
-    require(bool(test.any()), found.place, enough, f"{len(found.labels)} images in all")
+    require(bool(test.any()), found.place, enough, f"{len(test)} images in all")
     return {
-        name: replace(found, images=found.images[rows], labels=found.labels[rows])
-        for name, rows in (("train", ~test), ("test", test))
+        split: Labelled(found.images[rows], found.labels[rows], found.place)
+        for split, rows in (("train", ~test), ("test", test))
     }

@@ -14,9 +14,9 @@ from typing import IO, TypeAlias
 
 import numpy as np
 
-from tinytrain.errors import DataError, UsageError
+from tinytrain.errors import UsageError
 from tinytrain.store import idx, on_disk
-from tinytrain.store.files import AnyPath, cut, open_file, reason, require
+from tinytrain.store.files import AnyPath, cut, open_file, reading, require
 from tinytrain.store.labelled import Found, Labelled, as_bytes, as_images
 from tinytrain.store.on_disk import Images
 
@@ -82,7 +82,7 @@ def read_file(path: Path) -> idx.Array:
     """The numbers in an .npy or IDX file, uint8."""
     if path.suffix.lower() != ".npy":
         return as_bytes(idx.read(path), path)
-    with numpy_errors(path, ".npy file"), open_file(path) as file:
+    with reading(path, "a whole .npy file", Exception), open_file(path) as file:
         return read_array(path, file)
 
 
@@ -95,14 +95,11 @@ def read_npz(path: Path) -> Found:
 @contextmanager
 def opened_npz(path: Path) -> Iterator[Arrays]:
     """The arrays in an .npz file, each of which is read when it is asked for."""
-    with (
-        numpy_errors(path, ".npz file"),
-        open_file(path) as file,
-        zipfile.ZipFile(file) as archive,
-    ):
+    whole = reading(path, "a whole .npz file", Exception)  # of many types, for bytes
+    with whole, open_file(path) as file, zipfile.ZipFile(file) as archive:
 
         def read(place: str, member: zipfile.ZipInfo) -> idx.Array:
-            with numpy_errors(place, "array"), archive.open(member) as stream:
+            with reading(place, "a whole array", Exception), archive.open(member) as stream:
                 idx.require_room(place, member.file_size)
                 return read_array(place, stream)
 
@@ -131,9 +128,8 @@ def read_images(path: Path, pixels: int) -> Images:
                 [place for place, (_, kind) in named.items() if kind != "labels"],
             ]
             place = next((places[0] for places in choices if len(places) == 1), "")
-            require(
-                bool(place), path, "one array of images, or one called x_test", cut(str(named))
-            )
+            expected = "one array of images, or one called x_test"
+            require(bool(place), path, expected, cut(", ".join(named)))
             images = arrays[place][1]()
     else:
         images = read_file(path) if path.suffix.lower() == ".npy" else on_disk.read(path)
@@ -149,14 +145,3 @@ def read_array(place: AnyPath, file: IO[bytes]) -> idx.Array:
     array: idx.Array = np.lib.format.read_array(file, allow_pickle=False)
     require(not file.read(1), place, "the end of the file after the array", "more")
     return as_bytes(array, place)
-
-
-@contextmanager
-def numpy_errors(place: AnyPath, kind: str) -> Iterator[None]:
-    """Within this context, raise DataError, in one line, for whatever numpy raises."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # of many types, for bytes that cannot be read
-        raise DataError(f"{place}: expected a whole {kind}, found: {reason(error)}") from error

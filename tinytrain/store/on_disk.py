@@ -23,9 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinytrain.errors import DataError
 from tinytrain.store import idx
-from tinytrain.store.files import AnyPath, open_file, reason, require
+from tinytrain.store.files import AnyPath, open_file, reading, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +55,15 @@ class StoredImages:
     def __getitem__(self, rows: int | slice | list[int] | Tensor) -> Tensor:
         """Read the images in these rows, uint8. Raises DataError where the file has changed."""
         wanted, length = self.index[rows], math.prod(self.size)
-        try:
-            with open_file(self.path) as file:
-                places = [self.start + length * row for row in wanted.reshape(-1).tolist()]
-                if hasattr(os, "posix_fadvise"):  # macOS does not have it
-                    for place in places:
-                        os.posix_fadvise(file.fileno(), place, length, os.POSIX_FADV_WILLNEED)
-                pixels = bytearray().join(
-                    os.pread(file.fileno(), length, place) for place in places
-                )
-                stamp = stamp_of(file)
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read any more ({error.strerror})") from error
-        same = stamp == self.stamp and len(pixels) == length * wanted.numel()
         expected = f"the {self.stamp[0]} bytes that were there at the start"
+        with reading(self.path, expected), open_file(self.path) as file:
+            places = [self.start + length * row for row in wanted.reshape(-1).tolist()]
+            if hasattr(os, "posix_fadvise"):  # macOS does not have it
+                for place in places:
+                    os.posix_fadvise(file.fileno(), place, length, os.POSIX_FADV_WILLNEED)
+            pixels = bytearray().join(os.pread(file.fileno(), length, place) for place in places)
+            stamp = stamp_of(file)
+        same = stamp == self.stamp and len(pixels) == length * wanted.numel()
         require(same, self.path, expected, f"{stamp[0]}, changed since")
         images = torch.from_numpy(np.frombuffer(pixels, np.uint8).reshape(-1, *self.size))
         for function in self.functions:
@@ -95,12 +89,9 @@ class StoredImages:
 
     def update(self, hasher: Any) -> None:
         """Update a hashlib object with all the bytes of the file. Raises DataError."""
-        try:
-            with open_file(self.path) as file:
-                for piece in iter(partial(file.read, idx.CHUNK), b""):
-                    hasher.update(piece)
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read whole ({error.strerror})") from error
+        with reading(self.path, "a whole file"), open_file(self.path) as file:
+            for piece in iter(partial(file.read, idx.CHUNK), b""):
+                hasher.update(piece)
 
 
 def channels_first(images: Tensor) -> Tensor:
@@ -124,14 +115,11 @@ def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Stored:
 
     Those are not hashed. Windows, which has no pread, holds all in memory.
     """
-    try:
-        with open_file(path) as file:
-            stamp = stamp_of(file)
-            if stamp[0] <= idx.largest() or file.peek(2)[:2] == idx.GZIP:
-                return idx.read(path, size, hasher)
-            header, dtype, shape = idx.read_header(path, file)
-    except OSError as error:
-        raise DataError(f"{path}: expected a whole IDX file, found: {reason(error)}") from error
+    with reading(path, "a whole IDX file"), open_file(path) as file:
+        stamp = stamp_of(file)
+        if stamp[0] <= idx.largest() or file.peek(2)[:2] == idx.GZIP:
+            return idx.read(path, size, hasher)
+        header, dtype, shape = idx.read_header(path, file)
     count = math.prod(shape)
     if dtype != np.uint8 or len(shape) not in (3, 4) or not count or not hasattr(os, "pread"):
         return idx.read(path, size, hasher)

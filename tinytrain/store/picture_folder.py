@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tinytrain.errors import DataError
-from tinytrain.store.files import require
+from tinytrain.store.files import reading, require
 from tinytrain.store.idx import Array
 from tinytrain.store.labelled import Found, Labelled
 from tinytrain.store.named_arrays import SPLITS, with_a_test
@@ -59,10 +58,8 @@ def is_of_system(name: str) -> bool:
 
 def entries(folder: Path) -> list[Path]:
     """The paths in `folder` but hidden and system files, sorted. Raises DataError."""
-    try:
+    with reading(folder, "a folder"):
         return sorted(path for path in folder.iterdir() if not is_of_system(path.name))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
 
 
 def folders_in(folder: Path) -> list[Path]:

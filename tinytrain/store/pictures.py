@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinytrain.errors import DataError, UsageError
-from tinytrain.store.files import open_file, reason, require
+from tinytrain.errors import UsageError
+from tinytrain.store.files import open_file, reading, require
 from tinytrain.store.idx import Array
 
 if TYPE_CHECKING:
@@ -41,19 +41,18 @@ def opened(path: Path, formats: tuple[str, ...] | None = None) -> Iterator[Image
     except ImportError as error:
         needed = "reading pictures needs Pillow; install it with: pip install '.[images]'"
         raise UsageError(f"{path}: {needed}") from error
-    try:
-        with warnings.catch_warnings(), open_file(path) as file:
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=formats) as picture:
-                frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-                require(frames == 1, path, "one picture", f"an animation of {frames}")
-                yield ImageOps.exif_transpose(picture)
-    except DataError:
-        raise
-    except Exception as error:  # of many types, for bytes that cannot be read
-        found = "another format" if isinstance(error, UnidentifiedImageError) else reason(error)
-        raise DataError(f"{path}: expected a whole PNG or JPEG, found: {found}") from error
+    whole = reading(path, "a whole PNG or JPEG", Exception)  # of many types, for bytes
+    with whole, warnings.catch_warnings(), open_file(path) as file:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            picture = Image.open(file, formats=formats)
+        except UnidentifiedImageError as error:
+            raise ValueError("another format") from error
+        with picture:
+            frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+            require(frames == 1, path, "one picture", f"an animation of {frames}")
+            yield ImageOps.exif_transpose(picture)
 
 
 def exact_pixels(

@@ -18,7 +18,7 @@ from typing import Any
 
 from tinytrain.errors import DataError, UsageError
 from tinytrain.store import idx, on_disk, synthetic
-from tinytrain.store.files import BY_FLAG, AnyPath, read_file, require, whole_folder
+from tinytrain.store.files import BY_FLAG, AnyPath, read_file, reading, require, whole_folder
 
 NAMES = (
     "train-images-idx3-ubyte",
@@ -105,10 +105,8 @@ def in_folder(folder: Path) -> Source:
 
     A missing file is listed under its usual name. Raises DataError where two files would do.
     """
-    try:
+    with reading(folder, "a folder"):
         names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
     files = []
     for split in "train", "test|t10k":
         for kind in "images", "labels":
@@ -128,10 +126,8 @@ def class_names(folder: Path, classes: int) -> list[str]:
     path = folder / "classes.txt"
     if not path.exists():
         return [str(label) for label in range(classes)]
-    try:
+    with reading(path, "names of classes"):
         names = read_file(path).decode(errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     require(len(names) == classes, path, f"a line for each of {classes} classes", len(names))
     return [f"{label} {name}" for label, name in enumerate(names)]
 

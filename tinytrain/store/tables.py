@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinytrain.errors import DataError, UsageError
-from tinytrain.store.files import cut, open_file, reason, require
+from tinytrain.errors import UsageError
+from tinytrain.store.files import cut, open_file, reading, require
 from tinytrain.store.idx import Array
 from tinytrain.store.labelled import Found, Labelled, is_byte
 from tinytrain.store.named_arrays import split_and_kind, with_a_test
@@ -87,20 +87,18 @@ def read_table(path: Path, layout: Layout, pixels: int | None = None) -> Table:
 
     `pixels`: so many columns beside the index are pixels alone, without a label.
     """
-    try:
-        with io.TextIOWrapper(open_file(path), encoding="utf-8-sig") as text:
-            rows = rows_of(path, text)
-            first = next(rows, ("", [""]))
-            names, width = [cell.strip() for cell in first[1]], len(first[1])
-            if not (has_header(path, names) if layout.header is None else layout.header):
-                rows, names = chain([first], rows), []
-            label, index = label_and_index(path, names, width, layout, pixels)
-            require(width > len(index) + 1, path, "a label and pixels in a line", "one number")
-            others = [i for i in range(width) if i not in index and i != label]
-            kept = np.array(others if label is None else [label, *others])
-            lines = [as_bytes(place, row, kept) for place, row in rows]
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"{path}: expected a CSV file, found: {reason(error)}") from error
+    whole = reading(path, "a CSV file", (OSError, UnicodeError, csv.Error))
+    with whole, io.TextIOWrapper(open_file(path), encoding="utf-8-sig") as text:
+        rows = rows_of(path, text)
+        first = next(rows, ("", [""]))
+        names, width = [cell.strip() for cell in first[1]], len(first[1])
+        if not (has_header(path, names) if layout.header is None else layout.header):
+            rows, names = chain([first], rows), []
+        label, index = label_and_index(path, names, width, layout, pixels)
+        require(width > len(index) + 1, path, "a label and pixels in a line", "one number")
+        others = [i for i in range(width) if i not in index and i != label]
+        kept = np.array(others if label is None else [label, *others])
+        lines = [as_bytes(place, row, kept) for place, row in rows]
     require(bool(lines), path, "lines of a label and pixels", "none")
     numbers = np.stack(lines)
     if layout.drop is None and 2 < len(lines) < 257:  # bytes do not rise for longer
