@@ -77,12 +77,9 @@ class Job:
         Raises UsageError where the log cannot be written, RunFailed where no process starts.
         """
         files.make_folder(self.folder.parent)
-        try:
-            with open(self.log, "ab") as log:
-                free = locks.locked(log.fileno()) and self.done() < self.epochs
-                return self.process(log) if free else None
-        except OSError as error:
-            raise files.cannot_write(self.folder.parent, error) from error
+        with files.writing(self.folder.parent), open(self.log, "ab") as log:
+            free = locks.locked(log.fileno()) and self.done() < self.epochs
+            return self.process(log) if free else None
 
     def process(self, log: BinaryIO) -> subprocess.Popen[bytes]:
         """The process that trains it, and prints into `log`."""

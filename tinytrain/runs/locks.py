@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tinytrain.errors import UsageError
-from tinytrain.store.files import cannot_write, make_folder
+from tinytrain.store.files import make_folder, writing
 
 with suppress(ImportError):  # Windows has no such locks
     import fcntl
@@ -27,11 +27,9 @@ def held(folder: Path) -> Iterator[None]:
     """
     make_folder(folder)
     path = folder / NAME
-    try:
+    with writing(folder):
         while (descriptor := take(path)) is None:
             require_free(folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())

@@ -29,7 +29,7 @@ from tinytrain.runs.checkpoints import (
 )
 from tinytrain.runs.settings import Settings, parse_settings
 from tinytrain.runs.torch_state import kernels
-from tinytrain.store.files import cannot_write, make_folder, read_file, write_file
+from tinytrain.store.files import cannot_write, make_folder, read_file, write_file, writing
 from tinytrain.train.state import Epoch, Training
 
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
@@ -61,11 +61,9 @@ def require_unused(folder: Path) -> None:
 
     Files of a run that was killed before its run.json was written do not count: it did no step.
     """
-    try:
+    with writing(folder):
         paths = folder.iterdir() if folder.is_dir() else ()
         sizes = {path.name: path.lstat().st_size for path in paths}
-    except OSError as error:
-        raise cannot_write(folder, error) from error
     left = {name for name in sizes if name != locks.NAME and not name.endswith(".part")}
     known = left <= {"checkpoint.pt", "history.jsonl", *COPIES.values()}
     killed_at_start = known and sizes.get("history.jsonl") == 0

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from tinytrain.errors import DataError, Unavailable, UsageError
-from tinytrain.store.files import BY_FLAG, cannot_write, cut, whole_file
+from tinytrain.errors import DataError, Unavailable
+from tinytrain.store.files import BY_FLAG, cut, whole_file, writing
 
 TIMEOUT = 5, 8  # seconds: for a connection to each address of the mirror, and without a byte
 LARGEST = 64 << 20  # bytes: the longest file of a set has 47 MB unpacked
@@ -42,7 +42,7 @@ def fetch(
     Then, and after Ctrl-C, nothing is left in `folder`.
     """
     refusals: dict[str, str] = {}
-    try:
+    with writing(folder, f" {BY_FLAG}"):
         folder.mkdir(parents=True, exist_ok=True)
         for mirror in [*mirrors, *mirrors]:
             try:
@@ -55,8 +55,6 @@ def fetch(
                 refusals[mirror] = str(error).rpartition(".part: ")[2]
             except (requests.RequestException, HTTPError) as error:
                 refusals[mirror] = cause(error)
-    except OSError as error:
-        raise UsageError(f"{cannot_write(folder, error)} {BY_FLAG}") from error
     found = "; ".join(f"{mirror}: {refusal}" for mirror, refusal in refusals.items())
     raise Unavailable(
         f"{name}: expected the published file from a mirror, found {found}. Put the file into "

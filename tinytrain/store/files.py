@@ -128,18 +128,17 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Within this context an OSError becomes a UsageError: the folder cannot be written."""
+def writing(folder: Path, by: str = "") -> Iterator[None]:
+    """Within this context an OSError becomes a UsageError. `by`: how to choose another folder."""
     try:
         yield
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise cannot_write(folder, error, by) from error
 
 
-def cannot_write(folder: Path, error: OSError) -> UsageError:
+def cannot_write(folder: Path, error: OSError, by: str = "") -> UsageError:
     """The error for a folder that cannot be written."""
-    reason = error.strerror or error
-    return UsageError(f"{folder}: cannot be written ({reason}); choose another folder")
+    return UsageError(f"{folder}: cannot be written ({reason(error)}); choose another folder{by}")
 
 
 def require(holds: bool, path: AnyPath, expected: str, found: object) -> None:
