@@ -336,7 +336,9 @@ def test_steps_on_a_digit_lower_its_loss_and_can_be_taken_back(opened):
     opened.locator("#step-ten").press("Space")
     assert opened.evaluate("mind.loss") < before
     assert "Steps 1 to 10: " in opened.locator("#step-text").inner_text()
+    assert said(opened).endswith("have taken below: 10.)")
     opened.locator("#step-back").click()
+    assert "have taken" not in said(opened)
     assert opened.evaluate("mind.loss") == before
 
 

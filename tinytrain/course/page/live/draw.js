@@ -70,12 +70,12 @@ function say() {
   const said = [before ? `Without ${hidden.length} of its channels the net says ${best(shares)} `
     + `sure (before: ${best(before)}).` : `The net says ${best(shares)} sure.`];
   if (given) said.push(`It is labelled ${given.label}.`);
-  if (stepping.steps) said.push(`(Its weights have taken steps, ${stepping.steps} so far.)`);
   if (shares[highest(shares)] < UNSURE) {
     said.push("That is unsure: perhaps it is no digit, or between two.");
   } else if (!given && label === TASK && highest(shares) === 9) {
     said.push("If that was a 4, you have done it: now see whose fault it is.");
   }
+  if (stepping.steps) said.push(`(Steps that its weights have taken below: ${stepping.steps}.)`);
   byId("said").textContent = document.querySelector(".blank") ? "Nothing is drawn."
     : shares.some(Number.isNaN) ? "The net's numbers are too large, or none: it says nothing."
     : said.join(" ");
