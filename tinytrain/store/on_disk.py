@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BufferedReader
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -87,12 +88,6 @@ class StoredImages:
         """The same images, with `function` applied to each batch (n, C, H, W) that is read."""
         return replace(self, functions=(*self.functions, function))
 
-    def update(self, hasher: Any) -> None:
-        """Update a hashlib object with all the bytes of the file. Raises DataError."""
-        with reading(self.path, "a whole file"), open_file(self.path) as file:
-            for piece in iter(partial(file.read, idx.CHUNK), b""):
-                hasher.update(piece)
-
 
 def channels_first(images: Tensor) -> Tensor:
     """Images (N, C, H, W) of bytes in the order (N, H, W, C)."""
@@ -113,18 +108,21 @@ def stamp_of(file: BufferedReader) -> tuple[int, int]:
 def read(path: AnyPath, size: int | None = None, hasher: Any = None) -> Stored:
     """`idx.read`, but uint8 images in a plain file of more than `idx.largest()` bytes stay there.
 
-    Those are not hashed. Windows, which has no pread, holds all in memory.
+    Windows, which has no pread, holds all in memory.
     """
     with reading(path, "a whole IDX file"), open_file(path) as file:
         stamp = stamp_of(file)
         if stamp[0] <= idx.largest() or file.peek(2)[:2] == idx.GZIP:
             return idx.read(path, size, hasher)
         header, dtype, shape = idx.read_header(path, file)
-    count = math.prod(shape)
-    if dtype != np.uint8 or len(shape) not in (3, 4) or not count or not hasattr(os, "pread"):
-        return idx.read(path, size, hasher)
-    promised = len(header) + count
-    require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
-    require(promised == stamp[0], path, f"{promised} bytes, as its header says", stamp[0])
+        count = math.prod(shape)
+        if dtype != np.uint8 or len(shape) not in (3, 4) or not count or not hasattr(os, "pread"):
+            return idx.read(path, size, hasher)
+        promised = len(header) + count
+        require(size in (None, promised), path, f"{size} bytes", f"a header for {promised}")
+        require(promised == stamp[0], path, f"{promised} bytes, as its header says", stamp[0])
+        if hasher is not None:
+            for piece in chain([header], iter(partial(file.read, idx.CHUNK), b"")):
+                hasher.update(piece)
     image_size = shape[1:] if len(shape) == 4 else (1, *shape[1:])
     return StoredImages(path, torch.arange(shape[0]), image_size, len(header), stamp)

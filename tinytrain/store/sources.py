@@ -193,8 +193,6 @@ def read_verified(file: File, path: Path) -> tuple[on_disk.Stored, str]:
     """
     hasher = hashlib.sha256()
     array = on_disk.read(path, file.size, hasher)
-    if isinstance(array, on_disk.StoredImages):
-        array.update(hasher)
     sha256 = hasher.hexdigest()
     require(file.sha256 in (None, sha256), path, f"content of sha256 {file.sha256}", sha256)
     if ".gz" in path.suffixes:  # also in the temporary name of a download
