@@ -34,7 +34,7 @@ COPY = REPOSITORY / "build" / "mutate"
 ROOMS = ("nn", "optim", "data", "train", "recipes", "report")
 # The tests of the engine and of what it stands on and is used by; not those that start processes.
 TESTS = [f"tests/{name}" for name in (*ROOMS, "store", "test_streams.py")]
-TESTS += ["tests/runs/test_run_folder.py", "tests/runs/test_net_file.py"]
+TESTS += ["tests/runs/test_run_folder.py", "tests/runs/test_user_file.py"]
 TESTS += ["tests/workers/test_parts.py", "tests/results/test_records.py"]
 SECONDS = 20  # of tests a mutant meets at most
 PYTEST = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"]

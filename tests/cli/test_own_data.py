@@ -14,7 +14,7 @@ from tinytrain import data, streams
 from tinytrain.cli.main import main
 from tinytrain.nets import Task
 from tinytrain.nn.inspect import output_of
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 from tinytrain.store import idx, synthetic
 
 SMALL = ["--recipe", "net1", "--epochs", "2", "--batch-size", "10", "--threads", "1"]
@@ -137,7 +137,7 @@ def test_a_recipes_file_may_name_a_net_for_other_images(here):
 def test_a_function_that_is_not_told_keeps_its_defaults(here):
     Path("told.py").write_text(TOLD.replace("(classes,", "(classes=3,"))
     own, told = "told.py:build", Task(5, (2, 9, 7))
-    assert output_of(net_file.build(own)).shape == (1, 3)
-    assert output_of(net_file.build(own, task=told), told.shape).shape == (1, 5)
+    assert output_of(user_file.build(own)).shape == (1, 3)
+    assert output_of(user_file.build(own, task=told), told.shape).shape == (1, 5)
     Path("told.py").write_text(TOLD.replace("(classes,", "(").replace("classes", "3"))
-    assert output_of(net_file.build(own, task=told)).shape == (1, 3)  # of one channel
+    assert output_of(user_file.build(own, task=told)).shape == (1, 3)  # of one channel

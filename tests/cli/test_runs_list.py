@@ -15,7 +15,7 @@ from tinytrain.recipes.changes import nearest
 from tinytrain.results import comparison, records
 from tinytrain.results.run_list import natural_order
 from tinytrain.results.statistics import student_t
-from tinytrain.runs import net_file, run_folder
+from tinytrain.runs import run_folder, user_file
 from tinytrain.train import Epoch
 
 FINAL = RECIPES["final"]
@@ -333,7 +333,7 @@ def test_the_files_of_nets_are_compared_line_by_line(seeds, tmp_path, shown, com
     def own(name, *lines):
         net.write_text("".join(line + "\n" for line in lines))
         recipe = replace(FINAL, epochs=5, net=f"{net}:net")
-        digests = net_file.digests(recipe)
+        digests = {function.field: function.digest() for function in user_file.own(recipe)}
         folder = seeds(name, LOW, recipe=recipe, digests=digests)
         for run in folder.iterdir():
             (run / "net_file.py").write_text(net.read_text())

@@ -26,7 +26,7 @@ from tinytrain.course.exercises.checking.exercise import Exercise
 from tinytrain.course.exercises.checking.report import OTHER_NUMBERS
 from tinytrain.errors import Diverged
 from tinytrain.recipes import LADDER
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 
 every = pytest.mark.parametrize("one", exercises(), ids=NAMES)
 SHUFFLED = "return torch.split(torch.randperm(count, generator=generator), batch_size)"
@@ -45,7 +45,7 @@ def shuffled(count, batch_size, generator):
 def learned(one, source):
     """The function or class that a learner's file with this source defines."""
     text = template.as_file(one, source).encode()
-    return net_file.run(Path("file.py"), text)[one.shipped.__name__]
+    return user_file.run(Path("file.py"), text)[one.shipped.__name__]
 
 
 def with_mistake(name, mistake):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tinytrain import data, streams
 from tinytrain.cli.main import main
 from tinytrain.data import batches
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 from tinytrain.runs.torch_state import SETTINGS, value_of
 
 PROGRAM = """\
@@ -144,7 +144,9 @@ def trained(world, parts):
 def of_torch(world):
     """The training loss of the program in the folder, by a plain loop with torch's optimizer."""
     digits = data.load("synthetic", world.root)
-    net = net_file.build(f"{world.folder}/own.py:build", generator=streams.generator(1, "weights"))
+    net = user_file.build(
+        f"{world.folder}/own.py:build", generator=streams.generator(1, "weights")
+    )
     weights = [weight for weight in net.parameters() if weight.requires_grad]
     optimizer, total = torch.optim.SGD(weights, 0.03, momentum=0.9), 0.0
     order = batches.shuffled(60, 20, streams.generator(1, "shuffle", 1))

@@ -11,7 +11,7 @@ from tinytrain.nn.inspect import learned_count
 from tinytrain.recipes import RECIPES, build
 from tinytrain.report.table import summary
 from tinytrain.results import run_list
-from tinytrain.runs import net_file, run_folder
+from tinytrain.runs import run_folder, user_file
 from tinytrain.train import fit
 from tinytrain.workers.group import Workers
 
@@ -81,7 +81,7 @@ def test_the_command_line_leaves_them_alone_and_judges_what_is_learned(
     assert main(["train", *words]) == 0
     assert "met      3,255 parameters (fewer than 8,000)" in capsys.readouterr().out
     state = torch.load(run / "checkpoint.pt", weights_only=True)["state"]
-    net = net_file.build(f"{tmp_path}/net.py:build", generator=streams.generator(1, "weights"))
+    net = user_file.build(f"{tmp_path}/net.py:build", generator=streams.generator(1, "weights"))
     require_frozen(net.state_dict(), state["net"])
     history = [replace(line, test_accuracy=99.5) for line in run_folder.read_history(run)]
     settings = run_folder.read_settings(run)

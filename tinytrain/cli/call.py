@@ -13,7 +13,7 @@ from typing import Any
 from tinytrain.cli import main
 from tinytrain.errors import Interrupted, UsageError
 from tinytrain.results.trained_run import TrainedRun, load_run
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 from tinytrain.store.files import AnyPath
 
 
@@ -54,7 +54,7 @@ def as_text(flag: str, value: Any) -> str:
             f"{flag}: expected text, a number, a path or a function, found {name}; a Dataset and "
             "other objects are for train.Training and train.fit"
         )
-    if str(getattr(value, "__module__", "")).startswith(net_file.PREFIX):
+    if str(getattr(value, "__module__", "")).startswith(user_file.PREFIX):
         guard = "if __name__ == '__main__'"
         raise UsageError(
             f"{name}: its file is run again to find it, and trains; put {guard}: before that"
@@ -78,8 +78,8 @@ def require_same_values(names: dict[str, Any], path: Path) -> None:
     Where the file is run again, it is what it was: the net would have another width than meant.
     """
     source = path.read_bytes()
-    with net_file.guarded(str(path)):
-        again = net_file.run(path, source)
+    with user_file.guarded(str(path)):
+        again = user_file.run(path, source)
     program = compile(source, str(path), "exec")
     for name in used_below(program) & again.keys() & names.keys() - {"__name__", "__file__"}:
         here, there = names[name], again[name]

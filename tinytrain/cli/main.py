@@ -83,9 +83,9 @@ def execute(options: argparse.Namespace) -> None:
     """Run the command of these flags; what a user's file raises becomes one line."""
     try:
         command_file(options.command).run(options)
-    except BaseException as error:  # a net file may also call sys.exit
-        net_file = sys.modules.get("tinytrain.runs.net_file")  # not loaded, it has run no file
-        if found := net_file and net_file.explained(error):
+    except BaseException as error:  # a user's file may also call sys.exit
+        user_file = sys.modules.get("tinytrain.runs.user_file")  # not loaded, it has run no file
+        if found := user_file and user_file.explained(error):
             raise found from error
         raise
 

@@ -17,7 +17,7 @@ from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES, Recipe
 from tinytrain.recipes.changes import nearest, recipe_text
 from tinytrain.results.trained_run import TrainedRun, load_run
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 from tinytrain.runs.settings import Settings
 from tinytrain.store.sources import SOURCES
 
@@ -72,8 +72,8 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
         require_used(recipe, RECIPES[options.recipe.base])
         if options.recipe.in_file:
             # A function in a file may be for other images than MNIST's, so it waits for the data.
-            net = Recipe().net if net_file.is_own(recipe.net) else recipe.net
-            net_file.start(replace(recipe, net=net), 0)
+            net = Recipe().net if user_file.is_own(recipe.net) else recipe.net
+            user_file.start(replace(recipe, net=net), 0)
     except UsageError as error:
         if options.recipe.in_file:
             raise UsageError(f"{options.recipe}: {error}") from error

@@ -14,7 +14,7 @@ from tinytrain.cli.training_run import require_computable, require_same_run
 from tinytrain.nets import Task
 from tinytrain.report.target import reason_not_judged
 from tinytrain.results import records, statistics
-from tinytrain.runs import locks, net_file, run_folder
+from tinytrain.runs import locks, run_folder, user_file
 from tinytrain.store import files
 from tinytrain.workers.group import Workers, started
 
@@ -40,8 +40,8 @@ def train_series(all_series: dict[Path, argparse.Namespace]) -> None:
     jobs, own = [], False
     for top, series in all_series.items():
         recipe = chosen_recipe(series)
-        net_file.start(recipe, 0, task=task)  # a wrong value is told before anything starts
-        own |= bool(net_file.own(recipe))
+        user_file.start(recipe, 0, task=task)  # a wrong value is told before anything starts
+        own |= bool(user_file.own(recipe))
         for seed in seeds:
             of_run = {"seed": seed, "fold": fold(seed), "data_dir": options.data_dir}
             folder, words = top / f"seed-{seed}", words_of(series, **shared | of_run)

@@ -30,10 +30,10 @@ def run(options: argparse.Namespace) -> None:
     """Print a net's table, its parameters and the receptive fields of its layers."""
     from tinytrain.nets import MNIST, Task
     from tinytrain.report import log
-    from tinytrain.runs import net_file
+    from tinytrain.runs import user_file
 
     task = Task(options.classes or MNIST.classes, options.shape or MNIST.shape)
-    net = net_file.build(options.net, task=task if options.classes or options.shape else None)
+    net = user_file.build(options.net, task=task if options.classes or options.shape else None)
     try:
         log.print_net(net, task.shape)
     except ValueError as error:

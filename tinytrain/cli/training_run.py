@@ -35,7 +35,7 @@ from tinytrain.nets import Task
 from tinytrain.nn.inspect import learned_count
 from tinytrain.report import log
 from tinytrain.report.target import verdict
-from tinytrain.runs import checkpoints, locks, net_file, run_folder, signals
+from tinytrain.runs import checkpoints, locks, run_folder, signals, user_file
 from tinytrain.runs.rehearsal import rehearse
 from tinytrain.runs.settings import Settings
 from tinytrain.runs.torch_state import preserve_torch_state
@@ -206,7 +206,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     device = choose_device(options.device, tf32=options.tf32)
     threads = use_threads(options.threads)
     root = data.data_root(options.data_dir)
-    start = partial(net_file.start, recipe, options.seed, own_device(device), options.freeze)
+    start = partial(user_file.start, recipe, options.seed, own_device(device), options.freeze)
     if options.dataset in SOURCES and not (root / options.dataset).exists():
         start()  # a wrong flag is told before anything is fetched
     workers.cut(recipe.shards)
@@ -226,10 +226,11 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     shape = tuple(dataset.train.images.shape[1:])
     start = partial(start, task=Task(dataset.classes, shape))
     training = start()
-    own_files = ", ".join(net_file.own(recipe).values())
+    own = user_file.own(recipe)
+    own_files = ", ".join(map(str, own))
     with preserve_torch_state(f"{own_files}: a step", refuse=True):
         if own_files:
-            net_file.require_alone(recipe)
+            user_file.require_alone(recipe)
             rehearse(start, dataset, own_files)
         else:
             require_suited(training.net, dataset, training.batch_size, training.loss)
@@ -249,7 +250,7 @@ def begin(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
         threads=threads,
         fold=options.fold,
         image_shape=shape,
-        digests=net_file.digests(recipe),
+        digests={function.field: function.digest() for function in own},
         workers=workers.count,
         from_digest=from_digest,
         freeze=options.freeze,

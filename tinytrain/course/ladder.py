@@ -21,7 +21,7 @@ from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results import records
 from tinytrain.results.records import Record
 from tinytrain.results.statistics import Difference, Summary, difference
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 
 # The rungs of the table of receptive fields: Net8_1 and Net9, which the curriculum compares, with
 # other dilations, then the final recipe with each.
@@ -99,7 +99,7 @@ def rung(name: str, folder: Path = records.FOLDER) -> Rung:
 
 def net_of(recipe: Recipe) -> Module:
     """Build the recipe's net to inspect it, without torch's own generator."""
-    return net_file.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
+    return user_file.build(recipe.net, recipe.dropout, streams.generator(0, "look"))
 
 
 def layers_of(recipe: Recipe) -> list[Row]:

@@ -24,7 +24,7 @@ from tinytrain.nn.inspect import layer_rows, parameter_count
 from tinytrain.recipes import Recipe
 from tinytrain.report.target import LAST_EPOCHS
 from tinytrain.results.statistics import Summary, summarise
-from tinytrain.runs import net_file, run_folder
+from tinytrain.runs import run_folder, user_file
 from tinytrain.runs.checkpoints import require_same_form
 from tinytrain.runs.settings import Settings, parse_settings
 from tinytrain.store import files
@@ -80,7 +80,7 @@ class Record(Settings):
 
     def is_of(self, recipe: Recipe) -> bool:
         """Whether `recipe`, and the net that it builds today, are those that were measured."""
-        stamp = fingerprint(net_file.build(recipe.net, generator=streams.generator(0, "look")))
+        stamp = fingerprint(user_file.build(recipe.net, generator=streams.generator(0, "look")))
         return self.recipe == recipe and self.fingerprint == stamp
 
 
@@ -122,7 +122,7 @@ def collect(places: Sequence[Path], command: str) -> Record:
     histories = map(run_folder.read_history, places)
     settings = run_folder.read_settings(places[0])
     recipe = run_folder.recipe_of(places[0], settings)
-    net = net_file.build(recipe.net, 0.0, streams.generator(0, "look"), settings.task)
+    net = user_file.build(recipe.net, 0.0, streams.generator(0, "look"), settings.task)
     latest = max((place / "history.jsonl").stat().st_mtime for place in places)
     return Record(
         command=command,

@@ -1,1 +1,1 @@
-"""A run's folder: its settings, checkpoints, locks, and the net file of the user."""
+"""A run's folder: its settings, checkpoints, locks, and the user's own files."""

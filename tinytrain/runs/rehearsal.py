@@ -16,7 +16,7 @@ from tinytrain.data.datasets import Dataset
 from tinytrain.errors import TinytrainError, UsageError
 from tinytrain.nn import Module
 from tinytrain.runs.checkpoints import tensors_in
-from tinytrain.runs.net_file import explained, text_of
+from tinytrain.runs.user_file import explained, text_of
 from tinytrain.train.checks import require_suited
 from tinytrain.train.compute import InProcess, make_batch
 from tinytrain.train.state import Epoch, Training

@@ -20,7 +20,7 @@ import torch
 from tinytrain import __version__
 from tinytrain.errors import DataError, UsageError
 from tinytrain.recipes import Recipe
-from tinytrain.runs import locks, net_file
+from tinytrain.runs import locks, user_file
 from tinytrain.runs.checkpoints import (
     of_this_version,
     read_checkpoint,
@@ -35,7 +35,7 @@ from tinytrain.train.state import Epoch, Training
 ANY_EPOCH = asdict(Epoch(1, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0))
 LONGEST = 1e7  # seconds of an epoch
 # A run's copies of the files that functions of its recipe come from, by field of the recipe.
-COPIES = {field: f"{field}_file.py" for field in ("net", *net_file.ARGUMENTS)}
+COPIES = {field: f"{field}_file.py" for field in ("net", *user_file.ARGUMENTS)}
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
@@ -92,8 +92,8 @@ def create(folder: Path, settings: Settings, training: Training, command: str) -
         "kernels": kernels(settings.device),
     }
     save(folder, settings, training)
-    for field, value in net_file.own(settings.recipe).items():
-        write_file(folder / COPIES[field], net_file.read(value, field))
+    for function in user_file.own(settings.recipe):
+        write_file(folder / COPIES[function.field], function.read())
     write_file(folder / "run.json", json.dumps(description, indent=2) + "\n")
 
 
@@ -138,7 +138,7 @@ def restore(folder: Path, settings: Settings, training: Training) -> None:
         )
     if bool(state["loss_sum"]) > bool(most):
         raise DataError(f"{path}: state.loss_sum: expected 0 before the first step of an epoch")
-    if not net_file.own(settings.recipe) and state["lr"] != own["lr"]:
+    if not user_file.own(settings.recipe) and state["lr"] != own["lr"]:
         found = f"{own['lr']:g}, as in run.json, found {state['lr']:g}"
         raise DataError(f"{path}: state.lr: expected {found}")
     training.load_state_dict(state)
@@ -149,24 +149,21 @@ def recipe_of(folder: Path, settings: Settings) -> Recipe:
 
     Raises DataError where a copy is missing or another one.
     """
-    recipe = settings.recipe
-    for field, value in net_file.own(recipe).items():
-        copy = folder / COPIES[field]
-        changed: dict[str, Any] = {field: f"{copy}:{net_file.split(value, field)[1]}"}
-        recipe = replace(recipe, **changed)
+    values: dict[str, Any] = {}
+    for function in user_file.own(settings.recipe):
+        field, copy = function.field, folder / COPIES[function.field]
         if not copy.is_file():
             raise DataError(f"{copy}: the run's copy of its {field} file is gone")
-    for field, digest in net_file.digests(recipe).items():
-        if digest != settings.digests[field]:
-            copy = folder / COPIES[field]
+        values[field] = f"{copy}:{function.split()[1]}"
+        if user_file.Function(field, values[field]).digest() != settings.digests[field]:
             raise DataError(f"{copy}: not the {field} file that the run was begun with")
-    return recipe
+    return replace(settings.recipe, **values)
 
 
 def rebuilt(folder: Path, settings: Settings, device: torch.device | str = "cpu") -> Training:
     """The training of a run as it was at its start, but for weights from another run."""
     recipe = recipe_of(folder, settings)
-    return net_file.start(recipe, settings.seed, device, settings.freeze, settings.task)
+    return user_file.start(recipe, settings.seed, device, settings.freeze, settings.task)
 
 
 def begin_from(folder: Path, training: Training, classes: int) -> str:
@@ -199,13 +196,12 @@ def begin_from(folder: Path, training: Training, classes: int) -> str:
 
 def require_unchanged(settings: Settings) -> None:
     """Raise UsageError where a file that a function came from is there, and has changed."""
-    for field, value in net_file.own(settings.recipe).items():
-        if not net_file.split(value, field)[0].exists():
-            continue
-        if hashlib.sha256(net_file.read(value, field)).hexdigest() != settings.digests[field]:
+    for function in user_file.own(settings.recipe):
+        there = function.split()[0].exists()
+        if there and function.digest() != settings.digests[function.field]:
             raise UsageError(
-                f"--{field} {value}: the file has changed since the run began; put it back, or "
-                "start a new run in another --run-dir"
+                f"{function}: the file has changed since the run began; put it back, or start a "
+                "new run in another --run-dir"
             )
 
 

@@ -12,7 +12,7 @@ from tinytrain.errors import DataError
 from tinytrain.nets import Task
 from tinytrain.recipes import OLD_NAMES, Recipe, checked
 from tinytrain.report.target import reason_not_judged
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 from tinytrain.runs.checkpoints import require_same_form
 
 # Of taking a step: kernel by kernel, as a CUDA graph, or as one of kernels that were compiled.
@@ -87,8 +87,7 @@ def parse_settings(text: str, place: str) -> Settings:
         recipe = Recipe(**{"net": None} | named)  # a net is never missing
         for one in fields(recipe):
             checked(one, getattr(recipe, one.name))
-        digests = dict.fromkeys(net_file.own(recipe), "")
-        expected = ANY_SETTINGS | {"digests": digests}
+        expected = ANY_SETTINGS | {"digests": {own.field: "" for own in user_file.own(recipe)}}
         require_same_form(expected, values | {"recipe": ANY_SETTINGS["recipe"]}, place)
         shape, fold = tuple(values["image_shape"]), values["fold"]
         if not 0 < math.prod(shape) < 1 << 31:

@@ -27,7 +27,7 @@ from tinytrain.nn.functional import pair
 from tinytrain.nn.inspect import Row, layer_rows, parameter_count
 from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results.trained_run import TrainedRun
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 from tinytrain.train.evaluation import predict
 
 FOLDER = Path(__file__).parent / "live"
@@ -95,7 +95,7 @@ def interactive(trained: TrainedRun, dataset: Dataset | None = None) -> JSON:
     nets = [
         description(settings.recipe.net, trained.net),
         description("small", small(), weights=False),
-        description("net1", net_file.build("net1"), weights=False),
+        description("net1", user_file.build("net1"), weights=False),
     ]
     net, *others = [net | images for net in nets]
     return {"net": net, "others": others, "digits": dataset and digits(trained.net, dataset)}

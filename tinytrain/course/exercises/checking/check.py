@@ -23,7 +23,7 @@ from tinytrain.course.exercises.checking.compare import Borrowed, compare, one_l
 from tinytrain.course.exercises.checking.exercise import Exercise
 from tinytrain.course.exercises.checking.report import Report, Rows
 from tinytrain.errors import Diverged, TinytrainError, UsageError, did_you_mean
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 from tinytrain.store.files import read_file
 
 PRINTED = 2000  # characters of what the file prints that are kept
@@ -62,7 +62,7 @@ def check(
 def load(exercise: Exercise, path: Path) -> Any:
     """Run the learner's file and return its function or class. Raises UsageError."""
     try:
-        defined = net_file.run(path, read_file(path))
+        defined = user_file.run(path, read_file(path))
     except (TinytrainError, KeyboardInterrupt, Borrowed):
         raise
     except BaseException as error:  # also SystemExit, which the file may raise

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from tinytrain.course.exercises.checking import template
 from tinytrain.course.exercises.checking.exercise import Draw, Exercise, Facts
 from tinytrain.course.exercises.checking.report import Difference, Report
-from tinytrain.runs import net_file
+from tinytrain.runs import user_file
 
 CASES = 40
 
@@ -92,7 +92,7 @@ def known_mistake(exercise: Exercise, found: list[Facts]) -> str | None:
 
     for name in exercise.known_mistakes:
         text = template.as_file(exercise, template.with_mistake(exercise, name))
-        function = net_file.run(Path(name), text.encode())[exercise.shipped.__name__]
+        function = user_file.run(Path(name), text.encode())[exercise.shipped.__name__]
         if all(gives(function, case) for case in range(CASES)):
             return name
     return None
@@ -149,7 +149,7 @@ def one_line(error: BaseException) -> str:
     places = [
         (number, linecache.getline(frame.f_code.co_filename, number).strip())
         for frame, number in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).startswith(net_file.PREFIX)
+        if str(frame.f_globals.get("__name__")).startswith(user_file.PREFIX)
     ]
     place = " (not in your file: its result cannot be used; is a `return` missing?)"
     if places:

@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 from types import ModuleType
@@ -45,11 +45,11 @@ ARGUMENTS = {
     "augmentation": "images, generator",
 }
 BY_NAME = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-PREFIX = "tinytrain_net_file_"  # module names of such files begin with it
+PREFIX = "tinytrain_user_file_"  # module names of such files begin with it
 
 
-class NetFileError(UsageError):
-    """An error that a net file's own code has raised, in one line."""
+class UserFileError(UsageError):
+    """An error that the code of a user's file has raised, in one line."""
 
 
 def is_own(value: str) -> bool:
@@ -57,35 +57,56 @@ def is_own(value: str) -> bool:
     return ".py" in value
 
 
-def own(recipe: Recipe) -> dict[str, str]:
-    """The fields of a recipe that name a function in a file: "FILE.py:FUNCTION" by field."""
-    values = {field: getattr(recipe, field) for field in ("net", *ARGUMENTS)}
-    return {field: value for field, value in values.items() if is_own(value)}
+@dataclass(frozen=True)
+class Function:
+    """A function in a file: the `value` "FILE.py:FUNCTION" of a recipe's `field`."""
+
+    field: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"--{self.field} {self.value}"
+
+    def split(self) -> tuple[Path, str]:
+        """The file and the name of the function; raises UsageError."""
+        path, _, name = self.value.rpartition(":")
+        if not (path.endswith(".py") and name.isidentifier()):
+            raise UsageError(f"{self}: expected FILE.py:FUNCTION")
+        return Path(path), name
+
+    def read(self) -> bytes:
+        """The content of the file; raises UsageError where it cannot be read."""
+        path, _ = self.split()
+        try:
+            return read_file(path)
+        except OSError as error:
+            raise UsageError(f"{self}: {path} cannot be read ({error.strerror})") from error
+
+    def digest(self) -> str:
+        """The sha256 (hex) of the file."""
+        return hashlib.sha256(self.read()).hexdigest()
+
+    def load(self) -> Callable[..., Any]:
+        """Run the file and return its function, which must take the `ARGUMENTS` of its field."""
+        path, name = self.split()
+        function = run(path, self.read()).get(name)
+        if not callable(function):
+            raise UsageError(f"{self}: there is no function {name} in {path}")
+        arguments = ARGUMENTS.get(self.field, "")
+        try:
+            signature = inspect.signature(function)
+            if arguments:
+                more = accepted(function, optimizer=None) if self.field == "schedule" else {}
+                signature.bind(*arguments.split(", "), **more)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{self}: expected {name}({arguments}): {error}") from error
+        return function
 
 
-def split(value: str, field: str = "net") -> tuple[Path, str]:
-    """The file and the name of the function; raises UsageError."""
-    path, _, function = value.rpartition(":")
-    if not (path.endswith(".py") and function.isidentifier()):
-        raise UsageError(f"--{field} {value}: expected FILE.py:FUNCTION")
-    return Path(path), function
-
-
-def read(value: str, field: str = "net") -> bytes:
-    """The content of the file; raises UsageError where it cannot be read."""
-    path, _ = split(value, field)
-    try:
-        return read_file(path)
-    except OSError as error:
-        raise UsageError(f"--{field} {value}: {path} cannot be read ({error.strerror})") from error
-
-
-def digests(recipe: Recipe) -> dict[str, str]:
-    """The sha256 (hex) of the files that the recipe's functions come from, by field."""
-    return {
-        field: hashlib.sha256(read(value, field)).hexdigest()
-        for field, value in own(recipe).items()
-    }
+def own(recipe: Recipe) -> list[Function]:
+    """The functions in files that the fields of a recipe name."""
+    named = [Function(field, getattr(recipe, field)) for field in ("net", *ARGUMENTS)]
+    return [function for function in named if is_own(function.value)]
 
 
 def build(
@@ -103,8 +124,9 @@ def build(
     """
     if not is_own(net):
         return nets.build(net, dropout, generator, task or nets.MNIST)
-    with guarded(f"--net {net}"):
-        return build_from_file(net, dropout, generator, task)
+    named = Function("net", net)
+    with guarded(str(named)):
+        return build_from_file(named, dropout, generator, task)
 
 
 @contextmanager
@@ -119,23 +141,6 @@ def guarded(place: str) -> Iterator[None]:
             raise
 
 
-def function_in_file(value: str, field: str) -> Callable[..., Any]:
-    """Run the file and return its function, which must take the `ARGUMENTS` of its field."""
-    path, name = split(value, field)
-    function = run(path, read(value, field)).get(name)
-    if not callable(function):
-        raise UsageError(f"--{field} {value}: there is no function {name} in {path}")
-    arguments = ARGUMENTS.get(field, "")
-    try:
-        signature = inspect.signature(function)
-        if arguments:
-            more = accepted(function, optimizer=None) if field == "schedule" else {}
-            signature.bind(*arguments.split(", "), **more)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"--{field} {value}: expected {name}({arguments}): {error}") from error
-    return function
-
-
 def accepted(function: Callable[..., Any], **offered: Any) -> dict[str, Any]:
     """Those of the `offered` arguments that the function takes by name."""
     parameters = inspect.signature(function).parameters
@@ -144,16 +149,15 @@ def accepted(function: Callable[..., Any], **offered: Any) -> dict[str, Any]:
 
 
 def build_from_file(
-    net: str, dropout: float, generator: torch.Generator | None, task: Task | None
+    net: Function, dropout: float, generator: torch.Generator | None, task: Task | None
 ) -> Module:
     """Run the file, with torch's own generator seeded, and call its function."""
-    place, name = f"--net {net}", split(net)[1]
     if generator:
         torch.manual_seed(generator.initial_seed())  # the file may draw while it is run
-    function = function_in_file(net, "net")
+    (_, name), function = net.split(), net.load()
     if hasattr(function, "state_dict") and not isinstance(function, type):
         raise UsageError(
-            f"{place}: expected a function that returns a net, so that each seed has its weights, "
+            f"{net}: expected a function that returns a net, so that each seed has its weights, "
             "found a net"
         )
     signature = inspect.signature(function)
@@ -169,7 +173,7 @@ def build_from_file(
     try:
         signature.bind(**given)
     except TypeError as error:
-        raise UsageError(f"{place}: {name}: {error}; give it a default") from error
+        raise UsageError(f"{net}: {name}: {error}; give it a default") from error
     if generator:
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
     built = function(**given)
@@ -177,12 +181,12 @@ def build_from_file(
         built = from_torch.Net(built)
     if not isinstance(built, Module):
         kind = f"{type(built).__module__}.{type(built).__name__}"
-        raise UsageError(f"{place}: expected {name} to return an nn.Module, found {kind}")
+        raise UsageError(f"{net}: expected {name} to return an nn.Module, found {kind}")
     try:
         copy.deepcopy(built.to("cpu"))
     except Exception as error:  # of many types: of files, locks and tensors without numbers
         reason = "a module holds itself" if isinstance(error, RecursionError) else error
-        raise UsageError(f"{place}: the net cannot be copied: {reason}") from error
+        raise UsageError(f"{net}: the net cannot be copied: {reason}") from error
     return built
 
 
@@ -206,11 +210,11 @@ def require_alone(recipe: Recipe) -> None:
 
     A run would keep no copy of that, and go on with another net where it has changed.
     """
-    for field, value in own(recipe).items():
-        path = split(value, field)[0].resolve()
-        module = sys.modules.get(module_name(read(value, field)))
+    for function in own(recipe):
+        path = function.split()[0].resolve()
+        module = sys.modules.get(module_name(function.read()))
         if module is None:
-            raise UsageError(f"--{field} {value}: has changed while it was read; start again")
+            raise UsageError(f"{function}: has changed while it was read; start again")
         for held in [*vars(module).values()]:
             attribute = "__name__" if isinstance(held, ModuleType) else "__module__"
             name = str(getattr(held, attribute, ""))
@@ -218,7 +222,7 @@ def require_alone(recipe: Recipe) -> None:
             installed = file.is_relative_to(sys.prefix) or f"{name}.".startswith("tinytrain.")
             if file != path and file.is_relative_to(path.parent) and not installed:
                 raise UsageError(
-                    f"--{field} {value}: needs {file}, of which a run keeps no copy; put all that "
+                    f"{function}: needs {file}, of which a run keeps no copy; put all that "
                     "it needs into one file"
                 )
 
@@ -229,7 +233,7 @@ def module_name(source: bytes) -> str:
 
 
 def explained(error: BaseException) -> UsageError | None:
-    """The one-line error, with file and line, for what a net file's own code raises, else None.
+    """The one-line error, with file and line, for what a user's code raises, else None.
 
     None also for Ctrl-C and for what is no fault of the file's, such as a disk that is full.
     """
@@ -237,7 +241,7 @@ def explained(error: BaseException) -> UsageError | None:
     if no_fault and not isinstance(error, UsageError):
         return None
     cause: BaseException | None = error
-    while cause and not isinstance(cause, NetFileError):
+    while cause and not isinstance(cause, UserFileError):
         places = [
             (frame.f_code.co_filename, f"line {number}, in {frame.f_code.co_name}")
             for frame, number in traceback.walk_tb(cause.__traceback__)
@@ -246,7 +250,7 @@ def explained(error: BaseException) -> UsageError | None:
         if places:
             kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
             lines = "; ".join(line for _, line in places[-3:])
-            return NetFileError(f"{places[-1][0]}: {kind}{text_of(error)[:300]} ({lines})")
+            return UserFileError(f"{places[-1][0]}: {kind}{text_of(error)[:300]} ({lines})")
         cause = cause.__cause__
     return None
 
@@ -277,11 +281,11 @@ def start(
         return built
 
     named = own(recipe)
-    with guarded(", ".join(named.values())) if named else nullcontext():
+    with guarded(", ".join(map(str, named))) if named else nullcontext():
         if named:
             torch.manual_seed(seed)  # the files may draw while they are run
         found: dict[str, Any] = {
-            field: function_in_file(named[field], field) for field in ARGUMENTS if field in named
+            function.field: function.load() for function in named if function.field != "net"
         }
         if "optimizer" in found and (recipe.momentum or recipe.nesterov or recipe.weight_decay):
             raise UsageError(

@@ -11,7 +11,7 @@ from run_files import state_of
 from tinytrain import data, streams, train
 from tinytrain.cli import main as cli
 from tinytrain.results.trained_run import load_run
-from tinytrain.runs import net_file as net_files
+from tinytrain.runs import user_file as user_files
 from tinytrain.runs.run_folder import read_history
 
 NET = '''
@@ -115,7 +115,7 @@ def own(tmp_path):
 def test_the_seed_decides_the_weights(own, function, global_generator_untouched):
     with global_generator_untouched():
         one, same, other = (
-            net_files.build(f"{own[0]}:{function}", generator=streams.generator(seed, "weights"))
+            user_files.build(f"{own[0]}:{function}", generator=streams.generator(seed, "weights"))
             for seed in (1, 1, 2)
         )
     pairs = list(zip(one.parameters(), same.parameters(), other.parameters(), strict=True))
@@ -272,7 +272,7 @@ def test_own_layers_are_exported_as_weights_and_not_as_torchs(own, tmp_path, dat
     assert cli.main(train_words(run, data_dir, net, "--epochs=1")) == 0
     assert cli.main(["export", f"--run-dir={run}"]) == 0
     exported = torch.load(run / "weights.pt", weights_only=True)
-    net_files.build(net).load_state_dict(exported)
+    user_files.build(net).load_state_dict(exported)
     line = fails(2, "export", "--format=torch", f"--run-dir={run}")
     assert "2 (Centred)" in line or "1 (Residual)" in line
     assert not (run / "net.py").exists() and not (run / "net.pt").exists()
