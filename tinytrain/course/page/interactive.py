@@ -159,16 +159,16 @@ def encoded(tensor: Tensor) -> str:
 def fields(net: Module) -> dict[str, JSON]:
     """The receptive fields of the layers with a window, by name, each [vertical, horizontal].
 
-    Place i sees `size` pixels around `start` + i · `jump`: see `receptive_field.Field`.
+    Place i sees `size` pixels around `start` + i · `jump`: see `receptive_field.Field`. Windows
+    are square here.
     """
-    along = [receptive_field(net, SHAPE, axis) for axis in (0, 1)]
     return {
-        down.name: {
-            "size": [down.field, across.field],
-            "jump": [down.jump, across.jump],
-            "start": [down.start, across.start],
+        field.name: {
+            "size": [field.field] * 2,
+            "jump": [field.jump] * 2,
+            "start": [field.start] * 2,
         }
-        for down, across in zip(*along, strict=True)
+        for field in receptive_field(net, SHAPE)
     }
 
 
@@ -232,7 +232,7 @@ def step(name: str, group: Sequence[int], layers: Sequence[JSON]) -> JSON:
         "short": short(first),
         "title": ", ".join(title),
         "size": " × ".join(map(str, output)),
-        "sees": sees(field["size"], point),
+        "sees": sees(field["size"][0], point),
         "channels": output[0],
         "point": point,
         "field": field,
@@ -247,11 +247,10 @@ def short(first: JSON) -> str:
     return {"Linear": "linear", "MaxPool2d": "max"}.get(first["kind"], "mean")
 
 
-def sees(field: Sequence[int], point: bool) -> str:
+def sees(size: int, point: bool) -> str:
     """How much of the image a number sees; beyond its edges there is nothing."""
-    text = " × ".join(str(min(size, SIDE)) for size in field)
-    if not point or min(field) < SIDE:
-        return f"each number sees {text} pixels"
-    larger = " × ".join(map(str, field))
-    beyond = f" (its field: {larger})" if larger != text else ""
-    return f"each number sees all {text} pixels{beyond}"
+    text = f"{min(size, SIDE)} × {min(size, SIDE)} pixels"
+    if not point or size < SIDE:
+        return f"each number sees {text}"
+    beyond = f" (its field: {size} × {size})" if size > SIDE else ""
+    return f"each number sees all {text}{beyond}"
