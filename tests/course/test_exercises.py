@@ -200,10 +200,11 @@ def test_a_call_of_the_shipped_function_is_noticed(name, folder, quick, said):
         "torch.ops.aten._log_softmax(input, dim, False)",
         "torch._C._special.special_log_softmax(input, dim)",
         "torch.nn.LogSoftmax(dim)(input)",
+        "0\n    try: return input.log_softmax(dim)\n    except Exception: return input",
     ],
 )
 def test_a_call_of_torchs_own_function_is_noticed(call, folder, quick, said):
-    write(folder, "log-softmax", f"return {call}")
+    write(folder, "log-softmax", f"return {call}".replace("return 0\n    ", ""))
     assert "calls torch's own" in said("check", "log-softmax", status=1)
 
 
@@ -498,7 +499,7 @@ def test_another_way_to_shuffle_is_right_too():
 def test_a_file_may_do_anything(folder, text, status, said):
     limit = "5" if "while" in text else "300"
     found, printed, errors = check_in_a_process(folder, text, "--json", "--limit", limit)
-    assert found == status and said in errors
+    assert found == status and said in errors + printed
     if status == 0:
         report = json.loads(printed)
         assert report["exercise"] == "shuffle" and report["passed"] and report["checked"]

@@ -1,7 +1,7 @@
 """Check a learner's file: run it, compare its function with the shipped one, train with it.
 
-The file may do anything, so `process` runs this in a process of its own. Before each step a line
-of JSON goes into a file, so that the step is known even if the process ends in the middle of it.
+The file may do anything, so `process` runs this in a process of its own. Each step is noted before
+it is taken, so that it is known even if the process ends in the middle of it.
 """
 
 import faulthandler
@@ -129,38 +129,37 @@ def both(exercise: Exercise, learned: Any) -> tuple[Rows, Rows]:
 
 
 class Beginning(io.TextIOBase):
-    """Output of which the first characters go into a file, and the others nowhere."""
+    """Output whose first characters are noted, and the others not."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.room = path, PRINTED
+    def __init__(self, note: Callable[[str], object]) -> None:
+        self.note, self.room = note, PRINTED
 
     def write(self, text: str) -> int:
-        """Write as much of the text as there is room for."""
+        """Note as much of the text as there is room for."""
         if self.room:
-            with open(self.path, "a", encoding="utf-8", errors="replace") as file:
-                file.write(text[: self.room])
+            self.note(text[: self.room])
             self.room -= len(text[: self.room])
         return len(text)
 
 
-def main(name: str, path: str, folder: str, limit: str) -> None:
+def main(name: str, path: str, limit: str) -> None:
     """Check a file in this process, which ends after `limit` seconds.
 
-    Into the folder go the files `notes`, `printed`, and `stopped` if the time was over.
+    On its standard output it notes, a line of JSON each, the steps, what the file prints, and the
+    report; where the time is over, a traceback without JSON.
     """
     torch.set_num_threads(1)  # more do not help with batches as small as these
-    with open(Path(folder) / "stopped", "w") as stopped:
-        faulthandler.dump_traceback_later(float(limit), exit=True, file=stopped)
+    with open(os.dup(1), "w") as notes:
+        faulthandler.dump_traceback_later(float(limit), exit=True, file=notes)
         # A process that the file starts, and that outlives this one, must not hold our output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stdout = sys.stderr = Beginning(Path(folder) / "printed")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-        def write(**line: object) -> None:
-            with open(Path(folder) / "notes", "a") as file:
-                file.write(json.dumps(line) + "\n")
+        def note(**line: object) -> None:
+            print(json.dumps(line), file=notes, flush=True)
 
-        report = check(exercise_named(name), Path(path), lambda step: write(step=step))
-        write(report=asdict(report))
+        sys.stdout = sys.stderr = Beginning(lambda text: note(printed=text))
+        report = check(exercise_named(name), Path(path), lambda step: note(step=step))
+        note(report=asdict(report))
 
 
 if __name__ == "__main__":

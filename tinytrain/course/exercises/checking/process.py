@@ -36,12 +36,11 @@ def check(name: str, path: Path, limit: float) -> Report:
             return Report(name, reason=reason)
     except UsageError as error:
         return Report(name, checked=False, reason=str(error))
-    with tempfile.TemporaryDirectory() as folder:
+    words = [sys.executable, "-X", "utf8", "-m", MODULE, name, str(path), str(limit)]
+    none = subprocess.DEVNULL
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as notes:
         process = subprocess.Popen(
-            [sys.executable, "-X", "utf8", "-m", MODULE, name, str(path), folder, str(limit)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
+            words, stdin=none, stdout=notes, stderr=none, start_new_session=True
         )
         try:
             with suppress(subprocess.TimeoutExpired):
@@ -49,20 +48,18 @@ def check(name: str, path: Path, limit: float) -> Report:
         finally:
             status = process.poll()
             kill_group(process)
-        notes, printed, stopped = (
-            (Path(folder) / file).read_text("utf-8") if (Path(folder) / file).exists() else ""
-            for file in ("notes", "printed", "stopped")
-        )
-    noted: dict[str, Any] = {"step": "the start"}
-    for line in notes.splitlines():
-        noted |= json.loads(line)
+        notes.seek(0)
+        lines = notes.readlines()
+    noted: dict[str, Any] = {"step": "the start", "printed": ""}
+    for line in [json.loads(line) for line in lines if line.startswith("{")]:
+        noted |= line | {"printed": noted["printed"] + line.get("printed", "")}
     if "report" in noted:
-        return replace(Report(**noted["report"]), printed=printed)
+        return replace(Report(**noted["report"]), printed=noted["printed"])
     reason = f"ended the check itself (status {status}) in"
-    if stopped or status is None:
+    if status is None or any(line.startswith("Timeout") for line in lines):
         reason = f"not done after {limit:g} s, stopped in"
     reason = f"{path}: {reason} {noted['step']}"
-    return Report(name, checked=False, reason=reason, printed=printed)
+    return Report(name, checked=False, reason=reason, printed=noted["printed"])
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
