@@ -31,7 +31,7 @@ VIEWS: dict[str, dict[str, Any]] = {
 
 SMALL_BATCHES = {"tta": 5, "batch_size": 32, "lr": 0.015} | LITTLE_AUGMENTATION
 FEW_EPOCHS = {"net": "framed7500", "epochs": 3, "ema": 0.995} | SMALL_BATCHES
-FEWER_EPOCHS = FEW_EPOCHS | {"net": "net9_3_wide3", "deskew": True, "optimizer": "muon"}
+FEWER_EPOCHS = FEW_EPOCHS | {"ema": 0.997, "deskew": True, "optimizer": "muon"}
 FEW_PARAMETERS = {"deskew": True, "ema": 0.999} | SMALL_BATCHES
 
 FRONTIER: dict[str, dict[str, Any]] = {
@@ -41,8 +41,10 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
-    "two-epochs": FEWER_EPOCHS | {"epochs": 2, "batch_size": 128, "lr": 0.045, "ema": 0.997},
-    "one-epoch": FEWER_EPOCHS | {"epochs": 1, "ema": 0.99},
+    "two-epochs": FEWER_EPOCHS
+    | {"net": "net9_3_wide3", "epochs": 2, "batch_size": 128, "lr": 0.045},
+    "one-epoch": FEWER_EPOCHS
+    | {"net": "net9_3_dense", "epochs": 1, "batch_size": 16, "warmup": 0.1},
 }
 
 # Which images stay what they are when they are turned or moved, only their owner knows.
