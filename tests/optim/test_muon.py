@@ -97,17 +97,6 @@ def test_kernels_step_as_their_rows():
 
 
 @few
-@given(SIDES, st.integers(0, 9), SEEDS)
-def test_converges_to_the_polar_factor(rows, more, seed):
-    """U Vᵀ of the SVD, the nearest matrix with orthonormal rows."""
-    matrices = normal(3, rows, rows + more, seed=seed)
-    left, values, right = torch.linalg.svd(matrices, full_matrices=False)
-    steps = 8 + math.ceil(math.log(float((matrices.norm(dim=(1, 2)) / values[:, -1]).max()), 1.8))
-    found = orthogonalized(matrices, CONVERGING, steps)
-    torch.testing.assert_close(found, left @ right, rtol=0, atol=1e-9)
-
-
-@few
 @given(SIDES, st.integers(0, 9), SEEDS, st.floats(-3, 3))
 def test_jordans_five_steps_come_near(rows, more, seed, exponent):
     left, _, right = torch.linalg.svd(normal(1, rows, rows + more, seed=seed), full_matrices=False)
@@ -124,10 +113,6 @@ def test_jordans_five_steps_come_near(rows, more, seed, exponent):
 def test_zeros_stay_zeros():
     zero = torch.zeros(2, 3, 5)
     assert torch.equal(orthogonalized(zero), zero)
-    matrices = torch.zeros(1, 4, 9)
-    matrices[0, :2, :5] = normal(2, 5)
-    found = orthogonalized(matrices)
-    assert found[0, :2, :5].any() and not found[0, 2:].any() and not found[0, :, 5:].any()
 
 
 def test_the_final_net_takes_two_stacks():

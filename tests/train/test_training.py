@@ -83,6 +83,7 @@ MISTAKES = [
     ("net: .*Own", {"net": type("Own", (), {})(), "optimizer": ADAM}),
     ("optimizer: ", {"net": OTHER, "optimizer": ADAM}),
     ("optimizer: .*torch.optim.* from_torch", {"net": NET, "optimizer": STEPPER}),
+    ("optimizer: .*`params`", {"net": NET, "optimizer": object.__new__(optim.SGD)}),
     ("ema: ", {"net": NET, "optimizer": ADAM, "ema": AVERAGE}),
     ("net: .*weights", {"net": nn.Sequential(nn.Flatten()), "optimizer": ADAM}),
 ]

@@ -32,10 +32,8 @@ def checked(field: Field[Any], value: Any) -> Any:
     if fits and (not limits or limits[0] <= value <= limits[1]):
         return kind(value)
     nouns = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    expected = nouns[kind]
-    if choices:
-        expected = f"one of {', '.join(map(str, choices))}"
-    elif limits:
+    expected = f"one of {', '.join(map(str, choices))}" if choices else nouns[kind]
+    if limits:
         expected += f" from {limits[0]} to {limits[1]}"
     raise ValueError(f"{field.name}: expected {expected}, found {shown(value)}")
 

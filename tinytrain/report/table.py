@@ -2,8 +2,6 @@
 
 import math
 
-from torch import Tensor
-
 from tinytrain.nn.activations import LogSoftmax
 from tinytrain.nn.inspect import Row, Shape, layer_rows, learned_count, parameter_count
 from tinytrain.nn.layers import Conv2d, Flatten, Linear
@@ -19,9 +17,7 @@ def multiply_adds(row: Row) -> int:
 
 def own_parameters(module: Module) -> int:
     """The number of parameters that the module holds directly, without the modules below it."""
-    held = vars(module).items()
-    own = [tensor for name, tensor in held if name not in module.buffer_names]
-    return sum(tensor.numel() for tensor in own if isinstance(tensor, Tensor))
+    return sum(own.numel() for name, own in module.named_parameters() if "." not in name)
 
 
 def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:

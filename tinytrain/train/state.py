@@ -34,7 +34,7 @@ class Batch:
     batches: int  # of the epoch
     lr: float  # of the epoch's first step
     loss: Tensor  # the batch's mean
-    correct: Tensor | int  # of the images of this epoch, classified while training
+    correct: Tensor | int  # images of this epoch classified correctly so far
     seen: int  # images of this epoch so far
 
 
@@ -105,10 +105,11 @@ class Training:
                     "from_torch makes one of torch's"
                 )
         require_found(self.net)
-        self.lr = self.last_lr = self.optimizer.lr
         self.parameters = list(self.net.parameters())
-        if not {*map(id, self.optimizer.params)} <= {*map(id, self.parameters)}:
-            raise UsageError("optimizer: expected one made with the parameters of this net")
+        params = getattr(self.optimizer, "params", [None])  # set by the __init__ of Optimizer
+        if not {*map(id, params)} <= {*map(id, self.parameters)}:
+            raise UsageError("optimizer: expected one whose `params` are parameters of this net")
+        self.lr = self.last_lr = self.optimizer.lr
         if self.ema and not self.ema.follows(self.net):
             raise UsageError("ema: expected an average made with this net")
 
