@@ -84,19 +84,17 @@ def test_a_net_for_larger_images_is_refused_before_anything_is_written(here, fai
     assert main([*words, "--net", "late7500"]) == 0
 
 
+COLOURS = {"dark": (40, 40, 60), "green": (60, 200, 60), "red": (220, 60, 60)}
+
+
 def photos(folder, count):
     """Folders of photos in three colours, 24 × 20 pixels, with noise."""
     draw = np.random.default_rng(1)
-    for name, colour in {
-        "dark": (40, 40, 60),
-        "green": (60, 200, 60),
-        "red": (220, 60, 60),
-    }.items():
+    for name, colour in COLOURS.items():
         Path(folder, name).mkdir(parents=True)
         for number in range(count):
-            pixels = draw.integers(-30, 30, (24, 20, 3)) + colour
-            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-            image.save(Path(folder, name, f"{number}.png"))
+            pixels = (draw.integers(-30, 30, (24, 20, 3)) + colour).clip(0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(Path(folder, name, f"{number}.png"))
 
 
 TOLD = """

@@ -52,7 +52,7 @@ def mirror(answers):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.block_on_close = False
-        Thread(target=server.serve_forever, args=(0.01,)).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}/", asked=asked)
         over.set()
         server.shutdown()

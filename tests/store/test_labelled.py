@@ -19,17 +19,15 @@ def test_a_share_of_every_class_is_for_the_test(labels, share):
         with pytest.raises(DataError, match="images: .*--test-share"):
             divided(found, share)
         return
-    splits, again = divided(found, share), divided(found, share)
-    train, test = splits["train"], splits["test"]
+    (train, test), (_, again) = (divided(found, share).values() for _ in range(2))
     assert sorted([*train.images, *test.images]) == [*range(len(labels))]
     assert np.bincount(test.labels, minlength=len(counts)).tolist() == wanted
     for split in train, test:
         assert (labels[split.images] == split.labels).all()
         assert (np.diff(split.images) > 0).all()
-    assert (again["test"].images == test.images).all()
+    assert (again.images == test.images).all()
 
 
 def test_a_share_is_drawn_and_not_the_first_ones():
-    labels = np.zeros(100, np.uint8)
-    test = divided(Labelled(np.arange(100), labels, ""), 0.5)["test"].images
-    assert 20 < sum(test < 50) < 30
+    found = Labelled(np.arange(100), np.zeros(100, np.uint8), "")
+    assert 20 < sum(divided(found, 0.5)["test"].images < 50) < 30

@@ -90,14 +90,6 @@ def test_noise_and_specks_do_not_matter(digit, seed):
     assert difference(mnist_form(noisy), mnist_form(clean)) < 14
 
 
-@settings(max_examples=10)
-@given(digits)
-def test_light_from_one_side_does_not_matter_much(digit):
-    clean = functional.pad(enlarged(digit, 5), (20, 20, 20, 20))
-    light = torch.linspace(150, 230, clean.shape[1])
-    assert difference(mnist_form(light * (1 - clean / 300)), mnist_form(clean)) < 22
-
-
 def test_without_ink_there_is_no_digit_and_a_few_pixels_are_no_error():
     for shape in (1, 1), (1, 9), (28, 28):
         with pytest.raises(ValueError, match="alike"):
