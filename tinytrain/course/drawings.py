@@ -22,7 +22,7 @@ from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
 from tinytrain.optim import SGD, Adam, Optimizer, StepLR, WarmupLinear
 from tinytrain.optim.muon import orthogonalized
-from tinytrain.plots.drawing import new_figure, signed_colors
+from tinytrain.plots.drawing import Tile, grid
 from tinytrain.recipes import RECIPES
 from tinytrain.report.receptive_field import receptive_field
 from tinytrain.results.statistics import difference, summarise
@@ -52,20 +52,13 @@ def net(recipe: str) -> Module:
     return nets.build(RECIPES[recipe].net, generator=stream("net"))
 
 
-def pictures(*shown: tuple[Tensor, str], columns: int = 3, height: float = 1.45) -> Figure:
+def pictures(*shown: tuple[Tensor, str], columns: int = 3, height: float = 0.95) -> Figure:
     """Draw images (H, W) with titles, in rows; where some are negative, in blue and orange."""
-    rows = -(-len(shown) // columns)
-    figure = new_figure(WIDTH, height * rows)
-    for number, (image, title) in enumerate(shown, 1):
-        axes = figure.add_subplot(rows, columns, number)
-        limit, signed = max(float(image.abs().max()), 1e-9), bool((image < 0).any())
-        colors = signed_colors() if signed else "gray"
-        drawn = axes.imshow(image.numpy(), colors, interpolation="none")
-        drawn.set_clim(-limit if signed else 0, limit)
-        drawn.set_gid("signed" if signed else None)
-        axes.set_title(title, size=SMALL)
-        axes.set_axis_off()
-    return figure
+    tiles = []
+    for image, title in shown:
+        signed = bool((image < 0).any())
+        tiles.append(Tile(image, title, float(image.abs().max()) if signed else None))
+    return grid(tiles, columns, WIDTH / columns, height, SMALL)
 
 
 def panels(count: int = 1, height: float = 1.9) -> tuple[Figure, list[Axes]]:
@@ -207,7 +200,7 @@ def dropout() -> Figure:
     kept = functional.dropout2d(maps, 0.25, generator=stream("dropout"))[0]
     kept = kept / (maps.amax((2, 3))[0, :, None, None] / 0.75)
     shown = ((map, "× 4/3" if map.any() else "zero") for map in kept)
-    return pictures(*shown, columns=4, height=1.3)
+    return pictures(*shown, columns=4, height=1.15)
 
 
 def intervals() -> Figure:
@@ -242,7 +235,7 @@ def augmented(count: int, **settings: float) -> Figure:
     copies = Augmentation(**settings)(255 * image.expand(count, -1, -1, -1), stream("turned"))
     shown = torch.cat((255 * image, copies))[:, 0]
     rows = [torch.cat([*part], 1) for part in torch.split(shown, 7)]
-    return pictures((torch.cat(rows), ""), columns=1, height=0.66 * len(rows))
+    return pictures((torch.cat(rows), ""), columns=1, height=0.15 * len(rows))
 
 
 def standard_error() -> Figure:

@@ -76,10 +76,15 @@ class Tile:
     limit: float | None = None
 
 
-def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
-    """Tiles in rows of `columns`, None for an empty place; `inch` is the side of one."""
+def grid(
+    tiles: Sequence[Tile | None], columns: int, inch: float, height: float = 1.25, size: float = 8
+) -> Figure:
+    """Tiles in rows of `columns`, None for an empty place.
+
+    A tile is `inch` wide and `height` times as high with its title, in letters of `size` points.
+    """
     count = -(-len(tiles) // columns)
-    figure = new_figure(columns * inch, count * inch * 1.25)
+    figure = new_figure(columns * inch, count * inch * height)
     for number, tile in enumerate(tiles, 1):
         if tile is None:
             continue
@@ -93,7 +98,7 @@ def grid(tiles: Sequence[Tile | None], columns: int, inch: float) -> Figure:
             image.set_clim(-tile.limit, tile.limit)
             image.set_gid("signed")
         title = "\n".join(printable(line) for line in tile.title.split("\n"))
-        axes.set_title(title.replace("$", r"\$"), size=8)
+        axes.set_title(title.replace("$", r"\$"), size=size)
         axes.set_axis_off()
     return figure
 
