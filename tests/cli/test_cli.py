@@ -492,13 +492,9 @@ def test_folders_that_cannot_be_used(run, tmp_path, data_dir, fails):
     assert re.search("--resume.*--run-dir", fails(2, *train(run, data_dir)))
     (tmp_path / "file").write_text("not a folder")
     assert str(tmp_path / "file") in fails(2, *train(tmp_path / "file" / "run", data_dir))
-    root = tmp_path / "synthetic"  # a set that is there in part, and one that is damaged
-    shutil.copytree(f"{data_dir}/synthetic", root)
-    images = (root / "t10k-images-idx3-ubyte").rename(tmp_path / "elsewhere")
+    shutil.copytree(f"{data_dir}/synthetic", tmp_path / "synthetic")
+    (tmp_path / "synthetic" / "t10k-images-idx3-ubyte").unlink()
     assert "t10k-images-idx3-ubyte missing" in fails(3, *train(tmp_path / "run", tmp_path))
-    assert len(list(root.iterdir())) == 3
-    (root / "t10k-images-idx3-ubyte").write_bytes(images.read_bytes()[:-1])
-    assert "t10k-images-idx3-ubyte: " in fails(3, *train(tmp_path / "run", tmp_path))
     assert not (tmp_path / "run").exists()
 
 

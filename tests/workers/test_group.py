@@ -213,7 +213,7 @@ def test_an_end_of_one_is_the_end_of_all(data_dir, tmp_path, capsys, started):
     assert json.loads((run / "run.json").read_text())["workers"] == 2
     assert main(["train", "--resume", f"--run-dir={run}", f"--data-dir={data_dir}"]) == 0
     said = capsys.readouterr().out
-    assert "begun with 2 workers and goes on with 1" in said and "nothing changes" in said
+    assert "begun with --workers 2 and goes on with --workers 1: nothing changes" in said
     assert main(training(data_dir, whole, "--epochs=12")) == 0
     assert all(torch.equal(*pair) for pair in zip(weights(run), weights(whole), strict=True))
 

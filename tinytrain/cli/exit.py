@@ -15,11 +15,6 @@ from tinytrain.runs import signals
 SCARCE = ("allocate memory", "out of memory", "bad_alloc", "failed to map", "start new thread")
 
 
-def is_scarcity(error: Exception) -> bool:
-    """Whether the error says that memory, or what else a process has, was used up."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)
-
-
 def shortened(message: str) -> str:
     """Cut long words, unless they are paths, and what is long in all: a user's input, repeated."""
     message = re.sub(r"(?<!\S)[^\s/\\]{81,}", lambda word: f"{word[0][:79]}…", message)
@@ -51,7 +46,7 @@ def exit_status(main: Callable[[], None]) -> int:
         status, message = 128 + signals.number(error), "interrupted"
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
-        if is_scarcity(error):
+        if isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE):
             reason = printable(str(error)[:300]) or type(error).__name__
             advice = "try a smaller --batch-size, fewer --threads or --jobs, or a higher ulimit"
             status, message = 2, f"not enough memory ({reason}); {advice}"

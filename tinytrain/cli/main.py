@@ -13,7 +13,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 from tinytrain import __version__
@@ -82,7 +81,7 @@ def run(words: Sequence[str]) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Run the command of these flags; what a user's file raises becomes one line."""
     try:
-        command_file(options.command).run(options)
+        options.run(options)
     except BaseException as error:  # a user's file may also call sys.exit
         user_file = sys.modules.get("tinytrain.runs.user_file")  # not loaded, it has run no file
         if found := user_file and user_file.explained(error):
@@ -93,23 +92,22 @@ def execute(options: argparse.Namespace) -> None:
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command and its flags, with defaults filled in. Raises UsageError.
 
-    `words` and `command` are among them, and `given`: the names of the settings that were given.
+    Among them are `command`, its `run`, all `words`, and `given`, the settings that were given.
     """
     name = words[0]
     if name not in COMMANDS:
         parser = parser_without_command()
         parser.parse_known_args(words)  # ends with --help and --version
         parser.error(f"{name}: expected a COMMAND{did_you_mean(name, COMMANDS)}")
-    command = command_file(name)
+    command = importlib.import_module(f"tinytrain.cli.{name}")
     parser = new_parser(f" {name}", command.HELP)
-    parser.set_defaults(parser=parser)
+    parser.set_defaults(parser=parser, run=command.run, command=name, words=list(words))
     command.add_flags(parser)
     options, unknown = parser.parse_known_args(words[1:])
     if unknown:
         flags = re.findall(r"--[\w-]+", options.parser.format_usage())
         close = did_you_mean(unknown[0].partition("=")[0], flags)
         options.parser.error(f"{unknown[0]}: not known here{close}")
-    options.command, options.words = name, list(words)
     return completed(options)
 
 
@@ -137,8 +135,3 @@ def parser_without_command() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"tinytrain {__version__}")
     return parser
-
-
-def command_file(name: str) -> ModuleType:
-    """The file of a command."""
-    return importlib.import_module(f"tinytrain.cli.{name}")

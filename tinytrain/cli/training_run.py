@@ -297,8 +297,8 @@ def require_same_run(settings: Settings, options: argparse.Namespace) -> None:
 def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     """Continue the run in --run-dir where it stands, and lock its folder.
 
-    Raises UsageError for flags that would change the run, DataError where its data, its net file
-    or its checkpoint are others than it began with.
+    Raises UsageError for flags that would change the run, DataError where its data, its own
+    files or its checkpoint are others than it began with.
     """
     folder = options.run_dir
     if folder is None:
@@ -315,8 +315,7 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     if "device" in options.given:
         device = choose_device(options.device, tf32=settings.tf32)
     else:
-        flag = f"--device: {folder} was begun on"
-        device = choose_device(settings.device, flag, settings.tf32)
+        device = choose_device(settings.device, f"--device: {folder} was begun on", settings.tf32)
     if "compute" not in options.given:
         no_graph = settings.compute == "graph" and not device.startswith("cuda")
         options.compute = "plain" if no_graph else settings.compute
@@ -330,20 +329,15 @@ def resume(options: argparse.Namespace, workers: Workers) -> Iterator[Run]:
     dataset = workers.first(lambda: load_same_data(options, settings))
     require_same_settings(settings, workers)
     options.compute = choose_compute(options.compute, training, dataset, workers)
-    ways = (f"with --compute {way}" for way in (settings.compute, options.compute))
-    for begun, now in ((f"on {settings.device}", f"on {device}"), tuple(ways)):
+    other_sums = "sums round differently from here on"
+    of_workers = "nothing changes" if settings.recipe.shards else other_sums
+    for how, begun, now, said in (
+        ("on", settings.device, device, other_sums),
+        ("with --compute", settings.compute, options.compute, other_sums),
+        ("with --workers", settings.workers, workers.count, of_workers),
+    ):
         if now != begun:
-            print(
-                f"The run was begun {begun} and goes on {now}: sums round differently from here "
-                "on.\n"
-            )
-    if workers.count != settings.workers:
-        same = "nothing changes" if settings.recipe.shards else "sums round differently"
-        print(
-            f"The run was begun with {settings.workers} worker{'s' * (settings.workers > 1)} and "
-            f"goes on with {workers.count}: batches, their order and all draws stay the same, and "
-            f"{same}.\n"
-        )
+            print(f"The run was begun {how} {begun} and goes on {how} {now}: {said}.\n")
     with locks.held(folder) if workers.rank == 0 else nullcontext():
         run_folder.restore(folder, settings, training)
         if training.batch > math.ceil(len(dataset.train) / training.batch_size):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tinytrain.errors import DataError
+from tinytrain.recipes import OLD_NAMES
 from tinytrain.store.files import open_file, write_file
 from tinytrain.train.state import Training
 
@@ -66,8 +67,8 @@ def of_this_version(state: dict[str, Any], own: dict[str, Any]) -> dict[str, Any
     Earlier versions called the average of the weights "average", held the state of an optimizer as
     one vector for all weights, with one step count at first, and could not change the rate.
     """
-    names = {"average": "ema"}
-    state = {"lr": own["lr"]} | {names.get(name, name): value for name, value in state.items()}
+    named = {OLD_NAMES.get(name, name): value for name, value in state.items()}
+    state = {"lr": own["lr"]} | named
     if isinstance(state.get("optimizer"), dict):
         state["optimizer"] = by_weight(state["optimizer"], own["optimizer"])
     return state
