@@ -5,8 +5,6 @@ Every case is made of a good example by chance, and named by its kind and number
 values that nobody expects, which gets much further in. `pytest -m long` tries thousands of each.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import io

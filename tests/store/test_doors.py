@@ -1,7 +1,5 @@
 """Drawn tables, arrays and pictures are read as they were drawn, or refused in one line."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from contextlib import nullcontext
@@ -267,6 +265,12 @@ def test_noise_is_not_taken_for_labels(last, tmp_path):
     else:
         with pytest.raises(DataError, match="256 different numbers in the first column, 3 in"):
             tables.read_tables([path])
+
+
+def test_labels_may_count(tmp_path):
+    (tmp_path / "it.csv").write_text("label,a,b\n0,7,7\n1,7,9\n2,7,8")
+    [split] = tables.read_tables([tmp_path / "it.csv"]).splits.values()
+    assert split.labels.tolist() == [0, 1, 2]
 
 
 def npy(array):

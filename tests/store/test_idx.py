@@ -1,7 +1,5 @@
 """What goes into an IDX file comes out of it, and a file that's a byte off doesn't come out."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import struct
@@ -140,10 +138,9 @@ def test_a_gzip_bomb_is_not_unpacked_and_an_honest_one_up_to_a_limit(folder, mon
 
 
 def test_missing_file_and_folder(folder):
-    with pytest.raises(DataError, match="nowhere"):
-        idx.read(folder / "nowhere")
-    with pytest.raises(DataError, match="directory"):
-        idx.read(folder)
+    for path, named in (folder / "nowhere", "nowhere"), (folder, "directory"):
+        with pytest.raises(DataError, match=named):
+            idx.read(path)
     with pytest.raises(UsageError, match="nowhere"):
         idx.write(folder / "nowhere" / "array", np.zeros(1, np.uint8))
 

@@ -1,7 +1,5 @@
 """Images that stay in their file train as those in memory do, and notice when the file changes."""
 
-from __future__ import annotations
-
 import os
 from functools import partial
 from pathlib import Path

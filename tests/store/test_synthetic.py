@@ -1,7 +1,5 @@
 """The drawn digits: repeatable, whole, and different enough for a straight line to tell apart."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
