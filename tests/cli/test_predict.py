@@ -277,6 +277,9 @@ def test_every_line_of_a_table_gets_an_answer(table, printed):
     shown = [line.split(" (")[0] for line in printed("predict", "test.csv").splitlines()]
     named = [f"test.csv[{row}]: {label}" for row, label in enumerate(LABELS)]
     assert shown == named  # so many are not drawn
+    sources = answers_file.sources_in(Path("test.csv"), tinytrain.load_run())
+    pixels = np.stack([source.read()[0].numpy() for source in sources])
+    assert (pixels == DIGITS).all()
 
 
 def test_arrays_of_any_file_and_from_python_the_same():
