@@ -88,6 +88,7 @@ def launch(options: argparse.Namespace) -> None:
     logging.disable()  # what torchrun says besides
     each = max((os.cpu_count() or 1) // options.workers, 1)
     os.environ.setdefault("OMP_NUM_THREADS", str(each))
+    os.environ[signals.PARENT] = str(os.getpid())
     how = ["--standalone", "--local-addr=localhost", f"--nproc-per-node={options.workers}"]
     try:
         main([*how, "-m", "tinytrain", *options.words])

@@ -4,13 +4,17 @@ Ctrl-C sends SIGINT, a shutdown or a batch system SIGTERM, a closing terminal SI
 an exception of the first only; the others would end the program without any cleaning up.
 """
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+PARENT = "TINYTRAIN_PARENT"  # environment variable: the number of a worker's launcher
+PR_SET_PDEATHSIG = 1  # see `man prctl`
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -30,8 +34,15 @@ def handler_at_start() -> Callable[[int, FrameType | None], object] | signal.Han
     """The handler while a program starts: `interrupt`, or for a worker of torchrun an end at once.
 
     A worker that waits for the others in torch runs no Python handler, and has nothing to save.
+    On Linux it also gets a SIGTERM when its torchrun is killed.
     """
-    return signal.SIG_DFL if "TORCHELASTIC_RUN_ID" in os.environ else interrupt
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return interrupt
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):
+        os.kill(os.getpid(), signal.SIGKILL)  # torchrun was killed before prctl was called
+    return signal.SIG_DFL
 
 
 @contextmanager
