@@ -372,6 +372,8 @@ MISTAKES = [
     ("one.csv --drop-columns 99", "--drop-columns 99: one.csv has col"),
     ("it.npz --size 4", "HEIGHTxWIDTH"),
     ("it.npz --size 0x4", "HEIGHTxWIDTH"),
+    ("emnist.mat", "emnist-letters-.*ubyte.gz"),
+    ("b", "train --dataset b/raw"),
     ("it.npz one.npz", "expected one folder of images, one .npz, or"),
     ("a b", "expected one folder of images, one .npz, or"),
     ("one.csv two.csv", "one.csv two.csv: .*train and test"),
@@ -393,7 +395,9 @@ def test_words_that_do_not_go_together(words, said, refused):
         csv(f"{name}.csv", A, B)
     for name in "ab":
         Path(name).mkdir()
-    Path("a/file").touch()
+    Path("b/raw").mkdir()
+    for path in "a/file", "b/raw/train-images-idx3-ubyte.gz", "emnist.mat":
+        Path(path).touch()
     refused(2, said, *WORDS, *words.split())
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from run_files import state_of
 
 from tinytrain import nets, nn
-from tinytrain.cli.export import FILES, as_program, source
+from tinytrain.cli.export import FILES, as_npz, as_program, source
 from tinytrain.data import batches
 from tinytrain.errors import UsageError
 from tinytrain.recipes import Recipe
@@ -69,6 +69,13 @@ def test_the_ending_of_the_output_decides_the_form(export, tmp_path):
     with np.load(tmp_path / "w.npz", allow_pickle=False) as arrays:
         assert arrays.files
     assert "def load" in (tmp_path / "net.py").read_text()
+
+
+def test_a_name_that_numpy_has_taken():
+    net = nn.Module()
+    net.file = torch.ones(2)
+    with pytest.raises(UsageError, match="file"):
+        as_npz(net)
 
 
 def test_the_program_says_what_the_net_says(program, run, tiny):

@@ -208,7 +208,16 @@ def read(options: argparse.Namespace) -> Found:
             f"{' '.join(map(str, sources))}: expected one folder of images, one .npz, or files of "
             "one kind: .npy or IDX, a file for images and one for labels, or .csv"
         )
+    if ".mat" in kinds:
+        raise UsageError(
+            f"{sources[0]}: MATLAB's form is not read; EMNIST's gzip.zip has the same as IDX files: "
+            "data convert emnist-letters-*-ubyte.gz --transpose --output emnist-letters"
+        )
     if kinds == {"folder"}:
+        if file := next(sources[0].rglob("*-ubyte*"), None):
+            raise UsageError(
+                f"{sources[0]}: has IDX files, not pictures: train --dataset {file.parent}"
+            )
         changes = {"flatten": options.flatten, "size": options.size, "to_grey": options.grey}
         return picture_folder.read_folder(sources[0], partial(exact_pixels, **changes))
     return (

@@ -144,6 +144,8 @@ def as_npz(net: nn.Module) -> bytes:
 
     buffer = io.BytesIO()
     arrays = {name: value.numpy() for name, value in net.state_dict().items()}
+    if taken := {"file", "allow_pickle"} & arrays.keys():
+        raise UsageError(f"--format npz: numpy.savez takes no array called {taken.pop()}")
     numpy.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
