@@ -210,7 +210,7 @@ def read(options: argparse.Namespace) -> Found:
         )
     if ".mat" in kinds:
         raise UsageError(
-            f"{sources[0]}: MATLAB's form is not read; EMNIST's gzip.zip has the same as IDX files: "
+            f"{sources[0]}: MATLAB's form is not read; EMNIST's gzip.zip has it as IDX files: "
             "data convert emnist-letters-*-ubyte.gz --transpose --output emnist-letters"
         )
     if kinds == {"folder"}:
