@@ -117,24 +117,17 @@ def command(options: argparse.Namespace, *words: str) -> str:
     return shlex.join(["python", "-m", "tinytrain", "exercise", *words, *folder])
 
 
-def show_answers() -> None:
-    """Print all exercises with their hints and answers."""
-    from tinytrain.course.exercises import exercises
-    from tinytrain.course.exercises.checking.template import answer
-
-    for one in exercises():
-        print(f"{one.name}: {one.title} ({one.shipped.__module__}.{one.function})\n{one.why}")
-        for count, text in enumerate(one.hints, 1):
-            print(f"  hint {count}: {text}")
-        print(f"\n{answer(one)}\n")
-
-
 def show_list(options: argparse.Namespace, folder: Folder) -> None:
     """List the exercises, and which are done; with --answers their answers."""
     from tinytrain.course.exercises import exercises
+    from tinytrain.course.exercises.checking.template import answer
 
     if options.answers:
-        show_answers()
+        for one in exercises():
+            print(f"{one.name}: {one.title} ({one.shipped.__module__}.{one.function})\n{one.why}")
+            for count, text in enumerate(one.hints, 1):
+                print(f"  hint {count}: {text}")
+            print(f"\n{answer(one)}\n")
         return
     states = {one: folder.state(one.name) for one in exercises()}
     for one, state in states.items():

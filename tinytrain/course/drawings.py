@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tinytrain import nets, streams
 from tinytrain.course import figures
-from tinytrain.course.figures import OWN, WIDTH
+from tinytrain.course.figures import DOT, OWN, WIDTH
 from tinytrain.data.augment import Augmentation
 from tinytrain.nn import Conv2d, Module, functional
 from tinytrain.nn.inspect import layer_rows
@@ -211,8 +211,7 @@ def intervals() -> Figure:
         change = difference(summarise(one), summarise(other))
         assert change is not None
         color = OWN if change.excludes_zero else "grey"
-        axes.plot([place, place], [change.low, change.high], color=color)
-        axes.plot(place, change.value, "o", color=color, markersize=4)
+        axes.errorbar(place, change.value, change.value - change.low, color=color, **DOT)
     axes.axhline(0, color="grey", linewidth=1)
     axes.set(ylabel="difference, points", xticks=[])
     return figure

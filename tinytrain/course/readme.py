@@ -47,11 +47,9 @@ def rendered(readme: Path, course: Course) -> dict[Path, str]:
         "views": tables.views(course.views),
         "frontier": tables.frontier(course.frontier),
     }
-    paths = readme, readme.parent / RECORDS
-    return {
-        path: with_tables(path, shown)
-        for path, shown in zip(paths, ({"results": result_rows(course)}, all_tables), strict=True)
-    }
+    below = readme.parent / RECORDS
+    top = with_tables(readme, {"results": result_rows(course)})
+    return {readme: top, below: with_tables(below, all_tables)}
 
 
 def with_tables(path: Path, shown: Mapping[str, tables.Table]) -> str:
@@ -74,9 +72,8 @@ def with_tables(path: Path, shown: Mapping[str, tables.Table]) -> str:
 def result_rows(course: Course) -> tables.Table:
     """The five results of the top README; a run of fewer than five epochs counts by its last."""
     by_name = {rung.name: rung for rung in (*course.ladder, *course.frontier)}
-    table = [
-        ["recipe", "", "parameters", "epochs", "seeds", "test accuracy, %", "seeds that hold"]
-    ]
+    head = ["recipe", "", "parameters", "epochs", "seeds", "test accuracy, %"]
+    table = [[*head, "seeds that hold"]]
     for name, text in ROWS.items():
         rung = by_name[name]
         row = [f"`{name}`", text, f"{rung.parameters:,}", str(rung.recipe.epochs)]
