@@ -35,7 +35,8 @@ def reason_not_judged(dataset: str, holdout: int, epochs: int) -> str | None:
     if holdout:
         return f"tested on {holdout:,} held-out training images, not on the test set"
     if epochs < LAST_EPOCHS:
-        return f"the target needs at least {LAST_EPOCHS} epochs, this has {epochs}"
+        plural = "" if epochs == 1 else "s"
+        return f"{epochs} epoch{plural}; the target needs at least {LAST_EPOCHS}"
     return None
 
 
