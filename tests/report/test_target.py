@@ -28,7 +28,7 @@ def test_all_three_conditions(accuracies, parameters):
     judged = verdict(accuracies, parameters)
     assert judged.met == all(conditions)
     if len(accuracies) < 5:
-        assert "not judged" in judged.text and f"has {len(accuracies)})" in judged.text
+        assert "not judged" in judged.text and f"({len(accuracies)} epoch" in judged.text
     else:
         _, *lines = judged.text.splitlines()
         assert [line.startswith("met ") for line in lines] == list(conditions)
@@ -52,7 +52,7 @@ def test_what_a_verdict_says():
         ("synthetic", 0, 15, "drawn by tinytrain"),
         ("fashion-mnist", 0, 15, "fashion-mnist"),
         ("mnist", 5000, 15, "5,000 held-out"),
-        ("mnist", 0, 4, "has 4"),
+        ("mnist", 0, 4, "4 epochs"),
     ],
 )
 def test_reasons_not_to_judge(dataset, holdout, epochs, word):
