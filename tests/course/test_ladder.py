@@ -62,7 +62,7 @@ def test_parameters_shapes_and_receptive_fields(name):
 
 
 def test_what_a_place_sees():
-    sees = [28, 18, 18, 24, 20, 22, 22, 22, 22, 18, 18, 18, 18, 18, 18, 22, 22, 22, 32]
+    sees = [28, 18, 18, 24, 20, 22, 22, 22, 22, 18, 18, 18, 18, 18, 18, 22, 22, 22, 22, 32]
     assert [rung.field for rung in ladder.rungs()] == sees
     assert [rung.field for rung in ladder.rungs(ladder.VIEWS)] == [22, 18, 22, 26, 18, 22, 26, 30]
 

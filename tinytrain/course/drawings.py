@@ -110,6 +110,16 @@ def pooling() -> Figure:
     return pictures(*((map[0, 0], title) for map, title in zip(maps, titles, strict=True)))
 
 
+def phases() -> Figure:
+    """A map pooled with stride 2 from each of four places, and with stride 1: all of them."""
+    map = functional.relu(functional.conv2d(digit(), EDGES[None, None]))
+    starts = [(down, right) for down in (0, 1) for right in (0, 1)]
+    pooled = [functional.max_pool2d(map[:, :, down:, right:], 2)[0, 0] for down, right in starts]
+    every = functional.max_pool2d(map, 2, stride=1)[0, 0]
+    shown = [(one, f"from {start}") for one, start in zip(pooled, starts, strict=True)]
+    return pictures((map[0, 0], "map"), *shown, (every, "stride 1"))
+
+
 def width() -> Figure:
     """The weights of Net4's and Net5's convolutions."""
     figure, sides = panels(2, 2.6)
@@ -319,7 +329,8 @@ def singular_values() -> Figure:
 
 
 _ALL = (
-    *(linear, convolution, one_by_one, pooling, width, padding, receptive_fields, dilation, uses),
+    *(linear, convolution, one_by_one, pooling, phases, width, padding, receptive_fields),
+    *(dilation, uses),
     *(batch_norm, dropout, intervals, rotation, affine, standard_error, descent, schedules),
     *(average, singular_values),
 )

@@ -26,5 +26,6 @@ LADDER: dict[str, dict[str, Any]] = {
     "wide": {"net": "net9_3_wide2"},
     "final": {"dropout": 0.0, "rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.15},
     "muon": {"optimizer": "muon"},
+    "dense": {"net": "net9_3_dense"},
     "late7500": {"net": "late7500", "optimizer": "adam"},
 }
