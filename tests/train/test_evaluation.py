@@ -1,6 +1,7 @@
-"""Looking five times at an image costs no parameter and no training, and their mean decides."""
+"""A net is tested on all images, and decides by the mean over the views that it is given."""
 
 import contextlib
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,18 +16,36 @@ from tinytrain.data import Split
 from tinytrain.recipes import RECIPES, build
 from tinytrain.streams import generator
 from tinytrain.train import Score, evaluate, fit
-from tinytrain.train.evaluation import log_probabilities, predict
+from tinytrain.train.evaluation import predict, views
 
 
-@given(st.integers(1, 5), st.integers(2, 5), st.integers(2, 5))
-def test_looks_are_the_image_and_what_lies_a_pixel_away(looks, height, width):
-    """What leaves at a side comes in at the other; averaged are the scores."""
-    images = normal(3, 1, height, width)
-    shifts = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)][:looks]  # down, right
-    scores = [np.roll(images.numpy(), shift, (2, 3)).reshape(3, -1) ** 3 for shift in shifts]
+@given(st.integers(1, 9), st.integers(3, 9))
+def test_views_are_the_image_moved_turned_and_resized(count, side):
+    """What a shift moves out comes in at the other side; torch turns counter-clockwise for us."""
+    images = 255 * normal(3, 2, side, side).float()
+    shifts = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]  # down, right
+    expected = [np.roll(images.numpy(), shift, (2, 3)) for shift in shifts]
+    for degrees, size in [(8, 1), (-8, 1), (0, math.exp(0.08)), (0, math.exp(-0.08))]:
+        cosine, sine = (
+            math.cos(math.radians(degrees)) / size,
+            math.sin(math.radians(degrees)) / size,
+        )
+        back = torch.tensor([[cosine, -sine, 0], [sine, cosine, 0]]).expand(3, 2, 3)
+        grid = torch.nn.functional.affine_grid(back, images.shape, align_corners=False)
+        expected.append(torch.nn.functional.grid_sample(images, grid, align_corners=False))
+    found = views(images, count).numpy()
+    np.testing.assert_allclose(found, np.concatenate(expected[:count]), atol=1e-2)
+
+
+@given(st.integers(1, 9), st.integers(2, 5), st.integers(2, 5))
+def test_the_scores_of_the_views_are_averaged(tta, height, width):
+    """Those before they become probabilities, and normalised with the rest."""
+    draw = generator(1, "images")
+    images = torch.randint(256, (3, 1, height, width), generator=draw).to(torch.uint8)
     net = nn.Sequential(nn.Flatten(), Cube(), nn.LogSoftmax(1))
-    expected = torch.log_softmax(torch.from_numpy(sum(scores)) / looks, 1)
-    torch.testing.assert_close(log_probabilities(net, images, looks), expected)
+    scores = ((views(images.float(), tta) / 255 - 0.13) / 0.31).view(tta, 3, -1) ** 3
+    expected = torch.log_softmax(scores.mean(0), 1)
+    torch.testing.assert_close(predict(net, images, 0.13, 0.31, tta), expected)
 
 
 class Cube(nn.Module):
@@ -35,19 +54,20 @@ class Cube(nn.Module):
 
 
 @settings(max_examples=30)
-@given(st.integers(1, 120), st.integers(0, 99), st.sampled_from([1, 5]))
-def test_a_score_is_what_torch_makes_of_all_images(count, seed, looks):
+@given(st.integers(1, 120), st.integers(0, 99), st.sampled_from([1, 9]))
+def test_a_score_is_what_torch_makes_of_all_images(count, seed, tta):
     draw = generator(seed, "images")
     images = torch.randint(256, (count, 1, 28, 28), generator=draw).to(torch.uint8)
     labels = torch.randint(10, (count,), generator=draw)
     net = nets.net1(generator(seed, "weights"))
-    score = evaluate(net, Split(images, labels), 0.13, 0.31, looks)
-    said = log_probabilities(net.eval(), (images / 255 - 0.13) / 0.31, looks).detach()
+    score = evaluate(net, Split(images, labels), 0.13, 0.31, tta)
+    seen = (views(images.float(), tta) / 255 - 0.13) / 0.31
+    said = torch.log_softmax(net.eval()(seen).view(tta, count, 10).mean(0), 1).detach()
     expected = torch.nn.functional.nll_loss(said, labels)
     assert score.loss == pytest.approx(float(expected), rel=1e-4)
     assert (score.correct, score.total) == (int((said.argmax(1) == labels).sum()), count)
     assert score.accuracy == 100 * score.correct / count
-    torch.testing.assert_close(predict(net, images, 0.13, 0.31, looks), said)
+    torch.testing.assert_close(predict(net, images, 0.13, 0.31, tta), said)
 
 
 def refuse(*_):
@@ -73,7 +93,7 @@ def test_every_module_keeps_its_mode(tiny, score, fails):
     assert [module.training for module in net.modules()] == modes
 
 
-def test_looks_change_the_test_of_a_run_and_nothing_else(tiny):
+def test_views_change_the_test_of_a_run_and_nothing_else(tiny):
     recipe = replace(RECIPES["five-looks"], epochs=1, batch_size=20)
     looking, plain = build.start(recipe, 1), build.start(replace(recipe, tta=1), 1)
     for training in (looking, plain):

@@ -158,7 +158,7 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
     deskewed = "The images were not deskewed."
     if settings.recipe.deskew:
         deskewed = "The images were deskewed, by tinytrain/data/deskew.py: yours have to be, too."
-    shifted = f"\nThe run was tested with the mean over {tta} shifts of each image; here is one."
+    shifted = f"\nThe run was tested with the mean over {tta} views of each image; here is one."
     return PROGRAM.format(
         name=name,
         run=quoted(run.resolve().name),

@@ -31,12 +31,13 @@ VIEWS: dict[str, dict[str, Any]] = {
 
 SMALL_BATCHES = {"tta": 5, "batch_size": 32, "lr": 0.015} | LITTLE_AUGMENTATION
 FEW_EPOCHS = {"net": "framed7500", "epochs": 3, "ema": 0.995} | SMALL_BATCHES
-FEWER_EPOCHS = FEW_EPOCHS | {"ema": 0.997, "deskew": True, "optimizer": "muon"}
+FEWER_EPOCHS = FEW_EPOCHS | {"ema": 0.997, "deskew": True, "optimizer": "muon", "tta": 9}
 FEW_PARAMETERS = {"deskew": True, "ema": 0.999} | SMALL_BATCHES
 
 FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"net": "net9_3", "deskew": True},
     "five-looks": {"net": "net9_3", "tta": 5},
+    "nine-looks": {"net": "net9_3_dense", "optimizer": "muon", "tta": 9},
     "fewest-parameters": {"net": "framed2791", "deskew": True, "tta": 5},
     "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},

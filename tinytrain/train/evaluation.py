@@ -1,9 +1,9 @@
 """Evaluation: the loss and accuracy of a net on images that it was not trained on.
 
-With test-time augmentation (TTA) each image is seen five times, as it is and moved by one pixel
-each way. Moved by a pixel a digit is the same digit, but a net that pools computes something else
-for it; where it errs, it errs in some of the places only, and the mean over them is right more
-often, at five times the arithmetic. Krizhevsky et al., "ImageNet classification with deep
+With test-time augmentation (TTA) each image is seen several times: as it is, moved by one pixel
+each way, turned and resized a little. It is the same digit still, but a net computes something
+else for it; where it errs, it errs in some of the views only, and the mean over them is right more
+often, at so many times the arithmetic. Krizhevsky et al., "ImageNet classification with deep
 convolutional neural networks", 2012, section 4.1, average the probabilities of ten crops.
 """
 
@@ -13,34 +13,50 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from tinytrain.data import batches
+from tinytrain.data import augment, batches
 from tinytrain.data.datasets import Split
 from tinytrain.nn import Module, functional
 from tinytrain.nn.functional import Loss
 from tinytrain.store.on_disk import Images
 from tinytrain.train.state import Score
 
-# The shifts of test-time augmentation, (down, right) in pixels. Rows and columns that leave at one
-# side come in at the other: in digits both are background.
+# The views of test-time augmentation: first shifts (down, right) in pixels, where rows and columns
+# that leave at one side come in at the other (in digits both are background); then transforms of
+# `augment`, turned by 8 degrees each way, and enlarged and reduced by the factor e^0.08.
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+TRANSFORMS = ((8.0, 0, 0, 0, 0), (-8.0, 0, 0, 0, 0), (0, 0, 0, 0.08, 0), (0, 0, 0, -0.08, 0))
 
 
 @torch.no_grad()
 def predict(net: Module, images: Images, mean: float, std: float, tta: int = 1) -> Tensor:
     """The log-probabilities (N, classes) that `net` gives for uint8 images (N, C, H, W).
 
-    `mean` and `std` normalise the images; `tta` is the number of shifts to average, 1 to 5. The
+    `mean` and `std` normalise the images; `tta` is the number of views to average, 1 to 9. The
     net is in evaluation mode meanwhile. 50 images at a time are run, which stay in the caches of a
     CPU, and on a GPU 5,000 digits, or as many pixels.
+
+    Averaged are the scores before they become probabilities: the mean of log-probabilities
+    differs from that by one number an image, which the second log-softmax takes away.
     """
     cuda = torch.device(images.device).type == "cuda"
     batch_size = max(50, 3_920_000 // images[:1].numel()) if cuda else 50
+    outputs = []
     with evaluating(net):
-        outputs = [
-            log_probabilities(net, batches.normalise(images[rows].float(), mean, std), tta)
-            for rows in batches.in_order(len(images), batch_size)
-        ]
+        for rows in batches.in_order(len(images), batch_size):
+            output = net(batches.normalise(views(images[rows].float(), tta), mean, std))
+            if tta > 1:
+                output = functional.log_softmax(torch.stack(output.chunk(tta)).mean(0))
+            outputs.append(output)
     return torch.cat(outputs)
+
+
+def views(images: Tensor, count: int) -> Tensor:
+    """The first `count` views (count · N, C, H, W) of images (N, C, H, W) in 0 … 255."""
+    changed = [torch.roll(images, shift, (2, 3)) for shift in SHIFTS[:count]]
+    for transform in TRANSFORMS[: max(count - len(SHIFTS), 0)]:
+        column = torch.tensor(transform, device=images.device)[:, None]
+        changed.append(augment.apply(images, column.expand(-1, len(images))))
+    return torch.cat(changed)
 
 
 def evaluate(
@@ -62,18 +78,6 @@ def confusion(outputs: Tensor, labels: Tensor) -> Tensor:
     classes = outputs.shape[1]
     table = torch.bincount(labels * classes + outputs.argmax(1), minlength=classes**2)
     return table.view(classes, classes)
-
-
-def log_probabilities(net: Module, images: Tensor, tta: int) -> Tensor:
-    """The output of `net` for normalised images (N, C, H, W): (N, classes), the mean over shifts.
-
-    Averaged are the scores before they become probabilities: the mean of log-probabilities
-    differs from that by one number an image, which the second log-softmax takes away.
-    """
-    if tta == 1:
-        return net(images)
-    shifted = torch.cat([torch.roll(images, shift, (2, 3)) for shift in SHIFTS[:tta]])
-    return functional.log_softmax(torch.stack(net(shifted).chunk(tta)).mean(0))
 
 
 @contextmanager

@@ -87,7 +87,7 @@ class Training:
     ema: ExponentialMovingAverage | None = None  # of this net; where there is one, it is tested
     loss: Loss = functional.nll_loss
     seed: int = 1  # of every random draw
-    tta: int = 1  # or 5: test-time augmentation, see `evaluation`
+    tta: int = 1  # views of test-time augmentation, 1 to 9: see `evaluation`
     clip: float = 0.0  # the largest norm of all gradients together, 0 for any
     lr: float = field(init=False)
     epoch: int = 1  # the present one
