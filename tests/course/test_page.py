@@ -22,6 +22,7 @@ from tinytrain.course import ladder, readme
 from tinytrain.course.exercises import exercises
 from tinytrain.course.ladder import gain
 from tinytrain.course.page import build, interactive
+from tinytrain.course.tables import signed
 from tinytrain.errors import Unavailable
 from tinytrain.plots import net_pictures
 from tinytrain.recipes import LADDER, RECIPES
@@ -102,7 +103,7 @@ def test_every_variation_is_on_the_page(rendered, course):
         assert (change is None) == (rung.name == "constant-rate")
         if change:
             assert change.value == pytest.approx(rung.summary.mean - course.final.summary.mean)
-            assert f"<td>{change.value:+.3f}</td>" in rendered
+            assert f"<td>{signed(change.value)}</td>" in rendered
     for rung in course.frontier:
         last = [seed[-1] for seed in rung.record.column("test_accuracy")]
         assert f"<td>{statistics.mean(last):.3f} ± {statistics.stdev(last):.3f}</td>" in rendered

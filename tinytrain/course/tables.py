@@ -17,7 +17,7 @@ def results(rungs: Sequence[Rung]) -> Table:
     table = [["rung", "parameters", "receptive field", "accuracy, %", "held", "gap"]]
     for rung in rungs:
         row = [rung.name, f"{rung.parameters:,}", str(rung.field), *measured(rung)]
-        table.append([*row, f"{rung.record.gap:+.2f}" if rung.record else ""])
+        table.append([*row, signed(rung.record.gap, 2) if rung.record else ""])
     return table
 
 
@@ -28,7 +28,7 @@ def ablation(ablations: Sequence[Rung], final: Rung) -> Table:
     for rung in ablations:
         row = [rung.name, describe(rung.changes), *measured(rung)]
         if change := gain(final, rung):
-            row += [f"{change.value:+.3f}", f"{change.low:+.3f} to {change.high:+.3f}"]
+            row += [signed(change.value), f"{signed(change.low)} to {signed(change.high)}"]
         else:
             row += ["", ""]
         table.append(row)
@@ -106,9 +106,15 @@ def selection_bias(rungs: Sequence[Rung]) -> Table:
     for rung in rungs:
         if rung.record and rung.recipe.epochs >= LAST_EPOCHS:
             mean = rung.record.summary.mean
-            chosen = [f"{value:.2f} ({value - mean:+.2f})" for value in rung.record.chosen_on_test]
-            table.append([rung.name, f"{mean:.2f}", *chosen])
+            chosen = rung.record.chosen_on_test
+            higher = [f"{value:.2f} ({signed(value - mean, 2)})" for value in chosen]
+            table.append([rung.name, f"{mean:.2f}", *higher])
     return table
+
+
+def signed(difference: float, digits: int = 3) -> str:
+    """A difference with its sign, which is a minus and not a hyphen: +0.013, −0.142."""
+    return f"{difference:+.{digits}f}".replace("-", "−")
 
 
 def markdown(table: Table) -> str:

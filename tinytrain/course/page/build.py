@@ -178,7 +178,8 @@ def section(rung: Rung, lesson: Lesson, by_name: Mapping[str, Rung]) -> dict[str
         "field": rung.field,
         "code": code(before, rung),
         "parameters": parameters(before, rung),
-        "interval": change and f"95 % interval {change.low:+.3f} to {change.high:+.3f} points",
+        "interval": change
+        and f"95 % interval {tables.signed(change.low)} to {tables.signed(change.high)} points",
         "layers": layer_table(rung),
         "exercises": [one for one in exercises() if rung.name in one.rungs],
     }
@@ -211,7 +212,7 @@ def result(rung: Rung) -> str:
     seeds = f"{summary.count} seed{'s' * several}"
     return (
         f"{accuracy(summary)} %, mean{' ± deviation' * several} over {seeds}; {summary.held} held "
-        f"{TARGET_ACCURACY:g} %; gap {record.gap:+.2f} points"
+        f"{TARGET_ACCURACY:g} %; gap {tables.signed(record.gap, 2)} points"
     )
 
 
