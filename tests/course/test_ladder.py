@@ -16,7 +16,7 @@ PARAMETERS |= dict.fromkeys(("net7", "net8"), 8116)
 PARAMETERS |= dict.fromkeys(("net9", "net9_wide2", "net9_wide3"), 7850)
 PARAMETERS |= dict.fromkeys((name for name in nets.NETS if name.startswith("net9_3")), 7934)
 PARAMETERS |= dict(late7500=7500, framed7500=7500, framed2791=2791)
-PARAMETERS |= dict(separable1908=1908, separable942=942)
+PARAMETERS |= dict(separable1908=1908, separable942=942, separable695=695)
 
 # Channels × side : receptive field, after every convolution, pooling and padding.
 WIDE = "32×26:3 32×13:4 64×11:8 64×5:10 128×3:18 128×1:26"
@@ -47,6 +47,8 @@ GEOMETRY = {
     " 14×7:16 14×5:24 16×5:24 16×3:32 16×3:32 10×3:32 10×1:40",
     "separable942": "1×40:1 5×38:3 5×36:5 8×36:5 8×18:6 8×16:10 8×16:10 8×14:14 8×14:14 8×7:16"
     " 8×5:24 10×5:24 10×3:32 10×3:32 10×3:32 10×1:40",
+    "separable695": "1×40:1 4×38:3 4×36:5 6×36:5 6×18:6 6×16:10 6×16:10 6×14:14 7×14:14 7×7:16"
+    " 7×5:24 8×5:24 8×3:32 8×3:32 10×3:32 10×1:40",
     "framed2791": "1×40:1 5×38:3 7×36:5 7×18:6 7×16:10 8×14:14 8×7:16 8×5:24 10×3:32 10×3:32"
     " 10×1:40",
 }

@@ -13,7 +13,7 @@ from tinytrain.nn.functional import Generator
 
 # The nets to be had by name.
 __all__ = ["framed2791", "framed7500", "late7500"]
-__all__ += ["net9_3_dense", "separable942", "separable1908"]
+__all__ += ["net9_3_dense", "separable695", "separable942", "separable1908"]
 
 
 def pooled_late(
@@ -62,6 +62,11 @@ def separable1908(generator: Generator = None, task: Task = MNIST) -> Net:
 def separable942(generator: Generator = None, task: Task = MNIST) -> Net:
     """5-8, pool, 8-8, pool, 10-10: 942 parameters."""
     return separable_in_frame([[5, 8], [8, 8], [10, 10]], generator, task)
+
+
+def separable695(generator: Generator = None, task: Task = MNIST) -> Net:
+    """4-6, pool, 6-7, pool, 8-8: 695 parameters."""
+    return separable_in_frame([[4, 6], [6, 7], [8, 8]], generator, task)
 
 
 def late7500(dropout: float = 0.0, generator: Generator = None, task: Task = MNIST) -> Net:
