@@ -131,7 +131,7 @@ def test_evaluate_repeats_the_last_line_and_says_what_it_looked_at(
     assert main(quick(tmp_path / "run", data_dir, "--fold=2/4", "--tta=5")) == 0
     net, images, score = evaluated(tmp_path / "run")
     assert net.startswith("Net: net1, 109,946 parameters, of ") and "averaged" not in net
-    assert images == "Data: synthetic, 100 held-out training images, 5 looks at each"
+    assert images == "Data: synthetic, 100 held-out training images, 5 views of each"
     assert score.startswith("Holdout set: ")
 
 

@@ -104,17 +104,17 @@ def test_the_program_needs_torch_alone_and_prints_its_shapes(program, capsys):
 
 
 @pytest.mark.parametrize(
-    "upright, looks, said",
-    [(True, 1, "were deskewed"), (False, 1, "not deskewed"), (False, 5, "over 5 shifts")],
+    "upright, tta, said",
+    [(True, 1, "were deskewed"), (False, 1, "not deskewed"), (False, 5, "over 5 views")],
 )
-def test_the_program_says_what_it_expects(upright, looks, said):
-    odd, recipe = 'a\\b """c\n', Recipe(deskew=upright, tta=looks)
+def test_the_program_says_what_it_expects(upright, tta, said):
+    odd, recipe = 'a\\b """c\n', Recipe(deskew=upright, tta=tta)
     of_run = Settings(recipe, odd, "digest", 0.125, 0.25, 0, 1, "cpu", 1)
     docstring = ast.get_docstring(ast.parse(as_program(nets.net1(), of_run, "own", Path(odd))))
     assert f'the run "{odd}"' in docstring and f'of "{odd}"' in docstring
     for expected in "(N, 1, 28, 28)", "0.1250", "0.2500", "(N, 10)", "own.pt", said:
         assert expected in docstring
-    assert ("shifts" in docstring) == (looks > 1)
+    assert ("views" in docstring) == (tta > 1)
 
 
 def agree(ours, images):

@@ -94,7 +94,7 @@ REFUSED = [
     ({"deskew": 1}, "deskew: expected true or false, found 1"),
     ({"dropout": 1.5}, "dropout: expected a number from 0 to 1, found 1.5"),
     ({"optimizer": "lion"}, "optimizer: expected one of adam, sgd"),
-    ({"looks": 3}, "tta: expected one of 1, 5, found 3"),
+    ({"looks": 3}, "tta: expected one of 1, 5, 9, found 3"),
     ({"base": "finale"}, "close to it: final"),
     ({"base": ["final"]}, "base: expected a recipe's name"),
     ({"about": 7}, "about: expected a text, found 7"),

@@ -47,8 +47,8 @@ def run(options: argparse.Namespace) -> None:
     score = evaluate(net, test, mean, std, tta=tta, loss=trained.loss)
     print(f"Net: {run_text(options.run_dir, trained)}")
     images = f"{len(test):,} {'held-out training' if dataset.holdout else 'test'} images"
-    looks = f", {tta} looks at each" if tta > 1 else ""
-    print(f"Data: {dataset.name}, {images}{looks}")
+    views = f", {tta} views of each" if tta > 1 else ""
+    print(f"Data: {dataset.name}, {images}{views}")
     name = "Holdout set" if dataset.holdout else "Test set"
     print(log.score_line(score, name))
 

@@ -102,6 +102,6 @@ class Recipe:
     tta: int = setting(
         1,
         "test-time augmentation: average over so many views of an image: 5, as it is and moved by "
-        "a pixel each way; 9, also turned by 8 degrees and resized by 8 % each way",
+        "a pixel each way; 9, also turned by 8 degrees each way and resized by e^0.08 and e^-0.08",
         choices=(1, 5, 9),
     )
