@@ -38,7 +38,7 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "upright": {"net": "net9_3", "deskew": True},
     "five-looks": {"net": "net9_3", "tta": 5},
     "fewest-parameters": {"net": "framed2791", "deskew": True, "tta": 5},
-    "below-2000": FEW_PARAMETERS | {"net": "separable1908"},
+    "below-2000": FEW_PARAMETERS | {"net": "separable1908", "optimizer": "muon"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "three-epochs": FEW_EPOCHS,
     "two-epochs": FEWER_EPOCHS
