@@ -281,6 +281,7 @@ def joined() -> Iterator[Workers]:
             open(os.devnull, "w") as nowhere,
             redirect_stdout(nowhere if rank else sys.stdout),
         ):
+            workers.share()  # who ends at once must not cut off one who is still connecting
             yield workers
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         if workers.reports():
