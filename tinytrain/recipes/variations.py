@@ -40,6 +40,7 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "fewest-parameters": {"net": "framed2791", "deskew": True, "tta": 5},
     "below-2000": FEW_PARAMETERS | {"net": "separable1908", "optimizer": "muon"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
+    "below-700": FEW_PARAMETERS | PLAIN_IMAGES | {"net": "separable695", "optimizer": "muon"},
     "three-epochs": FEW_EPOCHS,
     "two-epochs": FEWER_EPOCHS
     | {"net": "net9_3_wide3", "epochs": 2, "batch_size": 128, "lr": 0.045},
