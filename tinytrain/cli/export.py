@@ -158,7 +158,7 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
     deskewed = "The images were not deskewed."
     if settings.recipe.deskew:
         deskewed = "The images were deskewed, by tinytrain/data/deskew.py: yours have to be, too."
-    shifted = f"\nThe run was tested with the mean over {tta} views of each image; here is one."
+    several = f"\nThe run was tested with the mean over {tta} views of each image; here is one."
     return PROGRAM.format(
         name=name,
         run=quoted(run.resolve().name),
@@ -169,7 +169,7 @@ def as_program(net: nn.Module, settings: Settings, name: str, run: Path) -> str:
         std=settings.std,
         data=quoted(settings.dataset),
         deskewed=deskewed,
-        tta=shifted if tta > 1 else "",
+        tta=several if tta > 1 else "",
         source=source(net).replace("\n", "\n    "),
     )
 
