@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinytrain import nets, streams, train
+from tinytrain.cli.main import main
 from tinytrain.errors import UsageError
 from tinytrain.recipes import RECIPES, build
 from tinytrain.runs.run_folder import read_history
@@ -170,6 +173,50 @@ def test_erasing_leaves_the_rest_as_it_is():
     erased = example.moved_and_erased(images, streams.generator(1, "test")) == 0
     assert torch.equal(erased.sum((1, 2, 3)), torch.full((20,), 36))
     assert len(erased.flatten(1).int().argmax(1).unique()) > 10
+
+
+@given(st.floats(0, 1), st.floats(0.5, 10), st.integers(0, 9))
+def test_soft_targets_have_the_gradient_of_torchs_losses(weight, temperature, seed):
+    generator = streams.generator(seed, "test")
+    scores = torch.randn(3, 5, 4, dtype=torch.float64, generator=generator)
+    labels = torch.tensor([0, 1, 2, 3, 0])
+    taught = load("soft_targets").Taught([lambda _: scores[0], lambda _: scores[1]])
+    taught.weight, taught.temperature = weight, temperature
+    output = scores[2].log_softmax(1).requires_grad_()
+    soft = taught.soft_targets(None)
+    loss = torch.nn.functional.kl_div(
+        (output / temperature).log_softmax(1), soft, reduction="batchmean"
+    )
+    loss = (1 - weight) * torch.nn.functional.nll_loss(output, labels) + weight * (
+        temperature**2 * loss
+    )
+    torch.testing.assert_close(
+        torch.autograd.grad(taught.loss(output, labels, soft), output),
+        torch.autograd.grad(loss, output),
+    )
+    expected = ((scores[0] / temperature).softmax(1) + (scores[1] / temperature).softmax(1)) / 2
+    torch.testing.assert_close(soft, expected)
+
+
+def test_a_net_is_taught_by_runs_on_the_same_images(tmp_path, data_dir, monkeypatch, capsys):
+    monkeypatch.setenv("TINYTRAIN_DATA", data_dir)
+    words = ["--dataset=synthetic", "--net=net1", "--epochs=1", "--device=cpu"]
+    for name, more in {"a": [], "b": ["--seed=2"], "other": ["--fold=1/5"]}.items():
+        assert main(["train", f"--run-dir={tmp_path / name}", *words, *more]) in (0, 1)
+    program = load("soft_targets")
+    monkeypatch.setitem(RECIPES, "brief", replace(RECIPES["dense"], epochs=1, batch_size=20))
+
+    def taught(*words):
+        monkeypatch.setattr(sys, "argv", ["soft_targets.py", *map(str, words)])
+        program.main()
+
+    taught(tmp_path / "a", tmp_path / "b", "--recipe=brief", "--output", tmp_path / "out")
+    assert "not judged" in capsys.readouterr().out
+    assert len((tmp_path / "out" / "history.jsonl").read_text().splitlines()) == 1
+    nets.build("net9_3_dense").load_state_dict(torch.load(tmp_path / "out" / "weights.pt"))
+    for other, words in (("other", []), ("a", ["--recipe=below-1000"])):
+        with pytest.raises(UsageError, match=other):
+            taught(tmp_path / "a", tmp_path / other, *words)
 
 
 def test_lion_is_saved_and_resumed(tiny):

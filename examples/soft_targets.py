@@ -1,0 +1,107 @@
+"""Train a net on what trained nets answer, besides the labels: knowledge distillation.
+
+The label of a slanted 1 says 1 and no more; a trained net says 1, perhaps 7, never 8. Its answers
+are the soft targets. The teachers see each batch as the student does, augmented. With their mean
+probabilities t and the student's s, both at temperature T (softmax of the scores / T),
+
+    loss = (1 − w) · (−log of the label's probability) − w · T² · Σ t · log s
+
+The temperature brings out small probabilities, and T² keeps the gradient as large as that of the
+labels. Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
+
+    python -m tinytrain train --recipe dense --seed 2 --run-dir runs/teacher
+    python examples/soft_targets.py runs/teacher --recipe dense --seed 1
+
+The teachers' epochs are not the student's: 15 epochs with teachers of 15 each are more than 15.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from tinytrain import data, report
+from tinytrain.cli.exit import exit_status
+from tinytrain.cli.options import Parser, number
+from tinytrain.errors import UsageError
+from tinytrain.nn import functional
+from tinytrain.recipes import RECIPES, build
+from tinytrain.results.trained_run import load_run
+from tinytrain.store.files import make_folder, whole_file, write_file
+from tinytrain.train import fit, keep_freed_memory
+from tinytrain.train.compute import InProcess
+
+
+class Taught(InProcess):
+    """Steps whose loss is the formula above: `weight` is w, `temperature` T."""
+
+    def __init__(self, teachers, weight=0.9, temperature=3.0):
+        self.teachers, self.weight, self.temperature = teachers, weight, temperature
+
+    @torch.no_grad()
+    def soft_targets(self, images):
+        """The mean probabilities (N, classes) of the teachers, which are in evaluation mode."""
+        # Log-probabilities serve as scores: a softmax does not see what is added to a whole row.
+        answers = [(net(images) / self.temperature).softmax(1) for net in self.teachers]
+        return torch.stack(answers).mean(0)
+
+    def loss(self, output, labels, soft_targets):
+        """The loss of the student's log-probabilities (N, classes)."""
+        hard = functional.nll_loss(output, labels)
+        student = functional.log_softmax(output / self.temperature)
+        soft = -(soft_targets * student).sum(1).mean() * self.temperature**2
+        return (1 - self.weight) * hard + self.weight * soft
+
+    def gradients(self, training, images, labels):
+        """As without teachers, but for the loss."""
+        soft_targets = self.soft_targets(images)
+        training.net.set_generator(training.stream("dropout", images.device))
+        output = training.net(images)
+        loss = self.loss(output, labels, soft_targets)
+        gradients = torch.autograd.grad(loss, training.learned)
+        return gradients, loss.detach(), functional.correct(output, labels)
+
+
+def main():
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("teachers", nargs="+", type=Path, help="folders of finished runs")
+    add("--recipe", choices=RECIPES, metavar="NAME", default="dense", help="as of `train`")
+    add("--seed", type=int, default=1, help="decides every random draw")
+    add("--weight", type=number(float, 0, 1), default=0.9, help="w (default: %(default)s)")
+    add("--temperature", type=number(float, 0.1, 100), default=3.0, help="T (%(default)s)")
+    add("--output", type=Path, help="folder for history.jsonl and weights.pt")
+    options = parser.parse_args()
+    recipe, runs = RECIPES[options.recipe], [load_run(folder) for folder in options.teachers]
+    first = runs[0].settings
+    dataset = data.load(first.dataset, None, first.holdout, recipe.deskew, first.fold)
+    for folder, run in zip(options.teachers, runs, strict=True):
+        one = run.settings
+        if (one.data_digest, one.fold, one.holdout) != (dataset.digest, first.fold, first.holdout):
+            raise UsageError(f"{folder}: expected the same images as {options.teachers[0]} had")
+        if one.recipe.deskew != recipe.deskew:
+            raise UsageError(f"{folder}: expected deskewing as in --recipe {options.recipe}")
+        run.net.eval()
+    if options.output:
+        make_folder(options.output)  # now, rather than after the training
+    keep_freed_memory()
+    training = build.start(recipe, options.seed)
+    compute = Taught([run.net for run in runs], options.weight, options.temperature)
+    log = report.log.Log("Holdout set" if first.holdout else "Test set")
+    for event in fit(training, dataset, compute):
+        log.show(event)
+    if options.output:
+        lines = (json.dumps(asdict(epoch)) + "\n" for epoch in training.history)
+        write_file(options.output / "history.jsonl", "".join(lines))
+        with whole_file(options.output / "weights.pt") as file:  # as `export` writes them
+            torch.save(training.tested_net.state_dict(), file)
+    parameters = sum(parameter.numel() for parameter in training.parameters)
+    accuracies = [epoch.test_accuracy for epoch in training.history]
+    print(report.target.verdict(accuracies, parameters, first.reason_not_judged).text)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
