@@ -16,7 +16,7 @@ PARAMETERS |= dict.fromkeys(("net7", "net8"), 8116)
 PARAMETERS |= dict.fromkeys(("net9", "net9_wide2", "net9_wide3"), 7850)
 PARAMETERS |= dict.fromkeys((name for name in nets.NETS if name.startswith("net9_3")), 7934)
 PARAMETERS |= dict(late7500=7500, framed7500=7500, framed2791=2791)
-PARAMETERS |= dict(separable1908=1908, separable942=942, separable695=695)
+PARAMETERS |= dict(separable1908=1908, separable1494=1494, separable942=942, separable695=695)
 
 # Channels × side : receptive field, after every convolution, pooling and padding.
 WIDE = "32×26:3 32×13:4 64×11:8 64×5:10 128×3:18 128×1:26"
@@ -45,6 +45,8 @@ GEOMETRY = {
     " 10×3:32 10×1:40",
     "separable1908": "1×40:1 8×38:3 8×36:5 12×36:5 12×18:6 12×16:10 14×16:10 14×14:14 14×14:14"
     " 14×7:16 14×5:24 16×5:24 16×3:32 16×3:32 10×3:32 10×1:40",
+    "separable1494": "1×40:1 8×38:3 8×36:5 10×36:5 10×18:6 10×16:10 11×16:10 11×14:14 12×14:14"
+    " 12×7:16 12×5:24 13×5:24 13×3:32 14×3:32 10×3:32 10×1:40",
     "separable942": "1×40:1 5×38:3 5×36:5 8×36:5 8×18:6 8×16:10 8×16:10 8×14:14 8×14:14 8×7:16"
     " 8×5:24 10×5:24 10×3:32 10×3:32 10×3:32 10×1:40",
     "separable695": "1×40:1 4×38:3 4×36:5 6×36:5 6×18:6 6×16:10 6×16:10 6×14:14 7×14:14 7×7:16"

@@ -14,7 +14,7 @@ SMALLEST = dict.fromkeys(nets.NETS, 14) | {"net1": 1, "net2": 26, "net3": 26}
 SMALLEST |= dict.fromkeys(["net4", "net5", "late7500"], 4)
 SMALLEST |= dict.fromkeys(["net6", "net7", "net8"], 22)
 SMALLEST |= dict.fromkeys(["framed7500", "framed2791"], 20)
-SMALLEST |= dict.fromkeys(["separable1908", "separable942", "separable695"], 20)
+SMALLEST |= dict.fromkeys((name for name in nets.NETS if name.startswith("separable")), 20)
 LARGEST = {"net3": 37}
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 40))
 

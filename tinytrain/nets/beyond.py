@@ -13,7 +13,7 @@ from tinytrain.nn.functional import Generator
 
 # The nets to be had by name.
 __all__ = ["framed2791", "framed7500", "late7500"]
-__all__ += ["net9_3_dense", "separable695", "separable942", "separable1908"]
+__all__ += ["net9_3_dense", "separable695", "separable942", "separable1494", "separable1908"]
 
 
 def pooled_late(
@@ -57,6 +57,11 @@ def separable_in_frame(widths: list[list[int]], generator: Generator, task: Task
 def separable1908(generator: Generator = None, task: Task = MNIST) -> Net:
     """8-12, pool, 14-14, pool, 16-16: 1,908 parameters."""
     return separable_in_frame([[8, 12], [14, 14], [16, 16]], generator, task)
+
+
+def separable1494(generator: Generator = None, task: Task = MNIST) -> Net:
+    """8-10, pool, 11-12, pool, 13-14: 1,494 parameters."""
+    return separable_in_frame([[8, 10], [11, 12], [13, 14]], generator, task)
 
 
 def separable942(generator: Generator = None, task: Task = MNIST) -> Net:
