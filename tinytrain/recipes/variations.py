@@ -39,6 +39,7 @@ FRONTIER: dict[str, dict[str, Any]] = {
     "five-looks": {"net": "net9_3", "tta": 5},
     "fewest-parameters": {"net": "framed2791", "deskew": True, "tta": 5},
     "below-2000": FEW_PARAMETERS | {"net": "separable1908", "optimizer": "muon"},
+    "below-1500": FEW_PARAMETERS | {"net": "separable1494", "optimizer": "muon"},
     "below-1000": FEW_PARAMETERS | {"net": "separable942"},
     "below-700": FEW_PARAMETERS | PLAIN_IMAGES | {"net": "separable695", "optimizer": "muon"},
     "three-epochs": FEW_EPOCHS,
