@@ -18,6 +18,8 @@ class Lion(optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for param, momentum in zip(self.params, self.momenta, strict=True):
+            if param.grad is None:  # as of frozen layers
+                continue
             param.sub_(momentum.lerp(param.grad, 1 - self.betas[0]).sign(), alpha=self.lr)
             momentum.lerp_(param.grad, 1 - self.betas[1])
 

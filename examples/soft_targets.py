@@ -4,7 +4,7 @@ The label of a slanted 1 says 1 and no more; a trained net says 1, perhaps 7, ne
 are the soft targets. The teachers see each batch as the student does, augmented. With their mean
 probabilities t and the student's s, both at temperature T (softmax of the scores / T),
 
-    loss = (1 − w) · (−log of the label's probability) − w · T² · Σ t · log s
+    loss = (1 − w) · (the recipe's loss of the labels) − w · T² · Σ t · log s
 
 The temperature brings out small probabilities, and T² keeps the gradient as large as that of the
 labels. Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
@@ -28,6 +28,7 @@ from tinytrain.cli.exit import exit_status
 from tinytrain.cli.options import Parser, number
 from tinytrain.errors import UsageError
 from tinytrain.nn import functional
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes import RECIPES, build
 from tinytrain.results.trained_run import load_run
 from tinytrain.store.files import make_folder, whole_file, write_file
@@ -48,31 +49,23 @@ class Taught(InProcess):
         answers = [(net(images) / self.temperature).softmax(1) for net in self.teachers]
         return torch.stack(answers).mean(0)
 
-    def loss(self, output, labels, soft_targets):
-        """The loss of the student's log-probabilities (N, classes)."""
-        hard = functional.nll_loss(output, labels)
+    def loss(self, training, images, output, labels):
+        """The loss of the student's log-probabilities `output` (N, classes) for the batch."""
         student = functional.log_softmax(output / self.temperature)
-        soft = -(soft_targets * student).sum(1).mean() * self.temperature**2
-        return (1 - self.weight) * hard + self.weight * soft
-
-    def gradients(self, training, images, labels):
-        """As without teachers, but for the loss."""
-        soft_targets = self.soft_targets(images)
-        training.net.set_generator(training.stream("dropout", images.device))
-        output = training.net(images)
-        loss = self.loss(output, labels, soft_targets)
-        gradients = torch.autograd.grad(loss, training.learned)
-        return gradients, loss.detach(), functional.correct(output, labels)
+        soft = -(self.soft_targets(images) * student).sum(1).mean() * self.temperature**2
+        return (1 - self.weight) * training.loss(output, labels) + self.weight * soft
 
 
 def main():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("teachers", nargs="+", type=Path, help="folders of finished runs")
-    add("--recipe", choices=RECIPES, metavar="NAME", default="dense", help="as of `train`")
-    add("--seed", type=int, default=1, help="decides every random draw")
-    add("--weight", type=number(float, 0, 1), default=0.9, help="w (default: %(default)s)")
-    add("--temperature", type=number(float, 0.1, 100), default=3.0, help="T (%(default)s)")
+    shown = "(default: %(default)s)"
+    recipe_help = f"the student's recipe {shown}"
+    add("--recipe", choices=RECIPES, metavar="NAME", default="dense", help=recipe_help)
+    add("--seed", type=int, default=1, help=f"decides every random draw {shown}")
+    add("--weight", type=number(float, 0, 1), default=0.9, help=f"w {shown}")
+    add("--temperature", type=number(float, 0.1, 100), default=3.0, help=f"T {shown}")
     add("--output", type=Path, help="folder for history.jsonl and weights.pt")
     options = parser.parse_args()
     recipe, runs = RECIPES[options.recipe], [load_run(folder) for folder in options.teachers]
@@ -84,7 +77,6 @@ def main():
             raise UsageError(f"{folder}: expected the same images as {options.teachers[0]} had")
         if one.recipe.deskew != recipe.deskew:
             raise UsageError(f"{folder}: expected deskewing as in --recipe {options.recipe}")
-        run.net.eval()
     if options.output:
         make_folder(options.output)  # now, rather than after the training
     keep_freed_memory()
@@ -98,9 +90,9 @@ def main():
         write_file(options.output / "history.jsonl", "".join(lines))
         with whole_file(options.output / "weights.pt") as file:  # as `export` writes them
             torch.save(training.tested_net.state_dict(), file)
-    parameters = sum(parameter.numel() for parameter in training.parameters)
     accuracies = [epoch.test_accuracy for epoch in training.history]
-    print(report.target.verdict(accuracies, parameters, first.reason_not_judged).text)
+    reason = report.target.reason_not_judged(first.dataset, first.holdout, recipe.epochs)
+    print(report.target.verdict(accuracies, parameter_count(training.net), reason).text)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,18 @@ import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytrain import nets, streams, train
+from tinytrain import data, nets, streams, train
 from tinytrain.cli.main import main
 from tinytrain.errors import UsageError
 from tinytrain.recipes import RECIPES, build
+from tinytrain.results.trained_run import load_run
 from tinytrain.runs.run_folder import read_history
 from tinytrain.store import synthetic
 from tinytrain.train import loop
@@ -179,23 +181,19 @@ def test_erasing_leaves_the_rest_as_it_is():
 def test_soft_targets_have_the_gradient_of_torchs_losses(weight, temperature, seed):
     generator = streams.generator(seed, "test")
     scores = torch.randn(3, 5, 4, dtype=torch.float64, generator=generator)
-    labels = torch.tensor([0, 1, 2, 3, 0])
-    taught = load("soft_targets").Taught([lambda _: scores[0], lambda _: scores[1]])
-    taught.weight, taught.temperature = weight, temperature
+    labels, oracle = torch.tensor([0, 1, 2, 3, 0]), torch.nn.functional
+    teachers = [lambda images: images[0], lambda images: images[1]]
+    taught = load("soft_targets").Taught(teachers, weight, temperature)
+    plain = SimpleNamespace(loss=oracle.nll_loss)
     output = scores[2].log_softmax(1).requires_grad_()
-    soft = taught.soft_targets(None)
-    loss = torch.nn.functional.kl_div(
-        (output / temperature).log_softmax(1), soft, reduction="batchmean"
-    )
-    loss = (1 - weight) * torch.nn.functional.nll_loss(output, labels) + weight * (
-        temperature**2 * loss
-    )
+    soft = (scores[:2] / temperature).softmax(2).mean(0)
+    student = (output / temperature).log_softmax(1)
+    kl = temperature**2 * oracle.kl_div(student, soft, reduction="batchmean")
+    expected = (1 - weight) * oracle.nll_loss(output, labels) + weight * kl
     torch.testing.assert_close(
-        torch.autograd.grad(taught.loss(output, labels, soft), output),
-        torch.autograd.grad(loss, output),
+        torch.autograd.grad(taught.loss(plain, scores, output, labels), output),
+        torch.autograd.grad(expected, output),
     )
-    expected = ((scores[0] / temperature).softmax(1) + (scores[1] / temperature).softmax(1)) / 2
-    torch.testing.assert_close(soft, expected)
 
 
 def test_a_net_is_taught_by_runs_on_the_same_images(tmp_path, data_dir, monkeypatch, capsys):
@@ -204,19 +202,27 @@ def test_a_net_is_taught_by_runs_on_the_same_images(tmp_path, data_dir, monkeypa
     for name, more in {"a": [], "b": ["--seed=2"], "other": ["--fold=1/5"]}.items():
         assert main(["train", f"--run-dir={tmp_path / name}", *words, *more]) in (0, 1)
     program = load("soft_targets")
-    monkeypatch.setitem(RECIPES, "brief", replace(RECIPES["dense"], epochs=1, batch_size=20))
+    brief = replace(RECIPES["dense"], epochs=1, batch_size=20)
+    monkeypatch.setitem(RECIPES, "brief", brief)
 
-    def taught(*words):
-        monkeypatch.setattr(sys, "argv", ["soft_targets.py", *map(str, words)])
+    def taught(weight, *words):
+        monkeypatch.setattr(sys, "argv", ["soft_targets.py", f"--weight={weight}", *words])
         program.main()
+        return torch.load(tmp_path / "out" / "weights.pt", weights_only=True)
 
-    taught(tmp_path / "a", tmp_path / "b", "--recipe=brief", "--output", tmp_path / "out")
-    assert "not judged" in capsys.readouterr().out
+    teachers = str(tmp_path / "a"), str(tmp_path / "b")
+    assert not any(module.training for module in load_run(teachers[0]).net.modules())
+    words = *teachers, "--recipe=brief", f"--output={tmp_path / 'out'}"
+    labels_alone, soft = taught(0, *words), taught(1, *words)
     assert len((tmp_path / "out" / "history.jsonl").read_text().splitlines()) == 1
-    nets.build("net9_3_dense").load_state_dict(torch.load(tmp_path / "out" / "weights.pt"))
-    for other, words in (("other", []), ("a", ["--recipe=below-1000"])):
-        with pytest.raises(UsageError, match=other):
-            taught(tmp_path / "a", tmp_path / other, *words)
+    plain = build.start(brief, 1)
+    list(loop.fit(plain, data.load("synthetic")))
+    torch.testing.assert_close(labels_alone, plain.ema.net.state_dict(), rtol=0, atol=0)
+    assert not torch.equal(labels_alone["conv1.0.weight"], soft["conv1.0.weight"])
+    with pytest.raises(UsageError, match="other: expected the same images"):
+        taught(1, teachers[0], str(tmp_path / "other"))
+    with pytest.raises(UsageError, match="a: expected deskewing as in --recipe below-1000"):
+        taught(1, teachers[0], "--recipe=below-1000")
 
 
 def test_lion_is_saved_and_resumed(tiny):

@@ -261,12 +261,14 @@ def test_a_momentum_that_changes_on_the_way(momenta):
 
 
 @both_kinds
-@pytest.mark.parametrize("change", [lambda steps: steps[:-1], lambda steps: [*steps, 0]])
-def test_a_state_of_other_parameters_is_refused(name, change):
-    optimizer = getattr(optim, name)(parameters(0))
-    state = optimizer.state_dict()
+@pytest.mark.parametrize("shapes", [[(3, 4)], [(3, 4), (4,), (2,)], [(4,), (4,)], [(3, 4), (1,)]])
+def test_a_state_of_other_parameters_is_refused(name, shapes):
+    """Also where it could be broadcast."""
+    optimizer, other = (
+        getattr(optim, name)(parameters(0, each)) for each in ([(3, 4), (4,)], shapes)
+    )
     with pytest.raises(ValueError):
-        optimizer.load_state_dict(state | {"steps": change(state["steps"])})
+        optimizer.load_state_dict(other.state_dict())
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Muon"])

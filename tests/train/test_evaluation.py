@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tinytrain import nets, nn
 from tinytrain.data import Split
+from tinytrain.errors import UsageError
 from tinytrain.recipes import RECIPES, build
 from tinytrain.streams import generator
 from tinytrain.train import Score, evaluate, fit
@@ -46,6 +47,21 @@ def test_the_scores_of_the_views_are_averaged(tta, height, width):
     scores = ((views(images.float(), tta) / 255 - 0.13) / 0.31).view(tta, 3, -1) ** 3
     expected = torch.log_softmax(scores.mean(0), 1)
     torch.testing.assert_close(predict(net, images, 0.13, 0.31, tta), expected)
+
+
+@given(st.integers(1, 9), st.integers(0, 99))
+def test_the_scores_of_a_net_that_gives_scores_are_averaged(tta, seed):
+    """And stay scores: a loss of one's own may be made for them."""
+    images = torch.randint(256, (3, 1, 4, 4), generator=generator(seed, "images")).to(torch.uint8)
+    scores = ((views(images.float(), tta) / 255 - 0.13) / 0.31).view(tta, 3, -1) ** 3
+    net = nn.Sequential(nn.Flatten(), Cube())
+    torch.testing.assert_close(predict(net, images, 0.13, 0.31, tta), scores.mean(0))
+
+
+@pytest.mark.parametrize("tta", [-1, 0, 10])
+def test_views_that_there_are_not_are_refused(tta, tiny):
+    with pytest.raises(UsageError, match="^tta: "):
+        predict(nets.net1(), tiny.test.images, tiny.mean, tiny.std, tta)
 
 
 class Cube(nn.Module):

@@ -173,17 +173,22 @@ def test_gradients_and_scores_come_from_whoever_computes(tiny):
 
 
 def test_a_learning_rate_set_between_epochs_holds_and_is_resumed(tiny):
-    whole, plain, half = (build.start(QUICK, 1) for _ in range(3))
-    for training, last in (whole, 10), (half, 7):
-        for event in islice(loop.fit(training, tiny), last):
-            if isinstance(event, Epoch) and event.epoch == 1:
-                training.optimizer.lr = 0.5 * training.lr
+    plain = build.start(QUICK, 1)
     list(loop.fit(plain, tiny))
-    assert whole.history[1].lr == 0.5 * plain.history[1].lr
-    resumed = build.start(QUICK, 1)
+    for last in 5, 7:  # right after the rate was set, and later
+        whole, half, resumed = (build.start(QUICK, 1) for _ in range(3))
+        for training, events in (whole, 10), (half, last):
+            for event in islice(loop.fit(training, tiny), events):
+                if isinstance(event, Epoch) and event.epoch == 1:
+                    training.optimizer.lr = 0.5 * training.lr
+        assert whole.history[1].lr == 0.5 * plain.history[1].lr
+        resumed.load_state_dict(half.state_dict())
+        list(loop.fit(resumed, tiny))
+        same(whole, resumed)
     resumed.load_state_dict(half.state_dict())
+    resumed.optimizer.lr = plain.lr  # the first start is a new one again
     list(loop.fit(resumed, tiny))
-    same(whole, resumed)
+    assert resumed.history[1].lr == plain.history[1].lr
 
 
 def test_label_smoothing_and_clipping_are_torchs():

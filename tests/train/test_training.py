@@ -100,7 +100,11 @@ def test_data_of_another_kind_are_refused():
         next(train.fit(train.Training(NET, ADAM), [(torch.zeros(1, 28, 28), 0)]))
 
 
-@pytest.mark.parametrize("held", [[nn.ReLU()], {"a": nn.ReLU()}, torch.nn.Linear(3, 3)])
+SCALES = torch.ones(3, requires_grad=True)
+HELD = [[nn.ReLU()], {"a": nn.ReLU()}, torch.nn.Linear(3, 3), [SCALES], ({"a": [nn.ReLU()]},)]
+
+
+@pytest.mark.parametrize("held", HELD)
 def test_weights_that_would_not_be_found(held):
     inner = nn.Sequential(nn.ReLU())
     inner.more = held

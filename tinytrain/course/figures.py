@@ -10,7 +10,6 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tinytrain.course.ladder import Rung, gain
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-OWN, CURRICULUM = "#a1559a", "#17857c"  # orange and blue mean signs
+OWN, CURRICULUM = "#a1559a", "#17857c"  # orange and blue are the signs of weights
 WIDTH, SIZE = 4.6, 11  # inches, points: text that can be read on a phone
 DASHED: dict[str, Any] = {"color": "grey", "linewidth": 0.8, "linestyle": "--"}
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": SIZE}
@@ -146,9 +145,9 @@ def accuracy_by_view(rungs: Sequence[Rung]) -> Figure:
     return figure
 
 
-def accuracy_when_moved(folder: Path = records.FOLDER) -> Figure:
+def accuracy_when_moved() -> Figure:
     """Accuracy of trained nets on test digits moved by 0, 1, … pixels."""
-    record: dict[str, Any] = json.loads((folder / "moved.json").read_text())
+    record: dict[str, Any] = json.loads((records.FOLDER / "moved.json").read_text())
     figure, (axes,) = panels(2.4)
     for measured, color in zip(record["nets"], ("grey", CURRICULUM, OWN), strict=True):
         axes.plot(record["shifts"], measured["accuracy"], "o-", color=color, markersize=4)
@@ -160,7 +159,7 @@ def accuracy_when_moved(folder: Path = records.FOLDER) -> Figure:
 
 def measured_of(rungs: Sequence[Rung]) -> list[tuple[Rung, Summary]]:
     """The rungs that have a record, each with its summary."""
-    return [(rung, rung.record.summary) for rung in rungs if rung.record]
+    return [(rung, rung.summary) for rung in rungs if rung.summary]
 
 
 def deviation(summary: Summary) -> float:
@@ -206,12 +205,12 @@ def accuracy_band(record: Record) -> Figure:
     return figure
 
 
-def rate_curves(folder: Path = records.FOLDER) -> dict[str, Curves]:
+def rate_curves() -> dict[str, Curves]:
     """The held-out losses of all seeds by learning rate, under the titles of two pictures.
 
     For each optimizer at the final recipe's batch, and for each batch with its optimizer.
     """
-    record: dict[str, Any] = json.loads((folder / "rates.json").read_text())
+    record: dict[str, Any] = json.loads((records.FOLDER / "rates.json").read_text())
     names = {"sgd": "SGD, momentum 0.9", "adam": "Adam"}
     optimizers: Curves = defaultdict(lambda: defaultdict(list))
     batches: Curves = defaultdict(lambda: defaultdict(list))

@@ -28,9 +28,9 @@ RECORDS = Path("tinytrain/course/records/README.md")  # below the folder of the 
 ROWS = {
     "final": "the final recipe",
     "reference": "the curriculum's last recipe",
-    "below-2000": "fewer than 2,000 parameters",
-    "two-epochs": "two epochs",
-    "one-epoch": "one epoch",
+    "below-2000": "fewer than 2,000 parameters; upright, five views",
+    "two-epochs": "two epochs; upright, nine views",
+    "one-epoch": "one epoch; upright, nine views",
 }
 
 

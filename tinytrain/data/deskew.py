@@ -17,8 +17,8 @@ def slant(images: Tensor) -> tuple[Tensor, Tensor]:
     """The slant of each image, pixels to the right a row (N,), and the mean row of its ink (N,).
 
     `images` is (N, 1, H, W), floating-point in 0 … 255, background 0; the mean row is counted
-    from the middle of the image, down. Both are 0 without ink, and the slant is 0 where as good
-    as all ink lies in one row: of a variance below 0.001 no slope can be told.
+    from the middle of the image, down. Both are 0 without ink, and the slant is 0 where nearly
+    all ink lies in one row: of a variance below 0.001 no slope can be told.
     """
     ink = images[:, 0]
     row, column = (

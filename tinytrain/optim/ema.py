@@ -19,7 +19,7 @@ class ExponentialMovingAverage:
     """Keep `net`, a copy of `source` that holds the average of its weights and statistics.
 
     At update t, average ← average + w · (source − average) with w = 1 − `decay`. Early on w is
-    9 / (10 + t), so that the initial weights are forgotten at once instead of after 1 / w steps.
+    9 / (10 + t): the initial weights are forgotten at once, not after 1 / (1 − decay) steps.
     Integer tensors (batch norm's count of batches) are copied. Make it after `Module.to`, which
     gives the source new tensors. Raises ValueError for a decay outside [0, 1).
     """

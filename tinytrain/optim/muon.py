@@ -1,15 +1,15 @@
 """Muon: an optimizer whose step is equally large in every direction of a weight matrix.
 
-The gradient of a matrix is dominated by a few directions: in the final net the largest singular
-value of the momentum is 7 to 200 times the smallest. A step along it moves a few mixtures of
-inputs and leaves the rest where it is; a larger learning rate would make the first directions
-overshoot. Muon keeps the singular vectors and sets all singular values to about 1, so that rare
-directions are learned as fast as common ones. Jordan et al., "Muon: An optimizer for hidden layers
-in neural networks", 2024, https://kellerjordan.github.io/posts/muon/.
+The gradient of a matrix is dominated by a few directions: its largest singular values are many
+times the smallest. A step along it moves a few mixtures of inputs and leaves the rest where it is;
+a larger learning rate would make the first directions overshoot. Muon keeps the singular vectors
+and sets all singular values to about 1, so that rare directions are learned as fast as common
+ones. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
+https://kellerjordan.github.io/posts/muon/.
 
-Why this gets farther: weights W act on inputs x by W x, so the change of an output by a step ΔW is
-bounded by the largest singular value of ΔW. Of all steps with the same bound, the orthogonal one
-lowers the loss most, to first order; gradient descent is the answer for a bound on the sum of
+Why the loss falls faster: weights W act on inputs x by W x, so the change of an output by a step
+ΔW is bounded by the largest singular value of ΔW. Of all steps with the same bound, the orthogonal
+one lowers the loss most, to first order; gradient descent is the answer for a bound on the sum of
 squares, which ignores that the numbers form a matrix. Bernstein and Newhouse, "Old optimizer, new
 norm: an anthology", 2024.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinytrain.optim.optimizers import Adam, Optimizer, require_range
+from tinytrain.optim.optimizers import Adam, Optimizer, require_betas, require_range
 
 Coefficients = tuple[float, float, float]
 JORDAN: Coefficients = (3.4445, -4.7750, 2.0315)
@@ -72,7 +72,9 @@ class Muon(Optimizer):
         adam_eps: float = 1e-8,
     ) -> None:
         super().__init__(params, lr)
-        require_range(weight_decay=weight_decay, momentum=momentum, eps=eps)
+        require_range(weight_decay=weight_decay, momentum=momentum, eps=eps, adam_eps=adam_eps)
+        require_range(adam_lr=lr if adam_lr is None else adam_lr)
+        require_betas(adam_betas=adam_betas)
         if momentum >= 1:
             raise ValueError(f"momentum: expected a value in [0, 1), got {momentum}")
         if not 1 <= ns_steps < 100:

@@ -50,6 +50,9 @@ class Optimizer:
         for name in self.state_names:
             own = getattr(self, name)
             for index, (held, saved) in enumerate(zip(own, state[name], strict=True)):
+                if (found := torch.as_tensor(saved).shape) != torch.as_tensor(held).shape:
+                    expected = tuple(torch.as_tensor(held).shape)
+                    raise ValueError(f"{name}[{index}]: expected {expected}, got {tuple(found)}")
                 own[index] = held.copy_(saved) if isinstance(held, Tensor) else saved
 
 
@@ -132,8 +135,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, lr)
         require_range(eps=eps, weight_decay=weight_decay)
-        if not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas: expected two values in [0, 1), got {betas}")
+        require_betas(betas=betas)
         self.betas = betas
         self.eps = eps
         self.weight_decay = weight_decay
@@ -169,6 +171,13 @@ def require_range(**values: float) -> None:
     for name, value in values.items():
         if not (isinstance(value, Real) and value >= 0):
             raise ValueError(f"{name}: expected at least 0, got {value}")
+
+
+def require_betas(**values: tuple[float, float]) -> None:
+    """Raise ValueError where a value is no pair of numbers from 0 to below 1."""
+    for name, betas in values.items():
+        if len(betas) != 2 or not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in betas):
+            raise ValueError(f"{name}: expected two values in [0, 1), got {betas}")
 
 
 def tensors(params: Iterable[Tensor]) -> list[Tensor]:

@@ -36,8 +36,8 @@ def meaning(field: Field[Any]) -> str:
 
 
 def describe(changes: Mapping[str, object]) -> str:
-    """Changes of a recipe as words: lr 0.03, momentum 0.9."""
-    return ", ".join(f"{name} {value}" for name, value in changes.items())
+    """Changes of a recipe as words: lr 0.03, deskew yes."""
+    return ", ".join(f"{name} {value_text(value)}" for name, value in changes.items())
 
 
 def nearest(recipe: Recipe) -> tuple[str, dict[str, str]]:

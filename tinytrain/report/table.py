@@ -9,7 +9,7 @@ from tinytrain.nn.module import Module
 
 
 def multiply_adds(row: Row) -> int:
-    """Multiplications by a weight of a convolution or linear layer, for one look at one input."""
+    """Multiplications by a weight of a convolution or linear layer, for one input."""
     if not isinstance(row.layer, Conv2d | Linear):
         return 0
     return math.prod(row.output_shape) * row.layer.weight[0].numel()

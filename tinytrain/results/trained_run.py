@@ -115,4 +115,4 @@ def load_run(folder: AnyPath | None = None, device: str = "cpu") -> TrainedRun:
     settings = run_folder.read_settings(folder)
     training = run_folder.rebuilt(folder, settings, device)
     run_folder.restore(folder, settings, training)
-    return TrainedRun(settings, training.tested_net, training.loss)
+    return TrainedRun(settings, training.tested_net.eval(), training.loss)

@@ -1,5 +1,9 @@
 """Checks before the first step: is every weight found, do net, data, batch size and loss agree?"""
 
+from collections.abc import Iterable
+
+from torch import Tensor
+
 from tinytrain.data.datasets import Dataset
 from tinytrain.errors import UsageError
 from tinytrain.nn import Module, functional
@@ -14,10 +18,8 @@ def require_found(net: Module) -> None:
     """
     for prefix, module in net.named_modules():
         for name, held in vars(module).items():
-            values = held.values() if isinstance(held, dict) else held
-            several = isinstance(held, (list, tuple, dict))
             foreign = hasattr(held, "named_parameters") and not isinstance(held, Module)
-            if foreign or (several and any(isinstance(value, Module) for value in values)):
+            if foreign or any(map(has_weights, within(held))):
                 place, kind = f"{prefix}.{name}".strip("."), type(held).__name__
                 raise UsageError(
                     f"{place}: weights in a {kind} are not found; hold layers of tinytrain.nn, "
@@ -25,6 +27,20 @@ def require_found(net: Module) -> None:
                 )
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise UsageError("net: expected one with weights to learn, found none")
+
+
+def within(held: object) -> Iterable[object]:
+    """What a list, tuple or dict holds; nothing for anything else."""
+    if isinstance(held, dict):
+        return held.values()
+    return held if isinstance(held, (list, tuple)) else ()
+
+
+def has_weights(held: object) -> bool:
+    """Whether it is a layer or a tensor that is learned, or has one in it."""
+    if isinstance(held, Tensor):
+        return held.requires_grad
+    return hasattr(held, "named_parameters") or any(map(has_weights, within(held)))
 
 
 def require_suited(

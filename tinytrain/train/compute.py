@@ -33,9 +33,13 @@ class InProcess:
         training.net.set_generator(training.stream("dropout", images.device))
         with streams.seeded(training.stream("torch"), training.device):
             output = training.net(images)
-            loss = training.loss(output, labels)
+            loss = self.loss(training, images, output, labels)
             gradients = torch.autograd.grad(loss, training.learned, materialize_grads=True)
         return gradients, loss.detach(), functional.correct(output, labels)
+
+    def loss(self, training: Training, images: Tensor, output: Tensor, labels: Tensor) -> Tensor:
+        """The loss of the batch, a scalar."""
+        return training.loss(output, labels)
 
     def score(self, training: Training, net: Module, dataset: Dataset) -> Score:
         """The score of `net`, the training's own or its average, on the test images."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tinytrain.data import augment, batches
 from tinytrain.data.datasets import Split
+from tinytrain.errors import UsageError
 from tinytrain.nn import Module, functional
 from tinytrain.nn.functional import Loss
 from tinytrain.store.on_disk import Images
@@ -29,14 +30,11 @@ TRANSFORMS = ((8.0, 0, 0, 0, 0), (-8.0, 0, 0, 0, 0), (0, 0, 0, 0.08, 0), (0, 0, 
 
 @torch.no_grad()
 def predict(net: Module, images: Images, mean: float, std: float, tta: int = 1) -> Tensor:
-    """The log-probabilities (N, classes) that `net` gives for uint8 images (N, C, H, W).
+    """The outputs of `net`, log-probabilities (N, classes), for uint8 images (N, C, H, W).
 
     `mean` and `std` normalise the images; `tta` is the number of views to average, 1 to 9. The
-    net is in evaluation mode meanwhile. 50 images at a time are run, which stay in the caches of a
-    CPU, and on a GPU 5,000 digits, or as many pixels.
-
-    Averaged are the scores before they become probabilities: the mean of log-probabilities
-    differs from that by one number an image, which the second log-softmax takes away.
+    net is in evaluation mode meanwhile. On a CPU 50 images are run at a time, so that they stay in
+    its caches; on a GPU 5,000 digits, or as many pixels.
     """
     cuda = torch.device(images.device).type == "cuda"
     batch_size = max(50, 3_920_000 // images[:1].numel()) if cuda else 50
@@ -44,19 +42,33 @@ def predict(net: Module, images: Images, mean: float, std: float, tta: int = 1) 
     with evaluating(net):
         for rows in batches.in_order(len(images), batch_size):
             output = net(batches.normalise(views(images[rows].float(), tta), mean, std))
-            if tta > 1:
-                output = functional.log_softmax(torch.stack(output.chunk(tta)).mean(0))
-            outputs.append(output)
+            outputs.append(mean_of_views(output, tta) if tta > 1 else output)
     return torch.cat(outputs)
 
 
 def views(images: Tensor, count: int) -> Tensor:
-    """The first `count` views (count · N, C, H, W) of images (N, C, H, W) in 0 … 255."""
+    """The first `count` views (count · N, C, H, W) of images (N, C, H, W) in 0 … 255.
+
+    Raises UsageError for another `count` than 1 to 9.
+    """
+    if not 1 <= count <= len(SHIFTS) + len(TRANSFORMS):
+        raise UsageError(f"tta: expected 1 to {len(SHIFTS) + len(TRANSFORMS)}, got {count}")
     changed = [torch.roll(images, shift, (2, 3)) for shift in SHIFTS[:count]]
     for transform in TRANSFORMS[: max(count - len(SHIFTS), 0)]:
         column = torch.tensor(transform, device=images.device)[:, None]
         changed.append(augment.apply(images, column.expand(-1, len(images))))
     return torch.cat(changed)
+
+
+def mean_of_views(outputs: Tensor, count: int) -> Tensor:
+    """The mean (N, classes) over `count` views of outputs (count · N, classes).
+
+    Averaged are the scores before they become probabilities: the mean of log-probabilities
+    differs from that by one number an image, which a second log-softmax takes away.
+    """
+    mean = outputs.unflatten(0, (count, -1)).mean(0)
+    logarithms = bool((outputs.logsumexp(1).abs() < 0.01).all())  # of probabilities, not scores
+    return functional.log_softmax(mean) if logarithms else mean
 
 
 def evaluate(

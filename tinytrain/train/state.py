@@ -162,9 +162,13 @@ class Training:
 
     def set_lr(self, steps: int) -> None:
         """Give the optimizer the learning rate of this step, of the epoch's `steps`."""
-        if self.optimizer.lr != self.last_lr:  # the caller has set another one
-            self.lr = self.optimizer.lr
+        self.take_over_lr()
         self.optimizer.lr = self.last_lr = self.lr_at(self.batch, steps)
+
+    def take_over_lr(self) -> None:
+        """Let the optimizer's rate be the start, where the caller has set another one."""
+        if self.optimizer.lr != self.last_lr:
+            self.lr = self.optimizer.lr
 
     def count(self, loss: Tensor, correct: Tensor, rows: int, steps: int) -> Batch:
         """Add a step that was taken to the sums of this epoch: see `step`."""
@@ -206,12 +210,13 @@ class Training:
         """Raise Diverged where one of `numbers`, or one in a tensor of them, is not finite."""
         if not all(bool(torch.as_tensor(number).isfinite().all()) for number in numbers):
             raise Diverged(
-                f"epoch {self.epoch}, step {self.batch}: the loss or a weight is not finite; "
+                f"epoch {self.epoch}, step {self.batch}: the loss is not finite; "
                 f"try a smaller rate (--lr, now {self.lr:g})"
             )
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, besides its settings."""
+        self.take_over_lr()
         return {
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -231,9 +236,9 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
-        self.last_lr = self.optimizer.lr
         for name in ("lr", "epoch", "batch", "loss_sum", "correct", "seconds"):
             setattr(self, name, state[name])
+        self.optimizer.lr = self.last_lr = self.lr
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         if see := getattr(self.schedule, "see", None):
             see(self.history)
