@@ -120,7 +120,10 @@ def test_a_changed_recipe_is_compared_with_the_plain_one(
     tmp_path, data_dir, in_one_process, capsys
 ):
     words = ["--dataset=synthetic", f"--data-dir={data_dir}", "--net=net1", "--epochs=1"]
-    load("own_recipe").main(tmp_path, *words, "--seeds=1,2", "--batch-size=50")
+    recipe = load("own_recipe")
+    assert recipe.main(tmp_path / "not", *words, "--seeds=1,1,many") == 2  # and goes no further
+    assert not (tmp_path / "not").exists()
+    assert recipe.main(tmp_path, *words, "--seeds=1,2", "--batch-size=50") == 0
     printed = capsys.readouterr().out
     assert "label-smoothing=0.1" in printed and "cosine" in printed and "2 seeds" in printed
     assert len(list(tmp_path.glob("*/seed-*/run.json"))) == 4
