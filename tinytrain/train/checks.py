@@ -39,7 +39,7 @@ def within(held: object) -> Iterable[object]:
 def has_weights(held: object) -> bool:
     """Whether it is a layer or a tensor that is learned, or has one in it."""
     if isinstance(held, Tensor):
-        return held.requires_grad
+        return held.requires_grad and held.is_leaf  # no result of a computation
     return hasattr(held, "named_parameters") or any(map(has_weights, within(held)))
 
 

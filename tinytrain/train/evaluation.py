@@ -66,7 +66,7 @@ def mean_of_views(outputs: Tensor, count: int) -> Tensor:
     Averaged are the scores before they become probabilities: the mean of log-probabilities
     differs from that by one number an image, which a second log-softmax takes away.
     """
-    mean = outputs.unflatten(0, (count, -1)).mean(0)
+    mean = torch.stack(outputs.chunk(count)).mean(0)
     logarithms = bool((outputs.logsumexp(1).abs() < 0.01).all())  # of probabilities, not scores
     return functional.log_softmax(mean) if logarithms else mean
 
