@@ -229,7 +229,7 @@ def build(): return nn.Sequential(nn.Linear(28, 10), Exit())
 @pytest.mark.parametrize(
     ("more", "status", "said"),
     [
-        ("--lr=1e30", 4, "epoch 1, step 3: the loss or a weight is not finite"),
+        ("--lr=1e30", 4, "epoch 1, step 3: the loss is not finite"),
         ("--shards=3", 2, "--shards 3: expected a multiple of the workers, 2"),
         ("--wrong", 2, "--wrong: not known here"),
         ("--net=HERE/exits.py:build", 2, "HERE/exits.py: SystemExit: 0 (line 4, in forward)"),

@@ -148,7 +148,8 @@ def kind_of_all(places: Sequence[Path]) -> tuple[dict[str, Any], list[int]]:
     seeds = [own.seed for own in settings]
     parts = settings[0].fold.rpartition("/")[2]
     if len(places) > 1 and all(own.fold == f"{own.seed}/{parts}" for own in settings):
-        settings = [replace(own, fold=f"all/{parts}") for own in settings]
+        held_out = settings[0].holdout  # the parts' sizes differ by one image at most
+        settings = [replace(own, fold=f"all/{parts}", holdout=held_out) for own in settings]
     kinds = [kind_of(place, own) for place, own in zip(places, settings, strict=True)]
     for place, kind, seed in zip(places, kinds, seeds, strict=True):
         if other := [name for name in kind if kind[name] != kinds[0][name]]:
@@ -226,6 +227,6 @@ def pooled(record: Record) -> str:
     share, images = accuracy / 100, record.holdout * len(record.seeds)
     error = 100 * math.sqrt(share * (1 - share) / images)
     return (
-        f"all {images:,} images of the folds, last epoch: accuracy {accuracy:.3f} (standard error "
+        f"all images of the folds, last epoch: accuracy {accuracy:.3f} (standard error "
         f"{error:.3f}), loss {loss:.5f}"
     )
