@@ -9,11 +9,13 @@ prints tinytrain/course/records/moved.json; the final net comes with tinytrain.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import torch
 
 from tinytrain import data
+from tinytrain.cli.exit import exit_status
 from tinytrain.results.trained_run import load_run
 
 SHIFTS = range(7)  # pixels
@@ -47,4 +49,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

@@ -9,10 +9,12 @@ from tinytrain.store import pictures
 
 
 def main(folder, run_dir=None):
+    if not (paths := sorted(Path(folder).glob("*.png"))):
+        sys.exit(f"{folder}: expected a folder with .png pictures, found none")
     run = tinytrain.load_run(run_dir)  # without a run, the final net
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["file", "class", "probability"])
-    for path in sorted(Path(folder).glob("*.png")):
+    for path in paths:
         classes, probabilities = run.predict(pictures.rgb_pixels(path).round()[None])
         label = int(classes[0])
         writer.writerow([path.name, run.class_names[label], f"{probabilities[0, label]:.4f}"])

@@ -71,6 +71,14 @@ def test_the_ending_of_the_output_decides_the_form(export, tmp_path):
     assert "def load" in (tmp_path / "net.py").read_text()
 
 
+@pytest.mark.parametrize("words", [["w.onnx"], ["w.xyz"], ["w.pt", "--format=npz"]])
+def test_an_ending_of_another_form_is_refused(words, run, tmp_path, fails):
+    name, *more = words
+    output = tmp_path / name
+    assert str(output) in fails(2, "export", f"--run-dir={run}", f"--output={output}", *more)
+    assert not output.exists()
+
+
 def test_a_name_that_numpy_has_taken():
     net = nn.Module()
     net.file = torch.ones(2)

@@ -105,7 +105,10 @@ def run(options: argparse.Namespace) -> None:
 
     by_ending = {Path(file).suffix: form for form, file in FILES.items()}
     ending = options.output.suffix if options.output else ""
-    form = options.format or by_ending.get(ending, "state-dict")
+    form = options.format or by_ending.get(ending, "" if ending else "state-dict")
+    if form != "torch" and (not form or by_ending.get(ending, form) != form):
+        forms = " or ".join(f"{ending} ({form})" for ending, form in by_ending.items())
+        raise UsageError(f"--output {options.output}: expected a name that ends in {forms}")
     output = options.output or options.run_dir / FILES[form]
     trained = load_run(options.run_dir)
     settings, net = trained.settings, trained.net
