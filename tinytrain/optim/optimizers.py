@@ -50,9 +50,9 @@ class Optimizer:
         for name in self.state_names:
             own = getattr(self, name)
             for index, (held, saved) in enumerate(zip(own, state[name], strict=True)):
-                if (found := torch.as_tensor(saved).shape) != torch.as_tensor(held).shape:
-                    expected = tuple(torch.as_tensor(held).shape)
-                    raise ValueError(f"{name}[{index}]: expected {expected}, got {tuple(found)}")
+                expected, found = (tuple(torch.as_tensor(each).shape) for each in (held, saved))
+                if expected != found:
+                    raise ValueError(f"{name}[{index}]: expected {expected}, got {found}")
                 own[index] = held.copy_(saved) if isinstance(held, Tensor) else saved
 
 

@@ -30,7 +30,7 @@ def require_found(net: Module) -> None:
 
 
 def within(held: object) -> Iterable[object]:
-    """What a list, tuple or dict holds; nothing for anything else."""
+    """The values of a list, tuple or dict; none of anything else."""
     if isinstance(held, dict):
         return held.values()
     return held if isinstance(held, (list, tuple)) else ()
