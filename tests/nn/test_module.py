@@ -147,7 +147,7 @@ def test_what_is_not_there_raises():
             getattr(holder, name)
     with pytest.raises(TypeError, match="forward"):
         nn.Module()(IMAGES)
-    with pytest.raises(TypeError, match="takes modules"):
+    with pytest.raises(TypeError, match="expected a module"):
         nn.Sequential(nn.ReLU(), torch.relu)
     for taken in "forward", "training", "a.b", "":
         with pytest.raises(ValueError, match="cannot name"):

@@ -77,7 +77,7 @@ class Dropout(Module):
         self, p: float = 0.5, inplace: bool = False, *, generator: Generator = None
     ) -> None:
         if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability: expected 0 to 1, got {p}")
+            raise ValueError(f"dropout probability: expected 0 to 1, found {p}")
         self.p = p
         self.inplace = inplace
         self.generator = generator

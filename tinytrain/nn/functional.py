@@ -92,10 +92,10 @@ def in_float32(*tensors: Tensor) -> list[Tensor]:
 def values_a_channel(input: Tensor, channels: int, training: bool) -> int:
     """The number of values a channel; raises ValueError where batch norm cannot take `input`."""
     if input.ndim != 4 or input.shape[1] != channels:
-        raise ValueError(f"batch norm: expected (N, {channels}, H, W), got {tuple(input.shape)}")
+        raise ValueError(f"batch norm: expected (N, {channels}, H, W), found {tuple(input.shape)}")
     count = input.numel() // channels
     if training and count < 2:
-        raise ValueError(f"batch norm: expected several values a channel, got {count}")
+        raise ValueError(f"batch norm: expected several values a channel, found {count}")
     return count
 
 
@@ -111,7 +111,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     "Gaussian error linear units", 2016.
     """
     if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate: expected 'none' or 'tanh', got {approximate!r}")
+        raise ValueError(f"gelu: approximate: expected 'none' or 'tanh', found {approximate!r}")
     if approximate == "tanh":
         return input * (1 + torch.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3))) / 2
     return input * (1 + torch.erf(input / math.sqrt(2))) / 2
@@ -155,7 +155,7 @@ def dropout2d(
     little: the whole map goes. Tompson et al., "Efficient object localization", 2015.
     """
     if input.dim() != 4:
-        raise ValueError(f"dropout2d: expected shape (N, C, H, W), got {tuple(input.shape)}")
+        raise ValueError(f"dropout2d: expected shape (N, C, H, W), found {tuple(input.shape)}")
     if not training or p == 0:
         return input
     keep = dropout(input.new_ones((*input.shape[:2], 1, 1)), p, generator=generator)
@@ -176,7 +176,7 @@ def require_images(name: str, input: Tensor) -> None:
     """Raise ValueError, for the function `name`, unless `input` is ([N,] C, H, W) with pixels."""
     if input.dim() not in (3, 4) or 0 in input.shape[-3:]:
         found = tuple(input.shape)
-        raise ValueError(f"{name}: expected images (N, C, H, W) or (C, H, W), got {found}")
+        raise ValueError(f"{name}: expected images (N, C, H, W) or (C, H, W), found {found}")
 
 
 def max_pool2d(
@@ -197,7 +197,7 @@ def avg_pool2d(
     (height, width), (pad_y, pad_x) = pair(kernel_size), pair(padding)
     stride_y, stride_x = pair(kernel_size if stride is None else stride)
     if not (0 <= pad_y <= height // 2 and 0 <= pad_x <= width // 2):
-        raise RuntimeError(f"avg_pool2d: expected padding 0 to {kernel_size} / 2, got {padding}")
+        raise RuntimeError(f"avg_pool2d: expected padding 0 to {kernel_size} / 2, found {padding}")
     if pad_y or pad_x:
         input = torch.constant_pad_nd(input, (pad_x, pad_x, pad_y, pad_y))
     windows = input.unfold(-2, height, stride_y).unfold(-2, width, stride_x)
@@ -225,7 +225,7 @@ def nll_loss(log_probabilities: Tensor, target: Tensor) -> Tensor:
     """
     if log_probabilities.dim() != 2 or target.shape != log_probabilities.shape[:1]:
         found = f"{tuple(log_probabilities.shape)} and {tuple(target.shape)}"
-        raise ValueError(f"loss: expected shapes (N, classes) and (N,), got {found}")
+        raise ValueError(f"loss: expected shapes (N, classes) and (N,), found {found}")
     return -log_probabilities.gather(1, target[:, None]).mean()
 
 
@@ -252,6 +252,6 @@ def correct(scores: Tensor, target: Tensor) -> Tensor:
 def pair(value: Size) -> tuple[int, int]:
     """(vertical, horizontal) for a size of either kind."""
     if isinstance(value, str):
-        raise ValueError(f"expected a number or a pair of them, got {value!r}")
+        raise ValueError(f"expected a number or a pair of them, found {value!r}")
     vertical, horizontal = (value, value) if isinstance(value, int) else value
     return vertical, horizontal

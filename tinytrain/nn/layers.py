@@ -90,7 +90,7 @@ class ReplicationPad2d(Module):
 
     def __init__(self, padding: int) -> None:
         if not isinstance(padding, int):
-            raise ValueError(f"ReplicationPad2d: expected one padding, got {padding}")
+            raise ValueError(f"ReplicationPad2d: expected one padding, found {padding}")
         self.padding = padding
 
     def forward(self, input: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class AdaptiveAvgPool2d(Module):
 
     def __init__(self, output_size: Size) -> None:
         if pair(output_size) != (1, 1):
-            raise ValueError(f"AdaptiveAvgPool2d: expected output size 1, got {output_size}")
+            raise ValueError(f"AdaptiveAvgPool2d: expected output size 1, found {output_size}")
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:

@@ -160,7 +160,7 @@ class Module:
         for name in {**own, **state}:
             shapes = [tuple(held[name].shape) if name in held else "none" for held in (own, state)]
             if shapes[0] != shapes[1]:
-                differing.append(f"{name}: expected {shapes[0]}, got {shapes[1]}")
+                differing.append(f"{name}: expected {shapes[0]}, found {shapes[1]}")
         if differing:
             raise RuntimeError("; ".join(differing))
         for name, tensor in own.items():
@@ -180,7 +180,7 @@ class Sequential(Module):
         only = modules[0] if len(modules) == 1 else None
         for name, module in (only if isinstance(only, Mapping) else numbered).items():
             if not isinstance(module, Module):
-                raise TypeError(f"Sequential takes modules, got {type(module).__name__} ({name})")
+                raise TypeError(f"Sequential: {name}: expected a module, found {type(module)}")
             if hasattr(self, name) or not name or "." in name:
                 raise ValueError(f"{name!r} cannot name a module: it is taken, empty or has a dot")
             setattr(self, name, module)

@@ -27,7 +27,7 @@ class BatchNorm2d(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         if momentum is None or not eps > 0:
-            raise ValueError(f"expected a momentum and eps above 0, got {momentum} and {eps}")
+            raise ValueError(f"expected a momentum and eps above 0, found {momentum} and {eps}")
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -98,5 +98,5 @@ class GroupNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.numel() == self.num_groups:
-            raise ValueError(f"group norm: expected several values, got {tuple(input.shape)}")
+            raise ValueError(f"group norm: expected several values, found {tuple(input.shape)}")
         return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

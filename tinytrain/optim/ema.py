@@ -26,7 +26,7 @@ class ExponentialMovingAverage:
 
     def __init__(self, source: Module, decay: float) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(f"decay: expected a value in [0, 1), got {decay}")
+            raise ValueError(f"decay: expected a value in [0, 1), found {decay}")
         self.decay = decay
         self.steps = 0
         self.net = copy.deepcopy(source).eval()

@@ -76,14 +76,14 @@ class Muon(Optimizer):
         require_range(adam_lr=lr if adam_lr is None else adam_lr)
         require_betas(adam_betas=adam_betas)
         if momentum >= 1:
-            raise ValueError(f"momentum: expected a value in [0, 1), got {momentum}")
+            raise ValueError(f"momentum: expected a value in [0, 1), found {momentum}")
         if not 1 <= ns_steps < 100:
-            raise ValueError(f"ns_steps: expected from 1 to 99, got {ns_steps}")
+            raise ValueError(f"ns_steps: expected from 1 to 99, found {ns_steps}")
         if len(ns_coefficients) != 3:
-            raise ValueError(f"ns_coefficients: expected three numbers, got {ns_coefficients}")
+            raise ValueError(f"ns_coefficients: expected three numbers, found {ns_coefficients}")
         if adjust_lr_fn not in (None, *SCALES):
             expected = " or ".join(SCALES)
-            raise ValueError(f"adjust_lr_fn: expected {expected}, got {adjust_lr_fn}")
+            raise ValueError(f"adjust_lr_fn: expected {expected}, found {adjust_lr_fn}")
         if adam_lr is not None and not lr > 0:
             raise ValueError(f"adam_lr: is kept in proportion to lr, which is {lr}; leave it out")
         self.weight_decay = weight_decay

@@ -52,7 +52,7 @@ class Optimizer:
             for index, (held, saved) in enumerate(zip(own, state[name], strict=True)):
                 expected, found = (tuple(torch.as_tensor(each).shape) for each in (held, saved))
                 if expected != found:
-                    raise ValueError(f"{name}[{index}]: expected {expected}, got {found}")
+                    raise ValueError(f"{name}[{index}]: expected {expected}, found {found}")
                 own[index] = held.copy_(saved) if isinstance(held, Tensor) else saved
 
 
@@ -170,14 +170,14 @@ def require_range(**values: float) -> None:
     """Raise ValueError where a value is negative, NaN, or no Python number, as a tensor is."""
     for name, value in values.items():
         if not (isinstance(value, Real) and value >= 0):
-            raise ValueError(f"{name}: expected at least 0, got {value}")
+            raise ValueError(f"{name}: expected at least 0, found {value}")
 
 
 def require_betas(**values: tuple[float, float]) -> None:
     """Raise ValueError where a value is no pair of numbers from 0 to below 1."""
     for name, betas in values.items():
         if len(betas) != 2 or not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{name}: expected two values in [0, 1), got {betas}")
+            raise ValueError(f"{name}: expected two values in [0, 1), found {betas}")
 
 
 def tensors(params: Iterable[Tensor]) -> list[Tensor]:
@@ -188,12 +188,12 @@ def tensors(params: Iterable[Tensor]) -> list[Tensor]:
     """
     if isinstance(params, Tensor | set):
         kind = type(params).__name__
-        raise TypeError(f"params: expected an iterable in order, such as [vector], got a {kind}")
+        raise TypeError(f"params: expected an iterable in order, such as [vector], found a {kind}")
     params = list(params)
     if not params:
-        raise ValueError("params: expected at least one tensor, got an empty list")
+        raise ValueError("params: expected at least one tensor, found an empty list")
     if foreign := [type(param).__name__ for param in params if not isinstance(param, Tensor)]:
-        raise TypeError(f"params: expected tensors, got {foreign[0]}")
+        raise TypeError(f"params: expected tensors, found {foreign[0]}")
     if len({*map(id, params)}) < len(params):
-        raise ValueError("params: expected every tensor once, got one of them twice")
+        raise ValueError("params: expected every tensor once, found one of them twice")
     return params

@@ -29,7 +29,7 @@ class StepLR:
 
     def __post_init__(self) -> None:
         if self.step_size < 1:
-            raise ValueError(f"step_size: expected at least 1, got {self.step_size}")
+            raise ValueError(f"step_size: expected at least 1, found {self.step_size}")
 
     def __call__(self, epochs: float) -> float:
         return self.gamma ** (int(epochs) // self.step_size)
@@ -49,7 +49,7 @@ class WarmupLinear:
 
     def __post_init__(self) -> None:
         if not (self.total > 0 and 0 <= self.warmup <= 1):
-            raise ValueError(f"expected total > 0 and warmup in [0, 1], got {self}")
+            raise ValueError(f"expected total > 0 and warmup in [0, 1], found {self}")
 
     def __call__(self, epochs: float) -> float:
         progress = min(max(epochs / self.total, 0.0), 1.0)

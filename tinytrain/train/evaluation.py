@@ -52,7 +52,7 @@ def views(images: Tensor, count: int) -> Tensor:
     Raises UsageError for another `count` than 1 to 9.
     """
     if not 1 <= count <= len(SHIFTS) + len(TRANSFORMS):
-        raise UsageError(f"tta: expected 1 to {len(SHIFTS) + len(TRANSFORMS)}, got {count}")
+        raise UsageError(f"tta: expected 1 to {len(SHIFTS) + len(TRANSFORMS)}, found {count}")
     changed = [torch.roll(images, shift, (2, 3)) for shift in SHIFTS[:count]]
     for transform in TRANSFORMS[: max(count - len(SHIFTS), 0)]:
         column = torch.tensor(transform, device=images.device)[:, None]

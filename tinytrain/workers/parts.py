@@ -150,9 +150,9 @@ def batch_norm(
     channels, (_, found, *place) = layer.num_features, inputs[0].shape
     count = part.total * torch.Size(place).numel()
     if found != channels or len(place) != 2:
-        raise ValueError(f"batch norm: expected (N, {channels}, H, W), got {inputs[0].shape}")
+        raise ValueError(f"batch norm: expected (N, {channels}, H, W), found {inputs[0].shape}")
     if count < 2:
-        raise ValueError(f"batch norm: expected several values a channel, got {count}")
+        raise ValueError(f"batch norm: expected several values a channel, found {count}")
     weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
     ordered = [input.contiguous(memory_format=torch.channels_last) for input in inputs]
     normalised: tuple[Tensor, ...]
