@@ -67,6 +67,7 @@ LINES = [
     ({}, {}, GOOD, "final|7,934|mnist|1|15/15|99.44|99.420|met|0:15:00"),
     ({}, {}, [*GOOD[:-1], 99.39], "final|7,934|mnist|1|15/15|99.39|99.410|not met|0:15:00"),
     ({}, {}, GOOD[:7], "final|7,934|mnist|1|7/15|99.00|99.000|unfinished|0:07:00"),
+    ({"freeze": "conv1"}, {}, [], "final, freeze conv1|7,934|mnist|1|0/15|unfinished|0:00:00"),
     ({"seed": 7}, {}, [99.5], "final|7,934|mnist|7|1/15|99.50|unfinished|0:01:00"),
     ({}, {}, [], "final|7,934|mnist|1|0/15|unfinished|0:00:00"),
     ({}, {"lr": 0.0123}, [], "final, lr 0.0123|7,934|mnist|1|0/15|unfinished|0:00:00"),
@@ -238,7 +239,7 @@ def test_two_runs_compared(write, shown, compared):
     assert lines[lines.index("Settings") + 1 :][:5] == [*changes, ""]
     for line in (
         "  seeds: 1 → 2",
-        "  parameters that are learned: 7,934 → 7,934 (+0)",
+        "  parameters: 7,934 → 7,934 (+0)",
         "  mean accuracy of the last 5 epochs, %: 99.420 → 99.000 (-0.420)",
         "  loss of the last epoch: 0.0056 → 0.0100 (+0.0044)",
     ):

@@ -1,4 +1,4 @@
-"""Frozen weights and constant tensors stay as they are, whoever trains, and are not counted."""
+"""Frozen weights, constants and buffers stay as they are, whoever trains; buffers do not count."""
 
 from dataclasses import replace
 
@@ -7,7 +7,6 @@ import torch
 
 from tinytrain import nn, streams
 from tinytrain.cli.main import main
-from tinytrain.nn.inspect import learned_count
 from tinytrain.recipes import RECIPES, build
 from tinytrain.report.table import summary
 from tinytrain.results import run_list
@@ -20,9 +19,11 @@ import torch
 from tinytrain import nn
 
 class Scaled(nn.Module):
+    buffer_names = ("wide",)
+
     def __init__(self):
         self.factor = torch.full((1,), 0.5)  # a constant
-        self.wide = torch.zeros(9000)  # and one of more than 8,000 numbers
+        self.wide = torch.zeros(9000)  # and one of more than 8,000 numbers, a buffer
         self.learned = torch.ones(1, requires_grad=True)
 
     def forward(self, input):
@@ -61,15 +62,15 @@ def test_a_recipe_leaves_them_alone(tiny, optimizer, shards):
     require_frozen(before, training.ema.net.state_dict())
 
 
-def test_they_are_counted_as_not_trainable():
+def test_the_table_tells_them_from_what_is_trained():
     net = frozen_net("", 0.0, None)
-    assert (nn.parameter_count(net), learned_count(net)) == (12292, 3255)
+    assert nn.parameter_count(net) == 3292
     lines = summary(net).splitlines()
-    assert "Total params: 12,292" in lines
-    assert "Trainable params: 3,255" in lines and "Non-trainable params: 9,037" in lines
+    assert "Total params: 3,292" in lines
+    assert "Trainable params: 3,255" in lines and "Non-trainable params: 37" in lines
 
 
-def test_the_command_line_leaves_them_alone_and_judges_what_is_learned(
+def test_the_command_line_leaves_them_alone_and_judges_all_parameters(
     tmp_path, data_dir, capsys, monkeypatch
 ):
     (tmp_path / "net.py").write_text(NET)
@@ -79,11 +80,11 @@ def test_the_command_line_leaves_them_alone_and_judges_what_is_learned(
     run = tmp_path / "run"
     words += ["--dataset=synthetic", f"--data-dir={data_dir}", f"--run-dir={run}"]
     assert main(["train", *words]) == 0
-    assert "met      3,255 parameters (fewer than 8,000)" in capsys.readouterr().out
+    assert "met      3,292 parameters (fewer than 8,000)" in capsys.readouterr().out
     state = torch.load(run / "checkpoint.pt", weights_only=True)["state"]
     net = user_file.build(f"{tmp_path}/net.py:build", generator=streams.generator(1, "weights"))
     require_frozen(net.state_dict(), state["net"])
     history = [replace(line, test_accuracy=99.5) for line in run_folder.read_history(run)]
     settings = run_folder.read_settings(run)
-    learned = run_list.parameters_of(run, settings)
-    assert run_list.judged(settings, history, learned) == "met"
+    parameters = run_list.parameters_of(run, settings)
+    assert run_list.judged(settings, history, parameters) == "met"

@@ -31,7 +31,7 @@ fold by fold with --fold all/N, else by Welch's test; where that does not tell t
 many more seeds would. A run counts with the mean of its last five epochs, of fewer with the last.
 """
 RESULTS = {
-    "parameters": ("parameters that are learned", ","),
+    "parameters": ("parameters", ","),
     "last_five": ("mean accuracy of the last 5 epochs, %", ".3f"),
     "last_accuracy": ("accuracy of the last epoch, %", ".2f"),
     "last_loss": ("loss of the last epoch", ".4f"),

@@ -88,8 +88,3 @@ def noting(
 def parameter_count(module: Module) -> int:
     """The number of parameters of the module and all below it, learned or frozen."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def learned_count(module: Module) -> int:
-    """The number of parameters that are learned: those that require a gradient."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)

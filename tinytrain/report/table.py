@@ -3,7 +3,7 @@
 import math
 
 from tinytrain.nn.activations import LogSoftmax
-from tinytrain.nn.inspect import Row, Shape, layer_rows, learned_count, parameter_count
+from tinytrain.nn.inspect import Row, Shape, layer_rows, parameter_count
 from tinytrain.nn.layers import Conv2d, Flatten, Linear
 from tinytrain.nn.module import Module
 
@@ -43,6 +43,7 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
         seen.add(id(row.layer))
         lines.append(f"{label:<41}{shape:<26}{count}")
     total = parameter_count(net)
+    learned = sum(weight.numel() for weight in net.parameters() if weight.requires_grad)
     weighted = [row for row in table if own_parameters(row.layer)]
     known = all(type(row.layer).__module__.startswith("tinytrain.nn.") for row in weighted)
     outputs = sum(math.prod(row.output_shape) for row in weighted)
@@ -51,8 +52,8 @@ def summary(net: Module, input_shape: Shape = (1, 28, 28)) -> str:
     lines += [
         rule,
         f"Total params: {total:,}",
-        f"Trainable params: {learned_count(net):,}",
-        f"Non-trainable params: {total - learned_count(net):,}",
+        f"Trainable params: {learned:,}",
+        f"Non-trainable params: {total - learned:,}",
         f"Total mult-adds (M): {'' if known else '≥ '}{sum(map(multiply_adds, table)) / 1e6:.2f}",
         rule,
         f"Input size (MB): {input_size:.2f}",

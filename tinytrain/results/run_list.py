@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytrain.errors import TinytrainError
-from tinytrain.nn.inspect import learned_count
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.recipes.changes import nearest
 from tinytrain.report.target import LAST_EPOCHS, verdict
 from tinytrain.runs import run_folder
@@ -26,9 +26,9 @@ FILES = {"run.json", "history.jsonl", "checkpoint.pt"}
 class Run:
     """A run and its results; accuracies in percent, None where there is no such epoch.
 
-    `changes`: what differs from the named recipe `recipe`. `parameters` that are learned, None
-    where the net cannot be built. `last_five` is the mean over the last five epochs, where there
-    are five; `seconds` those of all epochs together.
+    `changes`: what differs from the named recipe `recipe`, and the layers that are frozen.
+    `parameters` is None where the net cannot be built. `last_five` is the mean over the last five
+    epochs, where there are five; `seconds` those of all epochs together.
     """
 
     folder: str
@@ -68,6 +68,8 @@ def read(folder: Path) -> Run:
     """The run in a folder. Raises DataError where it is damaged."""
     settings, history = run_folder.read_settings(folder), run_folder.read_history(folder)
     recipe, changed = nearest(settings.recipe)
+    if settings.freeze:
+        changed["freeze"] = settings.freeze
     accuracies = [epoch.test_accuracy for epoch in history]
     long = len(accuracies) >= LAST_EPOCHS
     parameters = parameters_of(folder, settings)
@@ -97,9 +99,9 @@ def tested_on(run: Run | Settings) -> str:
 
 
 def parameters_of(folder: Path, settings: Settings) -> int | str:
-    """The number of parameters that the run's net learns, or why the net cannot be built."""
+    """The number of parameters of the run's net, or why the net cannot be built."""
     try:
-        return learned_count(run_folder.rebuilt(folder, settings).net)
+        return parameter_count(run_folder.rebuilt(folder, settings).net)
     except TinytrainError as error:
         return str(error)
 
