@@ -4,13 +4,13 @@ Everything that decides the result is spelled out below, in the order in which i
 command line does the same with checkpoints and resuming: python -m tinytrain train
 """
 
-import argparse
 import sys
 
 from tqdm import tqdm
 
 from tinytrain import data, nn, optim, report, streams, train
-from tinytrain.errors import TinytrainError
+from tinytrain.cli.exit import exit_status
+from tinytrain.cli.options import Parser, natural, number, positive
 
 
 def build_net(seed):
@@ -77,11 +77,12 @@ def train_and_test(dataset, seed=1, epochs=15, batch_size=128, lr=0.03):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=natural, default=1, help="decides every random draw")
     parser.add_argument("--epochs", type=positive, default=15, help="times through the images")
     parser.add_argument("--batch-size", type=positive, default=128, help="images a step")
-    parser.add_argument("--lr", type=float, default=0.03, help="the highest learning rate")
+    rate = number(float, 0, 100)
+    parser.add_argument("--lr", type=rate, default=0.03, help="the highest learning rate")
     options = parser.parse_args()
     train.keep_freed_memory()
     epochs = train_and_test(data.load("mnist"), **vars(options))
@@ -90,17 +91,5 @@ def main():
     print(report.target.verdict(accuracies, parameters).text)
 
 
-def positive(text):
-    """Read a whole number of at least 1; argparse reports a ValueError as a wrong value."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except TinytrainError as error:
-        print(f"tinytrain: {error}", file=sys.stderr)
-        sys.exit(error.status)
+    sys.exit(exit_status(main))

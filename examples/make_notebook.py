@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 PATH = Path(__file__).with_name("final_net.ipynb")
-COMMAND_LINE_IMPORTS = ("argparse", "sys", "tinytrain.errors")
+COMMAND_LINE_IMPORTS = ("sys", "tinytrain.cli.exit", "tinytrain.cli.options")
 INTRODUCTION = """\
 # {title}
 

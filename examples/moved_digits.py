@@ -9,6 +9,7 @@ prints tinytrain/course/records/moved.json; the final net comes with tinytrain.
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 
 from tinytrain import data
 from tinytrain.cli.exit import exit_status
+from tinytrain.errors import UsageError
 from tinytrain.results.trained_run import load_run
 
 SHIFTS = range(7)  # pixels
@@ -35,12 +37,14 @@ def main():
     nets = []
     for folder in [*parser.parse_args().runs, None]:
         run = load_run(folder)
+        if run.settings.dataset != "mnist":
+            raise UsageError(f"{folder}: expected a run of mnist, found {run.settings.dataset}")
         answers = [run.answers(moved(test.images[:], shift)).classes for shift in SHIFTS]
         right = [round(100 * float((one == test.labels).double().mean()), 2) for one in answers]
         nets.append({"net": Path(folder).name if folder else "final", "accuracy": right})
     record = {
         "what": "Accuracy (%) on MNIST's test digits moved to the right by 0, 1, … pixels.",
-        "command": "python examples/moved_digits.py runs/net1 runs/net2",
+        "command": shlex.join(["python", *sys.argv]),
         "torch": torch.__version__,
         "shifts": list(SHIFTS),
         "nets": nets,

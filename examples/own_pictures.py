@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import tinytrain
+from tinytrain.cli.exit import exit_status
 from tinytrain.store import pictures
 
 
@@ -21,4 +22,4 @@ def main(folder, run_dir=None):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    sys.exit(exit_status(lambda: main(*sys.argv[1:3])) if sys.argv[1:] else __doc__)

@@ -25,14 +25,16 @@ import torch
 
 from tinytrain import data, report
 from tinytrain.cli.exit import exit_status
-from tinytrain.cli.options import Parser, number
+from tinytrain.cli.options import Parser, natural, number
 from tinytrain.errors import UsageError
+from tinytrain.nets import Task
 from tinytrain.nn import functional
 from tinytrain.nn.inspect import parameter_count
-from tinytrain.recipes import RECIPES, build
+from tinytrain.recipes import RECIPES
 from tinytrain.results.trained_run import load_run
+from tinytrain.runs import user_file
 from tinytrain.store.files import make_folder, whole_file, write_file
-from tinytrain.train import fit, keep_freed_memory
+from tinytrain.train import Epoch, fit, keep_freed_memory
 from tinytrain.train.compute import InProcess
 
 
@@ -63,10 +65,11 @@ def main():
     shown = "(default: %(default)s)"
     recipe_help = f"the student's recipe {shown}"
     add("--recipe", choices=RECIPES, metavar="NAME", default="dense", help=recipe_help)
-    add("--seed", type=int, default=1, help=f"decides every random draw {shown}")
+    add("--seed", type=natural, default=1, help=f"decides every random draw {shown}")
     add("--weight", type=number(float, 0, 1), default=0.9, help=f"w {shown}")
     add("--temperature", type=number(float, 0.1, 100), default=3.0, help=f"T {shown}")
-    add("--output", type=Path, help="folder for history.jsonl and weights.pt")
+    help = "new folder for history.jsonl and weights.pt, which every epoch renews"
+    add("--output", type=Path, help=help)
     options = parser.parse_args()
     recipe, runs = RECIPES[options.recipe], [load_run(folder) for folder in options.teachers]
     first = runs[0].settings
@@ -75,21 +78,27 @@ def main():
         one = run.settings
         if (one.data_digest, one.fold, one.holdout) != (dataset.digest, first.fold, first.holdout):
             raise UsageError(f"{folder}: expected the same images as {options.teachers[0]} had")
+        if run.unfinished:
+            raise UsageError(f"{folder}: expected a finished run, found {run.unfinished}")
         if one.recipe.deskew != recipe.deskew:
-            raise UsageError(f"{folder}: expected deskewing as in --recipe {options.recipe}")
+            found = "deskewed" if one.recipe.deskew else "not deskewed"
+            raise UsageError(f"{folder}: expected images as of {options.recipe}, found {found}")
     if options.output:
-        make_folder(options.output)  # now, rather than after the training
+        if options.output.exists():
+            raise UsageError(f"--output {options.output}: is there already; name a new folder")
+        make_folder(options.output)  # now, rather than after an epoch
     keep_freed_memory()
-    training = build.start(recipe, options.seed)
+    task = Task(dataset.classes, tuple(dataset.train.images.shape[1:]))
+    training = user_file.start(recipe, options.seed, task=task)
     compute = Taught([run.net for run in runs], options.weight, options.temperature)
     log = report.log.Log("Holdout set" if first.holdout else "Test set")
     for event in fit(training, dataset, compute):
         log.show(event)
-    if options.output:
-        lines = (json.dumps(asdict(epoch)) + "\n" for epoch in training.history)
-        write_file(options.output / "history.jsonl", "".join(lines))
-        with whole_file(options.output / "weights.pt") as file:  # as `export` writes them
-            torch.save(training.tested_net.state_dict(), file)
+        if options.output and isinstance(event, Epoch):
+            lines = (json.dumps(asdict(epoch)) + "\n" for epoch in training.history)
+            write_file(options.output / "history.jsonl", "".join(lines))
+            with whole_file(options.output / "weights.pt") as file:  # as `export` writes them
+                torch.save(training.tested_net.state_dict(), file)
     accuracies = [epoch.test_accuracy for epoch in training.history]
     reason = report.target.reason_not_judged(first.dataset, first.holdout, recipe.epochs)
     print(report.target.verdict(accuracies, parameter_count(training.net), reason).text)

@@ -211,12 +211,15 @@ def test_a_net_is_taught_by_runs_on_the_same_images(tmp_path, data_dir, monkeypa
     def taught(weight, *words):
         monkeypatch.setattr(sys, "argv", ["soft_targets.py", f"--weight={weight}", *words])
         program.main()
-        return torch.load(tmp_path / "out" / "weights.pt", weights_only=True)
+        return torch.load(Path(words[-1]) / "weights.pt", weights_only=True)
 
     teachers = str(tmp_path / "a"), str(tmp_path / "b")
     assert not any(module.training for module in load_run(teachers[0]).net.modules())
-    words = *teachers, "--recipe=brief", f"--output={tmp_path / 'out'}"
-    labels_alone, soft = taught(0, *words), taught(1, *words)
+    words = *teachers, "--recipe=brief", "--output"
+    out, other = str(tmp_path / "out"), str(tmp_path / "other-out")
+    labels_alone, soft = taught(0, *words, out), taught(1, *words, other)
+    with pytest.raises(UsageError, match="--output .*out: "):
+        taught(0, *words, out)
     assert len((tmp_path / "out" / "history.jsonl").read_text().splitlines()) == 1
     plain = build.start(brief, 1)
     list(loop.fit(plain, data.load("synthetic")))
@@ -224,7 +227,7 @@ def test_a_net_is_taught_by_runs_on_the_same_images(tmp_path, data_dir, monkeypa
     assert not torch.equal(labels_alone["conv1.0.weight"], soft["conv1.0.weight"])
     with pytest.raises(UsageError, match="other: expected the same images"):
         taught(1, teachers[0], str(tmp_path / "other"))
-    with pytest.raises(UsageError, match="a: expected deskewing as in --recipe below-1000"):
+    with pytest.raises(UsageError, match="a: expected images as of below-1000, found not"):
         taught(1, teachers[0], "--recipe=below-1000")
 
 
