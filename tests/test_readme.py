@@ -53,7 +53,7 @@ def test_its_net_trains_by_a_call(folder, data_dir, monkeypatch):
             tinytrain.run("other", net=not_in_a_file, **few)
     others = {"lr": 0.5, "holdout": 9, "freeze": "conv", "dataset": "kmnist", "from_": "run"}
     for name, value in others.items():
-        with pytest.raises(UsageError, match=f"another {name.strip('_')} is in it"):
+        with pytest.raises(UsageError, match=f"other settings .{name.strip('_')}. "):
             tinytrain.run("run", net=net, **few | {name: value})
     with pytest.raises(UsageError, match="of the package torch"):
         tinytrain.run("other", optimizer=torch.optim.SGD, **few)

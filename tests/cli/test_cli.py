@@ -97,12 +97,16 @@ def test_repeated_exactly_by_what_run_json_says(run, tmp_path, data_dir):
     assert history(tmp_path / "run") == history(run)
 
 
-def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, fails, monkeypatch):
+def test_stopped_in_an_epoch_and_resumed(run, tmp_path, data_dir, fails, monkeypatch, capsys):
     """The run becomes that which nothing interrupted."""
     interrupted(monkeypatch, after=100)
     folder = tmp_path / "run"
     assert f"train --resume --run-dir {folder}" in fails(143, *train(folder, data_dir))
     assert len(history(folder)) == 1
+    for words in ["evaluate", *on(folder, data_dir)], ["export", "--run-dir", str(folder)]:
+        assert main([*words]) == 0
+        assert f"{folder}: unfinished, 1 of 2 epochs" in capsys.readouterr().err
+    (folder / "weights.pt").unlink()
     assert main(resume(folder, data_dir)) == 0
     assert history(folder) == history(run)
     assert all(torch.equal(a, b) for a, b in zip(weights(folder), weights(run), strict=True))
@@ -193,7 +197,7 @@ def test_seeds_are_trained_once_and_told_together(tmp_path, data_dir, printed, f
     assert main([*few, "--seeds", "1-3"]) == 0
     assert record.read_bytes() == before
     for other in "lr=0.5", "epochs=9", "holdout=30", "fold=1/2":
-        assert f"another {other.partition('=')[0]}" in fails(2, *few, f"--{other}", "--seeds=1")
+        assert f"({other.partition('=')[0]})" in fails(2, *few, f"--{other}", "--seeds=1")
 
 
 @pytest.mark.usefixtures("in_one_process")
@@ -249,6 +253,8 @@ def test_curves(run, tmp_path, drawn, monkeypatch):
     assert str(other).encode() in drawn(run, other)
     assert "curves.nothing" in drawn(run, status=2, name="curves.nothing")
     assert "suffix" in drawn(run, status=2, name="curves")
+    (other / "history.jsonl").write_text("")
+    assert f"{other}: expected a run with an epoch" in drawn(run, other, status=3)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert re.search("matplotlib.*plots", drawn(run, status=2))
 
@@ -350,7 +356,7 @@ VALUES = {
     "train --tta": ["3"],
     "train --device": ["gpu"],
     "doctor --device": ["gpu"],
-    "seeds --seeds": ["one", "5-1", "1-"],
+    "seeds --seeds": ["one", "5-1", "1-", "1,1", "1-3,2"],
 }
 # Other mistakes, the exit status, and what is named.
 MISTAKES = [
@@ -371,6 +377,10 @@ MISTAKES = [
     ("train --fold 0/5", 2, "part 1 to 5"),
     ("train --fold all/5", 2, "part 1 to 5"),
     ("seeds --fold all/1", 2, "2 to 100"),
+    ("seeds --fold all/5 --seeds 1-3", 2, "--seeds 1-3"),
+    ("ladder --fold all/5 --all --seeds 1", 2, "--seeds 1"),
+    ("ladder --all net1", 2, "--all"),
+    ("recipe show finel", 2, "recipe show"),
     ("train --dataset=synthetic --fold=1/2 --holdout=9", 2, "200 of 400"),
     ("train --dataset=synthetic --holdout 400", 2, "399"),
     ("train --deskew half", 2, "yes or no"),
@@ -492,6 +502,7 @@ def test_a_switch_alone_or_with_its_value():
 
 def test_folders_that_cannot_be_used(run, tmp_path, data_dir, fails):
     assert re.search("--resume.*--run-dir", fails(2, *train(run, data_dir)))
+    assert "--resume" not in fails(2, *train(run.parent, data_dir))
     (tmp_path / "file").write_text("not a folder")
     assert str(tmp_path / "file") in fails(2, *train(tmp_path / "file" / "run", data_dir))
     shutil.copytree(f"{data_dir}/synthetic", tmp_path / "synthetic")
@@ -510,7 +521,7 @@ def test_a_full_disk_under_the_output():
 
 def test_a_diverging_run(tmp_path, data_dir, fails):
     run_dir = tmp_path / "run"
-    kept = f"epoch 1, step 50.*{run_dir} keeps the run as it was before step 1 of epoch 1"
+    kept = f"epoch 1, step 50.*the last save in {run_dir} is before step 1 of epoch 1"
     assert re.search(kept, fails(4, *train(run_dir, data_dir, "--lr", "1e30")))
     assert main(["evaluate", *on(run_dir, data_dir)]) == 0
 
@@ -520,7 +531,7 @@ def test_what_diverged_is_not_saved_by_an_interrupt(tmp_path, data_dir, fails, m
     """The loss is looked at every fiftieth step only, and the interrupt comes before that."""
     run_dir, epoch = tmp_path / "run", 1 + after // 80
     interrupted(monkeypatch, after, lambda training: setattr(training, "lr", 1e20))
-    kept = f"not finite.*{run_dir} keeps the run as it was before step 1 of epoch {epoch}"
+    kept = f"not finite.*the last save in {run_dir} is before step 1 of epoch {epoch}"
     assert re.search(kept, fails(4, *train(run_dir, data_dir)))
     assert len(history(run_dir)) == epoch - 1
     assert all(tensor.isfinite().all() for tensor in weights(run_dir))

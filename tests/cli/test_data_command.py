@@ -401,6 +401,11 @@ def test_words_that_do_not_go_together(words, said, refused):
     refused(2, said, *WORDS, *words.split())
 
 
+def test_a_label_that_is_always_the_same_is_doubted(refused):
+    csv("same.csv", A, B * 0, ["label", *range(A[0].size)])
+    refused(3, "same.csv: labels: .*--label-column", *WORDS, "same.csv", "--test-share", "0.5")
+
+
 def test_the_folder_is_whole_or_not_there(monkeypatch, refused):
     as_npz([A, B, C, D])
     for error, status in (OSError(28, "No space left on device"), 2), (KeyboardInterrupt(), 130):

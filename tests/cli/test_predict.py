@@ -16,11 +16,10 @@ from run_files import history
 import tinytrain
 from tinytrain import data, nn, streams
 from tinytrain.cli import answers as answers_file
-from tinytrain.cli import predict
+from tinytrain.cli import predict, resolve
 from tinytrain.cli.main import main
 from tinytrain.errors import DataError
 from tinytrain.recipes import RECIPES
-from tinytrain.results import trained_run
 from tinytrain.results.trained_run import TrainedRun
 from tinytrain.runs.settings import Settings
 from tinytrain.store import idx, synthetic
@@ -102,7 +101,7 @@ def own_run(monkeypatch, shape, dataset="own", recipe=RECIPES["net7"]):
     """A run on images of that shape, whose net answers with the means of their quarters."""
     net = nn.Sequential(nn.Flatten(), nn.LogSoftmax())
     settings = Settings(recipe, dataset, "", 0.5, 0.5, 0, 1, "cpu", 1, image_shape=shape)
-    monkeypatch.setattr(trained_run, "load_run", lambda run_dir: TrainedRun(settings, net))
+    monkeypatch.setattr(resolve, "read_run", lambda run_dir: TrainedRun(settings, net))
     return TrainedRun(settings, net)
 
 

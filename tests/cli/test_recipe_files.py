@@ -162,6 +162,7 @@ def test_the_list_has_all(printed):
         ("--recipe=upright --deskew=no", "upright-no-deskew"),
         ("--net=net6 --batch-size=64", "final-net6-batch-size64"),
         ("--lr=1e-05", "final-lr1e-05"),
+        ("--lr=1 --freeze=conv1,conv2.0 --from=runs/a", "final-lr1-freeze-conv1-conv2.0-from-a"),
     ],
 )
 def test_a_label_says_what_was_overridden(words, expected):

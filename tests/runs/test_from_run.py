@@ -45,7 +45,7 @@ def test_a_run_from_anothers_weights(begun, tmp_path, data_dir, printed):
         (["--from=nowhere"], 3, "nowhere"),
         (["--from=RUN", "--net=net1"], 2, "--net net9_3_wide2, and images like its own, 1×28×28"),
         (["--freeze=conv9"], 2, "--freeze conv9: expected layers of the net, conv1.0"),
-        (["--freeze=conv1,trans1,conv2,trans2"], 2, "weights to learn"),
+        (["--freeze=conv1,trans1,conv2,trans2"], 2, "--freeze conv1,trans1,conv2,trans2: "),
     ],
 )
 def test_a_run_from_no_such_weights(more, status, said, begun, tmp_path, fails):

@@ -266,7 +266,7 @@ def test_a_restart_goes_on_with_the_run(data_dir, tmp_path, fails, monkeypatch):
     monkeypatch.undo()
     assert "is in use" in fails(2, *words)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert "another seed is in it" in fails(2, *words, "--seed=2")
+    assert "other settings (seed)" in fails(2, *words, "--seed=2")
     assert main(words) == 0
     assert len(history(run)) == 2
 

@@ -154,7 +154,8 @@ def write_answers(run: TrainedRun, sources: Sequence[Source], options: argparse.
         write_file(path, text.getvalue().encode("utf-8", "surrogateescape"))
         empty = f", {unanswered:,} of them without a class: no single answer" if unanswered else ""
         net = "" if options.run_dir else " of the final net, which knows digits alone,"
-        print(f"Answers{net} for {len(lines):,} images{empty} in {path}")
+        images = f"{len(lines):,} image{'s' * (len(lines) > 1)}"
+        print(f"Answers{net} for {images}{empty} in {path}")
     raise_all(errors)
 
 

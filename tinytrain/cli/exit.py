@@ -48,7 +48,7 @@ def exit_status(main: Callable[[], None]) -> int:
         number = error.errno if isinstance(error, OSError) else None
         if isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE):
             reason = printable(str(error)[:300]) or type(error).__name__
-            advice = "try a smaller --batch-size, fewer --threads or --jobs, or a higher ulimit"
+            advice = "take smaller images or batches, fewer threads or jobs, or a higher ulimit"
             status, message = 2, f"not enough memory ({reason}); {advice}"
         elif isinstance(error, OSError) and number == errno.ENAMETOOLONG:
             status, message = 2, shortened(f"{error.filename}: {error.strerror}")

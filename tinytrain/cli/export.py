@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tinytrain.cli.options import Parser, add_path
 from tinytrain.errors import UsageError
-from tinytrain.store.files import write_file
+from tinytrain.store.files import make_folder, write_file
 
 if TYPE_CHECKING:
     from tinytrain import nn
@@ -101,7 +101,7 @@ def add_flags(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write a run's net in the --format asked for, into its folder or to --output."""
-    from tinytrain.results.trained_run import load_run
+    from tinytrain.cli.resolve import read_run
 
     by_ending = {Path(file).suffix: form for form, file in FILES.items()}
     ending = options.output.suffix if options.output else ""
@@ -110,7 +110,8 @@ def run(options: argparse.Namespace) -> None:
         forms = " or ".join(f"{ending} ({form})" for ending, form in by_ending.items())
         raise UsageError(f"--output {options.output}: expected a name that ends in {forms}")
     output = options.output or options.run_dir / FILES[form]
-    trained = load_run(options.run_dir)
+    trained = read_run(options.run_dir)
+    make_folder(output.parent)
     settings, net = trained.settings, trained.net
     if form == "torch":
         require_module_name(output)

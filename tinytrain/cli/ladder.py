@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> None:
     from tinytrain.cli.jobs import reported_once
     from tinytrain.cli.series import train_series
 
+    if options.all and options.rungs:
+        raise UsageError(f"--all: trains every rung; leave out it or {' '.join(options.rungs)}")
     words = list(LADDER) if options.all else options.rungs
     if not words:
         raise UsageError("ladder: expected a rung, or --all; 'recipe list' shows which there are")

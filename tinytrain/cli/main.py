@@ -39,7 +39,7 @@ COMMANDS = {
 }
 EPILOG = """\
 exit status:
-  0 done   1 --require-target and missed, or a process of `seeds`, or a worker, killed
+  0 done   1 --require-target and missed, or a worker or a process of `seeds` lost
   2 wrong usage, or a folder that cannot be written
   3 data or a checkpoint missing, damaged or foreign   4 diverged   130 interrupted
 

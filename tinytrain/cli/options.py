@@ -51,7 +51,7 @@ def number(kind: Callable[[str], Number], low: Number, high: Number) -> Callable
             if low <= (value := kind(text)) <= high:
                 return value
         noun = "a whole number" if kind is int else "a number"
-        raise argparse.ArgumentTypeError(f"expected {noun} from {low} to {high}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {noun} from {low} to {high}, found {text!r}")
 
     return parse
 
@@ -64,7 +64,7 @@ def truth(text: str) -> bool:
     """The argparse type of yes and no."""
     values = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
     if text.lower() not in values:
-        raise argparse.ArgumentTypeError(f"expected yes or no, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected yes or no, found {text!r}")
     return values[text.lower()]
 
 
@@ -72,9 +72,9 @@ def fold(text: str, whole: tuple[str, ...] = ()) -> str:
     """The argparse type of "2/5": part 2 of 5."""
     part, _, parts = text.partition("/")
     if not (parts.isdecimal() and 2 <= int(parts) <= 100):
-        raise argparse.ArgumentTypeError(f"expected a part of 2 to 100 such as 2/5, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected K/N with N 2 to 100, found {text!r}")
     if part not in whole and not (part.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"expected part 1 to {parts} of {parts}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected part 1 to {parts} of {parts}, found {text!r}")
     return text
 
 
@@ -90,7 +90,7 @@ def lengths(form: str, example: str) -> Callable[[str], tuple[int, ...]]:
         parts = text.split("x")
         whole = all(re.fullmatch("0*[1-9][0-9]{0,4}", part) for part in parts)
         if not whole or len(parts) != len(form.split("x")):
-            raise argparse.ArgumentTypeError(f"expected {form} such as {example}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected {form} such as {example}, found {text!r}")
         return tuple(map(int, parts))
 
     return parse
@@ -101,9 +101,9 @@ shape = lengths("CHANNELSxHEIGHTxWIDTH", "3x40x24")
 
 
 def seed_list(text: str) -> list[int]:
-    """The argparse type of "1-5,9": each number once, in order."""
-    wrong = argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, got {text!r}")
-    numbers: set[int] = set()
+    """The argparse type of "1-5,9": numbers in rising order, none of them twice."""
+    wrong = argparse.ArgumentTypeError(f"expected seeds such as 1-5,9, each once, found {text!r}")
+    numbers: list[int] = []
     for part in text.split(","):
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if not found:
@@ -111,7 +111,9 @@ def seed_list(text: str) -> list[int]:
         low, high = natural(found[1]), natural(found[2] or found[1])
         if not low <= high <= low + 1000:
             raise wrong
-        numbers.update(range(low, high + 1))
+        numbers += range(low, high + 1)
+    if len(set(numbers)) < len(numbers):
+        raise wrong
     return sorted(numbers)
 
 

@@ -28,7 +28,7 @@ def add_flags(parser: Parser) -> None:
     what = "curves, or one of the pictures above"
     parser.add_argument("what", choices=("curves", *PICTURES), metavar="WHAT", help=what)
     runs = "for curves: the folders of runs or seeds"
-    parser.add_argument("runs", type=home_path, nargs="*", metavar="RUN", help=runs)
+    parser.add_argument("runs", type=home_path, nargs="*", default=[], metavar="RUN", help=runs)
     add_path(parser, "--run-dir", "the folder of the run whose net is to be drawn")
     digit = "the image with this number, from 0: of the test images (for maps; default: 0), or of "
     digit += "the training images (for augmentation; default: a 2, a 5 and an 8)"
@@ -73,6 +73,7 @@ def draw_curves(named: list[Path], output: Path) -> None:
     from tinytrain.results.records import kind_of_all
     from tinytrain.results.run_list import run_folders
     from tinytrain.runs import run_folder
+    from tinytrain.store.files import require
 
     names = [place.resolve().name for place in named]
     if len(set(names)) < len(names):
@@ -83,6 +84,7 @@ def draw_curves(named: list[Path], output: Path) -> None:
         groups[name] = [*map(run_folder.read_history, folders)]
         if len(folders) > 1:
             kind_of_all(folders)
+        require(any(groups[name]), place, "a run with an epoch", "none")
         settings = run_folder.read_settings(folders[0])
         target &= not settings.reason_not_judged
     drawing.save(by_epoch(groups, target), output)

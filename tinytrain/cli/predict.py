@@ -55,7 +55,7 @@ def column_list(text: str) -> list[str]:
     """The argparse type of "ImageId,Label": columns of the answers."""
     names = text.split(",")
     if not {*names} <= {*COLUMNS} or len({*names}) < len(names):
-        raise ArgumentTypeError(f"expected some of {','.join(COLUMNS)}, each once, got {text!r}")
+        raise ArgumentTypeError(f"expected some of {','.join(COLUMNS)}, each once, found {text!r}")
     return names
 
 
@@ -72,23 +72,25 @@ def run(options: Namespace) -> None:
         with_folders,
         write_answers,
     )
+    from tinytrain.cli.resolve import read_run
     from tinytrain.plots.drawing import Tile, grid, save, viewable
-    from tinytrain.results.trained_run import load_run
 
     if options.csv and (options.index is not None or options.output):
         raise UsageError("--csv: is for all images; leave out --index and --output")
     if options.columns and not options.csv:
         raise UsageError("--columns: names those of --csv FILE, which is missing")
-    model = load_run(options.run_dir)
+    model = read_run(options.run_dir)
     paths = with_folders(options.images)
     sources = [source for path in paths for source in sources_in(path, model)]
     if options.csv:
         write_answers(model, sources, options)
         return
     if options.index is not None:
+        rows = [source.row for source in sources if source.row is not None]
+        if options.index not in rows:
+            expected = f"0 to {max(rows)}" if rows else "a file of many images"
+            raise UsageError(f"--index {options.index}: expected {expected}")
         sources = [source for source in sources if source.row in (None, options.index)]
-        if all(source.row is None for source in sources):
-            raise UsageError(f"--index {options.index}: no file of many has such an image")
     classes = model.class_names
     tiles: list[Tile | None] = []
     errors = []

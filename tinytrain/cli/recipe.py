@@ -8,6 +8,7 @@ import json
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 
 from tinytrain.cli.options import Parser, add_field_flags
 from tinytrain.cli.recipe_files import named
@@ -38,9 +39,13 @@ def add_flags(parser: Parser) -> None:
     kinds.add_parser("list", allow_abbrev=False).set_defaults(parser=parser)
     show = kinds.add_parser("show", allow_abbrev=False)
     show.set_defaults(parser=show)
-    help, name = "the recipe (default: final)", "NAME|FILE.json"
     show.add_argument(
-        "recipe", nargs="?", type=named, default=named("final"), metavar=name, help=help
+        "recipe",
+        nargs="?",
+        type=partial(named, expected="recipe show: expected a recipe's name"),
+        default=named("final"),
+        metavar="NAME|FILE.json",
+        help="the recipe (default: final)",
     )
     add_field_flags(show.add_argument_group("what to change in it"))
 

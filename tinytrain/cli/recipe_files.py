@@ -104,7 +104,8 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
 def label(options: argparse.Namespace) -> str:
     """The recipe's part of a folder's name, such as final-lr0.02-holdout5000.
 
-    After the name stand what flags change, and which training images play the test set.
+    After the name stand what flags change, the frozen layers, the run whose weights it begins
+    with, and which training images play the test set.
     """
     parts = []
     for name in FIELDS:
@@ -118,6 +119,10 @@ def label(options: argparse.Namespace) -> str:
             parts.append(value if isinstance(value, str) else f"{words}{value:g}")
     if len(parts) > MOST_OVERRIDES:
         parts[MOST_OVERRIDES:] = [f"{len(parts) - MOST_OVERRIDES}more"]
+    if options.freeze:
+        parts.append(f"freeze-{options.freeze}")
+    if start := getattr(options, "from"):
+        parts.append(f"from-{plain(start)}")
     if options.fold:
         parts.append(f"fold{options.fold.replace('/', 'of')}")
     elif options.holdout:

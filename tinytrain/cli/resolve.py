@@ -134,9 +134,17 @@ def warn_of_synthetic(dataset: Dataset) -> None:
         print("THIS IS NOT MNIST: the images of this run are digits that tinytrain draws itself.")
 
 
+def read_run(folder: Path | None, device: str = "cpu") -> TrainedRun:
+    """`load_run`, with a warning where the run is not finished."""
+    run = load_run(folder, device)
+    if run.unfinished:
+        print(f"tinytrain: {folder}: {run.unfinished}", file=sys.stderr)
+    return run
+
+
 def run_and_data(options: argparse.Namespace, device: str = "cpu") -> tuple[TrainedRun, Dataset]:
-    """The run of --run-dir, as `load_run`, and the data that it was trained on."""
-    run = load_run(options.run_dir, device)
+    """The run of --run-dir, as `read_run`, and the data that it was trained on."""
+    run = read_run(options.run_dir, device)
     if options.run_dir is not None:
         return run, load_same_data(options, run.settings)
     recipe = run.settings.recipe

@@ -47,9 +47,9 @@ def add_flags(parser: Parser) -> None:
 def add_seeds_flags(parser: Parser, seeds: str, folder: str) -> None:
     """Add the flags of `seeds` and `ladder`, with these defaults of --seeds and --run-dir."""
     group = parser.add_argument_group("runs")
-    help = f"such as 1-5,9 (default: {seeds})"
-    default = seed_list(seeds)
-    group.add_argument("--seeds", type=seed_list, default=default, metavar="LIST", help=help)
+    help = f"such as 1-5,9 (default: {seeds}); not with --fold all/N"
+    group.add_argument("--seeds", type=seed_list, metavar="LIST", help=help)
+    parser.set_defaults(default_seeds=seed_list(seeds))
     several = (
         "processes at a time (default: 2; of a worker that torchrun started: 1); auto: as many as "
         "there are cores, or on CUDA several runs side by side in one process"

@@ -11,6 +11,7 @@ from tinytrain.cli.main import parse
 from tinytrain.cli.options import seed_text, words_of
 from tinytrain.cli.resolve import choose_device, chosen_recipe
 from tinytrain.cli.training_run import require_computable, require_same_run
+from tinytrain.errors import UsageError
 from tinytrain.nets import Task
 from tinytrain.report.target import reason_not_judged
 from tinytrain.results import records, statistics
@@ -26,8 +27,7 @@ def train_series(all_series: dict[Path, argparse.Namespace]) -> None:
     and the first of every machine prints.
     """
     options = next(iter(all_series.values()))
-    part, _, parts = options.fold.partition("/")
-    seeds = list(range(1, int(parts) + 1)) if part == "all" else options.seeds
+    seeds = seeds_of(options)
     fold = options.fold.replace("all", "{}").format  # of a seed
     device = choose_device(options.device)
     require_computable(options.compute, options.tf32, device, Workers())
@@ -65,6 +65,20 @@ def train_series(all_series: dict[Path, argparse.Namespace]) -> None:
         records.write_record(path, record)
         if is_first():
             print(f"{top.name}\n{summary(record)}\nThe record is {path}\n")
+
+
+def seeds_of(options: argparse.Namespace) -> list[int]:
+    """The seeds of the runs: those given, or with --fold all/N each part's number."""
+    part, _, parts = options.fold.partition("/")
+    seeds: list[int] = options.seeds or options.default_seeds
+    if part != "all":
+        return seeds
+    if options.seeds:
+        found = f"--seeds {seed_text(options.seeds)}"
+        raise UsageError(
+            f"{found}: with --fold {options.fold} the seed of a run is its part; leave it out"
+        )
+    return list(range(1, int(parts) + 1))
 
 
 def summary(record: records.Record) -> str:

@@ -32,7 +32,7 @@ from tinytrain.data import Dataset, Split
 from tinytrain.errors import DataError, Diverged, Interrupted, Lost, TargetMissed, UsageError
 from tinytrain.graph import Graph, require_capturable, require_compiler
 from tinytrain.nets import Task
-from tinytrain.nn.inspect import learned_count
+from tinytrain.nn.inspect import parameter_count
 from tinytrain.report import log
 from tinytrain.report.target import verdict
 from tinytrain.runs import checkpoints, locks, run_folder, signals, user_file
@@ -79,10 +79,10 @@ def train(
             advice = f"interrupted; the run is saved, and goes on with: {command}"
             raise Interrupted(advice, workers.stopping)
     accuracies = [epoch.test_accuracy for epoch in training.history]
-    judged = verdict(accuracies, learned_count(training.net), settings.reason_not_judged)
+    judged = verdict(accuracies, parameter_count(training.net), settings.reason_not_judged)
     print(f"{judged.text}\nThe run is in {folder}")
     if options.require_target and not judged.met:
-        raise TargetMissed("--require-target: the target is not met")
+        raise TargetMissed(f"--require-target: {judged.text.splitlines()[0]}")
 
 
 def resume_command(options: argparse.Namespace, folder: Path, workers: Workers) -> str:
@@ -164,7 +164,7 @@ def train_and_save(
     except (Diverged, DataError) as error:
         printed.close()
         place = f"before step {saved[1] + 1} of epoch {saved[0]}"
-        raise type(error)(f"{error}; {folder} keeps the run as it was {place}") from error
+        raise type(error)(f"{error}; the last save in {folder} is {place}") from error
     return True
 
 
@@ -289,7 +289,7 @@ def require_same_run(settings: Settings, options: argparse.Namespace) -> None:
     }
     found = vars(settings.recipe) | vars(settings) | {"from": bool(settings.from_digest)}
     if other := [name.replace("_", "-") for name in asked if asked[name] != found[name]]:
-        is_there = f"a run with another {', '.join(other)} is in it"
+        is_there = f"a run with other settings ({', '.join(other)}) is in it"
         raise UsageError(f"{options.run_dir}: {is_there}; name another --run-dir")
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tinytrain.errors import UsageError, printable
-from tinytrain.store.files import make_folder
+from tinytrain.store.files import make_folder, reason
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -53,7 +53,7 @@ def save(figure: Figure, output: Path) -> None:
     try:
         figure.savefig(output, metadata={"Date": None} if output.suffix == ".svg" else None)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--output {output}: {error}") from error
+        raise UsageError(f"--output {output}: {reason(error)}") from error
 
 
 def signed_colors() -> Colormap:

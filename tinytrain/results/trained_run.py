@@ -39,11 +39,22 @@ class Answers(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """The settings of a run, its net, with averaged weights where it averages, and its loss."""
+    """The settings of a run, its net, with averaged weights where it averages, and its loss.
+
+    `epochs_left`: how many of the recipe's epochs are still to be trained.
+    """
 
     settings: Settings
     net: Module
     loss: functional.Loss = functional.nll_loss
+    epochs_left: int = 0
+
+    @property
+    def unfinished(self) -> str:
+        """Such as "unfinished, 3 of 15 epochs", or "" where the run has all its epochs."""
+        epochs = self.settings.recipe.epochs
+        done = f"unfinished, {epochs - self.epochs_left} of {epochs} epochs"
+        return done if self.epochs_left else ""
 
     @cached_property
     def class_names(self) -> list[str]:
@@ -115,4 +126,5 @@ def load_run(folder: AnyPath | None = None, device: str = "cpu") -> TrainedRun:
     settings = run_folder.read_settings(folder)
     training = run_folder.rebuilt(folder, settings, device)
     run_folder.restore(folder, settings, training)
-    return TrainedRun(settings, training.tested_net.eval(), training.loss)
+    left = training.epochs - len(training.history)
+    return TrainedRun(settings, training.tested_net.eval(), training.loss, left)

@@ -68,9 +68,8 @@ def require_unused(folder: Path) -> None:
     known = left <= {"checkpoint.pt", "history.jsonl", *COPIES.values()}
     killed_at_start = known and sizes.get("history.jsonl") == 0
     if left and not killed_at_start:
-        raise UsageError(
-            f"{folder} is in use: continue its run with --resume, or name another --run-dir"
-        )
+        way = "continue its run with --resume, or " if "run.json" in left else ""
+        raise UsageError(f"{folder} is in use ({min(left)}): {way}name another --run-dir")
 
 
 def create(folder: Path, settings: Settings, training: Training, command: str) -> None:

@@ -308,7 +308,10 @@ def start(
 
 
 def freeze_layers(net: Module, layers: str) -> None:
-    """Freeze these layers, or groups of layers. Raises UsageError for one without weights."""
+    """Freeze these layers, or groups of layers.
+
+    Raises UsageError for one without weights, or where nothing is left to learn.
+    """
     for layer in filter(None, layers.split(",")):
         named = dict(net.named_parameters())
         frozen = [named[name] for name in named if name.startswith(f"{layer}.")]
@@ -317,6 +320,8 @@ def freeze_layers(net: Module, layers: str) -> None:
             raise UsageError(f"--freeze {layer}: expected layers of the net, {names}")
         for parameter in frozen:
             parameter.requires_grad_(False)
+    if layers and not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UsageError(f"--freeze {layers}: expected layers that leave others to learn")
 
 
 def of_one_shape(augmentation: Augment) -> Augment:

@@ -4,7 +4,8 @@ The bytes arrive under a temporary name and get their own name after the digest 
 Whatever goes wrong with one mirror, the next is asked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,11 +40,10 @@ def fetch(
     `mirrors`: base URLs that end in a slash; where none has it, all are asked once more. `check`
     raises DataError where the file at the path that it is given is not the published one.
     Raises UsageError where `folder` cannot be written, Unavailable where no mirror has the file.
-    Then, and after Ctrl-C, nothing is left in `folder`.
+    Then, and after Ctrl-C, nothing is left, no new folder either.
     """
     refusals: dict[str, str] = {}
-    with writing(folder, f" {BY_FLAG}"):
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder, f" {BY_FLAG}"), new_folder(folder):
         for mirror in [*mirrors, *mirrors]:
             try:
                 with whole_file(folder / name) as file:
@@ -61,6 +61,19 @@ def fetch(
         f"{folder} by hand, choose another folder {BY_FLAG}, or use --dataset synthetic (digits "
         "drawn by tinytrain)"
     )
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make `folder` unless it exists; of those that are made, none stays that is still empty."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
 
 
 def download(url: str, file: BinaryIO) -> None:

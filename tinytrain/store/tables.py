@@ -61,6 +61,11 @@ def read_tables(paths: Sequence[Path], layout: Layout = Layout()) -> Found:
         )
     tables = [read_table(path, layout) for path in paths]
     require_label_first([table for table in tables if not table.label_is_named])
+    for table in tables:
+        labels = table.numbers[:, 0]
+        same = f"{labels[0]} in each; --label-column names another column"
+        differ = len(labels) == 1 or (labels != labels[0]).any()
+        require(bool(differ), f"{table.path}: labels", "several", same)
     pairs = {
         split: Labelled(table.numbers[:, 1:], table.numbers[:, 0], str(table.path))
         for split, table in zip(splits, tables, strict=True)
@@ -90,7 +95,8 @@ def read_table(path: Path, layout: Layout, pixels: int | None = None) -> Table:
     whole = reading(path, "a CSV file", (OSError, UnicodeError, csv.Error))
     with whole, io.TextIOWrapper(open_file(path), encoding="utf-8-sig") as text:
         rows = rows_of(path, text)
-        first = next(rows, ("", [""]))
+        first = next(rows, ("", []))
+        require(bool(first[1]), path, "lines of a label and pixels", "none")
         names, width = [cell.strip() for cell in first[1]], len(first[1])
         if not (has_header(path, names) if layout.header is None else layout.header):
             rows, names = chain([first], rows), []
