@@ -166,6 +166,11 @@ def test_a_net_without_a_matrix(shapes):
         optim.Muon(parameters(0, shapes))
 
 
+def test_matrices_of_several_dtypes():
+    with pytest.raises(ValueError, match="one dtype"):
+        optim.Muon([torch.zeros(3, 3), torch.zeros(3, 3, dtype=torch.float64)])
+
+
 @pytest.mark.parametrize(("momentum", "taken"), [(0.0, 0.95), (0.8, 0.8)])
 def test_momentum_of_a_recipe(momentum, taken):
     recipe = replace(RECIPES["final"], optimizer="muon", momentum=momentum, weight_decay=0.02)

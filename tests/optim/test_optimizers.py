@@ -78,26 +78,35 @@ def test_values_out_of_range(kind, values):
 
 
 FIRST, SECOND = parameters(0)[:2]
-REFUSED = """
-ValueError empty: SGD([]); Adam([])
-TypeError iterable: SGD(FIRST); Adam(FIRST)
-ValueError twice: SGD([FIRST, SECOND, FIRST]); Adam([FIRST, SECOND, FIRST])
-TypeError set: SGD({FIRST, SECOND}); Adam({FIRST, SECOND})
-TypeError dict: SGD([{"params": [FIRST]}]); Adam([{"params": [FIRST]}])
-ValueError lr: SGD([FIRST], torch.tensor([0.1, 0.1])); Adam([FIRST], torch.tensor([0.1, 0.1]))
-ValueError expected: StepLR(0); WarmupLinear(0); WarmupLinear(5, 1.5); WarmupLinear(5, -0.1)
-ValueError decay: ExponentialMovingAverage(RELU, -0.1); ExponentialMovingAverage(RELU, 1.0)
-"""
+REFUSED = [  # by both optimizers: their arguments, the error, and what it names
+    ([[]], ValueError, "empty"),
+    ([FIRST], TypeError, "iterable"),
+    ([[FIRST, SECOND, FIRST]], ValueError, "twice"),
+    ([{FIRST, SECOND}], TypeError, "set"),
+    ([[{"params": [FIRST]}]], TypeError, "dict"),
+    ([[FIRST], torch.tensor([0.1, 0.1])], ValueError, "lr"),
+]
 
 
-@pytest.mark.parametrize("line", REFUSED.strip().splitlines())
-def test_what_has_no_meaning_is_refused(line):
-    expected, _, calls = line.partition(": ")
-    error, named = expected.split()
-    names = {"FIRST": FIRST, "SECOND": SECOND, "RELU": nn.ReLU(), "torch": torch, **vars(optim)}
-    for call in calls.split("; "):
-        with pytest.raises({"TypeError": TypeError, "ValueError": ValueError}[error], match=named):
-            eval(call, names)
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+@pytest.mark.parametrize("arguments, error, named", REFUSED)
+def test_what_has_no_meaning_is_refused(kind, arguments, error, named):
+    with pytest.raises(error, match=named):
+        kind(*arguments)
+
+
+@pytest.mark.parametrize("arguments", [(0,), (5, 1.5), (5, -0.1)])
+def test_a_schedule_without_meaning_is_refused(arguments):
+    with pytest.raises(ValueError, match="expected"):
+        optim.WarmupLinear(*arguments)
+    with pytest.raises(ValueError, match="step_size"):
+        optim.StepLR(0)
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_an_average_without_meaning_is_refused(decay):
+    with pytest.raises(ValueError, match="decay"):
+        optim.ExponentialMovingAverage(nn.ReLU(), decay)
 
 
 def rates_of_torch(schedule, steps, **values):

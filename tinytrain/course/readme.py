@@ -106,7 +106,7 @@ def digits_at_work(figure: Figure) -> str:
 
 
 def digest(course: Course) -> str:
-    """Return sixteen digits that change with any number that the README's pictures show."""
+    """Sixteen digits that change with any number that the README's pictures show."""
     record = course.final.record
     shown = json.dumps([tables.results(course.ladder), record.seeds if record else None])
     return hashlib.blake2b(shown.encode(), digest_size=8).hexdigest()

@@ -17,7 +17,7 @@ from tinytrain.nn.module import Module
 
 
 class Identity(Module):
-    """Return the input unchanged; takes any arguments, so it can stand in for another layer."""
+    """The input unchanged; takes any arguments, so it can stand in for another layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass

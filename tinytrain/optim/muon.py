@@ -100,6 +100,8 @@ class Muon(Optimizer):
             raise ValueError(
                 "muon: expected a matrix, at least 2 × 2, among the weights, found none"
             )
+        if len(dtypes := {matrix.dtype for matrix in self.matrices}) > 1:
+            raise ValueError(f"muon: expected matrices of one dtype, found {dtypes}")
         self.adam = Adam(others, lr * self.adam_ratio, adam_betas, adam_eps) if others else None
         self.momenta = [torch.zeros_like(matrix) for matrix in self.matrices]
         self.groups = grouped([size(matrix) for matrix in self.matrices])

@@ -62,8 +62,9 @@ class Pictures:
         mean, std = self.dataset.mean, self.dataset.std
         return evaluation.predict(self.net, self.test.images, mean, std, tta=self.recipe.tta)
 
-    def overview(self, most: int = 10) -> tuple[str, Figure]:
-        """The first right image of each of `most` classes, and below the first wrong ones."""
+    def overview(self) -> tuple[str, Figure]:
+        """The first right image of each of ten classes, and below ten wrong ones."""
+        most = 10
         labels, guess = self.test.labels, self.outputs.argmax(1)
         right, wrong = (guess == labels).nonzero()[:, 0], (guess != labels).nonzero()[:most, 0]
         classes = sorted({*labels[right].tolist()})[:most]

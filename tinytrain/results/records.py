@@ -50,7 +50,7 @@ class Record(Settings):
     seeds: dict[int, dict[str, list[float]]]
 
     def column(self, name: str) -> list[list[float]]:
-        """Return one of the MEASURED columns: a list of epochs for each seed."""
+        """One of the MEASURED columns: a list of epochs for each seed."""
         return [seed[name] for seed in self.seeds.values()]
 
     @property
@@ -85,7 +85,7 @@ class Record(Settings):
 
 
 def fingerprint(net: Module, image_shape: tuple[int, ...] = (1, 28, 28)) -> str:
-    """Return sixteen hexadecimal digits that change with any layer, its geometry or its shape.
+    """Sixteen hexadecimal digits that change with any layer, its geometry or its shape.
 
     Dilation and groups count only where they are not 1: the first records knew neither.
     """
@@ -108,7 +108,7 @@ def fingerprint(net: Module, image_shape: tuple[int, ...] = (1, 28, 28)) -> str:
 
 
 def size(layer: Module, name: str) -> object:
-    """Return an argument of a layer, None where it has none; those of poolings as pairs."""
+    """An argument of a layer, None where it has none; those of poolings as pairs."""
     value: Any = getattr(layer, name, None)
     return pair(value) if isinstance(layer, MaxPool2d | AvgPool2d) else value
 
@@ -139,7 +139,7 @@ def collect(places: Sequence[Path], command: str) -> Record:
 
 
 def kind_of_all(places: Sequence[Path]) -> tuple[dict[str, Any], list[int]]:
-    """Return what the runs in these folders share, see `kind_of`, and the seed of each.
+    """What the runs in these folders share, see `kind_of`, and the seed of each.
 
     Where each holds out the fold of its seed, the fold is "all/N". Raises UsageError where more
     than the seed differs, or two have the same.
@@ -161,7 +161,7 @@ def kind_of_all(places: Sequence[Path]) -> tuple[dict[str, Any], list[int]]:
 
 
 def kind_of(place: Path, settings: Settings) -> dict[str, Any]:
-    """Return what all runs of a record share: settings without the seed, versions, machine.
+    """What all runs of a record share: settings without the seed, versions, machine.
 
     `classes`, which follow from the data and which earlier versions did not keep, are left out.
     """

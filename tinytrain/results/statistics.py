@@ -46,7 +46,7 @@ def summarise(accuracies: Sequence[Sequence[float]]) -> Summary:
 
 
 def reason_without_interval(seeds: int, epochs: int) -> str | None:
-    """Return why no interval is given for so many seeds and epochs; None where one is."""
+    """Why no interval is given for so many seeds and epochs; None where one is."""
     if epochs < LAST_EPOCHS:
         return f"no interval for runs of fewer than {LAST_EPOCHS} epochs"
     if seeds < FEWEST_SEEDS:
@@ -55,7 +55,7 @@ def reason_without_interval(seeds: int, epochs: int) -> str | None:
 
 
 def student_t(freedom: float) -> float:
-    """Return the 97.5 % quantile of Student's t for `freedom` degrees of freedom, to 3 %.
+    """The 97.5 % quantile of Student's t for `freedom` degrees of freedom, to 3 %.
 
     Welch's degrees of freedom are fractions, so this is a series around the normal quantile
     (Abramowitz and Stegun, 26.7.5). Below 3 degrees, where the series is too small, the quantile
@@ -130,7 +130,7 @@ def score(accuracies: Sequence[float]) -> float:
 
 
 def difference(later: Summary, earlier: Summary) -> Difference | None:
-    """Return by how much `later` is above `earlier`; None where either has no interval."""
+    """By how much `later` is above `earlier`; None where either has no interval."""
     if later.interval is None or earlier.interval is None:
         return None
     means = [(summary.deviation, summary.count) for summary in (later, earlier)]
@@ -160,14 +160,14 @@ def standard_error(means: Sequence[tuple[float, int]]) -> tuple[float, float]:
     return math.sqrt(variance), variance**2 / sum(one**2 / (n - 1) for one, (_, n) in pairs)
 
 
-def seeds_needed(value: float, means: Sequence[tuple[float, int]], most: int = 1000) -> int | None:
+def seeds_needed(value: float, means: Sequence[tuple[float, int]]) -> int | None:
     """How many more seeds of each of the `means` would tell a difference of `value` from zero.
 
     They would in four cases of five: the interval has to exclude zero also where the difference
     is found 0.84 standard errors too small (Snedecor and Cochran, Statistical Methods, section
-    "sample size"). None for more than `most`.
+    "sample size"). None for more than a thousand.
     """
-    for more in range(1, most + 1):
+    for more in range(1, 1001):
         error, freedom = standard_error([(deviation, n + more) for deviation, n in means])
         if (student_t(freedom) + Z_80) * error < abs(value):
             return more
