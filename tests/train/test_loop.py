@@ -191,6 +191,14 @@ def test_a_learning_rate_set_between_epochs_holds_and_is_resumed(tiny):
     assert resumed.history[1].lr == plain.history[1].lr
 
 
+def test_gradients_of_any_length_stay_as_they_are_without_clip():
+    net = nets.net1(generator=streams.generator(1, "weights"))
+    training = Training(net, SGD(net.parameters(), lr=0.1), epochs=1)
+    grads = [torch.full_like(one, 9.0) for one in training.learned]
+    training.set_gradients([grad.clone() for grad in grads])
+    assert all(map(torch.equal, [one.grad for one in training.learned], grads))
+
+
 def test_label_smoothing_and_clipping_are_torchs():
     training = build.start(replace(QUICK, loss="label-smoothing=0.2", clip=0.5), 1)
     scores, labels = torch.randn(6, 10, generator=streams.generator(1, "test")), torch.arange(6)
