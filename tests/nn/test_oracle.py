@@ -8,6 +8,7 @@ fails here.
 
 import itertools
 from inspect import isclass, signature
+from unittest import mock
 
 import pytest
 import torch
@@ -79,7 +80,9 @@ def test_every_small_shape(text):
 def torchs():
     """torch's own cases by layer, {"Conv2d": …}. They take seconds to import."""
     try:
-        from torch.testing._internal.common_modules import module_db
+        # The import forbids to set flags of torch.backends, in all tests after this one.
+        with mock.patch("torch.backends.disable_global_flags"):
+            from torch.testing._internal.common_modules import module_db
     except (ImportError, AttributeError) as error:
         pytest.skip(f"torch {torch.__version__} has its own cases elsewhere: {error}")
     return {info.name.removeprefix("nn."): info for info in module_db}

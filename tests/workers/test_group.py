@@ -278,15 +278,29 @@ def alive(pid):
     return False
 
 
+def handles_signals(pid):
+    """Whether the process has a handler of SIGTERM, or is no more."""
+    with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/status") as file:
+        caught = next(line.split()[1] for line in file if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
+    return True
+
+
 def launched(data_dir, run, log):
-    """`train --workers 2`, begun or going on, and the numbers of its workers."""
+    """`train --workers 2`, begun or going on, and the numbers of its workers.
+
+    Before they have handlers of signals, one ends them without a word.
+    """
     words = training(data_dir, run, "--epochs=12")
     if (run / "run.json").exists():
         words = ["train", "--resume", f"--run-dir={run}", f"--data-dir={data_dir}"]
     with open(log, "w") as file:
         command = [sys.executable, "-m", "tinytrain", *words, "--workers=2"]
         process = subprocess.Popen(command, stdout=file, stderr=file)
-    while process.poll() is None and len(children(process.pid)) < 2:
+    while process.poll() is None:
+        workers = children(process.pid)
+        if len(workers) == 2 and all(map(handles_signals, workers)):
+            break
         time.sleep(0.02)
     return process, children(process.pid)
 
