@@ -331,7 +331,8 @@ def test_killed_at_random_moments(who, how, data_dir, tmp_path):
             said = [line for line in log.read_text().splitlines() if "tinytrain: " in line]
             print(f"{who} {how} after {time.monotonic() - began:.1f} s: {status} {said}")
             assert "Traceback" not in log.read_text() and len(said) <= 1
-            assert status in (0, 1, 143, -9, -15) and (said or status <= 0)
+            finished = "The run is in" in log.read_text()  # too late to interrupt it
+            assert status in (0, 1, 143, -9, -15) and (said or finished or status <= 0)
             if how == "SIGKILL" and victim != process.pid and said:
                 assert f"worker {who}" in said[0] and status == 1
         process, _ = launched(data_dir, run, log)
