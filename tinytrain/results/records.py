@@ -139,7 +139,7 @@ def collect(places: Sequence[Path], command: str) -> Record:
 
 
 def kind_of_all(places: Sequence[Path]) -> tuple[dict[str, Any], list[int]]:
-    """What the runs in these folders share, see `kind_of`, and the seed of each.
+    """The settings that the runs in these folders share (`kind_of`), and the seed of each.
 
     Where each holds out the fold of its seed, the fold is "all/N". Raises UsageError where more
     than the seed differs, or two have the same.
@@ -161,7 +161,7 @@ def kind_of_all(places: Sequence[Path]) -> tuple[dict[str, Any], list[int]]:
 
 
 def kind_of(place: Path, settings: Settings) -> dict[str, Any]:
-    """What all runs of a record share: settings without the seed, versions, machine.
+    """The settings that all runs of a record share, without the seed; versions and machine.
 
     `classes`, which follow from the data and which earlier versions did not keep, are left out.
     """
